@@ -1,0 +1,43 @@
+"""QAConv V1.1: questions about a segment of a conversation; the segments stand in a file of their own.
+
+In, the unzipped release: `trn.json`, `val.json`, `tst.json` and `article_segment.json`:
+    [{"id": "trn-0", "article_segment_id": "mail-4", "question": "Who books the room?", "answers": ["Ana"], ...}]
+    {"mail-4": {"seg_dialog": [{"id": "mail-4-0", "speaker": "Ana", "text": "I book it."}, ...], ...}}
+Out: {"id": "trn-0", "dialog": "Ana: I book it.\\n...", "question": "Who books the room?", "answers": ["Ana"]}
+
+Unanswerable questions have an empty list of answers and are dropped, counted, by the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from littlehuman.data.files import read_document
+from littlehuman.data.rows import Row, need
+from littlehuman.data.source import Source
+from littlehuman.errors import DataError
+
+SEGMENTS = "article_segment.json"
+
+
+def read(source: Source, split: str) -> Iterator[Row]:
+    """One row a question, with its segment as 'speaker: text' lines."""
+    if split not in source.files:
+        raise DataError(f"{source.where(split)}: qaconv is read from its release. Try: dataset.path=DIR, with {SEGMENTS}")
+    path = source.files[split][0].parent / SEGMENTS
+    segments = read_document(path)
+    where = source.where(split)
+    for row in source.rows(split):
+        segment = need(segments, need(row, "article_segment_id", where), str(path))
+        yield {
+            "id": need(row, "id", where),
+            "dialog": dialog(segment, str(path)),
+            "question": need(row, "question", where),
+            "answers": need(row, "answers", where),
+        }
+
+
+def dialog(segment: Row, where: str) -> str:
+    """A segment as text: one line a turn."""
+    turns = need(segment, "seg_dialog", where)
+    return "\n".join(f"{need(turn, 'speaker', where)}: {need(turn, 'text', where)}" for turn in turns)

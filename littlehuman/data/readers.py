@@ -1,0 +1,33 @@
+"""The formats that are more than a table, by the name that `dataset.reader` has.
+
+In: a `Source` and a split. Out: flat rows, whose columns the dataset's YAML names. A new odd format
+is one file with such a function, and one line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from littlehuman.data import coqa, fairytaleqa, fever, fieldnotes, qaconv, ropes, squad
+from littlehuman.data.rows import Row
+from littlehuman.data.source import Source
+
+Reader = Callable[[Source, str], Iterator[Row]]
+
+
+def read_table_rows(source: Source, split: str) -> Iterator[Row]:
+    """A table needs no reader: its rows as they are."""
+    return source.rows(split)
+
+
+READERS: Mapping[str, Reader] = {
+    "table": read_table_rows,
+    "fever": fever.read,
+    "squad": squad.read,
+    "ropes": ropes.read,
+    "coqa": coqa.read,
+    "qaconv": qaconv.read,
+    "fairytaleqa": fairytaleqa.read,
+    "fieldnotes_qa": fieldnotes.read_questions,
+    "fieldnotes_fv": fieldnotes.read_claims,
+}

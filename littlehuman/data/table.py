@@ -1,0 +1,117 @@
+"""Rows to `Example`s, by the columns and labels that the dataset's YAML names.
+
+In: flat rows of one split. Out: a `Table`: examples with stable ids, and how many rows were
+dropped for which reason. No row goes missing without being counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from littlehuman.config import DatasetConfig
+from littlehuman.data.labels import Labels
+from littlehuman.data.rows import Row, texts
+from littlehuman.errors import DataError, Problem
+from littlehuman.records import Example
+from littlehuman.store import digest
+
+ID_CHARS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One split as it was read."""
+
+    examples: tuple[Example, ...]
+    dropped: Mapping[str, int]
+
+
+def read_table(rows: Iterable[Row], config: DatasetConfig, where: str, labels: Labels | None) -> Table:
+    """Turn rows into examples.
+
+    Args:
+        rows: Flat rows of one split.
+        config: Which column is what.
+        where: File or hub split, for messages.
+        labels: How a classification reads its labels; None for free answers.
+
+    Raises:
+        DataError: when a column is missing, a label is unknown, or no row can be used.
+    """
+    dropped: Counter[str] = Counter()
+    examples: dict[tuple[str, ...], Example] = {}
+    for row in rows:
+        example = _example(row, config, where, labels)
+        if isinstance(example, str):
+            dropped[example] += 1
+        elif (content := _content(example)) in examples:
+            dropped["exact duplicate"] += 1
+        else:
+            examples[content] = example
+    if labels is not None:
+        labels.check(where)
+    if not examples:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
+        raise DataError(f"{where}: no row can be used ({reasons})" if dropped else f"{where}: holds no rows")
+    return Table(tuple(examples.values()), dict(dropped))
+
+
+def unique_ids(examples: Iterable[Example], taken: Collection[str] = ()) -> tuple[Example, ...]:
+    """Give a content digest to examples without id, and append it to ids that occur twice or are taken."""
+    named = [e if e.id else replace(e, id=_digest(e)) for e in examples]
+    counts = Counter(e.id for e in named)
+    return tuple(e if counts[e.id] == 1 and e.id not in taken else replace(e, id=f"{e.id}-{_digest(e)}") for e in named)
+
+
+def check_columns(config: DatasetConfig) -> list[Problem]:
+    """What is wrong with `dataset.columns` as such, before any row is read."""
+    problems = []
+    for name in ("evidence", "text", "target", "id"):
+        value = getattr(config.columns, name)
+        if value is None and name in ("text", "target"):
+            problems.append(Problem(f"dataset.columns.{name}=null", "must name a column"))
+        if not all(isinstance(column, str) for column in _columns(value)):
+            problems.append(Problem(f"dataset.columns.{name}={value}", "must be a column, or a list of columns"))
+    return problems
+
+
+def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None) -> Example | str:
+    """The row as an example (with an empty id where it has none), or why it is dropped."""
+    cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id")}
+    evidence, text = "\n".join(cells["evidence"]), "\n".join(cells["text"])
+    targets = tuple(dict.fromkeys(cells["target"]))
+    if not text:
+        return "empty text"
+    if not evidence and config.columns.evidence is not None:
+        return "empty evidence"
+    if not targets:
+        return "no answer" if labels is None else "no label"
+    if labels is not None:
+        if len(targets) > 1:
+            raise DataError(f"{where}: a row has {len(targets)} labels ({', '.join(targets)}); a classification takes one")
+        name = labels.class_of(targets[0])
+        if name is None:
+            return "ignored label"
+        targets = (name,)
+    return Example("-".join(cells["id"]), evidence, text, targets)
+
+
+def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
+    columns = _columns(getattr(config.columns, name))
+    mend = f"dataset.columns.{name}=NAME" + (f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else "")
+    return [text for column in columns for text in texts(row, column, where, mend)]
+
+
+def _columns(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _content(example: Example) -> tuple[str, ...]:
+    return (example.evidence, example.text, *example.targets)
+
+
+def _digest(example: Example) -> str:
+    return digest(_content(example))[:ID_CHARS]

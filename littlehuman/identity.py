@@ -1,0 +1,64 @@
+"""What makes two runs the same run.
+
+In: a `RunConfig`. Out: the scientific part of it, its hash, and the name of the run's folder.
+Where and how a run computes is left out; a path counts by its content, so a moved folder is the
+same run and an edited file is another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from littlehuman.config import RunConfig
+from littlehuman.store import digest, file_digest, packaged, slug
+
+_BY_HEAD = ("classification", "generation")
+ID_CHARS = 8
+
+
+def scientific(config: RunConfig) -> dict[str, Any]:
+    """The values that can change a result, with layers resolved and paths replaced by their content."""
+    tree: dict[str, Any] = _without_operational(config)
+    for group in ("protocol", "model"):  # their layers are in force through `training`
+        tree[group] = {key: value for key, value in tree[group].items() if key not in _BY_HEAD}
+    tree["training"] = _plain(asdict(config.fine_tuning))
+    tree["n_train"] = config.size
+    tree["dataset"]["path"] = _content(config.dataset.path)
+    tree["test_path"] = _content(config.test_path)
+    return tree
+
+
+def run_id(config: RunConfig) -> str:
+    """Hash of the scientific part."""
+    return digest(scientific(config))[:ID_CHARS]
+
+
+def cell_name(config: RunConfig) -> str:
+    """The run's folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
+    return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config)}"
+
+
+def _without_operational(value: Any) -> Any:
+    kept = {f.name: getattr(value, f.name) for f in fields(value) if not f.metadata.get("operational")}
+    return {name: _without_operational(v) if is_dataclass(v) else _plain(v) for name, v in kept.items()}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+@cache
+def _content(path: str | None) -> str | None:
+    return file_digest(Path(packaged(path))) if path else None

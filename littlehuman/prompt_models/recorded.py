@@ -1,0 +1,37 @@
+"""A recording replayed: the same requests get the same answers, without network or model.
+
+In: prompts and a file or folder in the format of the completion cache. Out: what was answered
+then; a request that was not recorded is an error with its mend, never a silent hole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from littlehuman.completions import lookup, recording_path
+from littlehuman.config import PromptModelConfig
+from littlehuman.errors import GenerationError
+from littlehuman.records import Completion, Failure, Prompt
+
+
+class Recorded:
+    """Looks each request up in `prompt_model.path`."""
+
+    def __init__(self, config: PromptModelConfig) -> None:
+        self.path = recording_path(config.path)
+
+    def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the recorded answers.
+
+        Raises:
+            GenerationError: when a request is not in the recording.
+        """
+        found = lookup(self.path, {prompt.key for prompt in prompts})
+        absent = [prompt for prompt in prompts if prompt.key not in found]
+        if absent:
+            raise GenerationError(
+                f"prompt_model.path={self.path}: {len(absent)} of {len(prompts)} requests were not recorded (first: {absent[0].example_id}). "
+                "A recording holds one strategy, model and human_budget of one dataset.\n"
+                "Try: prompt_model=qwen-1.5b (after `make qwen`) or prompt_model=smollm2, which answer live"
+            )
+        yield from found.values()

@@ -1,0 +1,159 @@
+"""From human points to requests for their twins.
+
+In: the points that turn synthetic, the human points that the cell may own, a strategy's words.
+Out: one `Prompt` each: a system turn, worked examples as user/assistant turns, and the question.
+The label is requested (paper, Section 2), so that the twins have the human label distribution.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+from littlehuman import seeding
+from littlehuman.config import Demonstration, PromptModelConfig, PromptText, Shots, StrategyConfig, Writes
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.records import Example, Prompt
+from littlehuman.store import digest
+
+_URL = re.compile(r"(?:https?://|www\.)\S+")
+_SPACE = re.compile(r"\s+")
+
+
+def prompts(
+    examples: Sequence[Example],
+    pool: Sequence[Example],
+    strategy: StrategyConfig,
+    task: str,
+    model: PromptModelConfig,
+    classes: Sequence[str] = (),
+    *,
+    replacement: bool = False,
+) -> Iterator[Prompt]:
+    """Yield the request for the twin of each example, in order.
+
+    Args:
+        examples: the points whose twins are wanted.
+        pool: the human points that prompts may show (the cell's human budget).
+        strategy: how many are shown, and the words.
+        task: which of the strategy's texts to use.
+        model: who is asked; part of each request's key.
+        classes: the dataset's classes, for requests that name them.
+        replacement: draw the shown points with replacement (protocol `paper`).
+
+    Raises:
+        ConfigError: when the strategy shows human points and the pool is empty.
+    """
+    words = strategy.tasks[task]
+    shown = _Shown(pool, strategy, words, replacement)
+    for example in examples:
+        ids, turns = shown.turns_for(example)
+        label = words.label_words.get(example.target, example.target)
+        fields = {"label": label, "label_request": words.label_requests.get(example.target, label), "classes": ", ".join(classes)}
+        system = words.system.format_map(fields).strip()
+        question = _user_turn(words, strategy, fields, example.evidence, example.text)
+        messages = ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
+        key = request_key(model, messages, strategy.max_tokens)
+        yield Prompt(example.id, messages, key, ids)
+
+
+def request_key(model: PromptModelConfig, messages: Sequence[Mapping[str, str]], max_tokens: int) -> str:
+    """Hash of what can change an answer: weights, sampling and words; not timeouts or batch sizes."""
+    identity = {
+        "model": model.weights or model.name,
+        "dtype": model.dtype if model.weights else None,
+        "temperature": model.temperature,
+        "top_p": model.top_p,
+        "max_tokens": max_tokens,
+    }
+    return digest([identity, list(messages)])
+
+
+def clean(evidence: str, max_words: int) -> str:
+    """Evidence as prompts show it: URLs removed, cut after `max_words` words (layout kept)."""
+    text = _URL.sub("", evidence).strip()
+    ends = [match.end() for match in re.finditer(r"\S+", text)]
+    return text if len(ends) <= max_words else text[: ends[max_words - 1]]
+
+
+def asks_for_label(words: PromptText) -> bool:
+    """Whether the request names the label that the twin shall have."""
+    return "{label" in words.system + words.user
+
+
+def same_evidence(example: Example) -> str:
+    """What two points share when they stand on the same evidence (on the same text without one)."""
+    return _SPACE.sub(" ", example.evidence or example.text).strip().casefold()
+
+
+class _Shown:
+    """Draws the worked examples of each prompt by name: (strategy seed, purpose, example id)."""
+
+    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, words: PromptText, replacement: bool) -> None:
+        self.strategy, self.words, self.replacement = strategy, words, replacement
+        self.by_label: dict[str, list[Example]] = defaultdict(list)
+        self.labelled = asks_for_label(words)
+        if strategy.shots and strategy.shots_from is Shots.human:
+            _refuse_empty(pool, strategy)
+            for example in sorted(pool, key=lambda e: e.id):
+                self.by_label[example.target if self.labelled else ""].append(example)
+
+    def turns_for(self, example: Example) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+        if not self.strategy.shots:
+            return (), []
+        if self.strategy.shots_from is Shots.own:
+            return (), [turn for shot in self._own(example) for turn in self._turns(shot)]
+        drawn = self._draw(example)
+        turns = [turn for e in drawn for turn in self._turns(Demonstration(evidence=e.evidence, text=e.text, target=e.target))]
+        return tuple(dict.fromkeys(e.id for e in drawn)), turns
+
+    def _own(self, example: Example) -> list[Demonstration]:
+        fitting = [d for d in self.words.demonstrations if not self.labelled or d.target == example.target]
+        return fitting[: self.strategy.shots]
+
+    def _draw(self, example: Example) -> list[Example]:
+        """`shots` points of the same label; never the row itself, nor another point on its evidence."""
+        candidates = self.by_label[example.target if self.labelled else ""]
+        generator = seeding.rng(self.strategy.seed, "prompt examples", example.id)
+        own = same_evidence(example)
+        drawn: list[Example] = []
+        taken: set[int] = set()
+        for _ in range(20 * self.strategy.shots if candidates else 0):
+            index = generator.randrange(len(candidates))
+            fits = same_evidence(candidates[index]) != own and candidates[index].id != example.id
+            if fits and (self.replacement or index not in taken):
+                taken.add(index)
+                drawn.append(candidates[index])
+            if len(drawn) == self.strategy.shots:
+                break
+        return drawn
+
+    def _turns(self, shot: Demonstration) -> list[dict[str, str]]:
+        label = self.words.label_words.get(shot.target, shot.target)
+        fields = {"label": label, "label_request": self.words.label_requests.get(shot.target, label)}
+        answer = self.words.assistant.format(text=shot.text, target=label, explanation=shot.explanation)
+        return [
+            {"role": "user", "content": _user_turn(self.words, self.strategy, fields, shot.evidence, shot.text)},
+            {"role": "assistant", "content": answer.strip()},
+        ]
+
+
+def _user_turn(words: PromptText, strategy: StrategyConfig, fields: Mapping[str, str], evidence: str, text: str) -> str:
+    values: dict[str, Any] = {**fields, "evidence": clean(evidence, strategy.max_evidence_words)}
+    if strategy.writes is Writes.target:  # only an annotator may read the human text
+        values["text"] = text
+    unknown = [name for _, name, _, _ in Formatter().parse(words.user) if name and name not in values]
+    if unknown:
+        raise ConfigError([Problem(f"strategy={strategy.name}", f"its user turn names {{{unknown[0]}}}; it may name: {', '.join(values)}")])
+    return words.user.format_map(values).strip()
+
+
+def _refuse_empty(pool: Sequence[Example], strategy: StrategyConfig) -> None:
+    if not pool:
+        raise ConfigError(
+            [Problem("human_budget=0", f"strategy={strategy.name} shows {strategy.shots} human points in each prompt")],
+            hint="strategy=cot or strategy=zero_shot, which show none, or a larger human_budget",
+        )

@@ -1,0 +1,140 @@
+"""The command line: `python -m littlehuman.run dataset=wanli synth_frac=0.975`.
+
+In: Hydra overrides. Out: a run folder per cell, the study's table, and an exit code that is 0
+only when every cell is complete. A failing cell is recorded and told, and the sweep goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import hydra
+from filelock import FileLock, Timeout
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from littlehuman import config as configs
+from littlehuman import journal
+from littlehuman.errors import ConfigError, LittlehumanError, Problem, did_you_mean
+from littlehuman.identity import cell_name
+from littlehuman.store import digest, multirun_root, read_json
+
+log = logging.getLogger(__name__)
+
+
+def conf_folder() -> Path:
+    """`conf/`: inside the package when installed from a wheel, beside it in a checkout."""
+    inside = Path(__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "conf"
+
+
+def _cell(*, _root_: DictConfig) -> str:
+    """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
+    content = {key: _root_[key] for key in _root_ if key != "hydra"}
+    try:
+        return cell_name(configs.from_hydra(OmegaConf.merge(configs.schema(), content)))  # type: ignore[arg-type]
+    except LittlehumanError:
+        return f"{_root_.dataset.name}-refused-{digest(OmegaConf.to_container(OmegaConf.create(content)))[:8]}"
+
+
+def _register() -> None:
+    ConfigStore.instance().store(name="run_schema", node=configs.schema())
+    OmegaConf.register_new_resolver("littlehuman_cell", _cell, replace=True)
+    OmegaConf.register_new_resolver("littlehuman_root", lambda: str(multirun_root()), replace=True)
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
+def main(config: DictConfig) -> float | None:
+    """Run one cell; return its headline score, or None when it failed (then `status.json` says why)."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _locked(config, folder)
+    except Timeout:
+        log.error("%s is being computed by another process; this one leaves it alone", folder)
+        return None
+
+
+def _locked(config: DictConfig, folder: Path) -> float | None:
+    from littlehuman import results, summary
+
+    if results.is_complete(folder):
+        result = read_json(folder / results.RESULT)
+        log.info("already complete: %s", folder)
+    else:
+        book = journal.Journal(folder)
+        try:
+            result = _compute(config, folder, book)
+        except BaseException as error:
+            _record(error, book)
+            results.write_table(folder.parent)
+            if not isinstance(error, Exception):
+                raise
+            return None
+        book.done()
+    results.write_table(folder.parent)
+    print(summary.of_run(result, folder, single=_single()))
+    return float(result["scores"][result["headline"]]["value"])
+
+
+def _compute(config: DictConfig, folder: Path, book: journal.Journal) -> dict[str, Any]:
+    typed = configs.from_hydra(config)
+    test_from = _other_dataset(typed.test_dataset, typed.test_path) if typed.test_dataset else None
+    from littlehuman import pipeline
+
+    return pipeline.run(typed, folder, book, test_from)
+
+
+def _record(error: BaseException, book: journal.Journal) -> None:
+    """Hydra 1.3 leaves no trace of a failed job: the log and `status.json` are written here."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, LittlehumanError):
+        log.error("%s: %s", type(error).__name__, text)
+    else:
+        log.exception("failed in stage %s", book.stage_name)
+    book.failed(error, text)
+
+
+def _other_dataset(name: str, path: str | None) -> configs.DatasetConfig:
+    """The config of another dataset, from the same search path as group `dataset`."""
+    folders = [Path(s.path) / "dataset" for s in HydraConfig.get().runtime.config_sources if s.schema == "file"]
+    found = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
+    if found is None:
+        known = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+        raise ConfigError([Problem(f"test_dataset={name}", f"no such dataset; {did_you_mean(name, known)}")])
+    content = OmegaConf.to_container(OmegaConf.load(found))
+    assert isinstance(content, dict)
+    content.pop("defaults", None)
+    merged = OmegaConf.merge(configs.schema(), {"dataset": content}, {"dataset": {"path": path}} if path else {})
+    typed = OmegaConf.to_object(merged.dataset)
+    assert isinstance(typed, configs.DatasetConfig)
+    return typed
+
+
+def _single() -> bool:
+    return HydraConfig.get().mode is RunMode.RUN
+
+
+def cli() -> None:
+    """Entry point: run, then name every cell that failed and exit non-zero for it."""
+    os.environ[journal.INVOCATION] = uuid.uuid4().hex
+    main()
+    failed = journal.failures(multirun_root(), os.environ[journal.INVOCATION])
+    for folder, status in failed:
+        print(f"FAILED  {folder}  in stage {status.get('stage')}\n        {str(status.get('error')).splitlines()[0]}", file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} cell(s) failed; the same command repeats only what is missing.", file=sys.stderr)
+        sys.exit(1)
+
+
+_register()
+
+if __name__ == "__main__":
+    cli()

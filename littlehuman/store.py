@@ -1,0 +1,100 @@
+"""Where things live on disk, and how they get there whole.
+
+In: values and paths. Out: content digests, atomic files, and JSON lines that survive a torn end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+DIGEST_CHARS = 16
+
+
+def cache_root() -> Path:
+    """`$LITTLEHUMAN_CACHE`, or `~/.cache/littlehuman`."""
+    return Path(os.environ.get("LITTLEHUMAN_CACHE") or "~/.cache/littlehuman").expanduser()
+
+
+def multirun_root() -> Path:
+    """`$LITTLEHUMAN_MULTIRUN`, or `multirun` in the current folder."""
+    return Path(os.environ.get("LITTLEHUMAN_MULTIRUN") or "multirun").expanduser()
+
+
+def digest(value: Any) -> str:
+    """Hash of a JSON value (keys sorted): equal values, equal digests, on any machine."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARS]
+
+
+def file_digest(path: Path) -> str:
+    """Hash of a file's bytes, or of a folder's file names and bytes; `missing` when absent."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        return digest([[p.relative_to(path).as_posix(), file_digest(p)] for p in files])
+    if not path.is_file():
+        return "missing"
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()[:DIGEST_CHARS]
+
+
+def slug(name: str) -> str:
+    """A name as a folder: letters, digits, dot, dash and underscore only."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unnamed"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all (temporary file, then rename)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+            handle.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, indented, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write one JSON object a line, whole or not at all."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an absent or torn file reads as empty."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON-lines file; lines that a killed writer tore are passed over."""
+    with path.open(encoding="utf-8", errors="replace") as handle:
+        for line in handle:
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                yield value
+
+
+def packaged(path: str) -> Path:
+    """A path as the config gives it: `package:X` lies beside the code in `littlehuman/data`."""
+    kind, _, inside = path.partition(":")
+    return Path(__file__).parent / "data" / inside if kind == "package" else Path(path).expanduser()

@@ -1,0 +1,77 @@
+"""The adapter: PEFT's config, targets, initialisation and save format.
+
+In: a base and the training values. Out: a `PeftModel` whose trainable parameters come from the
+run's seed alone. A classification head is trained whole and saved with the adapter.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from littlehuman import seeding
+from littlehuman.config import Head, ModelConfig, TrainingConfig
+from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.training.base import Base
+
+
+def attach(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Any:
+    """Wrap the base in a LoRA adapter, initialised as PEFT does it, under the run's seed.
+
+    Raises:
+        ConfigError: when the model names no modules for `lora_targets`.
+    """
+    from peft import LoraConfig, TaskType, get_peft_model
+
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
+        r=tuning.lora_r,
+        lora_alpha=tuning.lora_alpha,
+        lora_dropout=tuning.lora_dropout,
+        target_modules=_targets(model, str(tuning.lora_targets)),
+        modules_to_save=list(base.new_modules) or None,
+        bias="none",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seeding.number(seed, "adapter initialisation"))
+        peft_model = get_peft_model(base.model, config)
+        _initialise_new_modules(peft_model, base)
+    base.model.config.use_cache = False
+    return peft_model
+
+
+def detach(peft_model: Any) -> None:
+    """Take the adapter's layers out of the base again (`Base.restore` does the head)."""
+    peft_model.unload()
+
+
+def _initialise_new_modules(peft_model: Any, base: Base) -> None:
+    # Without this a head would keep whatever the first load of the process happened to draw.
+    spread = float(getattr(base.model.config, "initializer_range", 0.02))
+    for name, module in peft_model.named_modules():
+        if ".modules_to_save." not in name or any(module.children()):
+            continue
+        module.float().register_forward_pre_hook(_to_float)
+        for kind, parameter in module.named_parameters(recurse=False):
+            if kind == "bias":
+                torch.nn.init.zeros_(parameter)
+            else:
+                torch.nn.init.normal_(parameter, mean=0.0, std=spread)
+
+
+def _to_float(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    # A head in bfloat16 would lose small updates; its input comes from a base that may be bfloat16.
+    return tuple(value.float() for value in inputs)
+
+
+def _targets(model: ModelConfig, role: str) -> str | list[str]:
+    """Module names for a role: `all_linear`, or one that the model's YAML spells out."""
+    if role == "all_linear":
+        return "all-linear"
+    if role not in model.lora_targets:
+        known = ["all_linear", *model.lora_targets]
+        raise ConfigError(
+            [Problem(f"training.lora_targets={role}", f"model={model.name} does not name these; {did_you_mean(role, known)}")]
+        )
+    return model.lora_targets[role].split()

@@ -84,9 +84,10 @@ class Writer:
         """Put one completion on the shelf."""
         if self._handle is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            torn = self.path.is_file() and self.path.read_bytes()[-1:] not in (b"", b"\n")
-            self._handle = self.path.open("a", encoding="utf-8")
-            if torn:  # an earlier process of the same number died in the middle of a line
+            torn = _is_torn(self.path)
+            # A lone surrogate (half an emoji) becomes its JSON escape, and is read back as it was.
+            self._handle = self.path.open("a", encoding="utf-8", errors="backslashreplace")
+            if torn:
                 self._handle.write("\n")
         self._handle.write(json.dumps(asdict(completion), ensure_ascii=False) + "\n")
         self._handle.flush()
@@ -94,3 +95,12 @@ class Writer:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         if self._handle is not None:
             self._handle.close()
+
+
+def _is_torn(file: Path) -> bool:
+    """Whether an earlier process of the same number died in the middle of its last line."""
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open("rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        return handle.read(1) != b"\n"

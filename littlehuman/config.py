@@ -7,16 +7,20 @@ Each class below is one group of `conf/` (its YAMLs comment each value). Fields 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fractions import Fraction
+from operator import attrgetter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from littlehuman.errors import ConfigError, Problem
+from littlehuman.errors import ConfigError, Problem, did_you_mean
 
 WHERE_AND_HOW = {"operational": True}
+ALL_LINEAR = "all_linear"  # the one value of lora_targets that every model knows
 
 
 class Head(StrEnum):
@@ -279,7 +283,8 @@ class RunConfig:
         """
         problems = list(_problems(self))
         if problems:
-            raise ConfigError(problems, hint=f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95")
+            mend = "" if 0 <= self.synth_frac <= 1 else f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95"
+            raise ConfigError(problems, mend)
 
     @property
     def size(self) -> int:
@@ -302,45 +307,86 @@ class RunConfig:
         return short or self.dataset.answer_tokens
 
 
-def _problems(config: RunConfig) -> list[Problem]:
-    checks: list[tuple[bool, str, str]] = [
-        (0 <= config.synth_frac <= 1, f"synth_frac={config.synth_frac:g}", "must be between 0 and 1"),
-        (config.size >= 0, f"n_train={config.n_train}", "must be 0 (the untrained model) or more"),
-        (config.n_test is None or config.n_test > 0, f"n_test={config.n_test}", "must be at least 1, or null for the whole test split"),
-        (config.extra_human >= 0, f"extra_human={config.extra_human}", "must be 0 or more"),
-        (_is_budget(config.human_budget), f"human_budget={config.human_budget}", "must be 'all' or a number of points"),
-        (config.launch.micro_batch > 0, f"launch.micro_batch={config.launch.micro_batch}", "must be at least 1"),
-        (config.launch.eval_batch > 0, f"launch.eval_batch={config.launch.eval_batch}", "must be at least 1"),
-        (config.metrics.bootstrap >= 100, f"metrics.bootstrap={config.metrics.bootstrap}", "must be at least 100 resamples"),
-        (config.dataset.max_tokens >= 16, f"dataset.max_tokens={config.dataset.max_tokens}", "must be at least 16"),
-        (config.strategy.shots >= 0, f"strategy.shots={config.strategy.shots}", "must be 0 or more"),
-        (
-            not config.synthetic or config.synth_frac == 0 or config.task.name in config.strategy.tasks,
-            f"strategy={config.strategy.name}",
-            f"has no words for task={config.task.name}; it has: {', '.join(config.strategy.tasks) or 'none'}",
-        ),
-        (
-            config.task.head is Head.classification or config.model.architecture is Architecture.decoder,
-            f"model={config.model.name}",
-            f"is an encoder and cannot write answers, which task={config.task.name} needs; a decoder can: model=smollm2",
-        ),
-        (
-            config.task.head is Head.generation or bool(config.dataset.labels or not config.task.classes),
-            "dataset.labels={}",
-            f"must say which label means which of: {', '.join(config.task.classes)}",
-        ),
-    ]
-    problems = [Problem(where, what) for fine, where, what in checks if not fine]
-    tuning = config.fine_tuning
-    unset = [f.name for f in fields(tuning) if getattr(tuning, f.name) is None]
-    problems += [
-        Problem(f"training.{n}=null", f"set by neither protocol={config.protocol.name} nor model={config.model.name}") for n in unset
-    ]
-    for name in ("learning_rate", "epochs", "batch_size", "lora_r", "lora_alpha"):
-        value = getattr(tuning, name)
-        if value is not None and value <= 0:
-            problems.append(Problem(f"training.{name}={value}", "must be above 0"))
-    return problems
+_LIMITS = {  # key -> smallest and largest value
+    "synth_frac": (0, 1),
+    "n_train": (0, math.inf),  # 0: the untrained model
+    "n_test": (1, math.inf),
+    "extra_human": (0, math.inf),
+    "dataset.max_tokens": (16, math.inf),
+    "dataset.answer_tokens": (1, math.inf),
+    "strategy.shots": (0, math.inf),
+    "strategy.max_tokens": (1, math.inf),
+    "strategy.max_evidence_words": (1, math.inf),
+    "prompt_model.temperature": (0, math.inf),
+    "prompt_model.top_p": (0, 1),
+    "prompt_model.batch_size": (1, math.inf),
+    "metrics.bootstrap": (100, math.inf),
+    "launch.micro_batch": (1, math.inf),
+    "launch.eval_batch": (1, math.inf),
+    "fine_tuning.epochs": (1, math.inf),
+    "fine_tuning.batch_size": (1, math.inf),
+    "fine_tuning.warmup_ratio": (0, 1),
+    "fine_tuning.weight_decay": (0, math.inf),
+    "fine_tuning.max_grad_norm": (0, math.inf),  # 0: gradients are not clipped
+    "fine_tuning.lora_r": (1, math.inf),
+    "fine_tuning.lora_alpha": (1, math.inf),
+    "fine_tuning.lora_dropout": (0, 1),
+}
+
+
+def _problems(config: RunConfig) -> Iterator[Problem]:
+    yield from _outside_limits(config)
+    yield from _contradictions(config)
+    yield from _training_problems(config)
+
+
+def _outside_limits(config: RunConfig) -> Iterator[Problem]:
+    for key, (low, high) in _LIMITS.items():
+        value = attrgetter(key)(config)
+        if value is not None and not low <= value <= high:  # nan is outside too
+            must = f"must be between {low} and {high}" if high < math.inf else f"must be {low} or more"
+            yield Problem(f"{key.replace('fine_tuning', 'training')}={value:g}", must)
+
+
+def _contradictions(config: RunConfig) -> Iterator[Problem]:
+    task, strategy, model = config.task, config.strategy, config.model
+    if config.n_train is None and not config.dataset.sizes:
+        yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
+    if not _is_budget(config.human_budget):
+        yield Problem(f"human_budget={config.human_budget!r}", "must be all, or a number of points")
+    if config.test_path is not None and config.test_dataset is None:
+        yield Problem(f"test_path={config.test_path}", "needs test_dataset=NAME")
+    if config.synthetic and config.synth_frac != 0 and task.name not in strategy.tasks:
+        yield Problem(f"strategy={strategy.name}", f"has no words for task={task.name}; it has: {', '.join(strategy.tasks) or 'none'}")
+    if task.headline not in task.metrics:
+        yield Problem(f"task.headline={task.headline}", f"must be one of task.metrics: {', '.join(task.metrics) or 'none'}")
+    if task.headline == "bert_score" and config.metrics.bert_score_model is None:
+        yield Problem("task.headline=bert_score", "needs metrics.bert_score_model")
+    if what := _wrong_input(task.model_input):
+        yield Problem("task.model_input", what)
+    if task.head is Head.generation and model.architecture is Architecture.encoder:
+        what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
+        yield Problem(f"model={model.name}", what)
+
+
+def _training_problems(config: RunConfig) -> Iterator[Problem]:
+    tuning, model = config.fine_tuning, config.model
+    for name in (f.name for f in fields(tuning) if getattr(tuning, f.name) is None):
+        yield Problem(f"training.{name}=null", f"set by neither protocol={config.protocol.name} nor model={model.name}")
+    if tuning.learning_rate is not None and not 0 < tuning.learning_rate < math.inf:
+        yield Problem(f"training.learning_rate={tuning.learning_rate:g}", "must be above 0")
+    roles = [ALL_LINEAR, *model.lora_targets]
+    if tuning.lora_targets is not None and tuning.lora_targets not in roles:  # known here, so that no twin is paid for first
+        what = f"model={model.name} does not name these; {did_you_mean(tuning.lora_targets, roles)}"
+        yield Problem(f"training.lora_targets={tuning.lora_targets}", what)
+
+
+def _wrong_input(template: str) -> str:
+    try:
+        template.format(evidence="", text="")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        return f"may name {{evidence}} and {{text}} alone; write other braces twice ({error})"
+    return ""
 
 
 def _is_budget(value: int | str) -> bool:

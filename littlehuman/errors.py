@@ -15,6 +15,11 @@ from dataclasses import dataclass
 class LittlehumanError(Exception):
     """A failure that the user can mend; its text names the place, the value and the mend."""
 
+    @property
+    def one_line(self) -> str:
+        """What is wrong, for tables."""
+        return str(self).split("\n", 1)[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -34,6 +39,11 @@ class ConfigError(LittlehumanError):
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[Sequence[Problem], str]]:
         return ConfigError, (self.problems, self.hint)  # so that it crosses process borders
+
+    @property
+    def one_line(self) -> str:
+        """All problems on one line, for tables."""
+        return "; ".join(f"{p.where} {p.what}" for p in self.problems)
 
     def _text(self) -> str:
         count = len(self.problems)

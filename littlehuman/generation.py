@@ -7,22 +7,30 @@ before the next one counts, so an interrupted run loses nothing that was paid fo
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from littlehuman.completions import Writer, lookup, shelf_path
 from littlehuman.config import PriceConfig, PromptModelConfig, Provider
+from littlehuman.errors import GenerationError
 from littlehuman.prompt_models import open_model
 from littlehuman.records import Completion, Failure, Prompt
 
 log = logging.getLogger(__name__)
 
+MANY = 5  # requests that do not all fail for what each of them says
+
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a set of requests took. Tokens and dollars count the requests asked now, not the shelf's."""
+    """What a set of requests took; a recording counts as a shelf.
+
+    Tokens and `usd` are those of the requests asked now, `usd_without_cache` those of all.
+    """
 
     requests: int = 0
     from_cache: int = 0
@@ -43,35 +51,55 @@ def complete(
     """Answer each prompt, from the shelf or from the model.
 
     Raises:
-        GenerationError: when the prompt model cannot be reached at all.
+        GenerationError: when the prompt model cannot be reached at all, or answers nothing.
     """
-    shelf = shelf_path(model)
-    answers: dict[str, Completion | Failure] = dict(lookup(shelf, {p.key for p in prompts})) if _uses_shelf(model) else {}
+    recorded = model.provider is Provider.recorded
+    answers: dict[str, Completion | Failure] = {} if recorded else dict(lookup(shelf_path(model), {p.key for p in prompts}))
     missing = list({p.key: p for p in prompts if p.key not in answers}.values())
-    cached = dict(answers)
+    cached = set(answers)
     if missing:
         log.info("asking %s for %d twins (%d more are on the shelf)", model.name, len(missing), len(cached))
         _ask(missing, answers, model, max_tokens, progress)
-    return answers, _bill(answers, cached, model.price)
+    _refuse_nothing(answers, model)
+    return answers, _bill(answers, set(answers) if recorded else cached, model.price)
 
 
 def _ask(
     missing: Sequence[Prompt], answers: dict[str, Completion | Failure], model: PromptModelConfig, max_tokens: int, progress: bool
 ) -> None:
     bar = tqdm(total=len(missing), desc=f"twins by {model.name}", unit="twin", disable=not progress, smoothing=0.05)
-    with Writer(shelf_path(model)) as shelf, bar:
-        for answer in open_model(model).complete(missing, max_tokens):
-            if isinstance(answer, Completion) and _uses_shelf(model):
+    with Writer(shelf_path(model)) as shelf, bar, _closing(open_model(model).complete(missing, max_tokens)) as incoming:
+        for answer in incoming:
+            if isinstance(answer, Completion) and model.provider is not Provider.recorded:
                 shelf.add(answer)
             answers[answer.key] = answer
             bar.update()
 
 
-def _uses_shelf(model: PromptModelConfig) -> bool:
-    return model.provider is not Provider.recorded
+@contextmanager
+def _closing(answers: Iterator[Completion | Failure]) -> Iterator[Iterator[Completion | Failure]]:
+    """Close a generator at once, not when it is collected: after Ctrl-C no request may go on and cost money."""
+    try:
+        yield answers
+    finally:
+        if isinstance(answers, Generator):
+            answers.close()
 
 
-def _bill(answers: dict[str, Completion | Failure], cached: dict[str, Completion | Failure], price: PriceConfig) -> Bill:
+def _refuse_nothing(answers: dict[str, Completion | Failure], model: PromptModelConfig) -> None:
+    """Single refused requests are a cell's normal loss; a model that never answered is set up wrong."""
+    reasons = Counter(answer.reason for answer in answers.values() if isinstance(answer, Failure))
+    if len(answers) > reasons.total() or not reasons:
+        return
+    if len(answers) >= MANY or not any(shelf_path(model).glob("*.jsonl")):
+        reason, count = reasons.most_common(1)[0]
+        raise GenerationError(
+            f"prompt_model.name={model.name}: all {len(answers)} requests failed, {count} of them so: {reason}\n"
+            "Try: mend what the reason names; a model that refuses max_tokens wants prompt_model.token_limit_name=max_completion_tokens"
+        )
+
+
+def _bill(answers: dict[str, Completion | Failure], cached: set[str], price: PriceConfig) -> Bill:
     done = [a for a in answers.values() if isinstance(a, Completion)]
     now = [a for a in done if a.key not in cached]
     return Bill(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.config import RunConfig
-from littlehuman.store import digest, file_digest, packaged, slug
+from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _BY_HEAD = ("classification", "generation")
 ID_CHARS = 8
@@ -59,6 +59,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@cache
 def _content(path: str | None) -> str | None:
-    return file_digest(Path(packaged(path))) if path else None
+    return _read(place := packaged(path), _stamp(place)) if path else None
+
+
+@cache  # Hydra asks for a run's name several times; the stamp makes an edited file another one
+def _read(path: Path, stamp: tuple[Any, ...]) -> str:
+    return file_digest(path)
+
+
+def _stamp(path: Path) -> tuple[Any, ...]:
+    """Sizes and times of the files that `file_digest` reads."""
+    stats = [(str(file), file.stat()) for file in visible_files(path)]
+    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)

@@ -1,23 +1,26 @@
 """What a run is doing, and how it ended: `status.json` in its folder.
 
-In: stages as they begin, and the end. Out: `state` (running, done, failed), stage, error, times.
-A run that was killed stays `running` and has no `result.json`: the next one computes it again.
+In: stages as they begin, and the end. Out: `state` (running, done, failed), stage, error, knobs,
+times. A run that was killed stays `running` and has no `result.json`: the next one computes it
+again. Cells that did not complete are also told to the command line, which may be another process.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from littlehuman.store import read_json, write_json
+from littlehuman.errors import LittlehumanError
+from littlehuman.store import digest, read_json, write_json
 
 STATUS = "status.json"
-INVOCATION = "LITTLEHUMAN_INVOCATION"  # set by the command line, so that it finds its cells again
+INVOCATION = "LITTLEHUMAN_INVOCATION"  # set by the command line: a folder in which its cells say why they are not complete
 
 
 class Journal:
@@ -32,7 +35,6 @@ class Journal:
             "started": _now(),
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "invocation": os.environ.get(INVOCATION, ""),
         }
         self._write()
 
@@ -40,6 +42,11 @@ class Journal:
     def stage_name(self) -> str:
         """The stage that is running, or that failed."""
         return str(self._status["stage"])
+
+    def note_knobs(self, knobs: Mapping[str, Any]) -> None:
+        """What the cell is about, so that a table can place it even when it fails."""
+        self._status["knobs"] = dict(knobs)
+        self._write()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -55,20 +62,34 @@ class Journal:
         self._status |= {"state": "done", "stage": "end"}
         self._write()
 
-    def failed(self, error: BaseException, text: str) -> None:
-        """The run ended with an error; `text` is what a reader should see."""
-        self._status |= {"state": "failed", "error": text, "error_type": type(error).__name__}
+    def failed(self, error: BaseException) -> None:
+        """The run ended with an error."""
+        text = str(error) if str(error).strip() else type(error).__name__
+        line = error.one_line if isinstance(error, LittlehumanError) else _one_line(error)
+        self._status |= {"state": "failed", "reason": line, "error": text, "error_type": type(error).__name__}
         self._write()
+        tell(self.folder, f"in stage {self.stage_name}: {line}")
 
     def _write(self) -> None:
         write_json(self.folder / STATUS, {**self._status, "updated": _now()})
 
 
-def failures(root: Path, invocation: str) -> list[tuple[Path, dict[str, Any]]]:
-    """Cells under `root` that failed in one invocation of the command line, with their status."""
-    cells = sorted(root.glob(f"*/*/{STATUS}"))
-    read = ((path.parent, read_json(path)) for path in cells)
-    return [(folder, status) for folder, status in read if status.get("invocation") == invocation and status.get("state") == "failed"]
+def tell(folder: Path, reason: str) -> None:
+    """Tell the command line that a cell is not complete; without a command line nobody is told."""
+    if ledger := os.environ.get(INVOCATION):
+        write_json(Path(ledger) / f"{digest(str(folder))}.json", {"folder": str(folder), "reason": reason})
+
+
+def told(ledger: Path) -> list[tuple[str, str]]:
+    """Folder and reason of each cell that is not complete, by folder; the ledger is removed."""
+    entries = [read_json(path) for path in ledger.glob("*.json")]
+    shutil.rmtree(ledger, ignore_errors=True)
+    return sorted((str(entry["folder"]), str(entry["reason"])) for entry in entries if entry)
+
+
+def _one_line(error: BaseException) -> str:
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def _now() -> str:

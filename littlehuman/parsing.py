@@ -3,23 +3,29 @@
 In: the completion and the strategy's answer form, for example `Claim: {text} || Label: {target}`.
 Out: `Synthetic` or `Rejected`. The form itself says what to look for, so a new strategy needs no
 new parser. A field begins only at the start of a line, after `||`, or where the previous field
-has visibly ended: "10:30 am" and the word Label inside a question stay whole.
+has visibly ended: "10:30 am" and the word Label inside a question stay whole. In doubt a twin is
+rejected: a lost twin is counted and replaced, a wrong one would be trained on.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from littlehuman.config import PromptText
-from littlehuman.prompting import asks_for_label
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
+from littlehuman.wording import asks_for_label, fields_of
 
-_FIELD = re.compile(r"(?P<marker>[^{}|\n:]+):\s*\{(?P<name>\w+)\}")
-_DECORATION = "*_#>`~ \t"
-_QUOTES = [('"', '"'), ("“", "”"), ("'", "'"), ("«", "»"), ("`", "`")]
 MAX_CHARS = 20_000
+FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", ""}  # providers differ in the word
+_PAIRS = [('"', '"'), ("“", "”"), ("„", "“"), ("'", "'"), ("‘", "’"), ("«", "»"), ("`", "`"), ("__", "__"), ("_", "_"), ("<", ">")]
+_ESSENTIAL = ("text", "target")  # an explanation may be missing: nothing is trained on it
+_BEFORE = r"(?:\d+[.)])?[*_#>`~• -]*"  # what may stand before a field's name: a list's number or sign, markdown
+_SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
+_INLINE = r"(?:(?<=[.?!\"”’)])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
+_AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends, whatever chatter follows
+_PLACEHOLDER = re.compile(r"<([^<>]+)>")
 
 
 def parse(answer: Completion | Failure, example: Example, words: PromptText, classes: Sequence[str] = ()) -> Synthetic | Rejected:
@@ -32,7 +38,7 @@ def parse(answer: Completion | Failure, example: Example, words: PromptText, cla
         return Rejected(example.id, answer.reason, "")
     found = split_fields(answer.text, words.assistant)
     target, wrong_label = _target(found.get("target", ""), example, words, classes)
-    reason = _unfinished(answer) or _missing(found, words) or wrong_label
+    reason = _unfinished(answer) or _missing(found, words) or _unfilled(found, words) or wrong_label
     if reason:
         return Rejected(example.id, reason, answer.text)
     # An annotator answers with the target alone: the text stays the human one.
@@ -40,64 +46,120 @@ def parse(answer: Completion | Failure, example: Example, words: PromptText, cla
 
 
 def split_fields(text: str, form: str) -> dict[str, str]:
-    """Return the fields of `form` that `text` holds, tidied; of two answers the first is taken."""
-    body = text[:MAX_CHARS].replace("\r", "\n")
-    starts: list[tuple[str, int, int]] = []
-    for marker, name in _markers(form):
-        start = _start(body, marker, starts[-1][2] if starts else 0)
-        if start is None:
-            break
-        starts.append((name, *start))
-    ends = [begin for _, begin, _ in starts[1:]] + [len(body)]
-    fields = {name: body[value:end] for (name, _, value), end in zip(starts, ends, strict=True)}
-    if starts and len(starts) == len(_markers(form)):
-        last = starts[-1][0]
-        fields[last] = re.split(r"\n|\|\|", fields[last].lstrip(), maxsplit=1)[0]
-    return {name: _tidy(value) for name, value in fields.items()}
+    """Return the fields of `form` that `text` holds, tidied; of several answers the first whole one is taken."""
+    markers = fields_of(form)
+    answers = [_fields(block, markers) for block in _blocks(_plain(text), next(iter(markers)))]
+    return next((found for found in answers if not _absent(found, markers)), answers[0])
+
+
+def _plain(text: str) -> str:
+    """The answer without thoughts, with one kind of line end and single spaces (which keeps the patterns linear)."""
+    body = text.rpartition("</think>")[2][:MAX_CHARS].strip("\ufeff\u200b \t\r\n")
+    return _unwrap(re.sub(r"[^\S\n]+", " ", "\n".join(body.splitlines())))
+
+
+def _blocks(body: str, marker: str) -> Iterator[str]:
+    """The answers in the body: each begins with the form's first field."""
+    separated, inline = _patterns(marker)
+    begins = [match for match in (separated.search(body), inline.search(body)) if match]
+    cut, start = 0, min((match.end() for match in begins), default=len(body))
+    while again := separated.search(body, start):
+        yield body[cut : again.start()]
+        cut, start = again.start(), again.end()
+    yield body[cut:]
+
+
+def _fields(block: str, markers: Mapping[str, str]) -> dict[str, str]:
+    starts: list[tuple[str, str, int, int]] = []
+    for marker, name in markers.items():
+        separated, inline = _patterns(marker)
+        position = starts[-1][3] if starts else 0
+        match = separated.search(block, position) or inline.search(block, position)
+        if match:
+            starts.append((marker, name, match.start(), match.end()))
+    ends = [begin for _, _, begin, _ in starts[1:]] + [len(block)]
+    last = list(markers.values())[-1]
+    return {name: _tidy(_end(block[value:end], name == last), marker) for (marker, name, _, value), end in zip(starts, ends, strict=False)}
 
 
 @lru_cache
-def _markers(form: str) -> tuple[tuple[str, str], ...]:
-    return tuple((m["marker"].strip(" |"), m["name"]) for m in _FIELD.finditer(form))
+def _patterns(marker: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Where `marker:` begins: set apart from what precedes, or else where a sentence has ended."""
+    word = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_` ]*"
+    return re.compile(_SEPARATED + word, re.IGNORECASE), re.compile(_INLINE + word, re.IGNORECASE)
 
 
-def _start(body: str, marker: str, position: int) -> tuple[int, int] | None:
-    """Where `marker:` begins and where its value begins, searching from `position`."""
-    word = r"[*_#>`~ \t-]*" + re.escape(marker) + r"[*_` \t]*[:：][*_` \t]*"
-    separated = re.compile(r"(?:\A|\n|\|\|?)" + word, re.IGNORECASE)
-    # Without the separator a field may still begin where a sentence has ended.
-    inline = re.compile(r"(?<=[.?!\"”’)])\s+" + word, re.IGNORECASE)
-    match = separated.search(body, position) or inline.search(body, position)
-    return (match.start(), match.end()) if match else None
+def _end(value: str, is_last: bool) -> str:
+    """A field's own part of what stands before the next one: the last is one line, the others one paragraph."""
+    if is_last:
+        return _AFTER_LAST.split(value.removeprefix("\n").lstrip(" "), maxsplit=1)[0]
+    return re.split(r"\n\s*\n", value.strip(), maxsplit=1)[0]
 
 
-def _tidy(value: str) -> str:
-    value = " ".join(value.split()).strip().strip("|").strip(_DECORATION)
-    for left, right in _QUOTES:
-        if len(value) > 1 and value.startswith(left) and value.endswith(right) and left not in value[1:-1] and right not in value[1:-1]:
-            return value[1:-1].strip()
+def _tidy(value: str, marker: str) -> str:
+    value = " ".join(value.split())
+    before = None
+    while value != before:
+        before = value
+        value = re.sub(r"^```+|```+$|(?:^|\s)[|｜]+$", "", value).strip("* ")
+        value = _unwrap(re.sub(rf"^(?:{re.escape(marker)} ?[:：] ?)+", "", value, flags=re.IGNORECASE))
+    return value
+
+
+def _unwrap(value: str) -> str:
+    """Take quotes or markdown off that enclose the whole value."""
+    for left, right in _PAIRS:
+        inner = value[len(left) : -len(right)]
+        if value.startswith(left) and value.endswith(right) and inner and left not in inner and right not in inner:
+            return inner.strip()
     return value
 
 
 def _unfinished(answer: Completion) -> str:
-    if answer.finish not in {"stop", "eos", ""}:
+    if answer.finish.casefold() not in FINISHED:
         return f"finish reason: {answer.finish}"
     return "" if answer.text.strip() else "empty answer"
 
 
-def _missing(found: dict[str, str], words: PromptText) -> str:
-    absent = [marker for marker, name in _markers(words.assistant) if not found.get(name)]
+def _missing(found: Mapping[str, str], words: PromptText) -> str:
+    absent = _absent(found, fields_of(words.assistant))
     return f"no {absent[0]}" if absent else ""
+
+
+def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
+    return [marker for marker, name in markers.items() if name in _ESSENTIAL and not found.get(name)]
+
+
+def _unfilled(found: Mapping[str, str], words: PromptText) -> str:
+    """Whether the request's own `<the claim>` came back."""
+    blanks = {blank.casefold() for blank in _PLACEHOLDER.findall(words.system)}
+    return next((f"the form was repeated, not filled: {value}" for value in found.values() if value.casefold() in blanks), "")
 
 
 def _target(raw: str, example: Example, words: PromptText, classes: Sequence[str]) -> tuple[str, str]:
     """The class or answer, and what is wrong with it."""
     if not classes:
         return raw, ""
-    by_word = {words.label_words.get(name, name).casefold(): name for name in classes}
-    label = by_word.get(raw.strip(" .!*\"'").casefold())
+    label = _class_of(raw, {words.label_words.get(name, name): name for name in classes})
     if label is None:
         return "", f"unknown label: {raw[:40]}"
     if asks_for_label(words) and label != example.target:
         return "", f"label {label} returned, {example.target} requested"
     return label, ""
+
+
+def _class_of(raw: str, by_word: Mapping[str, str]) -> str | None:
+    """The class that a label names: alone, or before a stop and chatter that names no other class."""
+    alone = {_bare(word): name for word, name in by_word.items()}
+    if _bare(raw) in alone:
+        return alone[_bare(raw)]
+    for word, name in by_word.items():
+        chatter = re.match(re.escape(word) + r"(?: ?[.,;:!(|。，]| [-–—])(.*)", raw, re.IGNORECASE | re.DOTALL)
+        others = "|".join(re.escape(other) for other in by_word if other != word)
+        if chatter and not (others and re.search(rf"(?<!\w)(?:{others})(?!\w)", chatter[1], re.IGNORECASE)):
+            return name
+    return None
+
+
+def _bare(word: str) -> str:
+    return word.strip(" .!*\"'`。").casefold() or word

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman import data, generation, metrics, mixing, quality, results
-from littlehuman.config import DatasetConfig, RunConfig, Writes
+from littlehuman.config import DatasetConfig, Head, RunConfig, Writes
+from littlehuman.errors import DataError
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
 from littlehuman.parsing import parse
@@ -47,7 +48,7 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
     Raises:
         LittlehumanError: for whatever the user can mend.
     """
-    metrics.check(config.task.metrics, config.task.classes, config.metrics)
+    metrics.check(config.task.metrics, expected_classes(config), config.metrics)
     with journal.stage("data"):
         dataset = data.load(config.dataset, config.task, test_from)
         test = tested(dataset, config.n_test)
@@ -88,8 +89,20 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
     return result
 
 
+def expected_classes(config: RunConfig) -> list[str]:
+    """The classes as far as the config tells; a task without a list takes those that the data has."""
+    unnamed = config.task.head is Head.classification and not config.task.classes
+    return ["?"] if unnamed else config.task.classes
+
+
 def tested(dataset: Dataset, n_test: int | None) -> tuple[Example, ...]:
-    """The test points: all, or `n_test` of them, the same ones for every seed and fraction."""
+    """The test points: all, or `n_test` of them, the same ones for every seed and fraction.
+
+    Raises:
+        DataError: when there are none.
+    """
+    if not dataset.test:
+        raise DataError(f"{dataset.name}: there are no test points\nTry: dataset.test_share=0.2, or test_dataset=NAME")
     if n_test is None or n_test >= len(dataset.test):
         return dataset.test
     by_id = {example.id: example for example in dataset.test}

@@ -7,17 +7,19 @@ The label is requested (paper, Section 2), so that the twins have the human labe
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from string import Formatter
-from typing import Any
 
 from littlehuman import seeding
 from littlehuman.config import Demonstration, PromptModelConfig, PromptText, Shots, StrategyConfig, Writes
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Example, Prompt
 from littlehuman.store import digest
+from littlehuman.wording import asks_for_label, check
+
+log = logging.getLogger(__name__)
 
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _SPACE = re.compile(r"\s+")
@@ -45,19 +47,27 @@ def prompts(
         replacement: draw the shown points with replacement (protocol `paper`).
 
     Raises:
-        ConfigError: when the strategy shows human points and the pool is empty.
+        ConfigError: when the strategy shows human points and the pool is empty, or its words name
+            what they may not name.
     """
     words = strategy.tasks[task]
-    shown = _Shown(pool, strategy, words, replacement)
+    check(strategy, task)
+    names = ", ".join(words.label_words.get(name, name) for name in classes)
+    shown = _Shown(pool, strategy, words, replacement, names)
+    short = 0
     for example in examples:
         ids, turns = shown.turns_for(example)
-        label = words.label_words.get(example.target, example.target)
-        fields = {"label": label, "label_request": words.label_requests.get(example.target, label), "classes": ", ".join(classes)}
-        system = words.system.format_map(fields).strip()
-        question = _user_turn(words, strategy, fields, example.evidence, example.text)
+        short += len(turns) < 2 * strategy.shots
+        system = words.system.format_map(_fields(words, example.target, names)).strip()
+        question = _user_turn(words, strategy, Demonstration(evidence=example.evidence, text=example.text, target=example.target), names)
         messages = ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
         key = request_key(model, messages, strategy.max_tokens)
         yield Prompt(example.id, messages, key, ids)
+    if short and strategy.shots_from is Shots.human:
+        log.warning(
+            "%d of %d requests show fewer than %d human points: too few are owned%s on other evidence (human_budget)",
+            *(short, len(examples), strategy.shots, " with that label" if shown.labelled else ""),
+        )
 
 
 def request_key(model: PromptModelConfig, messages: Sequence[Mapping[str, str]], max_tokens: int) -> str:
@@ -65,8 +75,8 @@ def request_key(model: PromptModelConfig, messages: Sequence[Mapping[str, str]],
     identity = {
         "model": model.weights or model.name,
         "dtype": model.dtype if model.weights else None,
-        "temperature": model.temperature,
-        "top_p": model.top_p,
+        "temperature": float(model.temperature),  # 1 and 1.0 are one request
+        "top_p": float(model.top_p),
         "max_tokens": max_tokens,
     }
     return digest([identity, list(messages)])
@@ -76,12 +86,7 @@ def clean(evidence: str, max_words: int) -> str:
     """Evidence as prompts show it: URLs removed, cut after `max_words` words (layout kept)."""
     text = _URL.sub("", evidence).strip()
     ends = [match.end() for match in re.finditer(r"\S+", text)]
-    return text if len(ends) <= max_words else text[: ends[max_words - 1]]
-
-
-def asks_for_label(words: PromptText) -> bool:
-    """Whether the request names the label that the twin shall have."""
-    return "{label" in words.system + words.user
+    return text if len(ends) <= max_words else text[: ends[max_words - 1]] if max_words > 0 else ""
 
 
 def same_evidence(example: Example) -> str:
@@ -92,8 +97,8 @@ def same_evidence(example: Example) -> str:
 class _Shown:
     """Draws the worked examples of each prompt by name: (strategy seed, purpose, example id)."""
 
-    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, words: PromptText, replacement: bool) -> None:
-        self.strategy, self.words, self.replacement = strategy, words, replacement
+    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, words: PromptText, replacement: bool, names: str) -> None:
+        self.strategy, self.words, self.replacement, self.names = strategy, words, replacement, names
         self.by_label: dict[str, list[Example]] = defaultdict(list)
         self.labelled = asks_for_label(words)
         if strategy.shots and strategy.shots_from is Shots.human:
@@ -133,21 +138,22 @@ class _Shown:
 
     def _turns(self, shot: Demonstration) -> list[dict[str, str]]:
         label = self.words.label_words.get(shot.target, shot.target)
-        fields = {"label": label, "label_request": self.words.label_requests.get(shot.target, label)}
         answer = self.words.assistant.format(text=shot.text, target=label, explanation=shot.explanation)
         return [
-            {"role": "user", "content": _user_turn(self.words, self.strategy, fields, shot.evidence, shot.text)},
+            {"role": "user", "content": _user_turn(self.words, self.strategy, shot, self.names)},
             {"role": "assistant", "content": answer.strip()},
         ]
 
 
-def _user_turn(words: PromptText, strategy: StrategyConfig, fields: Mapping[str, str], evidence: str, text: str) -> str:
-    values: dict[str, Any] = {**fields, "evidence": clean(evidence, strategy.max_evidence_words)}
+def _fields(words: PromptText, target: str, names: str) -> dict[str, str]:
+    label = words.label_words.get(target, target)
+    return {"label": label, "label_request": words.label_requests.get(target, label), "classes": names}
+
+
+def _user_turn(words: PromptText, strategy: StrategyConfig, point: Demonstration, names: str) -> str:
+    values = {**_fields(words, point.target, names), "evidence": clean(point.evidence, strategy.max_evidence_words)}
     if strategy.writes is Writes.target:  # only an annotator may read the human text
-        values["text"] = text
-    unknown = [name for _, name, _, _ in Formatter().parse(words.user) if name and name not in values]
-    if unknown:
-        raise ConfigError([Problem(f"strategy={strategy.name}", f"its user turn names {{{unknown[0]}}}; it may name: {', '.join(values)}")])
+        values["text"] = point.text
     return words.user.format_map(values).strip()
 
 

@@ -15,19 +15,22 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from littlehuman.journal import STATUS
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
 RESULT = "result.json"
 _PACKAGES = ("littlehuman", "torch", "transformers", "peft", "accelerate", "datasets", "openai", "hydra-core", "sacrebleu", "rouge-score")
+_COUNTS = {"human_points": "human", "synthetic_points": "synthetic", "shortfall": "shortfall"}
 _KNOBS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
 _NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
 
 
 def is_complete(folder: Path) -> bool:
     """Whether the run of this folder needs no repetition."""
-    return (folder / RESULT).is_file()
+    return bool(read_json(folder / RESULT))
 
 
 def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) -> None:
@@ -78,6 +81,12 @@ def versions() -> dict[str, str]:
     return found
 
 
+def knobs(scientific: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs that a table shows, flat: names of the groups and the numbers, under the command line's own keys."""
+    names = {key: scientific[key]["name"] for key in _KNOBS if key in scientific}
+    return names | {key: scientific[key] for key in _NUMBERS if key in scientific}
+
+
 def rows(study: Path) -> list[dict[str, Any]]:
     """One flat row per cell of a study, in the order of their names; failed cells have their error."""
     return [_row(status.parent) for status in sorted(study.glob(f"*/{STATUS}"))]
@@ -85,40 +94,41 @@ def rows(study: Path) -> list[dict[str, Any]]:
 
 def write_table(study: Path) -> Path:
     """Rewrite `table.csv` and `table.md` from the run folders; return the CSV's path."""
-    table = rows(study)
-    columns = list(dict.fromkeys(key for row in table for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    write_text(study / "table.csv", text.getvalue())
-    write_text(study / "table.md", markdown(table))
+    with FileLock(study / ".table.lock"):  # else a slow writer could put an older table over a newer one
+        table = rows(study)
+        columns = list(dict.fromkeys(key for row in table for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+        write_text(study / "table.csv", text.getvalue())
+        write_text(study / "table.md", markdown(table))
     return study / "table.csv"
 
 
 def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """The table for reading: knobs that differ between cells, and each score with its interval."""
     metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
-    knobs = [k for k in (*_KNOBS, *_NUMBERS) if len({str(row.get(k)) for row in table}) > 1]
-    header = ["cell", "state", *knobs, "human", "synthetic", *metrics]
+    differing = [k for k in (*_KNOBS, *_NUMBERS) if len({str(row[k]) for row in table if k in row}) > 1]
+    header = ["cell", "state", *differing, "human_points", "synthetic_points", *metrics]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for row in table:
-        cells = [row.get(key, "") for key in ("cell", "state", *knobs, "human", "synthetic")]
+        cells = [row.get(key, "") for key in ("cell", "state", *differing, "human_points", "synthetic_points")]
         lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
-    problems = [f"\n{row['cell']}: {row['error'].splitlines()[0]}\n" for row in table if row.get("error")]
+    problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
     return "\n".join(lines) + "\n" + "".join(problems)
 
 
 def _row(folder: Path) -> dict[str, Any]:
     status, result = read_json(folder / STATUS), read_json(folder / RESULT)
-    row: dict[str, Any] = {"cell": folder.name, "state": status.get("state", "unknown")}
-    knobs = result.get("knobs", {})
-    row |= {key: knobs[key]["name"] for key in _KNOBS if key in knobs} | {key: knobs.get(key, "") for key in _NUMBERS}
-    row |= {key: result.get("counts", {}).get(key, "") for key in ("human", "synthetic", "shortfall")}
+    # A run that was killed after its last file is complete, whatever its status says.
+    row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else status.get("state", "unknown")}
+    row |= knobs(result["knobs"]) if result else status.get("knobs", {})
+    row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
     row["human_labels"] = result.get("human_labels", {}).get("total", "")
     row["usd"] = result.get("cost", {}).get("usd", "")
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result else ""
-    row["error"] = status.get("error", "") if status.get("state") == "failed" else ""
+    row["error"] = status.get("reason", "") if row["state"] == "failed" else ""
     for metric, score in result.get("scores", {}).items():
         row |= {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}
     return row

@@ -23,8 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 from littlehuman import config as configs
 from littlehuman import journal
 from littlehuman.errors import ConfigError, LittlehumanError, Problem, did_you_mean
-from littlehuman.identity import cell_name
-from littlehuman.store import digest, multirun_root, read_json
+from littlehuman.identity import cell_name, scientific
+from littlehuman.store import digest, multirun_root, read_json, slug
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def _cell(*, _root_: DictConfig) -> str:
     try:
         return cell_name(configs.from_hydra(OmegaConf.merge(configs.schema(), content)))  # type: ignore[arg-type]
     except LittlehumanError:
-        return f"{_root_.dataset.name}-refused-{digest(OmegaConf.to_container(OmegaConf.create(content)))[:8]}"
+        return f"{slug(_root_.dataset.name)}-refused-{digest(OmegaConf.to_container(OmegaConf.create(content)))[:8]}"
 
 
 def _register() -> None:
@@ -59,6 +59,7 @@ def main(config: DictConfig) -> float | None:
             return _locked(config, folder)
     except Timeout:
         log.error("%s is being computed by another process; this one leaves it alone", folder)
+        journal.tell(folder, "is being computed by another process")
         return None
 
 
@@ -85,7 +86,10 @@ def _locked(config: DictConfig, folder: Path) -> float | None:
 
 
 def _compute(config: DictConfig, folder: Path, book: journal.Journal) -> dict[str, Any]:
+    from littlehuman import results
+
     typed = configs.from_hydra(config)
+    book.note_knobs(results.knobs(scientific(typed)))
     test_from = _other_dataset(typed.test_dataset, typed.test_path) if typed.test_dataset else None
     from littlehuman import pipeline
 
@@ -94,28 +98,35 @@ def _compute(config: DictConfig, folder: Path, book: journal.Journal) -> dict[st
 
 def _record(error: BaseException, book: journal.Journal) -> None:
     """Hydra 1.3 leaves no trace of a failed job: the log and `status.json` are written here."""
-    text = str(error) or type(error).__name__
     if isinstance(error, LittlehumanError):
-        log.error("%s: %s", type(error).__name__, text)
+        log.error("%s: %s", type(error).__name__, error)
+    elif isinstance(error, KeyboardInterrupt):
+        log.error("interrupted in stage %s", book.stage_name)
     else:
         log.exception("failed in stage %s", book.stage_name)
-    book.failed(error, text)
+    book.failed(error)
 
 
 def _other_dataset(name: str, path: str | None) -> configs.DatasetConfig:
     """The config of another dataset, from the same search path as group `dataset`."""
     folders = [Path(s.path) / "dataset" for s in HydraConfig.get().runtime.config_sources if s.schema == "file"]
-    found = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
-    if found is None:
-        known = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+    known = {file.stem for folder in folders for file in folder.glob("*.yaml")}
+    if name not in known:
         raise ConfigError([Problem(f"test_dataset={name}", f"no such dataset; {did_you_mean(name, known)}")])
-    content = OmegaConf.to_container(OmegaConf.load(found))
-    assert isinstance(content, dict)
-    content.pop("defaults", None)
-    merged = OmegaConf.merge(configs.schema(), {"dataset": content}, {"dataset": {"path": path}} if path else {})
+    merged = OmegaConf.merge(configs.schema(), {"dataset": _inherited(name, folders)}, {"dataset": {"path": path}} if path else {})
     typed = OmegaConf.to_object(merged.dataset)
     assert isinstance(typed, configs.DatasetConfig)
     return typed
+
+
+def _inherited(name: str, folders: list[Path]) -> DictConfig:
+    """A YAML on top of those of its group that its defaults list names; overrides of other groups do not count here."""
+    own = OmegaConf.load(next(file for folder in folders if (file := folder / f"{name}.yaml").is_file()))
+    assert isinstance(own, DictConfig)
+    parents = [entry for entry in own.pop("defaults", []) if isinstance(entry, str) and entry != "_self_"]
+    merged = OmegaConf.merge(*(_inherited(parent, folders) for parent in parents), own)
+    assert isinstance(merged, DictConfig)
+    return merged
 
 
 def _single() -> bool:
@@ -123,15 +134,22 @@ def _single() -> bool:
 
 
 def cli() -> None:
-    """Entry point: run, then name every cell that failed and exit non-zero for it."""
-    os.environ[journal.INVOCATION] = uuid.uuid4().hex
-    main()
-    failed = journal.failures(multirun_root(), os.environ[journal.INVOCATION])
-    for folder, status in failed:
-        print(f"FAILED  {folder}  in stage {status.get('stage')}\n        {str(status.get('error')).splitlines()[0]}", file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} cell(s) failed; the same command repeats only what is missing.", file=sys.stderr)
-        sys.exit(1)
+    """Entry point: run, then name every cell that is not complete and exit non-zero for it."""
+    ledger = multirun_root().absolute() / f".invocation-{uuid.uuid4().hex}"
+    os.environ[journal.INVOCATION] = str(ledger)
+    code = 0
+    try:
+        main()
+    except KeyboardInterrupt:
+        code = 130  # as shells have it
+    finally:
+        missing = journal.told(ledger)
+        for folder, reason in missing:
+            print(f"NOT COMPLETE  {folder}  {reason}", file=sys.stderr)
+    if missing:
+        print(f"{len(missing)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)
+    if missing or code:
+        sys.exit(code or 1)
 
 
 _register()

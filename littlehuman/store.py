@@ -36,12 +36,18 @@ def digest(value: Any) -> str:
 def file_digest(path: Path) -> str:
     """Hash of a file's bytes, or of a folder's file names and bytes; `missing` when absent."""
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-        return digest([[p.relative_to(path).as_posix(), file_digest(p)] for p in files])
+        return digest([[p.relative_to(path).as_posix(), file_digest(p)] for p in visible_files(path)])
     if not path.is_file():
         return "missing"
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()[:DIGEST_CHARS]
+
+
+def visible_files(path: Path) -> list[Path]:
+    """The file itself, or the files of a folder, sorted; what begins with a dot, or lies inside such a folder, is left out."""
+    if not path.is_dir():
+        return [path] if path.is_file() else []
+    return sorted(p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
 
 
 def slug(name: str) -> str:
@@ -54,7 +60,8 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        # Half a surrogate pair, which JSON data may hold, becomes \\udXXX: in a JSON string that is the same character.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(text)
         os.chmod(name, 0o644)
         os.replace(name, path)

@@ -34,11 +34,10 @@ def of_run(result: Mapping[str, Any], folder: Path, *, single: bool) -> str:
 
 def _what(result: Mapping[str, Any]) -> list[str]:
     knobs, counts, cost = result["knobs"], result["counts"], result["cost"]
-    made = "recorded or cached" if cost["from_cache"] else "written now"
     twins = f"{counts['synthetic']} synthetic twins by {knobs['prompt_model']['name']}" if counts["synthetic"] else "no synthetic points"
     return [
         f"{knobs['model']['name']} fine-tuned on {knobs['dataset']['name']}: {counts['human']} human points, {twins}"
-        + (f" ({made}, {cost['usd']:.2f} USD)" if cost["usd"] else ""),
+        + (f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""),
         f"tested on {result['scores'][result['headline']]['n']} human points; protocol {knobs['protocol']['name']}, seed {knobs['seed']}",
     ]
 

@@ -30,8 +30,8 @@ class Recorded:
         absent = [prompt for prompt in prompts if prompt.key not in found]
         if absent:
             raise GenerationError(
-                f"prompt_model.path={self.path}: {len(absent)} of {len(prompts)} requests were not recorded (first: {absent[0].example_id}). "
-                "A recording holds one strategy, model and human_budget of one dataset.\n"
+                f"prompt_model.path={self.path}: {len(absent)} of {len(prompts)} requests were not recorded "
+                f"(first: {absent[0].example_id}). A recording holds one strategy, model and human_budget of one dataset.\n"
                 "Try: prompt_model=qwen-1.5b (after `make qwen`) or prompt_model=smollm2, which answer live"
             )
         yield from found.values()

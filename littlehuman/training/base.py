@@ -9,12 +9,14 @@ checksum of every parameter.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from littlehuman.config import Head
 from littlehuman.errors import WeightsError
@@ -22,6 +24,7 @@ from littlehuman.training.quiet import quiet
 from littlehuman.training.weights import resolve
 
 _HEADS = ("score", "classifier")
+_POSITIONS = re.compile(r"(position_embeddings|embed_positions|wpe)$")
 _held: dict[tuple[Any, ...], Base] = {}
 
 
@@ -37,6 +40,12 @@ class Base:
     modules: dict[str, torch.nn.Module] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
     use_cache: bool = True
+
+    @property
+    def positions(self) -> int | None:
+        """Tokens of the longest row that the model can read; None where positions are computed, not looked up."""
+        tables = [m for name, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding) and _POSITIONS.search(name)]
+        return min((table.num_embeddings - _reserved(table) for table in tables), default=None)
 
     def remember(self) -> None:
         """Take down the state that every job must find."""
@@ -78,30 +87,40 @@ def _load(weights: str, head: Head, classes: int, device: torch.device, dtype: t
 
     quiet()
     path = resolve(weights)
+    kind, more = (
+        (AutoModelForSequenceClassification, {"num_labels": classes}) if head is Head.classification else (AutoModelForCausalLM, {})
+    )
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
-        if head is Head.classification:
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                path, dtype=dtype, num_labels=classes, output_loading_info=True
-            )
-        else:
-            model, info = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, output_loading_info=True)
-    except (OSError, ValueError) as error:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # new modules are drawn: the same ones in each load, and not from the caller's generator
+            model, info = kind.from_pretrained(path, dtype=dtype, output_loading_info=True, **more)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # RuntimeError: shapes; SafetensorError: a torn file
         raise WeightsError(f"model.weights={weights}: could not be loaded: {error}\nTry: a folder that save_pretrained wrote") from error
+    if head is Head.generation and info["missing_keys"]:
+        raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {', '.join(sorted(info['missing_keys']))}")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     model.requires_grad_(False).to(device).eval()
-    base = Base(model, tokenizer, path, device, _new_modules(model, info["missing_keys"]))
+    base = Base(model, tokenizer, path, device, _new_modules(model, info["missing_keys"]) if head is Head.classification else ())
     base.remember()
     return base
 
 
-def _new_modules(model: Any, missing: list[str]) -> tuple[str, ...]:
-    """Modules whose weights the checkpoint lacks, without the tied ones; the head comes first."""
-    names = {key.rpartition(".")[0] for key in missing}
-    heads = [name for name in _HEADS if hasattr(model, name)]
-    tied = {"lm_head"}
-    return tuple(heads + sorted(names - set(heads) - tied))
+def _new_modules(model: Any, missing: Iterable[str]) -> tuple[str, ...]:
+    """The head and modules whose weights the checkpoint lacks; a module inside another one is not named again."""
+    parameters = {name for name, _ in model.named_parameters()}
+    lacking = {key.rpartition(".")[0] for key in missing if key in parameters}
+    names = [name for name in _HEADS if hasattr(model, name)]
+    for name in sorted(lacking):
+        if not any(f"{name}.".startswith(f"{outer}.") for outer in names):
+            names.append(name)
+    return tuple(names)
+
+
+def _reserved(table: torch.nn.Embedding) -> int:
+    """Rows of a position table that no token gets (RoBERTa counts from its padding index on, OPT from an offset)."""
+    return int(getattr(table, "offset", 0 if table.padding_idx is None else table.padding_idx + 1))
 
 
 def _checksums(model: torch.nn.Module) -> dict[str, int]:

@@ -7,12 +7,13 @@ tensors. When a row is too long its evidence is shortened, never the claim or qu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from littlehuman.config import Architecture, Head, LossOn
+from littlehuman.errors import DataError
 from littlehuman.records import Example
 
 IGNORE = -100
@@ -20,12 +21,16 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One point as tokens. `labels` has one entry per token (answers) or a single class index."""
+    """One point as tokens. `labels` has one entry per token (answers) or a single class index.
+
+    `types` says per token which text of an encoder's pair it stands in; empty where the model does not ask.
+    """
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
     index: int = 0
     shortened: bool = False
+    types: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,39 +44,61 @@ class Encoder:
     max_tokens: int
     classes: tuple[str, ...] = ()
     loss_on: LossOn = LossOn.answer
+    positions: int | None = None  # what the model can read at all (`Base.positions`)
+    answer_tokens: int = 0  # of which this many are kept free for the answer
+    typed_pairs: bool = False  # the model was told which text of a pair a token stands in
 
     def prompt(self, example: Example, index: int = 0) -> Row:
-        """The tokens that the model reads before it answers."""
-        ids = self._tokens(example, example.evidence)
-        shortened = len(ids) > self.max_tokens and bool(example.evidence)
-        if shortened:
-            ids = self._tokens(example, self._cut(example.evidence, len(ids) - self.max_tokens))
-        return Row(tuple(ids), (), index, shortened)
+        """The tokens that the model reads before it answers.
+
+        Raises:
+            DataError: when the row is longer than the model's position table, even without evidence.
+        """
+        room = self.max_tokens if self.positions is None else min(self.max_tokens, self.positions - self.answer_tokens)
+        evidence = example.evidence
+        ids, types = self._tokens(example, evidence)
+        while len(ids) > room and evidence:  # again if need be: what is cut in the middle of a word may split otherwise
+            evidence = self._cut(evidence, len(ids) - room)
+            ids, types = self._tokens(example, evidence)
+        self._must_fit(example, len(ids) + self.answer_tokens)
+        return Row(ids, (), index, evidence != example.evidence, types)
 
     def lesson(self, example: Example, index: int = 0) -> Row:
-        """The prompt with what is to be learnt: the class, or the answer and the end token."""
+        """The prompt with what is to be learnt: the class, or the answer and the end token.
+
+        Raises:
+            DataError: as `prompt`, and when the answer does not fit behind it.
+        """
         row = self.prompt(example, index)
         if self.head is Head.classification:
-            return Row(row.ids, (self.classes.index(example.target),), index, row.shortened)
+            return replace(row, labels=(self.classes.index(example.target),))
         answer = self.tokenizer(" " + example.target, add_special_tokens=False)["input_ids"] + [self.tokenizer.eos_token_id]
+        self._must_fit(example, len(row.ids) + len(answer))
         read = row.ids if self.loss_on is LossOn.text else (IGNORE,) * len(row.ids)
-        return Row(row.ids + tuple(answer), (*read, *answer), index, row.shortened)
+        return replace(row, ids=row.ids + tuple(answer), labels=(*read, *answer))
 
-    def _tokens(self, example: Example, evidence: str) -> list[int]:
+    def _tokens(self, example: Example, evidence: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         if self.architecture is Architecture.encoder:
-            pair = (evidence, example.text) if evidence else (example.text,)
-            return list(self.tokenizer(*pair)["input_ids"])
+            pair = self.tokenizer(*((evidence, example.text) if evidence else (example.text,)))
+            return tuple(pair["input_ids"]), tuple(pair.get("token_type_ids", ())) if self.typed_pairs else ()
         text = self.model_input.format(evidence=evidence, text=example.text).lstrip()
-        return list(self.tokenizer(text)["input_ids"])
+        return tuple(self.tokenizer(text)["input_ids"]), ()
 
     def _cut(self, evidence: str, excess: int) -> str:
-        offsets = self.tokenizer(evidence, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        kept = offsets[: max(0, len(offsets) - excess)]
-        return evidence[: kept[-1][1]] if kept else ""
+        starts = self.tokenizer(evidence, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        end = starts[-excess][0] if excess < len(starts) else 0  # before the first token too many, so never inside a character
+        return evidence[: min(end, len(evidence) - 1)].rstrip()
+
+    def _must_fit(self, example: Example, tokens: int) -> None:
+        if self.positions is not None and tokens > self.positions:
+            raise DataError(
+                f"{example.id}: {tokens} tokens with its answer and without its evidence; this model reads at most {self.positions}.\n"
+                "Try: a model with a longer window, or shorten this row"
+            )
 
 
 def padded(rows: Sequence[Row], pad: int, device: torch.device, *, left: bool = False) -> dict[str, torch.Tensor]:
-    """Tensors of a batch: `input_ids` and `attention_mask` [rows, longest], and `labels`.
+    """Tensors of a batch: `input_ids`, `attention_mask` (and `token_type_ids`) [rows, longest], and `labels`.
 
     Labels are [rows] for classes and [rows, longest] for answers. Padding is told by the mask
     alone: the pad token may be the end token, which is learnt like any other.
@@ -81,6 +108,9 @@ def padded(rows: Sequence[Row], pad: int, device: torch.device, *, left: bool = 
     ids = [fill + list(row.ids) if left else list(row.ids) + fill for row, fill in zip(rows, fills, strict=True)]
     mask = [[0] * len(f) + [1] * len(r.ids) if left else [1] * len(r.ids) + [0] * len(f) for r, f in zip(rows, fills, strict=True)]
     batch = {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
+    if any(row.types for row in rows):
+        types = [[0] * len(f) + list(r.types) if left else list(r.types) + [0] * len(f) for r, f in zip(rows, fills, strict=True)]
+        batch["token_type_ids"] = torch.tensor(types, device=device)
     if all(len(row.labels) == 1 for row in rows):
         batch["labels"] = torch.tensor([row.labels[0] for row in rows], device=device)
     elif all(row.labels for row in rows):

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from littlehuman.errors import ConfigError, Problem, WeightsError, did_you_mean
+from littlehuman.training.devices import DTYPES
 from littlehuman.training.quiet import quiet
 from littlehuman.training.weights import resolve
 
@@ -30,14 +32,24 @@ class Decoded:
 
 @lru_cache(maxsize=1)  # one prompt model at a time: the next job of a sweep reuses it
 def load_chat(weights: str, dtype: str) -> tuple[Any, Any]:
-    """Tokenizer and model of `weights`, on the GPU when there is one."""
+    """Tokenizer and model of `weights`, on the GPU when there is one.
+
+    Raises:
+        WeightsError: when they cannot be had.
+        ConfigError: for a precision that does not exist.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     quiet()
+    if dtype not in DTYPES:
+        raise ConfigError([Problem(f"prompt_model.dtype={dtype}", did_you_mean(dtype, DTYPES))])
     path = resolve(weights)
-    tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=DTYPES[dtype])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"prompt_model.weights={weights}: could not be loaded: {error}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype))
     return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
@@ -61,12 +73,15 @@ def chat(
     rows = [_render(tokenizer, messages) for messages in conversations]
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]), reverse=True)
     size = batch_size if temperature == 0 else 1
+    # Nothing of the checkpoint's own sampling defaults (top_k, repetition_penalty) may join in: the config says it all.
+    sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0} if temperature > 0 else {"do_sample": False}
     for start in range(0, len(order), size):
         batch = order[start : start + size]
-        if temperature > 0:
-            torch.manual_seed(seeds[batch[0]])
-        sampling = {"do_sample": True, "temperature": temperature, "top_p": top_p} if temperature > 0 else {"do_sample": False}
-        yield from _answer(tokenizer, model, batch, [rows[i] for i in batch], max_tokens, sampling)
+        with torch.random.fork_rng():
+            if temperature > 0:
+                torch.manual_seed(seeds[batch[0]])
+            answers = _answer(tokenizer, model, batch, [rows[i] for i in batch], max_tokens, sampling)
+        yield from answers
 
 
 def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
@@ -79,16 +94,19 @@ def _render(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> list[int]:
 
 def _answer(
     tokenizer: Any, model: Any, indices: Sequence[int], rows: list[list[int]], max_tokens: int, sampling: dict[str, Any]
-) -> Iterator[Decoded]:
+) -> list[Decoded]:
     batch = tokenizer.pad({"input_ids": rows}, return_tensors="pt").to(model.device)
+    ends = {*_as_list(model.generation_config.eos_token_id), *_as_list(tokenizer.eos_token_id)}
+    stop = {"eos_token_id": sorted(ends) or None, "pad_token_id": tokenizer.pad_token_id}
     with torch.inference_mode():
-        out = model.generate(**batch, max_new_tokens=max_tokens, pad_token_id=tokenizer.pad_token_id, **sampling)
-    ends = set(_as_list(model.generation_config.eos_token_id)) | {tokenizer.eos_token_id}
+        out = model.generate(**batch, max_new_tokens=max_tokens, repetition_penalty=1.0, **stop, **sampling)
+    answers = []
     for index, row, tokens in zip(indices, rows, out[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
         length = next((i for i, token in enumerate(tokens) if token in ends), None)
         text = tokenizer.decode(tokens[:length], skip_special_tokens=True)
         used = len(tokens) if length is None else length + 1
-        yield Decoded(index, text, "length" if length is None else "stop", len(row), used)
+        answers.append(Decoded(index, text, "length" if length is None else "stop", len(row), used))
+    return answers
 
 
 def _as_list(value: int | list[int] | None) -> list[int]:

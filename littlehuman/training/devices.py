@@ -26,9 +26,11 @@ def device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        chosen = torch.device(name)
+        chosen: torch.device | None = torch.device(name)
     except RuntimeError:
-        raise ConfigError([Problem(f"launch.device={name}", "must be auto, cpu, cuda or cuda:N")]) from None
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):  # torch also knows meta, which computes nothing
+        raise ConfigError([Problem(f"launch.device={name}", "must be auto, cpu, cuda or cuda:N")])
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ConfigError([Problem(f"launch.device={name}", f"this machine has {torch.cuda.device_count()} CUDA devices")])
     return chosen

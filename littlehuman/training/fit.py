@@ -67,6 +67,7 @@ def fit(cells: Sequence[Cell], settings: Settings) -> list[Outcome]:
     Raises:
         WeightsError: when the model's weights cannot be had.
         ConfigError: for a device, precision or LoRA target that does not exist.
+        DataError: for a row that the model cannot read even without its evidence.
     """
     where = devices.device(settings.launch.device)
     precision = devices.dtype(settings.launch.dtype, where)
@@ -90,7 +91,7 @@ def _one(cell: Cell, settings: Settings, base: Base, loaded: float, environment:
     texts = _predict(model, prompts, settings, base)
     tested = time.perf_counter()
     if settings.launch.keep_adapter:
-        model.save_pretrained(cell.folder / "adapter")
+        model.save_pretrained(cell.folder / "adapter", save_embedding_layers=False)
     lora.detach(model)
     predictions = (Prediction(e.id, e.targets, text, e.evidence, e.text) for e, text in zip(cell.test, texts, strict=True))
     return Outcome(
@@ -112,6 +113,9 @@ def _encoder(settings: Settings, base: Base) -> Encoder:
         max_tokens=settings.max_tokens,
         classes=settings.classes,
         loss_on=settings.tuning.loss_on or LossOn.answer,
+        positions=base.positions,
+        answer_tokens=settings.answer_tokens if settings.task.head is Head.generation else 0,
+        typed_pairs=getattr(base.model.config, "type_vocab_size", 0) > 1,
     )
 
 

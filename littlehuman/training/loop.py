@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
 from littlehuman import seeding
@@ -38,7 +39,8 @@ def train(
     steps = math.ceil(len(lessons) / int(tuning.batch_size or 1)) * int(tuning.epochs or 0)
     if not steps:
         return
-    accelerator = Accelerator(cpu=model.device.type == "cpu", mixed_precision="no")
+    AcceleratorState._reset_state(reset_partial_state=True)  # it outlives a job, and would put this one on the last one's device
+    accelerator = Accelerator(cpu=model.device.type == "cpu", mixed_precision="no", device_placement=False)
     trainable = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trainable, lr=float(tuning.learning_rate or 0), weight_decay=float(tuning.weight_decay or 0), eps=1e-8)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _linear(steps, float(tuning.warmup_ratio or 0)))

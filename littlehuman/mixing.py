@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from littlehuman.config import count_of
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
 from littlehuman.seeding import ordering
@@ -87,6 +87,11 @@ def mix(plan: Plan, twins: Mapping[str, Synthetic], shown: frozenset[str] = froz
     points = [Point(example, Origin.HUMAN) for example in (*plan.human, *plan.extra)]
     points += [Point(twins[e.id].as_example(), Origin.SYNTHETIC) for e in (*plan.to_replace, *plan.spares) if e.id in twins]
     return Mixture(tuple(points), plan.requested, shown)
+
+
+def count_of(fraction: float, n: int) -> int:
+    """`fraction` of `n`, halves up, by the decimal that the user wrote: 0.975 of 200 is 195."""
+    return int(Fraction(str(fraction)) * n + Fraction(1, 2))
 
 
 def _check_size(spec: MixtureSpec, usable: int, name: str) -> None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from littlehuman.config import PromptText
+from littlehuman.groups import PromptText
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
 from littlehuman.wording import asks_for_label, fields_of
 

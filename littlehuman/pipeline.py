@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman import data, generation, metrics, mixing, quality, results
-from littlehuman.config import DatasetConfig, Head, RunConfig, Writes
+from littlehuman.config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.groups import DatasetConfig, Head, Writes
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
 from littlehuman.parsing import parse

@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from littlehuman import seeding
-from littlehuman.config import Demonstration, PromptModelConfig, PromptText, Shots, StrategyConfig, Writes
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import Demonstration, PromptModelConfig, PromptText, Shots, StrategyConfig, Writes
 from littlehuman.records import Example, Prompt
 from littlehuman.store import digest
 from littlehuman.wording import asks_for_label, check
@@ -22,7 +22,6 @@ from littlehuman.wording import asks_for_label, check
 log = logging.getLogger(__name__)
 
 _URL = re.compile(r"(?:https?://|www\.)\S+")
-_SPACE = re.compile(r"\s+")
 
 
 def prompts(
@@ -89,11 +88,6 @@ def clean(evidence: str, max_words: int) -> str:
     return text if len(ends) <= max_words else text[: ends[max_words - 1]] if max_words > 0 else ""
 
 
-def same_evidence(example: Example) -> str:
-    """What two points share when they stand on the same evidence (on the same text without one)."""
-    return _SPACE.sub(" ", example.evidence or example.text).strip().casefold()
-
-
 class _Shown:
     """Draws the worked examples of each prompt by name: (strategy seed, purpose, example id)."""
 
@@ -123,12 +117,12 @@ class _Shown:
         """`shots` points of the same label; never the row itself, nor another point on its evidence."""
         candidates = self.by_label[example.target if self.labelled else ""]
         generator = seeding.rng(self.strategy.seed, "prompt examples", example.id)
-        own = same_evidence(example)
+        own = example.evidence_key
         drawn: list[Example] = []
         taken: set[int] = set()
         for _ in range(20 * self.strategy.shots if candidates else 0):
             index = generator.randrange(len(candidates))
-            fits = same_evidence(candidates[index]) != own and candidates[index].id != example.id
+            fits = candidates[index].evidence_key != own and candidates[index].id != example.id
             if fits and (self.replacement or index not in taken):
                 taken.add(index)
                 drawn.append(candidates[index])

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from littlehuman.prompting import same_evidence
 from littlehuman.records import Example, Mixture, Origin
 
 _WORD = re.compile(r"\w+")
@@ -39,20 +38,20 @@ def audit(mixture: Mixture, human: Mapping[str, Example], test: Sequence[Example
         written_anew: the twins have texts of their own; an annotated twin keeps its human text by design.
     """
     test_points = {_identity(e) for e in test}
-    test_evidence = {same_evidence(e) for e in test}
+    test_evidence = {e.evidence_key for e in test}
     twins = [p.example for p in mixture.points if p.origin is Origin.SYNTHETIC]
     pairs = [(twin.text, human[twin.id].text) for twin in twins] if written_anew else []
     return Audit(
         twins_equal_to_their_human_point=sum(_norm(twin) == _norm(original) for twin, original in pairs),
         twins_near_their_human_point=sum(_overlap(twin, original) >= NEAR for twin, original in pairs),
         training_points_in_test=sum(_identity(p.example) in test_points for p in mixture.points),
-        training_points_on_test_evidence=sum(same_evidence(p.example) in test_evidence for p in mixture.points),
+        training_points_on_test_evidence=sum(p.example.evidence_key in test_evidence for p in mixture.points),
         distinct_twins=len({_identity(twin) for twin in twins}),
     )
 
 
 def _identity(example: Example) -> tuple[str, str]:
-    return same_evidence(example), _norm(example.text)
+    return example.evidence_key, _norm(example.text)
 
 
 def _norm(text: str) -> str:

@@ -38,6 +38,11 @@ class Example:
         """The answer or class that training uses."""
         return self.targets[0]
 
+    @property
+    def evidence_key(self) -> str:
+        """Equal for points on the same evidence (on the same text where there is none), whatever its case and spaces."""
+        return " ".join((self.evidence or self.text).split()).casefold()
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

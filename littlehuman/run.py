@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from littlehuman import config as configs
 from littlehuman import journal
 from littlehuman.errors import ConfigError, LittlehumanError, Problem, did_you_mean
+from littlehuman.groups import DatasetConfig
 from littlehuman.identity import cell_name, scientific
 from littlehuman.store import digest, multirun_root, read_json, slug
 
@@ -81,7 +82,7 @@ def _locked(config: DictConfig, folder: Path) -> float | None:
             return None
         book.done()
     results.write_table(folder.parent)
-    print(summary.of_run(result, folder, single=_single()))
+    print(summary.of_run(result, folder, single=_single(), overrides=HydraConfig.get().overrides.task))
     return float(result["scores"][result["headline"]]["value"])
 
 
@@ -107,7 +108,7 @@ def _record(error: BaseException, book: journal.Journal) -> None:
     book.failed(error)
 
 
-def _other_dataset(name: str, path: str | None) -> configs.DatasetConfig:
+def _other_dataset(name: str, path: str | None) -> DatasetConfig:
     """The config of another dataset, from the same search path as group `dataset`."""
     folders = [Path(s.path) / "dataset" for s in HydraConfig.get().runtime.config_sources if s.schema == "file"]
     known = {file.stem for folder in folders for file in folder.glob("*.yaml")}
@@ -115,7 +116,7 @@ def _other_dataset(name: str, path: str | None) -> configs.DatasetConfig:
         raise ConfigError([Problem(f"test_dataset={name}", f"no such dataset; {did_you_mean(name, known)}")])
     merged = OmegaConf.merge(configs.schema(), {"dataset": _inherited(name, folders)}, {"dataset": {"path": path}} if path else {})
     typed = OmegaConf.to_object(merged.dataset)
-    assert isinstance(typed, configs.DatasetConfig)
+    assert isinstance(typed, DatasetConfig)
     return typed
 
 

@@ -44,10 +44,14 @@ def file_digest(path: Path) -> str:
 
 
 def visible_files(path: Path) -> list[Path]:
-    """The file itself, or the files of a folder, sorted; what begins with a dot, or lies inside such a folder, is left out."""
+    """The file itself, or the data files of a folder, sorted.
+
+    Left out are descriptions (.md), and what begins with a dot or lies inside such a folder.
+    """
     if not path.is_dir():
         return [path] if path.is_file() else []
-    return sorted(p for p in path.rglob("*") if p.is_file() and not any(part.startswith(".") for part in p.relative_to(path).parts))
+    files = (p for p in path.rglob("*") if p.is_file() and p.suffix.lower() != ".md")
+    return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(path).parts))
 
 
 def slug(name: str) -> str:

@@ -6,7 +6,10 @@ it cost, and what to type next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +17,40 @@ _MEANING = {
     "accuracy": "share of right labels",
     "macro_f1": "F1, mean over classes",
     "majority": "always the commonest label",
-    "exact_match": "answers equal to the gold one",
+    "exact_match": "answer equals the gold one",
     "inclusion": "gold answer stands in the answer",
+    "reverse_inclusion": "the answer stands in the gold one",
+    "sentence_bleu": "phrases in common, the paper's BLEU",
+    "bert_score": "likeness of meaning, BERTScore",
     "squad_em": "exact match, SQuAD's rules",
     "squad_f1": "words in common, SQuAD's rules",
     "rouge1": "words in common, ROUGE-1",
-    "corpus_bleu": "BLEU over the corpus",
+    "corpus_bleu": "phrases in common, corpus BLEU",
 }
 
 
-def of_run(result: Mapping[str, Any], folder: Path, *, single: bool) -> str:
-    """The summary of one cell: a table after a single run, one line within a sweep."""
+def of_run(result: Mapping[str, Any], folder: Path, *, single: bool, overrides: Sequence[str] = ()) -> str:
+    """The summary of one cell: a table after a single run, one line within a sweep.
+
+    Args:
+        result: what `result.json` holds.
+        folder: the run folder.
+        single: whether this is the only cell of its command.
+        overrides: what the user typed; the command that is suggested next repeats it.
+    """
     scores, headline = result["scores"], result["headline"]
     if not single:
         score = scores[headline]
         return f"{folder.name}: {headline} {score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
-    return "\n".join(["", *_what(result), "", *_table(scores, headline), "", *_next(result, folder)])
+    return "\n".join(["", *_what(result), "", *_table(scores, headline), "", *_next(folder, overrides)])
 
 
 def _what(result: Mapping[str, Any]) -> list[str]:
     knobs, counts, cost = result["knobs"], result["counts"], result["cost"]
     twins = f"{counts['synthetic']} synthetic twins by {knobs['prompt_model']['name']}" if counts["synthetic"] else "no synthetic points"
+    trained = f"fine-tuned on {knobs['dataset']['name']}: {counts['human']} human points, {twins}"
     return [
-        f"{knobs['model']['name']} fine-tuned on {knobs['dataset']['name']}: {counts['human']} human points, {twins}"
-        + (f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""),
+        f"{knobs['model']['name']} {trained if counts['total'] else 'untrained'}" + (f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""),
         f"tested on {result['scores'][result['headline']]['n']} human points; protocol {knobs['protocol']['name']}, seed {knobs['seed']}",
     ]
 
@@ -52,11 +65,17 @@ def _table(scores: Mapping[str, Mapping[str, Any]], headline: str) -> list[str]:
     return lines
 
 
-def _next(result: Mapping[str, Any], folder: Path) -> list[str]:
-    name = result["knobs"]["dataset"]["name"]
+def _next(folder: Path, overrides: Sequence[str]) -> list[str]:
+    kept = [o for o in overrides if o.split("=")[0] != "synth_frac"]
     return [
         f"results: {folder}",
-        "next:    the same fully synthetic, and fully human, as one table:",
-        f"         python -m littlehuman.run -m dataset={name} synth_frac=0,0.9,1 n_train={result['knobs']['n_train']}",
-        "         your own data: python -m littlehuman.run --help",
+        "next:    the same with human points alone and with synthetic ones alone, as one table:",
+        f"         {_python()} -m littlehuman.run -m synth_frac=0,0.9,1 {shlex.join(kept)}".rstrip(),
+        f"         your own data, other models: {_python()} -m littlehuman.run --help",
     ]
+
+
+def _python() -> str:
+    """The interpreter as the reader would type it from here."""
+    inside = os.path.relpath(sys.executable)
+    return "python" if inside.startswith("..") else inside

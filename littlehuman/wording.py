@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from string import Formatter
 
-from littlehuman.config import PromptText, Shots, StrategyConfig, Writes
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import PromptText, Shots, StrategyConfig, Writes
 
 LABEL_FIELDS = ("label", "label_request")
 _FIELD = re.compile(r"(?P<marker>[^{}|\n:]+):\s*\{(?P<name>\w+)\}")

@@ -12,9 +12,9 @@ from config_groups import prompt_model
 
 from littlehuman import generation
 from littlehuman.completions import Writer, lookup, recording_path, shelf_path
-from littlehuman.config import PriceConfig, PromptModelConfig
 from littlehuman.errors import GenerationError
 from littlehuman.generation import Bill, complete
+from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models.recorded import Recorded
 from littlehuman.records import Completion, Failure, Prompt
 

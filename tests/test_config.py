@@ -10,8 +10,10 @@ import pytest
 from conftest import CONF, Cli, compose
 from omegaconf import OmegaConf
 
-from littlehuman.config import ModelConfig, RunConfig, TrainingConfig, count_of
+from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError
+from littlehuman.groups import ModelConfig, TrainingConfig
+from littlehuman.mixing import count_of
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
 GROUPS = sorted({path.parent.name for path in FILES})

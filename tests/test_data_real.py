@@ -11,7 +11,7 @@ import pytest
 from test_data_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
-from littlehuman.config import DatasetConfig, TaskConfig
+from littlehuman.groups import DatasetConfig, TaskConfig
 from littlehuman.records import Dataset
 
 ROOT = Path(os.environ.get("LITTLEHUMAN_TEST_DATA") or Path(__file__).parent.parent.parent / "shared" / "data")
@@ -22,9 +22,9 @@ PUBLIC: dict[str, tuple[str, TaskConfig, int, int, tuple[int, int, int]]] = {
     "fever": ("fever", FV, 9435 + 1936 + 1961, 108 + 19 + 29, (9327, 1917, 1932)),
     "scifact": ("scifact", FV, 938 + 277, 0, (750, 188, 277)),
     "wanli": ("wanli", FV, 12060 + 2941, 0, (9648, 2412, 2941)),
-    "ropes": ("ropes", QA, 10924 + 1688, 0, (8730, 2194, 1688)),
+    "ropes": ("ropes", QA, 10924 + 1688, 0, (8733, 2191, 1688)),
     "coqa": ("coqa", QA, 500, 0, (300, 100, 100)),
-    "squad": ("squad", QA, 10565, 22, (6325, 2109, 2109)),
+    "squad": ("squad", QA, 10565, 22, (6319, 2113, 2111)),
     "fairytaleqa": ("fairytaleqa", QA, 8548 + 1025 + 1007, 0, (8548, 1025, 1007)),
     "conference_titles": ("title_conference", CLASSIFY, 2507, 0, (1503, 502, 502)),
 }

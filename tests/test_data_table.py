@@ -9,10 +9,10 @@ import pytest
 from test_data_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
-from littlehuman.config import DatasetConfig, TaskConfig
 from littlehuman.data.labels import Labels
 from littlehuman.data.table import Table, read_table, unique_ids
 from littlehuman.errors import ConfigError, DataError
+from littlehuman.groups import DatasetConfig, TaskConfig
 from littlehuman.records import Example
 from littlehuman.store import digest, write_json, write_jsonl
 

@@ -20,9 +20,9 @@ from config_groups import prompt_model
 from fake_endpoint import DROP, HANG, FakeEndpoint, Reply, Script, fails, says
 
 import littlehuman
-from littlehuman.config import PriceConfig, PromptModelConfig
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import complete
+from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.endpoint import Endpoint

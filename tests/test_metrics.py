@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from littlehuman import metrics
-from littlehuman.answer_metrics import ANSWER_METRICS, exact_match, inclusion, reverse_inclusion, rouge1, sentence_bleu, squad_em, squad_f1
-from littlehuman.config import MetricsConfig
-from littlehuman.corpus_metrics import mean, summarise
 from littlehuman.errors import ConfigError, DataError
+from littlehuman.groups import MetricsConfig
 from littlehuman.metrics import Scored, check, score
+from littlehuman.metrics.answers import ANSWER_METRICS, exact_match, inclusion, reverse_inclusion, rouge1, sentence_bleu, squad_em, squad_f1
+from littlehuman.metrics.corpus import mean, summarise
 from littlehuman.records import Prediction, Score
 
 QUICK = MetricsConfig(bootstrap=200)

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from littlehuman.config import count_of
 from littlehuman.errors import ConfigError
-from littlehuman.mixing import MixtureSpec, Plan, mix, plan
+from littlehuman.mixing import MixtureSpec, Plan, count_of, mix, plan
 from littlehuman.records import Example, Mixture, Origin, Synthetic
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 from config_groups import strategy
 
-from littlehuman.config import PromptText
+from littlehuman.groups import PromptText
 from littlehuman.parsing import parse, split_fields
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
 

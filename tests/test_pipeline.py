@@ -12,8 +12,9 @@ import pytest
 from conftest import TINY, claims, compose, write_csv
 
 from littlehuman import completions, data, mixing, pipeline
-from littlehuman.config import DatasetConfig, RunConfig
+from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError, DataError, GenerationError
+from littlehuman.groups import DatasetConfig
 from littlehuman.identity import run_id
 from littlehuman.journal import Journal
 from littlehuman.prompting import prompts

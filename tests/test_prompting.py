@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from config_groups import prompt_model, strategy
 
-from littlehuman.config import Demonstration, PromptText, Shots, StrategyConfig, Writes
 from littlehuman.errors import ConfigError
-from littlehuman.prompting import clean, prompts, same_evidence
+from littlehuman.groups import Demonstration, PromptText, Shots, StrategyConfig, Writes
+from littlehuman.prompting import clean, prompts
 from littlehuman.records import Example, Prompt
 
 FEW, ZERO, COT, ANNOTATE = (strategy(name) for name in ("few_shot", "zero_shot", "cot", "annotate"))
@@ -103,7 +103,7 @@ def test_evidence_that_differs_in_spaces_and_case_alone_is_the_same() -> None:
 
 def test_points_without_evidence_stand_on_their_own_text() -> None:
     twice = Example("t2", "", "One title ", ("VLDB",))
-    assert same_evidence(Example("t1", "", "one  title", ("VLDB",))) == same_evidence(twice)
+    assert Example("t1", "", "one  title", ("VLDB",)).evidence_key == twice.evidence_key
 
 
 def test_only_points_of_the_requested_label_are_shown() -> None:

@@ -56,7 +56,7 @@ def test_a_folder_is_its_visible_files(tmp_path: Path) -> None:
         return tmp_path / name
 
     plain = store.file_digest(folder("a", {"x": "1", "sub/y": "2"}))
-    assert plain == store.file_digest(folder("b", {"sub/y": "2", "x": "1", ".hidden": "3", ".git/index": "4"}))
+    assert plain == store.file_digest(folder("b", {"sub/y": "2", "x": "1", ".hidden": "3", ".git/index": "4", "CARD.md": "5"}))
     assert plain != store.file_digest(folder("c", {"x": "1", "sub/y": "3"}))
     assert plain != store.file_digest(folder("d", {"x": "1", "sub/z": "2"}))
     assert store.file_digest(tmp_path / "absent") == "missing"

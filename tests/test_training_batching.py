@@ -29,8 +29,8 @@ from training_parts import (  # noqa: F401
     where_pad_is_end,
 )
 
-from littlehuman.config import Architecture, Head, LossOn
 from littlehuman.errors import DataError
+from littlehuman.groups import Architecture, Head, LossOn
 from littlehuman.records import Example
 from littlehuman.training import predict
 from littlehuman.training.base import Base, lease
@@ -79,6 +79,14 @@ def test_each_length_of_evidence_fits_and_ends_with_the_whole_question() -> None
         assert row.shortened or _text(encoder, row.ids) == CLAIM.format(evidence=example.evidence, text=LONG.text).lstrip()
 
 
+def test_row_fits_also_where_a_cut_changes_the_tokens_behind_it() -> None:
+    """Here the evidence's last token and the text's first one are read as one token, and as two once the evidence is cut."""
+    glued = Example("glued", "Nobody saw where th", "e otter sleeps", ("a",))
+    whole = len(_decoder(512, model_input="{evidence}{text}").prompt(glued).ids)
+    for max_tokens in range(8, whole):
+        assert len(_decoder(max_tokens, model_input="{evidence}{text}").prompt(glued).ids) <= max_tokens
+
+
 def test_row_that_fits_exactly_is_not_shortened() -> None:
     whole = _decoder(10_000).prompt(LONG)
     assert not whole.shortened and _decoder(len(whole.ids)).prompt(LONG) == whole
@@ -102,6 +110,20 @@ def test_encoder_pair_keeps_the_whole_claim(max_tokens: int) -> None:
     assert row.shortened and max_tokens - 12 < len(row.ids) <= max_tokens
     claim_starts = row.types.index(1)
     assert _text(encoder, row.ids[claim_starts:]).strip() == f"{LONG.text}[SEP]", "token types tell the two texts apart"
+
+
+def test_encoder_gets_a_pair_as_its_own_tokenizer_makes_it() -> None:
+    with lease("random:bert", Head.classification, 2, CPU, torch.float32) as base:
+        encoder = encoder_for(base, settings("fv", "random:bert"))
+        batch = padded([encoder.prompt(example) for example in claims()], base.tokenizer.pad_token_id, CPU)
+        expected = base.tokenizer([e.evidence for e in claims()], [e.text for e in claims()], padding=True, return_tensors="pt")
+    assert batch.keys() == expected.keys() and "token_type_ids" in batch
+    assert all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+def test_encoder_that_knows_one_kind_of_token_is_not_told_two(tmp_path: Path) -> None:
+    weights = small_encoder(tmp_path / "bert", "roberta", type_vocab_size=1)
+    job(tmp_path / "run", claims(), claims(2), settings("fv", weights))  # a second kind would be an index error
 
 
 def test_shortened_rows_are_counted_for_training_and_for_test(tmp_path: Path) -> None:
@@ -156,8 +178,8 @@ def test_lesson_teaches_the_answer_and_the_end_token(loss_on: LossOn) -> None:
         answer = lesson.ids[len(prompt.ids) :]
         assert lesson.ids[: len(prompt.ids)] == prompt.ids
         assert _text(encoder, answer[:-1]) == f" {example.target}" and answer[-1] == encoder.tokenizer.eos_token_id
-        taught = prompt.ids if loss_on is LossOn.text else (IGNORE,) * len(prompt.ids)
-        assert lesson.labels == taught + answer
+        read = prompt.ids[1:] if loss_on is LossOn.text else (IGNORE,) * (len(prompt.ids) - 1)
+        assert lesson.labels == (IGNORE, *read, *answer), "nothing stands before the first token"
 
 
 @pytest.mark.parametrize("loss_on", list(LossOn))
@@ -166,13 +188,14 @@ def test_padding_is_masked_by_position_never_by_token(loss_on: LossOn, tmp_path:
         end = base.tokenizer.eos_token_id
         assert base.tokenizer.pad_token_id == end
         rows = [encoder_for(base, settings(loss_on=loss_on)).lesson(example) for example in questions()]
-    batch = padded(rows, end, CPU)
-    for row, ids, mask, labels in zip(rows, batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
-        used = len(row.ids)
-        assert mask.tolist() == [1] * used + [0] * (len(mask) - used)
-        assert ids[:used].tolist() == list(row.ids) and labels[:used].tolist() == list(row.labels)
-        assert labels[used - 1] == end, "the end token is learnt although it is the pad token"
-        assert (labels[used:] == IGNORE).all()
+    for left in (False, True):
+        batch = padded(rows, end, CPU, left=left)
+        for row, ids, mask, labels in zip(rows, batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
+            fill, real = len(mask) - len(row.ids), mask.bool()
+            assert mask.tolist() == ([0] * fill + [1] * len(row.ids) if left else [1] * len(row.ids) + [0] * fill)
+            assert ids[real].tolist() == list(row.ids) and labels[real].tolist() == list(row.labels)
+            assert labels[real][-1] == end, "the end token is learnt although it is the pad token"
+            assert (labels[~real] == IGNORE).all()
 
 
 @pytest.mark.parametrize("pad_is_end", [False, True])

@@ -8,8 +8,8 @@ import pytest
 import torch
 from training_parts import CPU, FIXTURES, job, no_base_held, one_thread, questions, settings, tiny_cache  # noqa: F401
 
-from littlehuman.config import LaunchConfig
 from littlehuman.errors import ConfigError
+from littlehuman.groups import LaunchConfig
 from littlehuman.training import devices
 
 pytestmark = FIXTURES

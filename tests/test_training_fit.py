@@ -33,7 +33,7 @@ from training_parts import (  # noqa: F401
     tiny_cache,
 )
 
-from littlehuman.config import Head
+from littlehuman.groups import Head
 from littlehuman.records import Example, Mixture, Origin, Point
 from littlehuman.training import predict
 from littlehuman.training.base import lease

@@ -26,8 +26,8 @@ from training_parts import (  # noqa: F401
     tiny_cache,
 )
 
-from littlehuman.config import Head
 from littlehuman.errors import ConfigError, WeightsError
+from littlehuman.groups import Head
 from littlehuman.training import base as base_module
 from littlehuman.training import predict
 from littlehuman.training.base import lease

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ from training_parts import (  # noqa: F401
 )
 
 from littlehuman import seeding
-from littlehuman.config import Head, LossOn
+from littlehuman.groups import Head, LossOn
 from littlehuman.training import loop, lora
 from littlehuman.training.base import lease
-from littlehuman.training.batching import IGNORE, Row
+from littlehuman.training.batching import IGNORE, Row, padded
 from littlehuman.training.fit import Settings
 from littlehuman.training.tiny import tiny_model
 
@@ -110,22 +111,24 @@ def test_end_token_is_learnt(pad_is_end: bool, tmp_path: Path) -> None:
     assert texts(job(tmp_path / "run", points, points, shared)) == [example.target for example in points]
 
 
-def test_prompt_teaches_only_where_the_text_is_the_lesson(tmp_path: Path) -> None:
-    """Two prompts, one answer: of the labels only those of the answer may count."""
-    point = questions(1)[0]
+@pytest.mark.parametrize("loss_on", list(LossOn))
+def test_loss_asks_for_the_taught_tokens_alone(loss_on: LossOn) -> None:
+    """Another token among those that teach changes the loss; the same model output is used throughout."""
     with lease("random:llama", Head.generation, 0, CPU, torch.float32) as base:
-        row = encoder_for(base, settings()).lesson(point)
-        batch = torch.tensor([row.ids])
-        logits = base.model(input_ids=batch).logits.detach().requires_grad_()
-    answer = len(row.ids) - sum(label == IGNORE for label in row.labels)
+        encoder = encoder_for(base, settings(loss_on=loss_on))
+        prompt, row = encoder.prompt(questions()[3]), encoder.lesson(questions()[3])
 
-    class Fixed:
-        def __call__(self, **_: Any) -> Any:
-            return type("Output", (), {"logits": logits})
+        def loss(labels: tuple[int, ...]) -> float:
+            longer = encoder.lesson(questions()[2])  # a neighbour, so that something is padded
+            with torch.inference_mode():
+                return float(loop._summed_loss(base.model, padded([replace(row, labels=labels), longer], 0, CPU, left=True)))
 
-    loop._summed_loss(Fixed(), {"input_ids": batch, "labels": torch.tensor([row.labels])}).backward()
-    taught = logits.grad.abs().sum(-1)[0].nonzero().flatten().tolist()
-    assert taught == list(range(len(row.ids) - answer - 1, len(row.ids) - 1)), "each answer token is predicted from the place before it"
+        assert len(encoder.lesson(questions()[2]).ids) > len(row.ids)
+        whole = loss(row.labels)
+        for place in range(len(row.ids)):
+            learnt = place > 0 and (loss_on is LossOn.text or place >= len(prompt.ids))
+            without = loss((*row.labels[:place], IGNORE, *row.labels[place + 1 :]))
+            assert (without < whole - 1) if learnt else without == whole
 
 
 def test_equals_plain_peft(tmp_path: Path) -> None:

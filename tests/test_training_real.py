@@ -10,7 +10,7 @@ import pytest
 import torch
 from training_parts import CLASSES, CPU, claims, encoder_for, job, log_of, settings, texts
 
-from littlehuman.config import Head
+from littlehuman.groups import Head
 from littlehuman.records import Example
 from littlehuman.store import packaged, read_jsonl
 from littlehuman.training.base import lease

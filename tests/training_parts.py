@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from littlehuman.config import Architecture, Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
+from littlehuman.groups import Architecture, Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
 from littlehuman.records import Example, Mixture, Origin, Point
 from littlehuman.training import base as base_module
 from littlehuman.training.base import Base

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from littlehuman.config import DatasetConfig
 from littlehuman.errors import DataError
+from littlehuman.groups import DatasetConfig
 
 REASON_CHARS = 300
 

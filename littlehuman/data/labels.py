@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from littlehuman.config import DatasetConfig, Head, TaskConfig
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
+from littlehuman.groups import DatasetConfig, Head, TaskConfig
 
 SHOWN = 5  # unknown labels that a message lists
 WORDS = r"[\w-]+( [\w-]+)*"

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from littlehuman.config import DatasetConfig, TaskConfig
 from littlehuman.data.labels import Labels, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
 from littlehuman.data.splits import complete
 from littlehuman.data.table import Table, check_columns, read_table, unique_ids
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
+from littlehuman.groups import DatasetConfig, TaskConfig
 from littlehuman.records import Dataset
 
 

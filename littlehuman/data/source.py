@@ -11,10 +11,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from littlehuman.config import DatasetConfig
 from littlehuman.data.files import READABLE, read_rows
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
+from littlehuman.groups import DatasetConfig
 
 SPLITS = ("train", "valid", "test")
 PACKAGED = "package:"

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from littlehuman.config import DatasetConfig
 from littlehuman.errors import DataError
+from littlehuman.groups import DatasetConfig
 from littlehuman.records import Example
 from littlehuman.seeding import ordering
 
@@ -67,7 +67,7 @@ def hold_out(points: Sequence[Example], count: float, seed: int, purpose: str) -
     """
     sizes: dict[str, int] = {}
     for point in points:
-        sizes[_key(point)] = sizes.get(_key(point), 0) + 1
+        sizes[point.evidence_key] = sizes.get(point.evidence_key, 0) + 1
     taken: set[str] = set()
     reached = 0
     for key in ordering(sizes, seed, purpose):
@@ -75,11 +75,7 @@ def hold_out(points: Sequence[Example], count: float, seed: int, purpose: str) -
             break
         taken.add(key)
         reached += sizes[key]
-    return tuple(p for p in points if _key(p) not in taken), tuple(p for p in points if _key(p) in taken)
-
-
-def _key(point: Example) -> str:
-    return point.evidence or point.text
+    return tuple(p for p in points if p.evidence_key not in taken), tuple(p for p in points if p.evidence_key in taken)
 
 
 def _key_name(points: Sequence[Example]) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from littlehuman.config import DatasetConfig
 from littlehuman.data.labels import Labels
 from littlehuman.data.rows import Row, texts
 from littlehuman.errors import DataError, Problem
+from littlehuman.groups import DatasetConfig
 from littlehuman.records import Example
 from littlehuman.store import digest
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from littlehuman.config import PromptModelConfig, Provider
+from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.records import Completion, Failure, Prompt
 
 

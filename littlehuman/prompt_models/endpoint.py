@@ -19,8 +19,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from littlehuman.config import PromptModelConfig
 from littlehuman.errors import ConfigError, GenerationError, Problem
+from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.replies import REASON_CHARS, Trouble, cannot_connect, judge, read
 from littlehuman.prompt_models.streaming import cancel, from_thread

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from littlehuman.config import PromptModelConfig
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion, Failure, Prompt
 
 

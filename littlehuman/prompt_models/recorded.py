@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from littlehuman.completions import lookup, recording_path
-from littlehuman.config import PromptModelConfig
 from littlehuman.errors import GenerationError
+from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion, Failure, Prompt
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from littlehuman.config import PromptModelConfig
+from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON allows them, files and tokenizers do not

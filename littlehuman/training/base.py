@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from littlehuman.config import Head
 from littlehuman.errors import WeightsError
+from littlehuman.groups import Head
 from littlehuman.training.quiet import quiet
 from littlehuman.training.weights import resolve
 

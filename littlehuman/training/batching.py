@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from littlehuman.config import Architecture, Head, LossOn
 from littlehuman.errors import DataError
+from littlehuman.groups import Architecture, Head, LossOn
 from littlehuman.records import Example
 
 IGNORE = -100
@@ -74,7 +74,8 @@ class Encoder:
             return replace(row, labels=(self.classes.index(example.target),))
         answer = self.tokenizer(" " + example.target, add_special_tokens=False)["input_ids"] + [self.tokenizer.eos_token_id]
         self._must_fit(example, len(row.ids) + len(answer))
-        read = row.ids if self.loss_on is LossOn.text else (IGNORE,) * len(row.ids)
+        # The first token has nothing before it; in a row that is padded on the left it would be learnt from the padding.
+        read = (IGNORE, *row.ids[1:]) if self.loss_on is LossOn.text else (IGNORE,) * len(row.ids)
         return replace(row, ids=row.ids + tuple(answer), labels=(*read, *answer))
 
     def _tokens(self, example: Example, evidence: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -114,7 +115,8 @@ def padded(rows: Sequence[Row], pad: int, device: torch.device, *, left: bool = 
     if all(len(row.labels) == 1 for row in rows):
         batch["labels"] = torch.tensor([row.labels[0] for row in rows], device=device)
     elif all(row.labels for row in rows):
-        labels = [list(row.labels) + [IGNORE] * len(fill) for row, fill in zip(rows, fills, strict=True)]
+        blanks = [[IGNORE] * len(fill) for fill in fills]
+        labels = [blank + list(row.labels) if left else list(row.labels) + blank for row, blank in zip(rows, blanks, strict=True)]
         batch["labels"] = torch.tensor(labels, device=device)
     return batch
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from littlehuman.config import Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
+from littlehuman.groups import Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
 from littlehuman.records import Example, Mixture, Prediction
 from littlehuman.training import devices, loop, lora, predict
 from littlehuman.training.base import Base, lease

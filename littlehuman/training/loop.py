@@ -18,7 +18,7 @@ from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
 from littlehuman import seeding
-from littlehuman.config import TrainingConfig
+from littlehuman.groups import TrainingConfig
 from littlehuman.training.batching import IGNORE, Row, padded
 
 LogRow = dict[str, float]
@@ -80,7 +80,8 @@ def _backward(accelerator: Accelerator, model: Any, batch: list[Row], pad: int, 
     total = 0.0
     ordered = sorted(batch, key=lambda row: len(row.ids))  # rows of like length share a micro-batch
     for start in range(0, len(ordered), micro_batch):
-        tensors = padded(ordered[start : start + micro_batch], pad, model.device)
+        rows = ordered[start : start + micro_batch]
+        tensors = padded(rows, pad, model.device, left=len(rows[0].labels) > 1)
         loss = _summed_loss(model, tensors) / count
         accelerator.backward(loss)
         total += float(loss.detach())
@@ -94,12 +95,15 @@ def _targets(row: Row) -> int:
 
 def _summed_loss(model: Any, tensors: dict[str, torch.Tensor]) -> torch.Tensor:
     labels = tensors.pop("labels")
-    logits = model(**tensors).logits.float()
     if labels.dim() == 1:
-        return torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
-    # Token t is predicted from the tokens before it.
+        return torch.nn.functional.cross_entropy(model(**tensors).logits.float(), labels, reduction="sum")
+    # Rows are padded on the left, so answers end together: logits are needed there alone, not over the evidence.
+    first = int((labels != IGNORE).any(dim=0).nonzero()[0])
+    kept = labels.shape[1] - max(first, 1) + 1  # token t is predicted from the one before it
+    positions = (tensors["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    logits = model(**tensors, position_ids=positions, logits_to_keep=kept).logits.float()
     flat = logits[:, :-1].reshape(-1, logits.shape[-1])
-    return torch.nn.functional.cross_entropy(flat, labels[:, 1:].reshape(-1), ignore_index=IGNORE, reduction="sum")
+    return torch.nn.functional.cross_entropy(flat, labels[:, 1 - kept :].reshape(-1), ignore_index=IGNORE, reduction="sum")
 
 
 def _linear(steps: int, warmup_ratio: float) -> Callable[[int], float]:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from littlehuman import seeding
-from littlehuman.config import Head, ModelConfig, TrainingConfig
-from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import ALL_LINEAR, Head, ModelConfig, TrainingConfig
 from littlehuman.training.base import Base
 
 
@@ -72,12 +72,8 @@ def _to_float(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tupl
 
 
 def _targets(model: ModelConfig, role: str) -> str | list[str]:
-    """Module names for a role: `all_linear`, or one that the model's YAML spells out."""
-    if role == "all_linear":
+    """Module names for a role: `all_linear`, or what the model's YAML says: names, or one pattern for whole paths."""
+    if role == ALL_LINEAR:
         return "all-linear"
-    if role not in model.lora_targets:
-        known = ["all_linear", *model.lora_targets]
-        raise ConfigError(
-            [Problem(f"training.lora_targets={role}", f"model={model.name} does not name these; {did_you_mean(role, known)}")]
-        )
-    return model.lora_targets[role].split()
+    said = model.lora_targets[role]  # checks.py has refused roles that are not there
+    return said if "*" in said else said.split()

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from littlehuman.answer_metrics import ANSWER_METRICS, ItemMetric, bert_score
-from littlehuman.config import MetricsConfig
-from littlehuman.corpus_metrics import CORPUS_METRICS, Pair, Tally, mean, summarise
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
+from littlehuman.groups import MetricsConfig
+from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
+from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, Tally, mean, summarise
 from littlehuman.records import Prediction, Score
 from littlehuman.store import read_json
 

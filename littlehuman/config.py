@@ -97,7 +97,10 @@ def from_hydra(config: DictConfig) -> RunConfig:
 
 def schema() -> DictConfig:
     """`RunConfig` as the first entry of the defaults list: it types every group and key."""
-    return _thaw(OmegaConf.structured(RunConfig))
+    node = _thaw(OmegaConf.structured(RunConfig))
+    for name in ("labels", "splits", "files"):  # their keys are the data's own: the command line may name new ones
+        OmegaConf.set_struct(node.dataset[name], False)
+    return node
 
 
 def _thaw(node: DictConfig) -> DictConfig:

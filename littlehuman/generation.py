@@ -58,7 +58,10 @@ def complete(
     missing = list({p.key: p for p in prompts if p.key not in answers}.values())
     cached = set(answers)
     if missing:
-        log.info("asking %s for %d twins (%d more are on the shelf)", model.name, len(missing), len(cached))
+        if recorded:
+            log.info("replaying %d recorded twins by %s", len(missing), model.name)
+        else:
+            log.info("asking %s for %d twins (%d more are on the shelf)", model.name, len(missing), len(cached))
         _ask(missing, answers, model, max_tokens, progress)
     _refuse_nothing(answers, model)
     return answers, _bill(answers, set(answers) if recorded else cached, model.price)

@@ -76,6 +76,20 @@ def plan(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset"
     )
 
 
+def stand_ins(failed: Sequence[Example], spares: Sequence[Example], *, same_target: bool) -> tuple[list[Example], list[Example]]:
+    """Spare points for those whose twin failed, and the spares that are left.
+
+    With `same_target` a failed point is replaced by the next spare of its class, so that twins that
+    fail more often in one class do not shift the labels; by any spare when none of its class is left.
+    """
+    left = list(spares)
+    chosen: list[Example] = []
+    for point in failed[: len(left)]:
+        index = next((i for i, spare in enumerate(left) if not same_target or spare.target == point.target), 0)
+        chosen.append(left.pop(index))
+    return chosen, left
+
+
 def mix(plan: Plan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
     """Join the human points and the twins that were had, in a fixed order.
 

@@ -128,8 +128,8 @@ def write_twins(plan: mixing.Plan, dataset: Dataset, config: RunConfig) -> Twins
     twins = Twins({}, (), frozenset(), generation.Bill())
     while wanted:
         twins = _ask(wanted, twins, plan.owned, dataset.classes, config)
-        failed = len(plan.to_replace) - len(twins.by_id)
-        wanted, spares = spares[:failed], spares[failed:]
+        failed = [example for example in wanted if example.id not in twins.by_id]
+        wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     return twins
 
 

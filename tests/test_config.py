@@ -184,3 +184,9 @@ def test_the_training_layer_of_the_command_line_is_no_part_of_any_yaml() -> None
 )
 def test_a_share_is_counted_by_the_decimal_that_was_typed(fraction: float, n: int, count: int) -> None:
     assert count_of(fraction, n) == count
+
+
+def test_labels_of_the_users_own_need_no_plus() -> None:
+    at_once = compose("dataset=table", "dataset.labels={yes: supported, no: unsupported}")
+    one_by_one = compose("dataset=table", "dataset.labels.yes=supported", "dataset.labels.no=unsupported")
+    assert at_once.dataset.labels == one_by_one.dataset.labels == {"yes": "supported", "no": "unsupported"}

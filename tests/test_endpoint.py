@@ -608,7 +608,7 @@ def test_a_notebook_that_runs_a_loop_of_its_own_can_ask() -> None:
 
 def test_opening_an_endpoint_loads_no_heavy_library() -> None:
     code = (
-        "import sys; from littlehuman.config import *; from littlehuman.prompt_models import open_model; "
+        "import sys; from littlehuman.groups import *; from littlehuman.prompt_models import open_model; "
         "open_model(PromptModelConfig(provider=Provider.openai)); assert not {'openai', 'torch', 'httpx2'} & set(sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

@@ -27,7 +27,7 @@ def _table(path: Path, count: int = 6) -> Path:
     [
         (["synth_frac=1"], ["synth_frac=1.0"]),
         (["synth_frac=0.9"], []),
-        (["n_train=200"], []),
+        (["n_train=160"], []),
         (["study=other"], []),
         (["launch=cpu"], []),
         (["launch.micro_batch=2", "launch.eval_batch=1", "launch.dtype=float32", "launch.progress=false"], []),

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from littlehuman.errors import ConfigError
-from littlehuman.mixing import MixtureSpec, Plan, count_of, mix, plan
+from littlehuman.mixing import MixtureSpec, Plan, count_of, mix, plan, stand_ins
 from littlehuman.records import Example, Mixture, Origin, Synthetic
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
@@ -209,3 +209,13 @@ def test_twins_come_with_their_own_text_and_the_evidence_of_their_human_point() 
     for point, human in zip(_mixed(made).points, made.to_replace, strict=True):
         assert (point.example.id, point.example.evidence) == (human.id, human.evidence)
         assert point.example.text == f"New {human.text}" and point.example.targets == ("new answer",)
+
+
+def test_a_failed_twin_is_replaced_by_a_point_of_its_own_class() -> None:
+    spares = [Example(f"s{i}", f"evidence {i}", f"claim {i}", (label,)) for i, label in enumerate(["no", "no", "yes", "yes"])]
+    failed = [Example("f1", "a", "a", ("yes",)), Example("f2", "b", "b", ("yes",)), Example("f3", "c", "c", ("yes",))]
+    chosen, left = stand_ins(failed, spares, same_target=True)
+    assert [e.id for e in chosen] == ["s2", "s3", "s0"]  # then any, because n comes first
+    assert [e.id for e in left] == ["s1"]
+    assert [e.id for e in stand_ins(failed, spares, same_target=False)[0]] == ["s0", "s1", "s2"]
+    assert stand_ins(failed, [], same_target=True) == ([], [])

@@ -15,6 +15,7 @@ install: $(STAMP)  ## own virtual environment with everything that run and test 
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "littlehuman needs Python 3.11 or newer; try: make PYTHON=python3.11 ...")'
+	@echo "Installing into $(VENV): one to three minutes, once."
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt

@@ -77,11 +77,10 @@ class RunConfig:
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)
 
-    @property
-    def answer_tokens(self) -> int:
-        """Length limit of a predicted answer, in tokens."""
-        short = self.dataset.code_answer_tokens if self.protocol.short_answers else None
-        return short or self.dataset.answer_tokens
+    def answer_tokens_for(self, dataset: DatasetConfig) -> int:
+        """Length limit of a predicted answer to a question of `dataset`, in tokens."""
+        short = dataset.code_answer_tokens if self.protocol.short_answers else None
+        return short or dataset.answer_tokens
 
 
 def from_hydra(config: DictConfig) -> RunConfig:

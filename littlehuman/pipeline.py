@@ -8,6 +8,7 @@ the config, and no arrow points back.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from littlehuman import data, generation, metrics, mixing, quality, results
 from littlehuman.config import RunConfig
-from littlehuman.errors import DataError
+from littlehuman.errors import DataError, GenerationError
 from littlehuman.groups import DatasetConfig, Head, Writes
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
@@ -61,9 +62,9 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
         mixture = mixing.mix(plan, twins.by_id, twins.shown)
         audit = quality.audit(mixture, {e.id: e for e in dataset.train}, test, written_anew=config.strategy.writes is Writes.pair)
         results.write_mixture(folder, mixture, twins.rejected)
-        report_mixture(mixture, twins)
+        report_mixture(mixture, twins, audit)
     with journal.stage("training"):
-        outcome = fine_tune(mixture, test, dataset, config, folder)
+        outcome = fine_tune(mixture, test, dataset, config, test_from or config.dataset, folder)
     with journal.stage("scoring"):
         scored = metrics.score(outcome.predictions, config.task.metrics, dataset.classes, config.metrics)
         results.write_predictions(folder, outcome.predictions, scored.items)
@@ -128,9 +129,28 @@ def write_twins(plan: mixing.Plan, dataset: Dataset, config: RunConfig) -> Twins
     twins = Twins({}, (), frozenset(), generation.Bill())
     while wanted:
         twins = _ask(wanted, twins, plan.owned, dataset.classes, config)
+        _refuse_useless(twins, config)
         failed = [example for example in wanted if example.id not in twins.by_id]
         wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     return twins
+
+
+def _refuse_useless(twins: Twins, config: RunConfig) -> None:
+    """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
+
+    Raises:
+        GenerationError: when no twin is usable, or fewer than one in ten of at least twenty.
+    """
+    asked = len(twins.by_id) + len(twins.rejected)
+    if twins.by_id and (asked < 20 or len(twins.by_id) >= asked / 10):
+        return
+    reason, count = Counter(r.reason for r in twins.rejected).most_common(1)[0]
+    raise GenerationError(
+        f"prompt_model={config.prompt_model.name}: {len(twins.by_id)} of {asked} answers are usable twins; "
+        f"{count} are not because of: {reason}\n"
+        f"Try: another prompt_model, strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
+        "or look at the raw answers in the cache"
+    )
 
 
 def _ask(wanted: Sequence[Example], so_far: Twins, owned: Sequence[Example], classes: Sequence[str], config: RunConfig) -> Twins:
@@ -148,18 +168,22 @@ def _ask(wanted: Sequence[Example], so_far: Twins, owned: Sequence[Example], cla
     )
 
 
-def report_mixture(mixture: Mixture, twins: Twins) -> None:
+def report_mixture(mixture: Mixture, twins: Twins, audit: quality.Audit) -> None:
     """Log what the training set is made of, and say aloud what is missing."""
     counts = mixture.counts
     log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
     if twins.rejected:
         log.info("%d answers were no usable twins (first: %s)", len(twins.rejected), twins.rejected[0].reason)
+    if audit.distinct_twins < counts["synthetic"]:
+        log.warning("%d of %d twins repeat another one", counts["synthetic"] - audit.distinct_twins, counts["synthetic"])
     if counts["shortfall"]:
         log.warning("the training set is %d points short: no spare points are left to replace failed twins", counts["shortfall"])
 
 
-def fine_tune(mixture: Mixture, test: Sequence[Example], dataset: Dataset, config: RunConfig, folder: Path) -> Any:
-    """Train on the mixture and predict the test points (torch begins here)."""
+def fine_tune(
+    mixture: Mixture, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig, folder: Path
+) -> Any:
+    """Train on the mixture and predict the test points (torch begins here); `tested_on` sets their length limits."""
     from littlehuman.training.fit import Cell, Settings, fit
 
     settings = Settings(
@@ -169,6 +193,7 @@ def fine_tune(mixture: Mixture, test: Sequence[Example], dataset: Dataset, confi
         launch=config.launch,
         classes=dataset.classes,
         max_tokens=config.dataset.max_tokens,
-        answer_tokens=config.answer_tokens,
+        test_max_tokens=tested_on.max_tokens,
+        answer_tokens=config.answer_tokens_for(tested_on),
     )
     return fit([Cell(mixture, tuple(test), config.seed, folder)], settings)[0]

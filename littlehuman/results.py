@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -138,13 +138,3 @@ def _interval(row: Mapping[str, Any], metric: str) -> str:
     if row.get(metric, "") == "":
         return ""
     return f"{row[metric]:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"
-
-
-def headline(results: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One line per result: its main metric with the interval."""
-    return [f"{r['headline']} {_interval(_flat(r['scores'], r['headline']), r['headline'])}" for r in results]
-
-
-def _flat(scores: Mapping[str, Mapping[str, float]], metric: str) -> dict[str, float]:
-    score = scores[metric]
-    return {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}

@@ -91,7 +91,7 @@ def _compute(config: DictConfig, folder: Path, book: journal.Journal) -> dict[st
 
     typed = configs.from_hydra(config)
     book.note_knobs(results.knobs(scientific(typed)))
-    test_from = _other_dataset(typed.test_dataset, typed.test_path) if typed.test_dataset else None
+    test_from = _other_dataset(typed.test_dataset, typed.test_path, typed.task.name) if typed.test_dataset else None
     from littlehuman import pipeline
 
     return pipeline.run(typed, folder, book, test_from)
@@ -108,16 +108,26 @@ def _record(error: BaseException, book: journal.Journal) -> None:
     book.failed(error)
 
 
-def _other_dataset(name: str, path: str | None) -> DatasetConfig:
+def _other_dataset(name: str, path: str | None, task: str) -> DatasetConfig:
     """The config of another dataset, from the same search path as group `dataset`."""
     folders = [Path(s.path) / "dataset" for s in HydraConfig.get().runtime.config_sources if s.schema == "file"]
     known = {file.stem for folder in folders for file in folder.glob("*.yaml")}
     if name not in known:
         raise ConfigError([Problem(f"test_dataset={name}", f"no such dataset; {did_you_mean(name, known)}")])
+    own = _task_of(name, folders)
+    if name != "table" and own not in (None, task):
+        raise ConfigError([Problem(f"test_dataset={name}", f"is a dataset for task={own}; this run has task={task}")])
     merged = OmegaConf.merge(configs.schema(), {"dataset": _inherited(name, folders)}, {"dataset": {"path": path}} if path else {})
     typed = OmegaConf.to_object(merged.dataset)
     assert isinstance(typed, DatasetConfig)
     return typed
+
+
+def _task_of(name: str, folders: list[Path]) -> str | None:
+    """The task that a dataset's YAML chooses in its defaults list; None where it leaves it open."""
+    own = OmegaConf.load(next(file for folder in folders if (file := folder / f"{name}.yaml").is_file()))
+    entries = [entry for entry in own.get("defaults", []) if not isinstance(entry, str)] if isinstance(own, DictConfig) else []
+    return next((str(entry[key]) for entry in entries for key in entry if "/task" in str(key)), None)
 
 
 def _inherited(name: str, folders: list[Path]) -> DictConfig:

@@ -162,8 +162,9 @@ def test_protocols_have_the_papers_and_the_codes_values() -> None:
     paper, code = compose("protocol=paper", "dataset=wanli").fine_tuning, compose("protocol=code", "dataset=wanli").fine_tuning
     assert (paper.learning_rate, paper.epochs) == (1e-5, 2)
     assert (code.learning_rate, code.epochs, code.lora_r, code.lora_alpha, code.lora_dropout) == (5e-5, 2, 64, 16, 0.1)
-    answers = compose("protocol=code", "dataset=ropes")
-    assert answers.answer_tokens == 5 and compose("dataset=ropes").answer_tokens == 32
+    for protocol, tokens in (("code", 5), ("paper", 32), ("recommended", 32)):
+        answers = compose(f"protocol={protocol}", "dataset=ropes")
+        assert answers.answer_tokens_for(answers.dataset) == tokens
     assert compose("protocol=paper").protocol.shots_with_replacement and not compose().protocol.shots_with_replacement
 
 

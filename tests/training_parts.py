@@ -145,6 +145,7 @@ def settings(
         launch=LaunchConfig(device="cpu", dtype=dtype, micro_batch=micro_batch, eval_batch=eval_batch, progress=False),
         classes=() if task == "qa" else CLASSES,
         max_tokens=max_tokens,
+        test_max_tokens=max_tokens,
         answer_tokens=answer_tokens,
     )
 

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Settings:
     launch: LaunchConfig
     classes: tuple[str, ...]
     max_tokens: int
+    test_max_tokens: int  # differs where the test points are another dataset's
     answer_tokens: int
 
 
@@ -83,7 +84,8 @@ def fit(cells: Sequence[Cell], settings: Settings) -> list[Outcome]:
 def _one(cell: Cell, settings: Settings, base: Base, loaded: float, environment: dict[str, Any]) -> Outcome:
     encoder = _encoder(settings, base)
     lessons = [encoder.lesson(point.example, index) for index, point in enumerate(cell.mixture.points)]
-    prompts = [encoder.prompt(example, index) for index, example in enumerate(cell.test)]
+    reader = replace(encoder, max_tokens=settings.test_max_tokens)
+    prompts = [reader.prompt(example, index) for index, example in enumerate(cell.test)]
     model = lora.attach(base, settings.task.head, settings.tuning, settings.model, cell.seed)
     started = time.perf_counter()
     rows = _train(model, lessons, cell, settings, base)

@@ -92,5 +92,12 @@ def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
+def settle(folder: Path) -> None:
+    """Say `done` of a complete run that was killed just before it could say so itself."""
+    status = read_json(folder / STATUS)
+    if status.get("state") != "done":
+        write_json(folder / STATUS, {**status, "state": "done", "stage": "end", "updated": _now()})
+
+
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

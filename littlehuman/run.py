@@ -69,6 +69,7 @@ def _locked(config: DictConfig, folder: Path) -> float | None:
 
     if results.is_complete(folder):
         result = read_json(folder / results.RESULT)
+        journal.settle(folder)
         log.info("already complete: %s", folder)
     else:
         book = journal.Journal(folder)

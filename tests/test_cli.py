@@ -334,8 +334,9 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     ),
     "unknown metric": (lambda _: ["task.metrics=[squad_f1,rouge]"], ["task.metrics=rouge", "is no metric", "did you mean 'rouge1'?"]),
     "unknown LoRA target": (lambda _: ["training.lora_targets=atention"], ["training.lora_targets=atention", "all_linear, kv_down"]),
+    "test dataset of another task": (lambda _: ["test_dataset=wanli"], ["test_dataset=wanli", "task=fv", "task=qa"]),
     "unknown test dataset": (lambda _: ["test_dataset=sqad"], ["test_dataset=sqad", "did you mean 'squad'?"]),
-    "test dataset of another task": (
+    "test dataset with other labels": (
         lambda tmp: ["dataset=fieldnotes_fv", "test_dataset=table", f"test_path={_claims(tmp, label='perhaps')}"],
         ["'perhaps'"],
     ),

@@ -93,6 +93,29 @@ def test_malformed_answers_are_rejected_with_their_text_and_spares_stand_in(half
     assert half["result"]["rejected_twins"] == 2
 
 
+@pytest.mark.parametrize(("n_train", "asked"), [(4, 4), (30, 30)])
+def test_a_prompt_model_that_cannot_follow_the_form_is_not_asked_for_the_whole_dataset(tmp_path: Path, n_train: int, asked: int) -> None:
+    config = _config(f"n_train={n_train}", "synth_frac=1")
+    everybody = [e.id for e in _loaded(config)[0].train]
+    fine = _loaded(config)[1].to_replace[0].id if n_train >= 20 else ""  # one of thirty is fewer than one in ten
+    useless = _recorded(config, tmp_path, [i for i in everybody if i != fine])
+    with pytest.raises(GenerationError, match=rf"of {asked} answers are usable twins; \d+ are not because of: no Question"):
+        _run(useless, tmp_path / "cell")
+    assert not (tmp_path / "cell" / "result.json").exists()
+
+
+def test_the_test_points_of_another_dataset_are_read_at_their_own_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from littlehuman.training import fit
+
+    seen: list[fit.Settings] = []
+    real = fit.fit
+    monkeypatch.setattr(fit, "fit", lambda cells, settings: [seen.append(settings), *real(cells, settings)][1:])
+    config = _config("n_train=4", "synth_frac=0")
+    other = replace(config.dataset, max_tokens=99, answer_tokens=7)
+    _run(config, tmp_path, other)
+    assert (seen[0].max_tokens, seen[0].test_max_tokens, seen[0].answer_tokens) == (config.dataset.max_tokens, 99, 7)
+
+
 def test_the_bill_counts_each_request_once(half: dict[str, Any]) -> None:
     cost = half["result"]["cost"]
     assert (cost["requests"], cost["failed"], cost["usd"]) == (6, 0, 0.0)

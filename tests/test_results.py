@@ -235,3 +235,9 @@ def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> 
     write_json(tmp_path / "other" / "status.json", {"state": "failed", "reason": "why"})
     assert [(row["state"], row["error"]) for row in results.rows(tmp_path)] == [("unknown", ""), ("failed", "why")]
     results.write_table(tmp_path)
+
+
+def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:
+    journal.Journal(tmp_path)
+    journal.settle(tmp_path)
+    assert read_json(tmp_path / "status.json")["state"] == "done"

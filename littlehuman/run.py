@@ -124,17 +124,21 @@ def _other_dataset(name: str, path: str | None, task: str) -> DatasetConfig:
     return typed
 
 
+def _yaml(name: str, folders: list[Path]) -> DictConfig:
+    own = OmegaConf.load(next(file for folder in folders if (file := folder / f"{name}.yaml").is_file()))
+    assert isinstance(own, DictConfig)
+    return own
+
+
 def _task_of(name: str, folders: list[Path]) -> str | None:
     """The task that a dataset's YAML chooses in its defaults list; None where it leaves it open."""
-    own = OmegaConf.load(next(file for folder in folders if (file := folder / f"{name}.yaml").is_file()))
-    entries = [entry for entry in own.get("defaults", []) if not isinstance(entry, str)] if isinstance(own, DictConfig) else []
+    entries = [entry for entry in _yaml(name, folders).get("defaults", []) if not isinstance(entry, str)]
     return next((str(entry[key]) for entry in entries for key in entry if "/task" in str(key)), None)
 
 
 def _inherited(name: str, folders: list[Path]) -> DictConfig:
     """A YAML on top of those of its group that its defaults list names; overrides of other groups do not count here."""
-    own = OmegaConf.load(next(file for folder in folders if (file := folder / f"{name}.yaml").is_file()))
-    assert isinstance(own, DictConfig)
+    own = _yaml(name, folders)
     parents = [entry for entry in own.pop("defaults", []) if isinstance(entry, str) and entry != "_self_"]
     merged = OmegaConf.merge(*(_inherited(parent, folders) for parent in parents), own)
     assert isinstance(merged, DictConfig)

@@ -66,7 +66,8 @@ def _table(scores: Mapping[str, Mapping[str, Any]], headline: str) -> list[str]:
 
 
 def _next(folder: Path, overrides: Sequence[str]) -> list[str]:
-    kept = [o for o in overrides if o.split("=")[0] != "synth_frac"]
+    # A budget below n is refused where all points are human, and an untrained model has no fractions to compare.
+    kept = [o for o in overrides if o.split("=")[0] not in ("synth_frac", "human_budget") and o != "n_train=0"]
     return [
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",

@@ -87,6 +87,8 @@ class DatasetConfig:
     test_share: float = 0.2
     split_seed: int = 0
     sizes: list[int] = field(default_factory=lambda: [5000], metadata=WHERE_AND_HOW)
+    tradeoff_step: int = field(default=1000, metadata=WHERE_AND_HOW)
+    tradeoff_human: int = field(default=200, metadata=WHERE_AND_HOW)
     max_tokens: int = 512
     answer_tokens: int = 32
     code_answer_tokens: int | None = None

@@ -14,15 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.config import RunConfig
+from littlehuman.mixing import count_of
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _BY_HEAD = ("classification", "generation")
+OF_TWINS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
 
 
 def scientific(config: RunConfig) -> dict[str, Any]:
     """The values that can change a result, with layers resolved and paths replaced by their content."""
     tree: dict[str, Any] = _without_operational(config)
+    if not asks_for_twins(config):  # nobody is asked: the cell is the same one for every prompt model
+        tree = {key: value for key, value in tree.items() if key not in OF_TWINS}
+    if count_of(config.synth_frac, config.size) == 0:
+        tree["synthetic"] = True  # all points are human either way
     for group in ("protocol", "model"):  # their layers are in force through `training`
         tree[group] = {key: value for key, value in tree[group].items() if key not in _BY_HEAD}
     tree["training"] = _plain(asdict(config.fine_tuning))
@@ -30,6 +36,11 @@ def scientific(config: RunConfig) -> dict[str, Any]:
     tree["dataset"]["path"] = _content(config.dataset.path)
     tree["test_path"] = _content(config.test_path)
     return tree
+
+
+def asks_for_twins(config: RunConfig) -> bool:
+    """Whether any point of the cell is to be synthetic."""
+    return config.synthetic and count_of(config.synth_frac, config.size) > 0
 
 
 def run_id(config: RunConfig) -> str:

@@ -44,7 +44,7 @@ class Journal:
         return str(self._status["stage"])
 
     def note_knobs(self, knobs: Mapping[str, Any]) -> None:
-        """What the cell is about, so that a table can place it even when it fails."""
+        """What the cell is about (the scientific config), so that a table can place it even when it fails."""
         self._status["knobs"] = dict(knobs)
         self._write()
 

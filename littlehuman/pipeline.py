@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from littlehuman import data, generation, metrics, mixing, quality, results
+from littlehuman import data, generation, metrics, mixing, quality, results, texts
 from littlehuman.config import RunConfig
 from littlehuman.errors import DataError, GenerationError
 from littlehuman.groups import DatasetConfig, Head, Writes
@@ -22,7 +22,7 @@ from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
 from littlehuman.parsing import parse
 from littlehuman.prompting import prompts
-from littlehuman.records import Dataset, Example, Mixture, Rejected, Synthetic
+from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.seeding import ordering
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
         mixture = mixing.mix(plan, twins.by_id, twins.shown)
         audit = quality.audit(mixture, {e.id: e for e in dataset.train}, test, written_anew=config.strategy.writes is Writes.pair)
         results.write_mixture(folder, mixture, twins.rejected)
+        results.write_texts(folder, texts.profile(beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
         report_mixture(mixture, twins, audit)
     with journal.stage("training"):
         outcome = fine_tune(mixture, test, dataset, config, test_from or config.dataset, folder)
@@ -166,6 +167,12 @@ def _ask(wanted: Sequence[Example], so_far: Twins, owned: Sequence[Example], cla
         shown=so_far.shown.union(*(request.shown for request in requests)),
         bill=so_far.bill + bill,
     )
+
+
+def beside_their_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Example, Example]]:
+    """Each twin of the training set with the human point that it stands for."""
+    human = {example.id: example for example in dataset.train}
+    return [(p.example, human[p.example.id]) for p in mixture.points if p.origin is Origin.SYNTHETIC]
 
 
 def report_mixture(mixture: Mixture, twins: Twins, audit: quality.Audit) -> None:

@@ -1,31 +1,33 @@
-"""What a run leaves behind, and the table of a study.
+"""What a run leaves behind, and how it is read again.
 
 In: the records of a finished run; the folders of a study. Out: `mixture.json`,
-`predictions.jsonl`, `result.json` (written last: its presence means complete), and `table.csv`
-with `table.md`, a pure function of the run folders.
+`predictions.jsonl`, `result.json` (written last: its presence means complete); a row per cell,
+and `load(study)`, the tidy frame that statistics, reports and notebooks start from.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
+from littlehuman.errors import DataError
 from littlehuman.journal import STATUS
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
+from littlehuman.texts import TEXTS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULT = "result.json"
 _PACKAGES = ("littlehuman", "torch", "transformers", "peft", "accelerate", "datasets", "openai", "hydra-core", "sacrebleu", "rouge-score")
-_COUNTS = {"human_points": "human", "synthetic_points": "synthetic", "shortfall": "shortfall"}
-_KNOBS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
-_NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
+_COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
+GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
+NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
 
 
 def is_complete(folder: Path) -> bool:
@@ -46,6 +48,12 @@ def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) 
             "points": points,
         },
     )
+
+
+def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:
+    """Write what the twins' texts look like beside their human originals (features, no text); nothing without twins."""
+    if profile["ids"]:
+        write_text(folder / TEXTS, json.dumps(profile, ensure_ascii=False) + "\n")
 
 
 def write_predictions(folder: Path, predictions: Sequence[Prediction], items: Sequence[Mapping[str, float]]) -> None:
@@ -83,8 +91,8 @@ def versions() -> dict[str, str]:
 
 def knobs(scientific: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs that a table shows, flat: names of the groups and the numbers, under the command line's own keys."""
-    names = {key: scientific[key]["name"] for key in _KNOBS if key in scientific}
-    return names | {key: scientific[key] for key in _NUMBERS if key in scientific}
+    names = {key: value["name"] if isinstance(value := scientific[key], Mapping) else value for key in GROUPS if key in scientific}
+    return names | {key: scientific[key] for key in NUMBERS if key in scientific}
 
 
 def rows(study: Path) -> list[dict[str, Any]]:
@@ -92,49 +100,43 @@ def rows(study: Path) -> list[dict[str, Any]]:
     return [_row(status.parent) for status in sorted(study.glob(f"*/{STATUS}"))]
 
 
-def write_table(study: Path) -> Path:
-    """Rewrite `table.csv` and `table.md` from the run folders; return the CSV's path."""
-    with FileLock(study / ".table.lock"):  # else a slow writer could put an older table over a newer one
-        table = rows(study)
-        columns = list(dict.fromkeys(key for row in table for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
-        write_text(study / "table.csv", text.getvalue())
-        write_text(study / "table.md", markdown(table))
-    return study / "table.csv"
+def load(study: Path | str) -> pd.DataFrame:
+    """The tidy frame of a study: one row per cell, complete or not.
 
+    Columns: those of `table.csv` (`cell`, `state`, the knobs, `n_human`, `n_synthetic`, `metric` and
+    `score` for the headline, every metric in 0..1 with its interval, `usd`, `seconds`, `error`) and
+    `series`, the readable name of all that is equal between cells but seed, size and fraction.
+    Counts and scores of cells that are not complete are missing (NaN).
 
-def markdown(table: Sequence[Mapping[str, Any]]) -> str:
-    """The table for reading: knobs that differ between cells, and each score with its interval."""
-    metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
-    differing = [k for k in (*_KNOBS, *_NUMBERS) if len({str(row[k]) for row in table if k in row}) > 1]
-    header = ["cell", "state", *differing, "human_points", "synthetic_points", *metrics]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for row in table:
-        cells = [row.get(key, "") for key in ("cell", "state", *differing, "human_points", "synthetic_points")]
-        lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
-    problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
-    return "\n".join(lines) + "\n" + "".join(problems)
+    Raises:
+        DataError: when there is no such folder, or it holds no cells.
+    """
+    import pandas as pd
+
+    from littlehuman.study import series
+
+    folder = Path(study)
+    table = rows(folder)
+    if not table:
+        raise DataError(f"{folder}: {'holds no cells' if folder.is_dir() else 'is no folder'}\nTry: a folder multirun/STUDY")
+    frame = pd.DataFrame(table).replace("", None)
+    frame.insert(0, "folder", [str(folder / cell) for cell in frame["cell"]])
+    return series.named(frame)
 
 
 def _row(folder: Path) -> dict[str, Any]:
     status, result = read_json(folder / STATUS), read_json(folder / RESULT)
     # A run that was killed after its last file is complete, whatever its status says.
     row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else status.get("state", "unknown")}
-    row |= knobs(result["knobs"]) if result else status.get("knobs", {})
+    row |= knobs(result.get("knobs") or status.get("knobs", {}))
     row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
-    row["human_labels"] = result.get("human_labels", {}).get("total", "")
+    for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
+        row[column] = result.get("human_labels", {}).get(key, "")
     row["usd"] = result.get("cost", {}).get("usd", "")
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result else ""
     row["error"] = status.get("reason", "") if row["state"] == "failed" else ""
+    if result:
+        row |= {"metric": result["headline"], "score": result["scores"][result["headline"]]["value"]}
     for metric, score in result.get("scores", {}).items():
         row |= {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}
     return row
-
-
-def _interval(row: Mapping[str, Any], metric: str) -> str:
-    if row.get(metric, "") == "":
-        return ""
-    return f"{row[metric]:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"

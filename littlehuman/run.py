@@ -45,9 +45,15 @@ def _cell(*, _root_: DictConfig) -> str:
         return f"{slug(_root_.dataset.name)}-refused-{digest(OmegaConf.to_container(OmegaConf.create(content)))[:8]}"
 
 
+def _steps(count: int, *, _root_: DictConfig) -> int:
+    """`count` steps of the dataset's trade-off: datasets differ in how many synthetic points they carry."""
+    return int(count * _root_.dataset.tradeoff_step)
+
+
 def _register() -> None:
     ConfigStore.instance().store(name="run_schema", node=configs.schema())
     OmegaConf.register_new_resolver("littlehuman_cell", _cell, replace=True)
+    OmegaConf.register_new_resolver("littlehuman_steps", _steps, replace=True)
     OmegaConf.register_new_resolver("littlehuman_root", lambda: str(multirun_root()), replace=True)
 
 
@@ -66,6 +72,7 @@ def main(config: DictConfig) -> float | None:
 
 def _locked(config: DictConfig, folder: Path) -> float | None:
     from littlehuman import results, summary
+    from littlehuman.study import table
 
     if results.is_complete(folder):
         result = read_json(folder / results.RESULT)
@@ -77,21 +84,20 @@ def _locked(config: DictConfig, folder: Path) -> float | None:
             result = _compute(config, folder, book)
         except BaseException as error:
             _record(error, book)
-            results.write_table(folder.parent)
+            table.write(folder.parent)
             if not isinstance(error, Exception):
                 raise
             return None
         book.done()
-    results.write_table(folder.parent)
+    if not table.is_current(folder):
+        table.write(folder.parent)
     print(summary.of_run(result, folder, single=_single(), overrides=HydraConfig.get().overrides.task))
     return float(result["scores"][result["headline"]]["value"])
 
 
 def _compute(config: DictConfig, folder: Path, book: journal.Journal) -> dict[str, Any]:
-    from littlehuman import results
-
     typed = configs.from_hydra(config)
-    book.note_knobs(results.knobs(scientific(typed)))
+    book.note_knobs(scientific(typed))
     test_from = _other_dataset(typed.test_dataset, typed.test_path, typed.task.name) if typed.test_dataset else None
     from littlehuman import pipeline
 

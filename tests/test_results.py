@@ -15,6 +15,7 @@ from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.identity import scientific
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
+from littlehuman.study import table as study_table
 
 
 def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def _cell(study: Path, name: str, state: str, seed: int = 0, error: Exception | 
     """A run folder in one of the states in which a run can leave it."""
     folder = study / name
     book = journal.Journal(folder)
-    book.note_knobs(results.knobs(scientific(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4"))))
+    book.note_knobs(scientific(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
     with book.stage("training"):
         pass
     if error:
@@ -61,7 +62,7 @@ def _read(study: Path) -> list[dict[str, str]]:
 
 
 def test_the_table_has_a_row_for_each_cell_in_whatever_state(study: Path) -> None:
-    results.write_table(study)
+    study_table.write(study)
     table = _read(study)
     assert [(row["cell"], row["state"]) for row in table] == [("a-done", "done"), ("b-failed", "failed"), ("c-running", "running")]
     assert [row["error"] for row in table] == ["", "claims.csv: no column 'claim'", ""]
@@ -69,11 +70,11 @@ def test_the_table_has_a_row_for_each_cell_in_whatever_state(study: Path) -> Non
 
 
 def test_every_row_says_what_the_cell_was_about_also_where_it_failed(study: Path) -> None:
-    results.write_table(study)
+    study_table.write(study)
     for seed, row in enumerate(_read(study)):
         assert (row["dataset"], row["synth_frac"], row["n_train"], row["seed"]) == ("fieldnotes_qa", "0.5", "4", str(seed))
         assert row["synthetic"] == "True"  # the knob; the counts have columns of their own
-    assert (_read(study)[0]["human_points"], _read(study)[0]["synthetic_points"], _read(study)[0]["human_labels"]) == ("2", "2", "5")
+    assert (_read(study)[0]["n_human"], _read(study)[0]["n_synthetic"], _read(study)[0]["human_labels"]) == ("2", "2", "5")
 
 
 def test_a_score_stands_in_the_table_with_its_interval_and_its_price(study: Path) -> None:
@@ -96,9 +97,9 @@ def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
 
 
 def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:
-    text = results.markdown(results.rows(study))
+    text = study_table.markdown(results.rows(study))
     lines = text.splitlines()
-    assert lines[0] == "| cell | state | seed | human_points | synthetic_points | squad_f1 | exact_match |"
+    assert lines[0] == "| cell | state | seed | n_human | n_synthetic | squad_f1 | exact_match |"
     assert lines[2] == "| a-done | done | 0 | 2 | 2 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] |"
     assert lines[3] == "| b-failed | failed | 1 |  |  |  |  |"
     assert "b-failed: claims.csv: no column 'claim'" in text
@@ -106,15 +107,15 @@ def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study
 
 def test_an_empty_study_has_an_empty_table(tmp_path: Path) -> None:
     assert results.rows(tmp_path) == []
-    results.write_table(tmp_path)
+    study_table.write(tmp_path)
     assert _read(tmp_path) == []
 
 
 def test_the_table_depends_on_the_folders_alone(study: Path) -> None:
-    first = results.write_table(study).read_text()
+    first = study_table.write(study).read_text()
     write_text(study / "table.csv", "nonsense")
     write_text(study / "notes.txt", "a file of the user's")
-    assert results.write_table(study).read_text() == first
+    assert study_table.write(study).read_text() == first
 
 
 def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> 
 
     def end(book: journal.Journal) -> None:
         book.failed(DataError("no rows"))
-        results.write_table(tmp_path)
+        study_table.write(tmp_path)
 
     with ThreadPoolExecutor(len(books)) as pool:
         list(pool.map(end, books))
@@ -234,7 +235,7 @@ def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> 
     (tmp_path / "cell" / "status.json").write_text("{")
     write_json(tmp_path / "other" / "status.json", {"state": "failed", "reason": "why"})
     assert [(row["state"], row["error"]) for row in results.rows(tmp_path)] == [("unknown", ""), ("failed", "why")]
-    results.write_table(tmp_path)
+    study_table.write(tmp_path)
 
 
 def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:

@@ -1,0 +1,121 @@
+"""What a sum of money buys, and what a score costs.
+
+In: prices, how far the runs reach, and a fitted surface. Out: the mixtures on a budget line, and
+the cheapest way to a target score, for the fitted surface and for each of its draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from littlehuman.budget.shapes import Array, Counts, Numbers, Shapes
+from littlehuman.budget.surface import Surface
+
+MOST_LEVELS = 200
+_LEVELS = 80  # of each of two spacings; round numbers, the limits and the kink come on top
+_ROUND = np.outer(10 ** np.arange(9), [1, 2, 5]).ravel()
+_DIFFERENT = 1.5  # human points of two mixtures differ when their ratio is at least this
+_SHORT = 1e-9  # 625 labels for 500 must not become 624 by rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one human label and one synthetic point cost, in the user's currency."""
+
+    human: float
+    synthetic: float
+
+    def cost(self, n_synthetic: Numbers, n_human: Numbers) -> Array:
+        """Cost of mixtures."""
+        return np.asarray(n_human * self.human + n_synthetic * self.synthetic, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Between which numbers of points the runs allow a prediction, ends included; `total` is the least sum of both."""
+
+    synthetic: tuple[int, int]
+    human: tuple[int, int]
+    total: int
+
+    def least_synthetic(self, n_human: Numbers) -> Array:
+        """The fewest synthetic points [m] that may stand beside these human ones [m]."""
+        return np.asarray(np.maximum(self.synthetic[0], self.total - np.asarray(n_human)), dtype=np.float64)
+
+
+def reach_of(n_synthetic: Array, n_human: Array, factor: float) -> Reach:
+    """From the smallest tried numbers divided by `factor` (zero only where it was tried) to the largest times `factor`."""
+    sides = [(math.ceil(n.min() / factor), math.floor(n.max() * factor)) for n in (n_synthetic, n_human)]
+    return Reach(sides[0], sides[1], max(1, math.ceil((n_synthetic + n_human).min() / factor)))
+
+
+def levels(low: int, high: int, also: Iterable[float] = ()) -> Counts:
+    """At most 200 whole numbers from `low` to `high`: all, or the ends, those of `also`, and rounded numbers between."""
+    if high - low < MOST_LEVELS:
+        return np.arange(low, high + 1)
+    spaced = np.concatenate([np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), high, _LEVELS)])
+    rounded = [_two_digits(x) for x in spaced]
+    every = np.array([low, high, *also, *_ROUND, *rounded], dtype=np.int64)
+    return np.asarray(np.unique(every[(every >= low) & (every <= high)]))
+
+
+def line(budget: float, prices: Prices, reach: Reach) -> tuple[Counts, Counts]:
+    """Synthetic and human points [m] of the mixtures that a budget buys: the rest after the labels goes into synthetic points.
+
+    The most human points are also offered with the fewest synthetic ones, for where those do harm.
+    Empty where the budget buys nothing within reach.
+    """
+    most = min(_whole(budget / prices.human), reach.human[1])
+    if most < reach.human[0]:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    kink = (budget - reach.synthetic[1] * prices.synthetic) / prices.human  # with fewer labels money is left over
+    human = levels(reach.human[0], most, [min(max(kink, 0), most), min(max(kink + 1, 0), most)])
+    rest = np.floor((budget - human * prices.human) / prices.synthetic + _SHORT)
+    synthetic = np.clip(rest, 0, reach.synthetic[1]).astype(np.int64)
+    fewest = int(reach.least_synthetic(human[-1:])[0])
+    human, synthetic = np.append(human, human[-1]), np.append(synthetic, min(fewest, synthetic[-1]))
+    within = synthetic >= reach.least_synthetic(human)
+    return synthetic[within], human[within]
+
+
+def cheapest(shapes: Shapes, human: Counts, target: float, prices: Prices, reach: Reach) -> tuple[Array, Array]:
+    """Fewest synthetic points and the cost [m, D] at which `human` [m] points reach a target; inf where it lies beyond reach."""
+    needed = np.ceil(shapes.least_synthetic(human, reach.least_synthetic(human), target) - _SHORT)
+    needed[needed > reach.synthetic[1]] = np.inf
+    return needed, prices.cost(needed, human[:, None])
+
+
+def highest(surface: Surface, reach: Reach) -> tuple[int, int]:
+    """The mixture within reach, whatever it costs, with the highest predicted score; of equal ones the smallest."""
+    human = levels(*reach.human)
+    low = reach.least_synthetic(human)
+    synthetic = np.concatenate([low, np.full(len(human), float(reach.synthetic[1]))])
+    both = np.concatenate([human, human])
+    order = np.lexsort((synthetic + both, -surface.values(synthetic, both).round(9)))
+    within = order[synthetic[order] <= reach.synthetic[1]]
+    return int(synthetic[within[0]]), int(both[within[0]])
+
+
+def different(synthetic: Counts, human: Counts, best: tuple[int, int], smallest: float) -> NDArray[np.bool_]:
+    """Which mixtures [m] differ materially from `best` (n_synthetic, n_human): 1.5 times the human points, or pure where it is not.
+
+    Numbers of human points below `smallest` count as equal.
+    """
+    size, own = np.maximum(human, smallest), max(best[1], smallest)
+    pure = np.where(human == 0, 1, np.where(synthetic == 0, 2, 0))
+    of_best = 1 if best[1] == 0 else 2 if best[0] == 0 else 0
+    return np.asarray((np.maximum(size / own, own / size) >= _DIFFERENT) | ((pure > 0) & (pure != of_best)))
+
+
+def _whole(x: float) -> int:
+    return math.floor(x + _SHORT * max(1.0, x))
+
+
+def _two_digits(x: float) -> int:
+    step = int(10 ** max(math.floor(math.log10(max(x, 1))) - 1, 0))
+    return round(x / step) * step

@@ -1,0 +1,191 @@
+"""How a plan is made: from the runs of one series to what to buy, or to the reason why that cannot be said.
+
+In: `Scored` runs, prices, and a budget, a target score, or both. Out: a `Plan`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from littlehuman.budget import advice, purchase, surface, words
+from littlehuman.budget.advice import NextCell
+from littlehuman.budget.buying import Prices, Reach, highest, reach_of
+from littlehuman.budget.purchase import Choice, Gain, Purchase, TargetCost
+from littlehuman.budget.surface import Surface
+from littlehuman.errors import ConfigError, DataError, Problem
+from littlehuman.study.scored import Scored
+
+NOTES = (
+    "every synthetic point needs an unlabelled evidence text of its own",
+    "human labels that are only shown in prompts are not counted",
+    "the prices are yours; nothing here checks them",
+)
+_FEWEST_RUNS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: prices per point, and a sum, a score or both."""
+
+    human_price: float
+    synthetic_price: float
+    budget: float | None = None
+    target: float | None = None
+    reach: float = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The answer for one series: `choice` is None where the runs or the money do not allow one; `findings` say why."""
+
+    name: str
+    runs: int
+    question: Question
+    findings: tuple[str, ...]
+    next_cells: tuple[NextCell, ...]
+    choice: Choice | None = None
+    surface: Surface | None = None
+    reach: Reach | None = None
+    target_cost: TargetCost | None = None
+    within_reach: Purchase | None = None
+    human: Gain | None = None
+    synthetic: Gain | None = None
+    notes: tuple[str, ...] = NOTES
+
+    @property
+    def best(self) -> Purchase | None:
+        """The mixture to buy."""
+        return self.choice.best if self.choice else None
+
+    @property
+    def unspent(self) -> float | None:
+        """What the plan leaves of the budget."""
+        if self.question.budget is None or self.best is None:
+            return None
+        return self.question.budget - self.best.cost
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON values; null where something does not exist."""
+        return words.as_json(self)
+
+    def text(self) -> str:
+        """A short block to read."""
+        return words.text(self)
+
+
+def of(
+    scored: Scored,
+    human_price: float,
+    synthetic_price: float,
+    budget: float | None = None,
+    target: float | None = None,
+    reach: float = 2.0,
+) -> Plan:
+    """Plan a purchase from the runs of one series.
+
+    With a target the plan is the cheapest mixture that reaches it, as long as a budget, where one is
+    given, allows it; otherwise the plan is the mixture of that sum with the highest predicted score.
+
+    Args:
+        scored: the runs.
+        human_price: of one human label, in any currency.
+        synthetic_price: of one synthetic point, in the same currency.
+        budget: the sum to spend at most.
+        target: the score to reach, on the scale of the runs' scores.
+        reach: nothing is proposed beyond this factor of the largest tried numbers of points.
+
+    Raises:
+        ConfigError: for a price, budget, target or reach that makes no sense.
+    """
+    question = Question(human_price, synthetic_price, budget, target, reach)
+    _check(question, scored)
+    trained = scored.n_synthetic + scored.n_human > 0  # a logarithm has no zero
+    runs = replace(scored, **{name: getattr(scored, name)[trained] for name in ("n_synthetic", "n_human", "score")})
+    return _with_notes(_thin(runs, question) or _planned(runs, question), scored, int((~trained).sum()))
+
+
+def _check(question: Question, scored: Scored) -> None:
+    problems = [Problem(f"{key}={value:g}", "must be above 0") for key, value in _amounts(question) if not 0 < value < math.inf]
+    if not 1 <= question.reach < math.inf:
+        problems.append(Problem(f"reach={question.reach:g}", "must be 1 or more"))
+    if question.budget is None and question.target is None:
+        problems.append(Problem("budget, target", "give one of them, or both"))
+    limit = words.highest_score(scored)
+    if question.target is not None and not 0 < question.target <= limit:
+        problems.append(Problem(f"target={question.target:g}", f"must be above 0 and at most {limit:g}, as the scores of these runs are"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _amounts(question: Question) -> list[tuple[str, float]]:
+    amounts = {"human-price": question.human_price, "synthetic-price": question.synthetic_price, "budget": question.budget}
+    return [(key, value) for key, value in amounts.items() if value is not None]
+
+
+def _thin(scored: Scored, question: Question) -> Plan | None:
+    """A refusal, when the runs are too few or too alike for any surface."""
+    reasons = []
+    if len(scored.score) < _FEWEST_RUNS:
+        reasons.append(f"there are {len(scored.score)} runs, at least {_FEWEST_RUNS} are needed")
+    for name, numbers in (("human", scored.n_human), ("synthetic", scored.n_synthetic)):
+        tried = sorted(set(numbers.astype(int).tolist()))
+        if len(tried) < 2:
+            reasons.append(f"only one number of {name} points was tried{f' ({tried[0]:,})' if tried else ''}")
+    return _refusal(scored, question, reasons) if reasons else None
+
+
+def _refusal(scored: Scored, question: Question, reasons: Sequence[str], surface: Surface | None = None) -> Plan:
+    said = tuple(f"too little is known for a plan: {reason}" for reason in reasons)
+    return Plan(scored.name, len(scored.score), question, said, advice.missing(scored), surface=surface)
+
+
+def _planned(scored: Scored, question: Question) -> Plan:
+    try:
+        fitted = surface.fit(scored.n_synthetic, scored.n_human, scored.score)
+    except DataError as error:
+        return _refusal(scored, question, [f"no surface can be fitted ({error})"])
+    prices = Prices(question.human_price, question.synthetic_price)
+    reach = reach_of(scored.n_synthetic, scored.n_human, question.reach)
+    most = purchase.buy(fitted, *highest(fitted, reach), prices)
+    choice, cost = _choice(fitted, question, prices, reach)
+    plan = Plan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most)
+    spread = float(scored.score.max() - scored.score.min())
+    shown = choice.best if choice else most
+    if shown.score.width > spread:
+        width = f"the predicted score of {shown}, {words.estimate(shown.score)}, is less certain than all scores differ ({spread:.3f})"
+        return _refusal(scored, question, [width], fitted)
+    if choice:
+        human, synthetic = purchase.gains(fitted, choice.best, prices, scored.n_synthetic, scored.n_human)
+        plan = replace(plan, human=human, synthetic=synthetic)
+    return replace(plan, findings=tuple(words.findings(plan, scored)), next_cells=_checks(plan, scored))
+
+
+def _choice(surface: Surface, question: Question, prices: Prices, reach: Reach) -> tuple[Choice | None, TargetCost | None]:
+    reached = purchase.of_target(surface, question.target, prices, reach) if question.target is not None else None
+    cost = reached[1] if reached else None
+    if reached and (question.budget is None or reached[0].best.cost <= question.budget):
+        return reached[0], cost
+    return (purchase.of_budget(surface, question.budget, prices, reach) if question.budget is not None else None), cost
+
+
+def _checks(plan: Plan, scored: Scored) -> tuple[NextCell, ...]:
+    """The runs that would test the plan, where they train on no more points than were had before."""
+    most = int((scored.n_synthetic + scored.n_human).max())
+    if plan.choice is None:
+        question = plan.question
+        return (
+            advice.affordable(question.budget, question.human_price, question.synthetic_price, most) if question.budget is not None else ()
+        )
+    bought = [(plan.choice.best, "to see whether the plan holds")]
+    if plan.choice.runner_up and plan.choice.too_close:
+        bought.append((plan.choice.runner_up, "to tell it from the plan"))
+    cells = [advice.NextCell(p.n_synthetic, p.n_human, advice.SEEDS, why) for p, why in bought]
+    return tuple(cell for cell in cells if cell.n_synthetic + cell.n_human <= most)
+
+
+def _with_notes(plan: Plan, scored: Scored, untrained: int) -> Plan:
+    left = (f"{untrained} runs without any training points are left out: the surfaces are logarithms",) if untrained else ()
+    return replace(plan, notes=(*NOTES, *scored.notes, *left))

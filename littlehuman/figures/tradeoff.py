@@ -1,0 +1,155 @@
+"""Score over the number of synthetic points, and what human points are worth on that axis: the paper's Section 4.
+
+In: trade-offs of `reporting.gathering`. Out: one facet per series: runs on synthetic points alone with the
+curve a0 + a1 ln x and its band, runs with human points beside them, and an arrow from each of
+those to the synthetic size that has the same score.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from littlehuman.figures import style
+from littlehuman.reporting import formatting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from littlehuman.reporting.gathering import Tradeoff
+    from littlehuman.worth.curve import Curve
+    from littlehuman.worth.valuation import Worth
+
+REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
+CROWD = 25  # runs from which the mean per size has the arrow, not each run
+SHOWN = 3  # numbers of human points that are drawn; the one that is valued comes first
+FLAT = "more synthetic data does not help here:\nno finite equivalent"
+
+
+def tradeoff(tradeoffs: Sequence[Tradeoff]) -> Figure:
+    """Two or three facets a row."""
+    rows, columns = style.shape(len(tradeoffs), 2 if len(tradeoffs) in (2, 4) else 3)
+    with style.look():
+        figure = style.blank(style.WIDTH if columns > 1 else style.ALONE, 2.6 * rows + 0.9)
+        axes = figure.subplots(rows, columns, squeeze=False)
+        handles: dict[str, Any] = {}
+        for one, (row, column) in zip(tradeoffs, style.grid_places(rows, columns), strict=False):
+            handles |= _facet(axes[row][column], one)
+        for row, column in style.grid_places(rows, columns)[len(tradeoffs) :]:
+            axes[row][column].remove()
+        style.legend(figure, handles)
+        style.caption(figure, caption(tradeoffs))
+    return figure
+
+
+def _facet(axes: Axes, one: Tradeoff) -> dict[str, Any]:
+    curve, worths = one.price.valuation.curve, one.price.valuation.by_human
+    right = _right_edge(curve, worths[:1])
+    handles = _curve(axes, curve, right)
+    for nth, worth in enumerate(worths[:SHOWN]):
+        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(axes, worth, style.of_series(nth + 1))
+    axes.set_xscale("log")
+    axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
+    if worths and curve.rises:
+        _arrows(axes, curve, worths[0], right)
+    elif not curve.rises:
+        box = {"facecolor": "white", "alpha": 0.85, "linewidth": 0}
+        axes.text(0.5, 0.04, FLAT, transform=axes.transAxes, ha="center", va="bottom", color="#333333", bbox=box, zorder=6)
+    axes.set_title(one.scored.name)
+    axes.set_xlabel("synthetic training points")
+    axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
+    _plain_ticks(axes)
+    return handles
+
+
+def _runs(axes: Axes, worth: Worth, look: dict[str, Any]) -> Any:
+    """A marker per run; where there are many, pale ones, and the mean of each size in full colour."""
+    options = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
+    runs = [(e.n_synthetic, 100 * e.score) for e in worth.equivalents]
+    if len(runs) > CROWD:
+        axes.plot(*zip(*runs, strict=True), **options, alpha=0.3, zorder=3, markersize=3)
+        runs = [(size, float(np.mean([score for n, score in runs if n == size]))) for size in sorted({n for n, _ in runs})]
+    return axes.plot(*zip(*runs, strict=True), **options, zorder=4)[0]
+
+
+def _curve(axes: Axes, curve: Curve, right: float) -> dict[str, Any]:
+    """Runs, the logarithm with its band (dashed where nothing was tried), and the curve that levels off where it fits better."""
+    look = style.of_series(0)
+    dots = axes.plot(curve.x, 100 * curve.y, marker="o", markerfacecolor="white", color=look["color"], linestyle="none", zorder=3)[0]
+    tried, beyond = np.geomspace(curve.x.min(), curve.x.max(), 60), np.geomspace(curve.x.max(), right, 30)
+    line = axes.plot(tried, 100 * curve.log.predict(tried), color=look["color"])[0]
+    axes.plot(beyond, 100 * curve.log.predict(beyond), color=look["color"], linestyle=(0, (4, 2)), linewidth=1)
+    everywhere = np.concatenate([tried, beyond])
+    half = _half_width(curve, everywhere)
+    middle = curve.log.predict(everywhere)
+    axes.fill_between(everywhere, 100 * (middle - half), 100 * (middle + half), color=look["color"], alpha=0.12, linewidth=0)
+    handles = {"synthetic points alone": dots, "fit a0 + a1 ln x": line}
+    if curve.levelling is not None:
+        handles["a curve that levels off"] = axes.plot(
+            everywhere, 100 * curve.levelling.predict(everywhere), color="#333333", linestyle=(0, (1, 1.5)), linewidth=1
+        )[0]
+    return handles
+
+
+def _half_width(curve: Curve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+    """Half of the 95 % confidence band of a fitted mean (any text on regression, e.g. Draper and Smith 1998, 1.4)."""
+    from scipy import stats
+
+    from littlehuman.worth import fits
+
+    sd = curve.log.residual_sd
+    if sd is None:
+        return np.zeros_like(x)
+    away = np.log(x) - np.log(curve.x).mean()
+    return stats.t.ppf(0.975, curve.log.df) * sd * np.sqrt(1 / len(curve.x) + away**2 / fits.spread(curve.x))
+
+
+def _right_edge(curve: Curve, worths: Iterable[Worth]) -> float:
+    """Far enough for the arrows, but not for the farthest ones."""
+    largest = float(curve.x.max())
+    ends = [end for worth in worths for _, _, end in _levels(curve, worth) if math.isfinite(end)] if curve.rises else []
+    return max(1.6 * largest, min(1.25 * max(ends, default=0.0), REACH * largest))
+
+
+def _levels(curve: Curve, worth: Worth) -> list[tuple[float, float, float]]:
+    """Size, score and equivalent size of each run; of the mean per size where there are many."""
+    runs = [(float(e.n_synthetic), e.score) for e in worth.equivalents]
+    if len(runs) > CROWD:
+        sizes = sorted({n for n, _ in runs})
+        runs = [(size, float(np.mean([score for n, score in runs if n == size]))) for size in sizes]
+    return [(n, score, float(end)) for (n, score), end in zip(runs, curve.sizes(np.array([score for _, score in runs])), strict=True)]
+
+
+def _arrows(axes: Axes, curve: Curve, worth: Worth, right: float) -> None:
+    colour = style.of_series(1)["color"]
+    for size, score, end in _levels(curve, worth):
+        inside = end < right
+        options = {"arrowstyle": "->", "color": colour, "linewidth": 0.7, "shrinkA": 3, "shrinkB": 0}
+        axes.annotate("", (max(end, axes.get_xlim()[0]) if inside else right, 100 * score), (size, 100 * score), arrowprops=options)
+        if not inside:
+            place = axes.get_yaxis_transform()
+            axes.text(1.01, 100 * score, ">", color=colour, va="center", transform=place, in_layout=False, clip_on=False)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Sizes as they are written (2,000), few enough to stand side by side."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 50 else (1.0,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def caption(tradeoffs: Sequence[Tradeoff]) -> str:
+    """Protocol, what a point is, and what band, arrows and `>` mean."""
+    parts = [f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}; each point is one run; band: 95 % confidence of the fit"]
+    if any(t.price.valuation.curve.rises and t.price.headline for t in tradeoffs):
+        parts.append("arrows: to the synthetic size with the same score (> beyond the axis)")
+    if any(len(w.equivalents) > CROWD for t in tradeoffs for w in t.price.valuation.by_human[:1]):
+        parts.append("of many runs with human points the mean per size is drawn over pale single runs")
+    return "; ".join(parts)

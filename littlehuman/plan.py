@@ -1,0 +1,69 @@
+"""What to buy: `python -m littlehuman.plan STUDY --budget 500 --human-price 0.8 --synthetic-price 0.002`.
+
+In: a study folder, or a CSV with the columns n_synthetic, n_human and score; prices; a budget, a
+target score, or both. Out: how many human labels and synthetic points to buy, the score to expect,
+the runner-up and how sure the difference is, and what one more point brings. Where the runs are too
+thin to say, the cells to run next instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from littlehuman.budget import advice
+from littlehuman.budget.planning import Plan, Question, of
+from littlehuman.errors import LittlehumanError
+from littlehuman.study.scored import read_scores
+
+__all__ = ["Plan", "Question", "main", "of"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m littlehuman.plan", description="How many human and synthetic points to buy.")
+    parser.add_argument("scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score")
+    parser.add_argument("--budget", type=float, help="the sum to spend")
+    parser.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
+    parser.add_argument("--human-price", type=float, required=True, help="of one human label")
+    parser.add_argument("--synthetic-price", type=float, required=True, help="of one synthetic point, in the same currency")
+    parser.add_argument("--reach", type=float, default=2.0, help="propose at most this many times the largest tried numbers (2)")
+    parser.add_argument("--series", help="one series of a study with several")
+    parser.add_argument("--json", action="store_true", help="strict JSON instead of text")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.budget is None and args.target is None:
+        parser.error("give --budget, --target or both")
+    try:
+        plans = _plans(args)
+    except LittlehumanError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        found = [plan.as_json() for plan in plans]
+        value = {"series": found} if Path(args.scores).expanduser().is_dir() else found[0]
+        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n\n".join(plan.text() for plan in plans))
+    return 0
+
+
+def _plans(args: argparse.Namespace) -> list[Plan]:
+    path = Path(args.scores).expanduser()
+    series = read_scores(path, args.series)
+    plans = [of(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach) for scored in series]
+    if not path.is_dir():
+        return plans
+    return [replace(plan, next_cells=advice.commands(plan.next_cells, path, plan.name)) for plan in plans]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

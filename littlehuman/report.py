@@ -1,0 +1,210 @@
+"""The report of a study: `python -m littlehuman.report multirun/STUDY`.
+
+In: a study folder; nothing else is read. Out, in that folder: `report.html` (one file with its
+figures inside), `table.csv` and `over_seeds.csv` with their Markdown twins, and the figures as PNG
+and SVG. The findings are printed too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from littlehuman.errors import DataError, LittlehumanError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from littlehuman.reporting.gathering import Gathered
+
+TEMPLATE = Path(__file__).parent / "reporting" / "report.html"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in the page: its SVG as a data address, and words for those who do not see it."""
+
+    name: str
+    source: str
+    alt: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    arguments = _arguments(argv)
+    prices = None if arguments.human_price is None else (arguments.human_price, arguments.synthetic_price)
+    try:
+        said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=prices)
+    except LittlehumanError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    for line in [*said, "", *map(str, files)]:
+        print(line)
+    return 0
+
+
+def write(
+    study: Path,
+    *,
+    delta: float | None = None,
+    metric: str | None = None,
+    prices: tuple[float, float] | None = None,
+    dpi: int = 150,
+) -> tuple[list[str], list[Path]]:
+    """Write a study's report into its folder.
+
+    Args:
+        study: the folder.
+        delta: the loss that would matter, as a share of 1 (default: `comparisons.DELTA`).
+        metric: for the curves, instead of each series' headline.
+        prices: of a human label and of a synthetic point.
+        dpi: of the PNG figures.
+
+    Returns:
+        The findings, and the files that were written.
+
+    Raises:
+        DataError: for a folder that is no study or has no complete cell, and for an unknown metric.
+    """
+    from littlehuman.reporting import findings, gathering, tables
+    from littlehuman.store import write_text
+    from littlehuman.study import comparisons, table
+
+    if not study.is_dir():
+        raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
+    found = gathering.gather(study, delta=delta or comparisons.DELTA, metric=metric, prices=prices)
+    said = findings.of(found)
+    files = [study / "report.html", table.write(study), study / "table.md", study / "over_seeds.csv", study / "over_seeds.md"]
+    write_text(files[3], found.over_seeds.to_csv(index=False))
+    write_text(files[4], tables.over_seeds(found.over_seeds).markdown())
+    drawn = []
+    for name, alt, figure in _figures(found):
+        png, svg = _save(figure, study / "figures", name, dpi)
+        drawn.append(Drawn(name, _inline(svg), alt))
+        files += [png, svg]
+    write_text(files[0], render(found, said, drawn))
+    return said, files
+
+
+def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
+    """The page; all text of the study is escaped."""
+    import jinja2
+
+    from littlehuman.reporting import methods, tables
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(TEMPLATE.read_text("utf-8")).render(
+        study=found.study.resolve().name,
+        facts=_facts(found),
+        findings=said,
+        figures={figure.name: figure for figure in drawn},
+        found=found,
+        tables=tables,
+        curves=[tables.curve(line, found.delta) for line in found.lines],
+        controls=[tables.curve(line, found.delta) for line in found.controls],
+        missing=tables.missing(found.missing),
+        unplaced=tables.unplaced(found),
+        methods=methods.of(found),
+        table_3=_paper_note() if found.tradeoffs else "",
+    )
+
+
+def _figures(found: Gathered) -> Iterator[tuple[str, str, Figure]]:
+    """Name, alternative text and figure, of those that have something to show."""
+    from littlehuman.figures import replacement, texts, tradeoff
+
+    if found.lines:
+        curves = "Score over the synthetic share of the training set, and its change against the smallest share"
+        yield (
+            "replacement",
+            f"{curves}; the numbers are in the tables below.",
+            replacement.replacement(found.lines, found.controls, found.delta),
+        )
+        closer = replacement.zoom(found.lines, found.delta)
+        if closer is not None:
+            yield "zoom", "The same for synthetic shares from 90 % on, with the numbers of human points.", closer
+    if found.tradeoffs:
+        sizes = "Score over the number of synthetic training points, without and with human points beside them"
+        yield "tradeoff", f"{sizes}; the numbers are in the table below.", tradeoff.tradeoff(found.tradeoffs)
+    if found.texts:
+        yield (
+            "texts",
+            "Length, likeness to the evidence and kinds of human texts and of their twins.",
+            texts.texts(found.texts, found.protocols),
+        )
+
+
+def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path]:
+    from littlehuman.figures import style
+
+    return style.save(figure, folder, name, dpi)
+
+
+def _inline(svg: Path) -> str:
+    """An SVG file as an address that holds it: nothing is loaded from elsewhere, and its ids meet no others."""
+    from base64 import b64encode
+
+    return f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode('ascii')}"
+
+
+def _facts(found: Gathered) -> list[tuple[str, str]]:
+    """What stands under the title."""
+    frame = found.frame
+    states = frame["state"].value_counts().to_dict()
+    never = int((found.missing["state"] == "not run").sum())
+    cells = [f"{n} {state}" for state, n in sorted(states.items())] + ([f"{never} never run"] if never else [])
+    facts = [("protocol", found.protocols)]
+    facts += [
+        (key.replace("_", " "), _names(frame, key)) for key in ("dataset", "test_dataset", "task", "model", "prompt_model", "strategy")
+    ]
+    facts += [
+        ("seeds", _names(frame, "seed")),
+        ("cells", ", ".join(cells)),
+        ("newest cell", found.newest),
+        ("versions", ", ".join(found.versions)),
+    ]
+    return [(key, value) for key, value in facts if value]
+
+
+def _names(frame: Any, column: str) -> str:
+    values = frame[column].dropna().unique() if column in frame else ()
+    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(values))
+
+
+def _paper_note() -> str:
+    from littlehuman.price import PAPER_NOTE
+
+    return PAPER_NOTE
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m littlehuman.report", description="Write the report of a study into its folder.")
+    parser.add_argument("study", help="a folder multirun/STUDY")
+    parser.add_argument("--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)")
+    parser.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
+    parser.add_argument("--human-price", type=_price, metavar="P", help="what one human label costs")
+    parser.add_argument("--synthetic-price", type=_price, metavar="Q", help="what one synthetic point costs, in the same currency")
+    arguments = parser.parse_args(argv)
+    if (arguments.human_price is None) != (arguments.synthetic_price is None):
+        parser.error("--human-price and --synthetic-price belong together")
+    return arguments
+
+
+def _share(text: str) -> float:
+    if not 0 < (value := float(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
+    return value
+
+
+def _price(text: str) -> float:
+    if not 0 < (value := float(text)) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no price above 0")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

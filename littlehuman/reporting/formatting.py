@@ -1,0 +1,67 @@
+"""How numbers are written in reports and findings, the same way everywhere.
+
+In: scores in 0..1, counts, p values; None or NaN where there is none. Out: short texts.
+"""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+
+
+def absent(value: object) -> bool:
+    """Whether there is no number."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:
+    """A score or a share of 0..1 as percent without its sign: 0.8321 is `83.2`."""
+    if value is None or absent(value):
+        return NOTHING
+    rounded = round(100 * float(value), digits) + 0.0  # + 0.0: no minus before a zero
+    return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
+
+
+def interval(value: float | None, low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """A score with its interval, in percent: `83.2 [81.0, 85.4]`; the bare value where there is no interval."""
+    middle = percent(value, signed=signed)
+    if absent(low) or absent(high):
+        return middle
+    return f"{middle} [{percent(low, signed=signed)}, {percent(high, signed=signed)}]"
+
+
+def p_value(p: float | None) -> str:
+    """A p value with two or three digits: `0.013`, `< 0.001`."""
+    if p is None or absent(p):
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def equals(p: float) -> str:
+    """A p value in a sentence: `p = 0.013`, `p < 0.001`."""
+    text = p_value(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def count(value: float | None) -> str:
+    """A number of things: `4,875`; a mean of different numbers keeps one decimal."""
+    if value is None or absent(value):
+        return NOTHING
+    whole = float(value).is_integer()
+    return f"{int(value):,}" if whole else f"{value:,.1f}"
+
+
+def share(fraction: float) -> str:
+    """A fraction as it is said: 0.975 is `97.5 %`."""
+    return f"{100 * fraction:.6g} %"
+
+
+def span(low: float, high: float) -> str:
+    """A range of counts: `3`, or `3 to 5`."""
+    return count(low) if low == high else f"{count(low)} to {count(high)}"
+
+
+def named(metric: str) -> str:
+    """A metric as it is said: `squad_f1` is `squad f1`."""
+    return metric.replace("_", " ")

@@ -1,0 +1,210 @@
+"""The tables of a study's report, as text.
+
+In: `Gathered`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from littlehuman.reporting.formatting import NOTHING, absent, count, interval, named, p_value, percent, share, span
+
+if TYPE_CHECKING:
+    from littlehuman.reporting.gathering import Gathered, Tradeoff
+    from littlehuman.reporting.lines import Line
+    from littlehuman.study.analysis import Comparison
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells as text; `words` columns at the left are words, the others numbers."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: int = 1
+    title: str = ""
+
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        lines = [self.header, tuple("---" for _ in self.header), *self.rows]
+        return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
+
+
+def curve(line: Line, delta: float) -> Table:
+    """Every share of one curve, with what it is compared to and all tests; shares without any result have empty cells."""
+    header = (
+        "synthetic share,human points,synthetic points,seeds,test items,score (%),change (points),change (%),"
+        f"p,p (items),p (Holm),smallest detectable (points),p (loses {100 * delta:g} points or more),such a loss ruled out"
+    )
+    rows: list[tuple[float, tuple[str, ...]]] = [(row.synth_frac, _of_share(row)) for row in _records(line.table)]
+    rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.gaps]
+    title = f"{line.curve.name}{', human points alone' if line.curve.control else ''}: {named(line.metric)}, protocol {line.protocol}"
+    return Table(tuple(header.split(",")), tuple(row for _, row in sorted(rows, key=lambda row: row[0])), title=title)
+
+
+def _of_share(row: Any) -> tuple[str, ...]:
+    return (
+        share(row.synth_frac),
+        count(row.n_human),
+        count(row.n_synthetic),
+        count(row.seeds),
+        count(row.items),
+        interval(row.mean, row.low, row.high),
+        interval(row.change, row.change_low, row.change_high, signed=True),
+        interval(row.relative, row.relative_low, row.relative_high, signed=True),
+        p_value(row.p),
+        p_value(row.p_items),
+        p_value(row.p_holm),
+        percent(row.smallest_detectable),
+        p_value(row.at_most),
+        NOTHING if absent(row.shown) else "yes" if row.shown else "no",
+    )
+
+
+def added(frame: pd.DataFrame) -> Table:
+    """What twins add to the human points that a mixture has anyway."""
+    header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points),p,p (items),p (Holm)"
+    rows = [
+        (r.line, share(r.synth_frac), count(r.n_human), count(r.n_synthetic), count(r.seeds), percent(r.alone), percent(r.mixture))
+        + (interval(r.change, r.change_low, r.change_high, signed=True), p_value(r.p), p_value(r.p_items), p_value(r.p_holm))
+        for r in _records(frame)
+    ]
+    return Table(tuple(header.split(",")), tuple(rows))
+
+
+def worth(tradeoffs: Sequence[Tradeoff]) -> Table:
+    """The paper's Table 3: synthetic points that human points are worth, over runs; and the price ratio."""
+    header = "series,human points added,runs,mean,median,25 %,75 %,worth of one human point"
+    return Table(tuple(header.split(",")), tuple(row for one in tradeoffs for row in _worths(one)))
+
+
+def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
+    for found in one.price.valuation.by_human:
+        needed, ratio = found.points_needed, found.price_ratio
+        cells = [NOTHING] * 4 if needed is None else [_whole(v) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
+        worth_of_one = NOTHING if ratio is None else _whole(ratio.value)
+        if ratio is not None and ratio.low is not None:
+            worth_of_one += f" [{_whole(ratio.low)}, {_whole(ratio.high)}]"
+        yield (one.scored.name, count(found.human_points), count(len(found.equivalents)), *cells, worth_of_one)
+
+
+def _whole(value: float | None) -> str:
+    return "infinite" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
+
+
+def texts(groups: Sequence[Comparison]) -> Table:
+    """Means of human texts and of their twins, with the paired difference."""
+    rows = [
+        (group.name, row.name, row.unit, count(row.n), f"{row.human:.3g}", f"{row.synthetic:.3g}", _difference(row.difference))
+        for group in groups
+        for row in group.rows
+    ]
+    return Table(("group", "measure", "unit", "pairs", "human", "synthetic", "synthetic - human"), tuple(rows), words=3)
+
+
+def _difference(found: tuple[float, float, float] | None) -> str:
+    return NOTHING if found is None else "{:+.3g} [{:+.3g}, {:+.3g}]".format(*found)
+
+
+def kinds(groups: Sequence[Comparison]) -> Table:
+    """Shares of question openings and of classes on both sides."""
+    rows = [
+        (group.name, kind, word, percent(human), percent(synthetic), p_value(found.p))
+        for group in groups
+        for kind, found in (("opening", group.openings), ("label", group.labels))
+        if found is not None
+        for word, (human, synthetic) in found.shares.items()
+    ]
+    return Table(("group", "kind", "word", "human (%)", "synthetic (%)", "p (all words of this kind)"), tuple(rows), words=3)
+
+
+def yields(groups: Sequence[Comparison]) -> Table:
+    """How many answers were usable, and why the others were not."""
+    rows = [(g.name, _causes(g), count(g.asked), count(g.usable), percent(g.usable_share)) for g in groups]
+    return Table(("group", "rejected because", "asked", "usable", "usable (%)"), tuple(rows), words=2)
+
+
+def _causes(group: Comparison) -> str:
+    shifts = [f"asked for {asked}, came back {returned}: {count(n)}" for (asked, returned), n in group.label_shift.items()]
+    causes = [f"{reason}: {count(n)}" for reason, n in group.rejected.items()]
+    return "; ".join([*causes, *(f"({shift})" for shift in shifts)]) or "none"
+
+
+def audit(frame: pd.DataFrame) -> Table:
+    """Largest share in any cell of a series."""
+    names = (
+        "twin equal to its human point",
+        "twin near it",
+        "twin repeats another",
+        "point stands in the test split",
+        "point on test evidence",
+    )
+    rows = [(r.series, count(r.cells), *(percent(value, digits=2) for value in r[3:])) for r in _records(frame)]
+    return Table(("series", "cells", *(f"{name} (%)" for name in names)), tuple(rows))
+
+
+def cost(frame: pd.DataFrame) -> Table:
+    """What each series cost, in money, time and human labels."""
+    header = "series,cells,USD paid,compute time,human labels in training,shown in prompts,different ones in all"
+    rows = [
+        (r.series, count(r.cells), f"{r.usd:,.2f}", _time(r.seconds))
+        + tuple(span(getattr(r, f"{k}_low"), getattr(r, f"{k}_high")) for k in ("in_training", "in_prompts", "in_all"))
+        for r in _records(frame)
+    ]
+    return Table(tuple(header.split(",")), tuple(rows))
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:,.1f} s"
+
+
+def missing(frame: pd.DataFrame) -> Table:
+    """Cells of the full grid without a result, with the cause."""
+    rows = [
+        (
+            r.series,
+            r.state,
+            r.error or NOTHING,
+            count(r.n_train),
+            count(r.extra_human),
+            share(r.synth_frac),
+            _twins(r.synthetic),
+            count(r.seed),
+        )
+        for r in _records(frame)
+    ]
+    return Table(("series", "state", "cause", "n_train", "extra human", "synthetic share", "twins", "seed"), tuple(rows), words=3)
+
+
+def unplaced(found: Gathered) -> Table:
+    """Cells that failed before anybody knew which series they belong to."""
+    frame = found.frame
+    lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
+    rows = [(r.cell, r.state, NOTHING if absent(r.error) else str(r.error)) for r in _records(lost)]
+    return Table(("cell", "state", "cause"), tuple(rows), words=3)
+
+
+def over_seeds(frame: pd.DataFrame) -> Table:
+    """Every condition with every metric, mean over seeds and interval, in percent."""
+    metrics = [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
+    header = ("series", "protocol", "n_train", "extra human", "synthetic share", "twins", "human points", "synthetic points", "seeds")
+    rows = []
+    for r in frame.to_dict("records"):
+        shape = (count(r["n_train"]), count(r["extra_human"]), share(r["synth_frac"]), _twins(r["synthetic"]))
+        counts = (count(r["n_human"]), count(r["n_synthetic"]), count(r["seeds"]))
+        scores = tuple(interval(r[m], r[f"{m}_low"], r[f"{m}_high"]) for m in metrics)
+        rows.append((r["series"], r["protocol"], *shape, *counts, *scores))
+    return Table((*header, *(f"{named(m)} (%)" for m in metrics)), tuple(rows), words=2)
+
+
+def _records(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows with a field per column; what pandas says of their types is no help."""
+    return iter(frame.itertuples())
+
+
+def _twins(synthetic: bool) -> str:
+    return "yes" if synthetic else "left out"

@@ -1,0 +1,101 @@
+"""One comparison in words: what its tests allow to be said, and no more.
+
+In: a line and a row of its table. Out: a sentence. Nothing is a loss or a gain without its test, and
+"no difference is shown" comes with what could have been found.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from littlehuman.reporting import formatting
+from littlehuman.reporting.formatting import absent, count, equals, percent, share
+
+if TYPE_CHECKING:
+    from littlehuman.reporting.lines import Line
+
+ALPHA = 0.05
+
+
+def compared(line: Line, row: Any, delta: float) -> str:
+    """One fraction of one line against its smallest one, with what its tests allow to be said."""
+    metric = formatting.named(line.metric)
+    head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
+    if absent(row.change):
+        return head + f"{percent(row.mean)} % (this metric has no scores of single items, so nothing is tested)."
+    bounds = (
+        f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
+    )
+    return f"{head}{_change(row.change)} {_base(line)} ({bounds}): {_verdict(row, delta)}."
+
+
+def safe_share(line: Line) -> float | None:
+    """The largest share up to which every tested one loses less than the margin for sure.
+
+    A fixed sequence of tests, from the smallest share on, needs no correction (Maurer, Hothorn and Lehmacher 1995).
+    """
+    reach = None
+    for row in line.table.iloc[1:].itertuples():
+        if not ruled_out(row):
+            break
+        reach = float(row.synth_frac)
+    return reach
+
+
+def significant(row: Any) -> bool:
+    """Whether its p value stays below 5 % when all shares of the curve are counted."""
+    return not absent(row.p_holm) and row.p_holm < ALPHA
+
+
+def ruled_out(row: Any) -> bool:
+    """Whether a loss of the margin or more was ruled out by its test."""
+    return not absent(row.shown) and bool(row.shown)
+
+
+def points(delta: float) -> str:
+    """A margin in words."""
+    return f"{100 * delta:g} percentage points"
+
+
+def who(line: Line) -> str:
+    """Which curve is spoken of."""
+    return f"{line.place}, {line.label}, n = {count(line.curve.n_train)}"
+
+
+def seed_count(row: Any) -> str:
+    """How many seeds stand behind a row."""
+    return "one seed: other seeds may differ" if row.seeds == 1 else f"{int(row.seeds)} seeds"
+
+
+def _verdict(row: Any, delta: float) -> str:
+    """What the tests say; the p value of a difference is Holm's, that of the margin its own."""
+    sure, of_what = significant(row), "" if not absent(row.p) else ", of these trained models on other test items"
+    p = "" if absent(row.p_holm) else f" ({equals(row.p_holm)} after Holm's correction)"
+    if ruled_out(row):
+        head = "" if not sure else f"a gain{of_what}{p}; " if row.change > 0 else f"a loss{of_what}{p}, but "
+        return f"{head}a loss of {points(delta)} or more is ruled out ({equals(row.at_most)})"
+    if sure:
+        return f"a {'loss' if row.change < 0 else 'gain'}{of_what}{p}"
+    return f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded"
+
+
+def _power(detectable: float | None) -> str:
+    """What this study would have found in four of five repetitions."""
+    if detectable is None or absent(detectable):
+        return ""
+    if detectable >= 1:
+        return "; the study is too small to find any difference that scores can have"
+    return f"; a difference of {percent(detectable)} would have been found with 80 % power"
+
+
+def _change(change: float) -> str:
+    if percent(abs(change)) == "0.0":
+        return "the same as"
+    return f"{percent(abs(change))} percentage points {'lower' if change < 0 else 'higher'} than"
+
+
+def _base(line: Line) -> str:
+    first = line.table.iloc[0]
+    return (
+        f"with {count(first.n_human)} human points alone" if first.synth_frac == 0 else f"with {share(first.synth_frac)} synthetic points"
+    )

@@ -1,0 +1,271 @@
+"""Synthetic texts against human ones, over a study: the paper's Appendix D.
+
+In: the run folders of a study (`texts.json`, `mixture.json`, `result.json` of complete cells). Out:
+one `Comparison` per group of cells whose twins were written alike: lengths, extractiveness,
+openings and labels of twins beside those of their human originals, and what became of the
+answers. A twin and its original share their evidence, so everything is compared in pairs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from littlehuman.errors import DataError
+from littlehuman.results import RESULT
+from littlehuman.seeding import number
+from littlehuman.store import digest, read_json
+from littlehuman.texts import TEXTS
+
+if TYPE_CHECKING:
+    import pandas
+
+RESAMPLES = 1999
+MEASURES = {  # column of texts.json -> name and unit
+    "words": ("text length", "words"),
+    "answer_words": ("answer length", "words"),
+    "bleu": ("likeness to the evidence", "highest sentence BLEU, 0 to 1"),
+    "position": ("place of the most similar sentence", "0 = first, 1 = last"),
+}
+_GROUPS = ("dataset", "prompt_model", "strategy", "filter")
+_SHIFT = re.compile(r"label (?P<returned>.+) returned, (?P<asked>.+) requested")
+_DETAILED = ("unknown label", "the form was repeated, not filled")  # reasons of `parsing.py` that quote the answer
+Pair = tuple[dict[str, Any], dict[str, Any]]  # features of the human original and of its twin
+Values = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Means over the `n` twins where both sides have a value.
+
+    `difference` is synthetic - human with its 95 % t interval (value, low, high), None below two
+    pairs; pairs of equal difference give an interval without width. Pairs count as independent,
+    also where several share an evidence: the interval is then somewhat too narrow.
+    """
+
+    name: str
+    unit: str
+    human: float
+    synthetic: float
+    difference: tuple[float, float, float] | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Share of each word or class, (human, synthetic), the commonest among humans first.
+
+    `p` is for the hypothesis that both sides choose alike: the chi-square statistic of homogeneity,
+    set against swapping the two sides of pairs at random (Edgington; `scipy.stats.permutation_test`).
+    So pairs need not be independent within, and rare words do no harm; None where all are the same.
+    """
+
+    shares: Mapping[str, tuple[float, float]]
+    p: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The twins of one group beside their human originals."""
+
+    name: str
+    n: int  # twins whose texts are compared
+    rows: tuple[Measure, ...]
+    values: Mapping[str, Values]  # name of a measure -> values (human, synthetic), in pairs
+    openings: Shares | None  # of questions
+    labels: Shares | None  # of classes
+    asked: int  # twins that the prompt model was asked for
+    usable: int
+    rejected: Mapping[str, int]  # reason -> answers
+    label_shift: Mapping[tuple[str, str], int]  # (label asked for, label that came back) -> answers, all rejected
+    notes: tuple[str, ...]
+
+    @property
+    def usable_share(self) -> float | None:
+        """Usable answers of those asked for; None when no cell says."""
+        return self.usable / self.asked if self.asked else None
+
+
+@dataclass(slots=True)
+class _Pool:
+    """What the cells of a group say, each id once."""
+
+    knobs: Mapping[str, Any]
+    pairs: dict[str, Pair] = field(default_factory=dict)
+    fates: dict[str, str] = field(default_factory=dict)  # id -> why it was rejected, empty when it was not
+    differing: set[str] = field(default_factory=set)
+
+
+def compare(study: Path) -> list[Comparison]:
+    """Compare the twins of a study with their human originals, group by group, by name.
+
+    A group has one dataset, prompt model, strategy and filter with all their settings, and one human
+    budget: within it an id has one twin, taken once whatever cells and seeds it stands in. Where a
+    budget gives each seed its own prompts, the first cell by name counts, and a note says so.
+    Cells without `texts.json` (older ones), and groups without twins, are passed over.
+
+    Raises:
+        DataError: when a `texts.json` is not what this version writes.
+    """
+    pools: dict[str, _Pool] = {}
+    for path in sorted(study.glob(f"*/{RESULT}")):
+        texts, knobs = read_json(path.parent / TEXTS), read_json(path).get("knobs", {})
+        if texts and knobs:
+            _add(pools.setdefault(digest(_alike(knobs)), _Pool(_alike(knobs))), path.parent, texts)
+    kept = [pool for pool in pools.values() if pool.pairs]
+    named = zip(_names([pool.knobs for pool in kept]), kept, strict=True)
+    return [_compared(name, pool) for name, pool in sorted(named, key=lambda item: item[0])]
+
+
+def as_frame(comparisons: Sequence[Comparison]) -> pandas.DataFrame:
+    """One row per group and measure: group, measure, human, synthetic, difference, low, high, n, unit."""
+    import pandas as pd
+
+    columns = ["group", "measure", "human", "synthetic", "difference", "low", "high", "n", "unit"]
+    nothing = (float("nan"),) * 3
+    rows = [(c.name, m.name, m.human, m.synthetic, *(m.difference or nothing), m.n, m.unit) for c in comparisons for m in c.rows]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def measure(name: str, unit: str, human: Sequence[float], synthetic: Sequence[float]) -> Measure:
+    """Means of two paired, non-empty lists and the paired t interval of their difference."""
+    from scipy import stats
+
+    gap = np.asarray(synthetic, dtype=np.float64) - np.asarray(human, dtype=np.float64)
+    half = float(stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
+    value = float(gap.mean())
+    difference = (value, value - half, value + half) if len(gap) > 1 else None
+    return Measure(name, unit, float(np.mean(human)), float(np.mean(synthetic)), difference, len(gap))
+
+
+def shares(human: Sequence[str], synthetic: Sequence[str]) -> Shares:
+    """Shares of the words of two paired, non-empty lists, and whether they differ."""
+    ours, theirs, n = Counter(human), Counter(synthetic), len(human)
+    order = sorted(ours | theirs, key=lambda word: (-ours[word], -theirs[word], word))
+    return Shares({word: (ours[word] / n, theirs[word] / n) for word in order}, _p(order, human, synthetic), n)
+
+
+def _p(order: Sequence[str], human: Sequence[str], synthetic: Sequence[str]) -> float | None:
+    from scipy import stats
+
+    if len(order) < 2:
+        return None
+    code = {word: i for i, word in enumerate(order)}
+    differing = [(code[h], code[s]) for h, s in zip(human, synthetic, strict=True) if h != s]
+    if not differing:
+        return 1.0
+    total = Counter(human) + Counter(synthetic)
+
+    def chi_square(a: Any, b: Any, axis: int) -> Any:  # over pairs that differ: the others add nothing to the numerator
+        return sum(((a == i).sum(axis) - (b == i).sum(axis)) ** 2 / total[word] for i, word in enumerate(order))
+
+    left, right = np.array(differing, dtype=np.int16).T
+    options = {"permutation_type": "samples", "vectorized": True, "alternative": "greater", "batch": 200, "n_resamples": RESAMPLES}
+    rng = np.random.default_rng(number(0, "swap the sides of pairs"))
+    return float(stats.permutation_test((left, right), chi_square, rng=rng, **options).pvalue)
+
+
+def _alike(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that decide a twin; token limits bind the fine-tuned model alone."""
+    chosen = {group: dict(knobs.get(group, {})) for group in _GROUPS}
+    chosen["dataset"] = {key: value for key, value in chosen["dataset"].items() if not key.endswith("tokens")}
+    drawn = knobs.get("protocol", {}).get("shots_with_replacement")
+    return chosen | {"human_budget": knobs.get("human_budget"), "shots_with_replacement": drawn}
+
+
+def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The groups' names; where two have the same, the settings that tell them apart follow."""
+    plain = [" / ".join(str(knobs[group].get("name", "?")) for group in _GROUPS) for knobs in groups]
+    leaves = [dict(_leaves(knobs)) for knobs in groups]
+    told = []
+    for name, mine in zip(plain, leaves, strict=True):
+        others = [other for other_name, other in zip(plain, leaves, strict=True) if other_name == name]
+        keys = sorted(key for key in {k for other in others for k in other} if len({str(other.get(key)) for other in others}) > 1)
+        told.append(name + (f" ({', '.join(f'{key}={str(mine.get(key))[:30]}' for key in keys)})" if keys else ""))
+    return told
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
+    """Add one cell: what an earlier cell said of an id stays."""
+    mixture = read_json(folder / "mixture.json")
+    for i, pair in _pairs(texts, folder / TEXTS):
+        if pool.pairs.setdefault(i, pair) != pair:
+            pool.differing.add(i)
+    for point in mixture.get("points", ()):
+        if point["origin"] == "synthetic":
+            pool.fates.setdefault(point["id"], "")
+    for answer in mixture.get("rejected", ()):
+        pool.fates.setdefault(answer["example_id"], answer["reason"])
+
+
+def _pairs(texts: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Pair]]:
+    try:
+        for place, i in enumerate(texts["ids"]):
+            yield str(i), (_features(texts["human"], place), _features(texts["synthetic"], place))
+    except (KeyError, IndexError, TypeError) as error:
+        what = f"a column is missing or too short ({error})"
+        raise DataError(f"{path}: {what}\nTry: remove {path.parent.name} and run its cell again") from error
+
+
+def _features(side: Mapping[str, Any], place: int) -> dict[str, Any]:
+    return {column: side[column][place] for column in (*MEASURES, "opening", *(("target",) if "target" in side else ()))}
+
+
+def _compared(name: str, pool: _Pool) -> Comparison:
+    values = {title: _both(pool, column) for column, (title, _) in MEASURES.items()}
+    rows = [measure(title, unit, *values[title]) for title, unit in MEASURES.values() if values[title][0]]
+    openings, labels = _both(pool, "opening"), _both(pool, "target")
+    reasons = [reason for reason in pool.fates.values() if reason]
+    shifts = [shift for reason in reasons if (shift := _SHIFT.fullmatch(reason))]
+    return Comparison(
+        name=name,
+        n=len(pool.pairs),
+        rows=tuple(rows),
+        values={row.name: values[row.name] for row in rows},
+        openings=shares(*openings) if openings[0] else None,
+        labels=shares(*labels) if labels[0] else None,
+        asked=len(pool.fates),
+        usable=len(pool.fates) - len(reasons),
+        rejected=dict(Counter(map(_kind, reasons)).most_common()),
+        label_shift=dict(Counter((shift["asked"], shift["returned"]) for shift in shifts).most_common()),
+        notes=tuple(_notes(pool)),
+    )
+
+
+def _both(pool: _Pool, column: str) -> tuple[list[Any], list[Any]]:
+    """Values of both sides, of the twins where both have one, by id."""
+    found = [(human.get(column), twin.get(column)) for _, (human, twin) in sorted(pool.pairs.items())]
+    whole = [(human, twin) for human, twin in found if human is not None and twin is not None]
+    return [human for human, _ in whole], [twin for _, twin in whole]
+
+
+def _kind(reason: str) -> str:
+    """A reason without what it quotes of the answer."""
+    if _SHIFT.fullmatch(reason):
+        return "another label than requested"
+    return next((kind for kind in _DETAILED if reason.startswith(kind)), reason)
+
+
+def _notes(pool: _Pool) -> Iterator[str]:
+    if pool.differing:
+        yield f"twins that differ between cells, whose prompts showed other human points: {len(pool.differing)} (the first cell counts)"
+    human, synthetic = _both(pool, "target")
+    if pool.knobs["strategy"].get("writes") == "target":
+        yield "the strategy keeps the human texts: only labels or answers are the prompt model's"
+    elif human and human == synthetic:
+        yield "every twin has the label of its human original: where a label is requested, an answer with another one is rejected"

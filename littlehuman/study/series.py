@@ -1,0 +1,124 @@
+"""Which cells of a study belong together.
+
+In: the frame of `results.load`. Out: its column `series`: one readable name for all cells that
+differ in seed, size and fraction alone; and the series one by one, each with the cells without
+twins that it shares with others (they are computed once for all prompt models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from littlehuman.identity import OF_TWINS
+from littlehuman.journal import STATUS
+from littlehuman.results import RESULT, knobs
+from littlehuman.store import digest, read_json
+
+AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
+_SAID = {"prompt_model": "twins by {}", "human_budget": "human budget {}", "protocol": "protocol {}", "filter": "filter {}"}
+_TELLING = ("test_dataset", "model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The cells of one curve family, complete or not, in the order of their axes."""
+
+    name: str
+    cells: pd.DataFrame
+
+    @property
+    def complete(self) -> pd.DataFrame:
+        """The cells that have a result."""
+        return self.cells[self.cells["state"] == "done"]
+
+    @property
+    def metric(self) -> str:
+        """The headline metric."""
+        return str(self.complete["metric"].iloc[0])
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that every table and figure names."""
+        return str(self.cells["protocol"].iloc[0])
+
+    @property
+    def dataset(self) -> str:
+        """The dataset that is trained on."""
+        return str(self.cells["dataset"].iloc[0])
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add `series`, and `kin`: the hash that a cell without twins shares with the series that it serves."""
+    trees = [_tree(Path(folder)) for folder in frame["folder"]]
+    frame["kin"] = [_hash(tree, (*AXES, *OF_TWINS)) for tree in trees]
+    key = [_hash(tree, AXES) for tree in trees]
+    twinless = [bool(tree) and "prompt_model" not in tree for tree in trees]
+    homes = _homes(frame["kin"], key, twinless)
+    key = [homes.get(kin, own) if alone else own for kin, own, alone in zip(frame["kin"], key, twinless, strict=True)]
+    names = _names({k: tree for k, tree, alone in sorted(zip(key, trees, twinless, strict=True), key=lambda row: not row[2]) if tree})
+    frame["series"] = [names.get(k) for k in key]
+    frame["twinless"] = twinless
+    return frame
+
+
+def split(frame: pd.DataFrame) -> Iterator[Series]:
+    """The series of a study; cells that never got as far as a config belong to none."""
+    placed = frame[frame["series"].notna()]
+    twins = placed[~placed["twinless"]]
+    alone = placed[placed["twinless"] & ~placed["kin"].isin(twins["kin"])]
+    for name, cells in pd.concat([twins, alone]).groupby("series", sort=True):
+        shared = placed[placed["twinless"] & placed["kin"].isin(cells["kin"]) & ~placed["cell"].isin(cells["cell"])]
+        family = pd.concat([cells, shared]).sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
+        if (family["state"] == "done").any():
+            yield Series(str(name), family.reset_index(drop=True))
+
+
+def _homes(kin: pd.Series, key: list[str], twinless: list[bool]) -> dict[str, str]:
+    """Kin -> the one series with twins that it has; a kin with several series stays by itself."""
+    with_twins: dict[str, set[str]] = {}
+    for family, own, alone in zip(kin, key, twinless, strict=True):
+        if not alone:
+            with_twins.setdefault(family, set()).add(own)
+    return {family: next(iter(keys)) for family, keys in with_twins.items() if len(keys) == 1}
+
+
+def _tree(folder: Path) -> dict[str, Any]:
+    tree: dict[str, Any] = (read_json(folder / RESULT) or read_json(folder / STATUS)).get("knobs", {})
+    return tree
+
+
+def _hash(tree: Mapping[str, Any], without: tuple[str, ...]) -> str:
+    return digest({key: value for key, value in tree.items() if key not in without}) if tree else ""
+
+
+def _names(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Dataset and the knobs that differ; where two would still be called the same, the keys that tell them apart."""
+    shown = {key: knobs(tree) for key, tree in trees.items()}
+    differing = [k for k in _TELLING if len({str(row[k]) for row in shown.values() if k in row}) > 1]
+    names = {key: _join(row, differing) for key, row in shown.items()}
+    for name in {n for n in names.values() if list(names.values()).count(n) > 1}:
+        same = [key for key, own in names.items() if own == name]
+        leaves = {key: dict(_leaves({k: v for k, v in trees[key].items() if k not in AXES})) for key in same}
+        telling = [leaf for leaf in leaves[same[0]] if len({str(leaves[key].get(leaf)) for key in same}) > 1]
+        names |= {key: ", ".join([name, *(f"{leaf}={leaves[key].get(leaf)}" for leaf in telling[:3])]) for key in same}
+    return names
+
+
+def _join(row: Mapping[str, Any], differing: list[str]) -> str:
+    parts = {k: row[k] for k in differing if row.get(k) is not None}
+    tested = parts.pop("test_dataset", None)
+    first = f"{row['dataset']} tested on {tested}" if tested else str(row["dataset"])
+    return ", ".join([first, *(_SAID.get(key, "{}").format(value) for key, value in parts.items())])
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value

@@ -1,0 +1,104 @@
+"""The scores of single test items, aligned between runs.
+
+In: run folders and a metric. Out: a `Sheet` per condition: one row per seed, one column per test
+item, the same items in the same order everywhere, as paired statistics need them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from littlehuman.errors import DataError
+
+Floats = NDArray[np.float64]
+PREDICTIONS = "predictions.jsonl"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Scores [seeds, items] in 0..1 of the runs that differ in the seed alone."""
+
+    seeds: tuple[int, ...]
+    items: tuple[str, ...]
+    scores: Floats
+
+
+def of(cells: pd.DataFrame, metric: str) -> Sheet | None:
+    """The sheet of complete cells that differ in the seed alone; None where the metric has no scores of single items.
+
+    Items that a run could not score are left out of every seed, so that means stay comparable.
+
+    Raises:
+        DataError: when the cells were not tested on the same items.
+    """
+    ordered = cells.sort_values("seed").drop_duplicates("seed")
+    columns = [scores_of(Path(folder), metric) for folder in ordered["folder"]]
+    if not columns or any(column is None for column in columns):
+        return None
+    found = [column for column in columns if column is not None]
+    common = _common([ids for ids, _ in found], ordered["folder"])
+    rows = [_pick(ids, values, common) for ids, values in found]
+    return Sheet(tuple(int(s) for s in ordered["seed"]), common, np.array(rows))
+
+
+def paired(new: Sheet, base: Sheet) -> tuple[Floats, Floats]:
+    """Both sheets on the seeds and items that they share: two arrays [seeds, items].
+
+    Raises:
+        DataError: when they share no seed or no item.
+    """
+    seeds = [seed for seed in base.seeds if seed in new.seeds]
+    if not seeds:
+        raise DataError(f"no seed in common: {list(new.seeds)} and {list(base.seeds)}; run both conditions with the same seeds")
+    items = new.items if new.items == base.items else _common([new.items, base.items], [])
+    return _on(new, seeds, items), _on(base, seeds, items)
+
+
+def scores_of(folder: Path, metric: str) -> tuple[tuple[str, ...], Floats] | None:
+    """Ids and scores of one run's test items; None where the metric has no scores of single items."""
+    file = folder / PREDICTIONS
+    return _read(file, file.stat().st_mtime_ns).get(metric) if file.is_file() else None
+
+
+@lru_cache(maxsize=8192)  # a report looks at one run several times
+def _read(file: Path, _stamp: int) -> dict[str, tuple[tuple[str, ...], Floats]]:
+    from pyarrow import json as reader
+
+    table = reader.read_json(file, read_options=reader.ReadOptions(use_threads=False))
+    ids, scores = tuple(table["id"].to_pylist()), table["scores"].combine_chunks()
+    found = {}
+    for column in scores.type:
+        values = scores.field(column.name).to_numpy(zero_copy_only=False).astype(np.float64)
+        kept = ~np.isnan(values)
+        found[column.name] = (ids if kept.all() else tuple(i for i, keep in zip(ids, kept, strict=True) if keep), values[kept])
+    return found
+
+
+def _common(ids: Sequence[tuple[str, ...]], folders: Iterable[str]) -> tuple[str, ...]:
+    if all(own == ids[0] for own in ids):
+        return ids[0]
+    shared = set(ids[0]).intersection(*ids[1:])
+    if not shared:
+        raise DataError(
+            f"these runs share no test item: {', '.join(map(str, folders)) or 'two conditions'}; compare runs with one test split"
+        )
+    return tuple(i for i in ids[0] if i in shared)
+
+
+def _pick(ids: tuple[str, ...], values: Floats, items: tuple[str, ...]) -> Floats:
+    if ids == items:
+        return values
+    place = {i: k for k, i in enumerate(ids)}
+    return values[[place[i] for i in items]]
+
+
+def _on(sheet: Sheet, seeds: Sequence[int], items: tuple[str, ...]) -> Floats:
+    rows = sheet.scores[[sheet.seeds.index(seed) for seed in seeds]]
+    return np.array([_pick(sheet.items, row, items) for row in rows])

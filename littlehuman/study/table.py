@@ -1,0 +1,61 @@
+"""`table.csv` and `table.md` of a study: one row per cell.
+
+In: the run folders. Out: both files, a pure function of the folders, rewritten at the end of
+every job.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from littlehuman.journal import STATUS
+from littlehuman.results import GROUPS, NUMBERS, RESULT, rows
+from littlehuman.store import write_text
+
+
+def write(study: Path) -> Path:
+    """Rewrite `table.csv` and `table.md` from the run folders; return the CSV's path."""
+    with FileLock(study / ".table.lock"):  # else a slow writer could put an older table over a newer one
+        table = rows(study)
+        columns = list(dict.fromkeys(key for row in table for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table)
+        write_text(study / "table.csv", text.getvalue())
+        write_text(study / "table.md", markdown(table))
+    return study / "table.csv"
+
+
+def is_current(folder: Path) -> bool:
+    """Whether the table was written after this run folder's last change: a re-issued sweep need not write it again."""
+    table = folder.parent / "table.csv"
+    try:
+        return all(table.stat().st_mtime_ns >= (folder / name).stat().st_mtime_ns for name in (STATUS, RESULT))
+    except OSError:
+        return False
+
+
+def markdown(table: Sequence[Mapping[str, Any]]) -> str:
+    """The table for reading: knobs that differ between cells, and each score with its interval."""
+    metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
+    differing = [k for k in (*GROUPS, *NUMBERS) if len({str(row[k]) for row in table if k in row}) > 1]
+    header = ["cell", "state", *differing, "n_human", "n_synthetic", *metrics]
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for row in table:
+        cells = [row.get(key, "") for key in ("cell", "state", *differing, "n_human", "n_synthetic")]
+        lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
+    problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
+    return "\n".join(lines) + "\n" + "".join(problems)
+
+
+def _interval(row: Mapping[str, Any], metric: str) -> str:
+    if row.get(metric, "") == "":
+        return ""
+    return f"{row[metric]:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"

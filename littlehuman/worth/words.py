@@ -1,0 +1,78 @@
+"""What human data is worth, for reading.
+
+In: a `Price`. Out: a block of text: the curve, what the human points are worth, the price ratio from
+which synthetic data is cheaper, the verdict at the user's prices, and what must be said beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from littlehuman.worth.curve import Curve, Range
+from littlehuman.worth.fits import Failed, Fitted
+from littlehuman.worth.valuation import Worth
+
+if TYPE_CHECKING:
+    from littlehuman.price import Price
+
+
+def block(price: Price) -> str:
+    """One series in a few lines."""
+    curve, by_human = price.valuation.curve, price.valuation.by_human
+    runs = f"{len(curve.x)} runs on synthetic points alone, {sum(len(w.equivalents) for w in by_human)} with human points"
+    lines = [f"{price.name}: {runs}", *_curve(curve, price.metric)]
+    for worth in by_human:
+        lines += ["", *_worth(worth, price.metric)]
+    if price.paid is not None and price.verdict is not None:
+        verdict, because = price.verdict
+        paid = f"{price.human_price:g} / {price.synthetic_price:g} = {_number(price.paid)}"
+        lines += ["", f"your prices      one human point costs {paid} synthetic ones", f"verdict          {verdict}: {because}"]
+    warnings = [*price.warnings, *(warning for worth in by_human[1:] for warning in worth.warnings)]
+    return "\n".join([*lines, "", *(f"! {warning}" for warning in dict.fromkeys(warnings))]).rstrip()
+
+
+def _curve(curve: Curve, metric: str) -> list[str]:
+    a0, a1, sd = curve.log.parameters["a0"], curve.log.parameters["a1"], curve.log.residual_sd
+    scatter = "" if sd is None else f", a run scatters by {sd:.3g}"
+    said = f"curve            {metric} = {a0:.4g} {'-' if a1 < 0 else '+'} {abs(a1):.3g} ln(synthetic points){scatter}"
+    return [said, "models           " + "; ".join(_model(model) for model in curve.models)]
+
+
+def _model(model: Fitted | Failed) -> str:
+    if isinstance(model, Failed):
+        return f"{model.name} not fitted ({model.reason})"
+    weight = "too few runs to compare" if model.weight is None else f"weight {model.weight:.2f}"
+    return f"{model.name} {weight}" + ("" if model.ceiling is None else f", levels off at {model.ceiling:.3g}")
+
+
+def _worth(worth: Worth, metric: str) -> list[str]:
+    head = f"{f'+{worth.human_points:,} human':<17}"
+    lines = [f"{head}{metric} {worth.lift.value:+.3g}{_interval(worth.lift)} above the curve at the same number of synthetic points"]
+    needed, ratio = worth.points_needed, worth.price_ratio
+    if needed is None or ratio is None:
+        return [*lines, f"{'':<17}no number of synthetic points is equivalent to them"]
+    quartiles = f"median {_number(needed.median)}, middle half {_number(needed.p25)} to {_number(needed.p75)}"
+    fewer = needed.mean is not None and needed.mean < 0
+    many = f"{_number(abs(needed.mean or 0))} fewer" if fewer else f"{_number(needed.mean)} more"
+    lines += [f"{'':<17}as good as {many} synthetic points (mean over runs; {quartiles})"]
+    if ratio.value is None:
+        return [*lines, f"{'price ratio':<17}the human points are out of reach: no finite ratio can be named{_interval(ratio)}"]
+    if ratio.high is not None and ratio.high <= 0:
+        return [
+            *lines,
+            f"{'price ratio':<17}synthetic data wins at any price: a human point is worth {_number(ratio.value)}{_interval(ratio)} of it",
+        ]
+    wins = f"synthetic data wins where a human label costs more than {_number(ratio.value)}{_interval(ratio)} times a synthetic point"
+    return [*lines, f"{'price ratio':<17}{wins}"]
+
+
+def _interval(of: Range) -> str:
+    if of.low is None:
+        return ""
+    return f" [{_number(of.low)}, {'no upper end' if of.high is None else _number(of.high)}]"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "infinitely many"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

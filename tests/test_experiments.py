@@ -1,0 +1,83 @@
+"""One file per figure or table: each composes, each cell is valid, a command-line axis replaces just that axis."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CONF, TINY, Cli
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from littlehuman import config as configs
+from littlehuman import results, run
+from littlehuman.config import RunConfig
+from littlehuman.identity import run_id, scientific
+
+NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+
+
+def cells(name: str, *overrides: str) -> list[RunConfig]:
+    """The typed configs that the sweep of an experiment expands to."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
+        first = compose("config", overrides=[f"experiment={name}", *overrides], return_hydra_config=True)
+        params: dict[str, Any] = dict(first.hydra.sweeper.params)
+        parsed = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+        axes = [[f"{o.key_or_group}={v}" for v in (o.sweep_string_iterator() if o.is_sweep_override() else [o.value()])] for o in parsed]
+        chosen = [[f"experiment={name}", *axis, *overrides] for axis in product(*axes)]
+        return [configs.from_hydra(compose("config", overrides=o)) for o in chosen]
+
+
+def test_there_is_one_experiment_for_each_figure_and_table_of_the_paper() -> None:
+    asked = {"replacement", "zoom", "scale", "finetune_model", "prompt_model", "cot", "tradeoff", "ood", "human_only", "smoke"}
+    assert asked <= set(NAMES)
+
+
+@pytest.mark.parametrize("protocol", ["recommended", "paper", "code"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_of_every_experiment_is_a_valid_run_under_every_protocol(name: str, protocol: str) -> None:
+    found = cells(name, f"protocol={protocol}") if name != "tradeoff" else cells(name, f"protocol={protocol}")[::7]
+    assert len(found) > 1 and {cell.protocol.name for cell in found} == {protocol}
+    assert {cell.study for cell in found} == {name}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_says_which_figure_it_is(name: str) -> None:
+    head = (CONF / "experiment" / f"{name}.yaml").read_text().splitlines()
+    assert head[0] == "# @package _global_" and head[1].startswith("# ") and len(head[1]) > 40
+
+
+def test_scifact_brings_its_smaller_sizes_by_itself() -> None:
+    assert {cell.size for cell in cells("scale", "dataset=scifact")} == {300, 100}
+    assert {cell.size for cell in cells("scale", "dataset=wanli")} == {3000, 1000}
+    added = cells("tradeoff", "dataset=scifact")
+    assert {cell.extra_human for cell in added} == {0, 20} and max(cell.size for cell in added) == 700
+
+
+def test_the_trade_off_runs_over_the_papers_sizes() -> None:
+    found = cells("tradeoff", "dataset=wanli")
+    assert sorted({cell.size for cell in found}) == list(range(1000, 20001, 1000))
+    assert {cell.extra_human for cell in found} == {0, 200} and {cell.synth_frac for cell in found} == {1}
+
+
+def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies() -> None:
+    for name in ("prompt_model", "cot"):
+        human = [cell for cell in cells(name) if cell.synth_frac == 0]
+        assert len(human) == 6 and len({run_id(cell) for cell in human}) == 3  # three seeds
+    assert not {"prompt_model", "strategy", "filter"} & set(scientific(human[0]))
+
+
+def test_the_control_of_human_points_alone_shares_its_end_with_the_mixtures() -> None:
+    found = cells("human_only")
+    assert len({run_id(cell) for cell in found if cell.synth_frac == 0}) == 3
+    assert len({run_id(cell) for cell in found}) == 3 + 2 * 3 * 3
+
+
+def test_a_command_line_axis_replaces_just_that_axis(cli: Cli, multirun: Path) -> None:
+    ended = cli("-m", "experiment=zoom", *TINY, "n_train=8", "seed=0,7")
+    assert ended.code == 0, ended.text
+    frame = results.load(multirun / "zoom")
+    assert sorted(set(frame["seed"])) == [0, 7] and sorted(set(frame["synth_frac"])) == [0.95, 0.975, 1]
+    assert len(frame) == 6 and set(frame["state"]) == {"done"}

@@ -196,3 +196,18 @@ def claims(count: int, place: str = "harbour") -> list[list[str]]:
         ]
         for i in range(count)
     ]
+
+
+@pytest.fixture(scope="session")
+def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study of real runs of a tiny model: fractions and their control, a trade-off, and cells that fail."""
+    place = tmp_path_factory.mktemp("studies")
+    base = ["-m", "littlehuman.run", "-m", *TINY, "n_test=12", "study=small"]
+    environment = {"LITTLEHUMAN_MULTIRUN": str(place)}
+    ended = [
+        python(*base, "n_train=8", "synth_frac=0,0.5,1", "synthetic=true,false", "seed=0,1", **environment),
+        python(*base, "n_train=6,12,18,24", "synth_frac=1", "extra_human=0,4", "seed=0", **environment),
+        python(*base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment),  # not recorded under this seed
+    ]
+    assert [end.code for end in ended] == [0, 0, 1], "".join(end.err[-2000:] for end in ended)
+    return place / "small"

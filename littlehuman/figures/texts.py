@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.study.analysis import Comparison, Shares
+    from littlehuman.study.analysis import Comparison
+    from littlehuman.study.sides import Shares
 
 SHOWN = 8  # groups; the table has them all
 COLUMNS = 4

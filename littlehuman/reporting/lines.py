@@ -20,7 +20,7 @@ from littlehuman.study.series import Series
 COLUMNS = (
     *("synth_frac", "n_human", "n_synthetic", "seeds", "items", "mean", "low", "high"),
     *("change", "change_low", "change_high", "relative", "relative_low", "relative_high"),
-    *("p", "p_items", "p_holm", "smallest_detectable", "at_most", "shown"),
+    *("p", "p_items", "p_holm", "smallest_detectable", "at_most", "shown", "pairs"),
 )
 
 

@@ -22,7 +22,8 @@ def compared(line: Line, row: Any, delta: float) -> str:
     metric = formatting.named(line.metric)
     head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
     if absent(row.change):
-        return head + f"{percent(row.mean)} % (this metric has no scores of single items, so nothing is tested)."
+        why = "this metric has no scores of single items" if absent(row.items) else f"no seed is complete here and {_base(line)}"
+        return head + f"{percent(row.mean)} % ({why}, so nothing is tested)."
     bounds = (
         f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
     )
@@ -63,8 +64,10 @@ def who(line: Line) -> str:
 
 
 def seed_count(row: Any) -> str:
-    """How many seeds stand behind a row."""
-    return "one seed: other seeds may differ" if row.seeds == 1 else f"{int(row.seeds)} seeds"
+    """How many seeds stand behind a row: those that both conditions have, where it compares two."""
+    pairs: float | None = getattr(row, "pairs", None)
+    seeds = int(row.seeds if pairs is None or absent(pairs) else pairs)
+    return "one seed: other seeds may differ" if seeds == 1 else f"{seeds} seeds"
 
 
 def _verdict(row: Any, delta: float) -> str:

@@ -161,7 +161,8 @@ def _wilson(scores: Floats) -> Interval:
 
     items, value = len(scores), float(scores.mean())
     low, high = proportion_confint(float(scores.sum()), items, 1 - LEVEL, method="wilson")
-    return Interval(value, float(low), float(high), float(np.sqrt(value * (1 - value) / items)), float("inf"), 1, items)
+    low, high = min(float(low), value), max(float(high), value)  # at 0 and 1 rounding would leave the value out
+    return Interval(value, low, high, float(np.sqrt(value * (1 - value) / items)), float("inf"), 1, items)
 
 
 def _clipped(interval: Interval) -> Interval:

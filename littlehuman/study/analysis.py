@@ -15,18 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from littlehuman.errors import DataError
 from littlehuman.results import RESULT
-from littlehuman.seeding import number
 from littlehuman.store import digest, read_json
+from littlehuman.study.sides import Measure, Shares, measure, shares
 from littlehuman.texts import TEXTS
 
 if TYPE_CHECKING:
     import pandas
 
-RESAMPLES = 1999
 MEASURES = {  # column of texts.json -> name and unit
     "words": ("text length", "words"),
     "answer_words": ("answer length", "words"),
@@ -38,37 +35,6 @@ _SHIFT = re.compile(r"label (?P<returned>.+) returned, (?P<asked>.+) requested")
 _DETAILED = ("unknown label", "the form was repeated, not filled")  # reasons of `parsing.py` that quote the answer
 Pair = tuple[dict[str, Any], dict[str, Any]]  # features of the human original and of its twin
 Values = tuple[list[float], list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Means over the `n` twins where both sides have a value.
-
-    `difference` is synthetic - human with its 95 % t interval (value, low, high), None below two
-    pairs; pairs of equal difference give an interval without width. Pairs count as independent,
-    also where several share an evidence: the interval is then somewhat too narrow.
-    """
-
-    name: str
-    unit: str
-    human: float
-    synthetic: float
-    difference: tuple[float, float, float] | None
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """Share of each word or class, (human, synthetic), the commonest among humans first.
-
-    `p` is for the hypothesis that both sides choose alike: the chi-square statistic of homogeneity,
-    set against swapping the two sides of pairs at random (Edgington; `scipy.stats.permutation_test`).
-    So pairs need not be independent within, and rare words do no harm; None where all are the same.
-    """
-
-    shares: Mapping[str, tuple[float, float]]
-    p: float | None
-    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,44 +98,6 @@ def as_frame(comparisons: Sequence[Comparison]) -> pandas.DataFrame:
     nothing = (float("nan"),) * 3
     rows = [(c.name, m.name, m.human, m.synthetic, *(m.difference or nothing), m.n, m.unit) for c in comparisons for m in c.rows]
     return pd.DataFrame(rows, columns=columns)
-
-
-def measure(name: str, unit: str, human: Sequence[float], synthetic: Sequence[float]) -> Measure:
-    """Means of two paired, non-empty lists and the paired t interval of their difference."""
-    from scipy import stats
-
-    gap = np.asarray(synthetic, dtype=np.float64) - np.asarray(human, dtype=np.float64)
-    half = float(stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
-    value = float(gap.mean())
-    difference = (value, value - half, value + half) if len(gap) > 1 else None
-    return Measure(name, unit, float(np.mean(human)), float(np.mean(synthetic)), difference, len(gap))
-
-
-def shares(human: Sequence[str], synthetic: Sequence[str]) -> Shares:
-    """Shares of the words of two paired, non-empty lists, and whether they differ."""
-    ours, theirs, n = Counter(human), Counter(synthetic), len(human)
-    order = sorted(ours | theirs, key=lambda word: (-ours[word], -theirs[word], word))
-    return Shares({word: (ours[word] / n, theirs[word] / n) for word in order}, _p(order, human, synthetic), n)
-
-
-def _p(order: Sequence[str], human: Sequence[str], synthetic: Sequence[str]) -> float | None:
-    from scipy import stats
-
-    if len(order) < 2:
-        return None
-    code = {word: i for i, word in enumerate(order)}
-    differing = [(code[h], code[s]) for h, s in zip(human, synthetic, strict=True) if h != s]
-    if not differing:
-        return 1.0
-    total = Counter(human) + Counter(synthetic)
-
-    def chi_square(a: Any, b: Any, axis: int) -> Any:  # over pairs that differ: the others add nothing to the numerator
-        return sum(((a == i).sum(axis) - (b == i).sum(axis)) ** 2 / total[word] for i, word in enumerate(order))
-
-    left, right = np.array(differing, dtype=np.int16).T
-    options = {"permutation_type": "samples", "vectorized": True, "alternative": "greater", "batch": 200, "n_resamples": RESAMPLES}
-    rng = np.random.default_rng(number(0, "swap the sides of pairs"))
-    return float(stats.permutation_test((left, right), chi_square, rng=rng, **options).pvalue)
 
 
 def _alike(knobs: Mapping[str, Any]) -> dict[str, Any]:

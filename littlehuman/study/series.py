@@ -103,10 +103,16 @@ def _names(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     names = {key: _join(row, differing) for key, row in shown.items()}
     for name in {n for n in names.values() if list(names.values()).count(n) > 1}:
         same = [key for key, own in names.items() if own == name]
-        leaves = {key: dict(_leaves({k: v for k, v in trees[key].items() if k not in AXES})) for key in same}
-        telling = [leaf for leaf in leaves[same[0]] if len({str(leaves[key].get(leaf)) for key in same}) > 1]
-        names |= {key: ", ".join([name, *(f"{leaf}={leaves[key].get(leaf)}" for leaf in telling[:3])]) for key in same}
+        names |= {key: ", ".join([name, *told]) for key, told in _apart({key: trees[key] for key in same}).items()}
     return names
+
+
+def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The first three keys in which trees differ that have them; a tree without twins lacks some."""
+    leaves = {key: dict(_leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in trees.items()}
+    every = dict.fromkeys(leaf for own in leaves.values() for leaf in own)
+    telling = [leaf for leaf in every if len({str(own[leaf]) for own in leaves.values() if leaf in own}) > 1][:3]
+    return {key: [f"{leaf}={own[leaf]}" for leaf in telling if leaf in own] for key, own in leaves.items()}
 
 
 def _join(row: Mapping[str, Any], differing: list[str]) -> str:

@@ -15,7 +15,7 @@ from littlehuman.groups import MetricsConfig
 from littlehuman.metrics import Scored, check, score
 from littlehuman.metrics.answers import ANSWER_METRICS, exact_match, inclusion, reverse_inclusion, rouge1, sentence_bleu, squad_em, squad_f1
 from littlehuman.metrics.corpus import mean, summarise
-from littlehuman.records import Prediction, Score
+from littlehuman.records import Prediction
 
 QUICK = MetricsConfig(bootstrap=200)
 YES_NO = ("yes", "no")
@@ -174,7 +174,7 @@ def test_an_empty_answer_scores_zero_and_stays_in(name: str, text: str) -> None:
 def test_all_empty_answers_score_zero_everywhere() -> None:
     result = scored(answers(("Paris", ""), ("None", " "), (("a", "b"), "\n")), *ANSWER_NAMES)
     for found in result.scores.values():
-        assert (found.value, found.low, found.high, found.n, found.n_failed) == (0, 0, 0, 3, 3)
+        assert (found.value, found.low, found.n, found.n_failed) == (0, 0, 3, 3)
 
 
 @pytest.mark.parametrize("gold", ["None", "NA", "nan", "null", "N/A", "0"])
@@ -328,11 +328,6 @@ def test_the_same_predictions_give_the_same_numbers() -> None:
     assert scored(rows, "squad_f1").scores["squad_f1"] == scored(rows, *ANSWER_NAMES).scores["squad_f1"]
 
 
-def test_metrics_do_not_share_their_draws() -> None:
-    result = scored(coin_flips(37, 0.5), "exact_match", "squad_em", "inclusion", "reverse_inclusion")
-    assert len({(found.low, found.high) for found in result.scores.values()}) > 1
-
-
 def test_ten_thousand_items_are_resampled_in_little_memory() -> None:
     tally = mean(np.random.default_rng(0).random(10_000).tolist())
     tracemalloc.start()
@@ -343,8 +338,14 @@ def test_ten_thousand_items_are_resampled_in_little_memory() -> None:
     assert found.low < found.value < found.high
 
 
-def test_items_that_all_score_the_same_have_an_interval_without_width() -> None:
-    assert scored(answers(("a", "a"), ("b", "b")), "exact_match").scores["exact_match"] == Score(1, 1, 1, 2, 0)
+def test_a_run_that_is_right_everywhere_is_not_known_to_be_perfect() -> None:
+    found = scored(answers(("a", "a"), ("b", "b")), "exact_match").scores["exact_match"]
+    assert (found.value, found.high, found.n, found.n_failed) == (1, 1, 2, 0) and 0.2 < found.low < 0.5
+
+
+def test_one_item_between_right_and_wrong_says_nothing() -> None:
+    found = scored(answers(("the four kings of old", "four kings")), "rouge1").scores["rouge1"]
+    assert 0 < found.value < 1 and (found.low, found.high) == (0, 1)
 
 
 # --- BERTScore and imports ---------------------------------------------------------------------

@@ -17,10 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.groups import MetricsConfig
 from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
-from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, Tally, mean, summarise
+from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, summarise
 from littlehuman.records import Prediction, Score
 from littlehuman.store import read_json
 
@@ -47,9 +48,9 @@ class Scored:
 def score(predictions: Sequence[Prediction], names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> Scored:
     """Score the predictions by every named metric.
 
-    `bert_score` is left out of the result when `config.bert_score_model` is None. Intervals are
-    percentile bootstraps over items (`corpus_metrics.summarise`), the same on every call
-    (BERTScore: to about 1e-6).
+    `bert_score` is left out of the result when `config.bert_score_model` is None. Intervals are over
+    items: Wilson's or Student's for means of item scores (`stats.of_items`), percentile bootstraps for
+    metrics of the whole split (`corpus.summarise`); the same on every call (BERTScore: to about 1e-6).
 
     Raises:
         ConfigError: for names and models that do not exist (see `check`).
@@ -62,14 +63,14 @@ def score(predictions: Sequence[Prediction], names: Sequence[str], classes: Sequ
     for name in dict.fromkeys(names):
         if name in CORPUS_METRICS:
             tally = CORPUS_METRICS[name]([pair for pair in pairs if pair[0]], classes)
+            scores[name] = summarise(name, tally, len(pairs), config.bootstrap)
         elif name == BERT_SCORE and config.bert_score_model is None:
             continue
         else:
             values = _item_scores(name, pairs, config)
-            tally = _mean(values, pairs)
+            scores[name] = _mean(name, values, pairs)
             for item, value in zip(items, values, strict=True):
                 item.update({} if value is None else {name: value})
-        scores[name] = summarise(name, tally, len(pairs), config.bootstrap)
     return Scored(scores, items)
 
 
@@ -135,6 +136,12 @@ def _item_score(name: str, targets: tuple[str, ...], text: str) -> float | None:
     return value
 
 
-def _mean(values: Sequence[float | None], pairs: Sequence[Pair]) -> Tally:
-    n_failed = sum(value is not None and not text for value, (_, text) in zip(values, pairs, strict=True))
-    return mean([value for value in values if value is not None], n_failed)
+def _mean(name: str, values: Sequence[float | None], pairs: Sequence[Pair]) -> Score:
+    """The mean of the items' own scores, with its interval over items."""
+    scored = [value for value in values if value is not None]
+    if not scored:
+        raise DataError(f"{name} could score none of {len(pairs)} predictions: every item came back unscored (None)")
+    found = stats.of_items(scored)
+    low, high = (found.low, found.high) if found.low == found.low else (0.0, 1.0)  # one item tells nothing
+    n_failed = sum(value is None or not text for value, (_, text) in zip(values, pairs, strict=True))
+    return Score(found.value, low, high, len(scored), n_failed)

@@ -2,7 +2,7 @@
 
 In: pairs (accepted targets, prediction; an empty prediction is a failed one) and the classes.
 Out: a `Tally` per metric: one row of statistics per item, and the value that their sums have.
-Because every metric is a function of sums over items, one bootstrap serves them all.
+Because each is a function of sums over items, one bootstrap serves them all.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-all check qwen recording clean
+.PHONY: help install run smoke test test-all check qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -24,6 +24,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 run: install  ## the main job on the embedded default: no network, no key, no GPU
 	$(BIN)/python -m littlehuman.run
+
+smoke: install  ## a small complete study with its report: minutes on 2 cores
+	$(BIN)/python -m littlehuman.run -m experiment=smoke
+	$(BIN)/python -m littlehuman.report multirun/smoke
 
 test: install  ## the default tests: under 5 minutes on 2 cores, no network
 	$(BIN)/python -m pytest

@@ -8,34 +8,22 @@ the config, and no arrow points back.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from littlehuman import data, generation, metrics, mixing, quality, results, texts
+from littlehuman import data, metrics, mixing, quality, results, texts, twins
 from littlehuman.config import RunConfig
-from littlehuman.errors import DataError, GenerationError
+from littlehuman.errors import DataError
 from littlehuman.groups import DatasetConfig, Head, Writes
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
-from littlehuman.parsing import parse
-from littlehuman.prompting import prompts
-from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
+from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.seeding import ordering
+from littlehuman.twins import Twins
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Twins:
-    """The synthetic side of a mixture: what was had, what failed, what it cost."""
-
-    by_id: dict[str, Synthetic]
-    rejected: tuple[Rejected, ...]
-    shown: frozenset[str]
-    bill: generation.Bill
 
 
 def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -57,13 +45,13 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
     with journal.stage("plan"):
         plan = mixing.plan(dataset.train, mixture_spec(config), dataset.name)
     with journal.stage("generation"):
-        twins = write_twins(plan, dataset, config)
+        synthetic = twins.write(plan, dataset, config)
     with journal.stage("mixing"):
-        mixture = mixing.mix(plan, twins.by_id, twins.shown)
+        mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
         audit = quality.audit(mixture, {e.id: e for e in dataset.train}, test, written_anew=config.strategy.writes is Writes.pair)
-        results.write_mixture(folder, mixture, twins.rejected)
-        results.write_texts(folder, texts.profile(beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
-        report_mixture(mixture, twins, audit)
+        results.write_mixture(folder, mixture, synthetic.rejected)
+        results.write_texts(folder, texts.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
+        report_mixture(mixture, synthetic, audit)
     with journal.stage("training"):
         outcome = fine_tune(mixture, test, dataset, config, test_from or config.dataset, folder)
     with journal.stage("scoring"):
@@ -76,9 +64,9 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
         "knobs": scientific(config),
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
-        "rejected_twins": len(twins.rejected),
+        "rejected_twins": len(synthetic.rejected),
         "audit": asdict(audit),
-        "cost": asdict(twins.bill),
+        "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
         "notes": list(dataset.notes),
         "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
@@ -124,63 +112,12 @@ def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
     )
 
 
-def write_twins(plan: mixing.Plan, dataset: Dataset, config: RunConfig) -> Twins:
-    """Have the twins written; where one fails, the next spare point stands in."""
-    wanted, spares = list(plan.to_replace), list(plan.spares)
-    twins = Twins({}, (), frozenset(), generation.Bill())
-    while wanted:
-        twins = _ask(wanted, twins, plan.owned, dataset.classes, config)
-        _refuse_useless(twins, config)
-        failed = [example for example in wanted if example.id not in twins.by_id]
-        wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
-    return twins
-
-
-def _refuse_useless(twins: Twins, config: RunConfig) -> None:
-    """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
-
-    Raises:
-        GenerationError: when no twin is usable, or fewer than one in ten of at least twenty.
-    """
-    asked = len(twins.by_id) + len(twins.rejected)
-    if twins.by_id and (asked < 20 or len(twins.by_id) >= asked / 10):
-        return
-    reason, count = Counter(r.reason for r in twins.rejected).most_common(1)[0]
-    raise GenerationError(
-        f"prompt_model={config.prompt_model.name}: {len(twins.by_id)} of {asked} answers are usable twins; "
-        f"{count} are not because of: {reason}\n"
-        f"Try: another prompt_model, strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
-        "or look at the raw answers in the cache"
-    )
-
-
-def _ask(wanted: Sequence[Example], so_far: Twins, owned: Sequence[Example], classes: Sequence[str], config: RunConfig) -> Twins:
-    """One round: prompts, completions, and what could be read out of them."""
-    strategy, words = config.strategy, config.strategy.tasks[config.task.name]
-    replacement = config.protocol.shots_with_replacement
-    requests = list(prompts(wanted, owned, strategy, config.task.name, config.prompt_model, classes, replacement=replacement))
-    answers, bill = generation.complete(requests, config.prompt_model, strategy.max_tokens, progress=config.launch.progress)
-    read = [parse(answers[request.key], example, words, classes) for request, example in zip(requests, wanted, strict=True)]
-    return Twins(
-        by_id=so_far.by_id | {twin.example_id: twin for twin in read if isinstance(twin, Synthetic)},
-        rejected=so_far.rejected + tuple(r for r in read if isinstance(r, Rejected)),
-        shown=so_far.shown.union(*(request.shown for request in requests)),
-        bill=so_far.bill + bill,
-    )
-
-
-def beside_their_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Example, Example]]:
-    """Each twin of the training set with the human point that it stands for."""
-    human = {example.id: example for example in dataset.train}
-    return [(p.example, human[p.example.id]) for p in mixture.points if p.origin is Origin.SYNTHETIC]
-
-
-def report_mixture(mixture: Mixture, twins: Twins, audit: quality.Audit) -> None:
+def report_mixture(mixture: Mixture, synthetic: Twins, audit: quality.Audit) -> None:
     """Log what the training set is made of, and say aloud what is missing."""
     counts = mixture.counts
     log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
-    if twins.rejected:
-        log.info("%d answers were no usable twins (first: %s)", len(twins.rejected), twins.rejected[0].reason)
+    if synthetic.rejected:
+        log.info("%d answers were no usable twins (first: %s)", len(synthetic.rejected), synthetic.rejected[0].reason)
     if audit.distinct_twins < counts["synthetic"]:
         log.warning("%d of %d twins repeat another one", counts["synthetic"] - audit.distinct_twins, counts["synthetic"])
     if counts["shortfall"]:

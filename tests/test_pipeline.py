@@ -20,6 +20,7 @@ from littlehuman.journal import Journal
 from littlehuman.prompting import prompts
 from littlehuman.records import Completion, Dataset, Prompt
 from littlehuman.store import read_json, read_jsonl
+from littlehuman.twins import write
 
 COLUMNS = ("evidence", "text", "target")
 SPENT = 10  # tokens of a recorded prompt and of its answer
@@ -210,7 +211,7 @@ def test_machine_annotation_keeps_the_human_texts(tmp_path: Path) -> None:
     config = _config("dataset=table", _table(tmp_path), "prompt_model=recorded", "strategy=annotate", "n_train=6", "synth_frac=1")
     config = _recorded(config, tmp_path)
     dataset, plan = _loaded(config)
-    twins = pipeline.write_twins(plan, dataset, config)
+    twins = write(plan, dataset, config)
     assert {i: twin.text for i, twin in twins.by_id.items()} == {e.id: e.text for e in plan.to_replace}
     assert twins.shown == frozenset()
     audit = _run(config, tmp_path / "cell")["audit"]

@@ -29,6 +29,8 @@ def scientific(config: RunConfig) -> dict[str, Any]:
         tree = {key: value for key, value in tree.items() if key not in OF_TWINS}
     if count_of(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # all points are human either way
+    if config.size == 0:
+        tree["synth_frac"] = 0.0  # the untrained model has no points to replace
     for group in ("protocol", "model"):  # their layers are in force through `training`
         tree[group] = {key: value for key, value in tree[group].items() if key not in _BY_HEAD}
     tree["training"] = _plain(asdict(config.fine_tuning))

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from littlehuman.budget import advice
-from littlehuman.budget.planning import Plan, Question, of
+from littlehuman.budget.planning import Plan, of
+from littlehuman.budget.question import Question
 from littlehuman.errors import LittlehumanError
 from littlehuman.study.scored import read_scores
 
@@ -30,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
     parser.add_argument("--human-price", type=float, required=True, help="of one human label")
     parser.add_argument("--synthetic-price", type=float, required=True, help="of one synthetic point, in the same currency")
-    parser.add_argument("--reach", type=float, default=2.0, help="propose at most this many times the largest tried numbers (2)")
+    parser.add_argument(
+        "--reach", type=float, default=2.0, help="propose at most this many times the largest tried numbers (2; from 1 to 1000)"
+    )
     parser.add_argument("--series", help="one series of a study with several")
     parser.add_argument("--json", action="store_true", help="strict JSON instead of text")
     return parser

@@ -60,7 +60,7 @@ class Price:
     @property
     def verdict(self) -> tuple[str, str] | None:
         """Which kind of point is the better buy, and why; None without prices."""
-        return None if self.paid is None else verdict.of(self.paid, self.headline)
+        return None if self.paid is None else verdict.of(self.paid, self.headline, self.valuation.curve)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for strict JSON: None where a number is infinite or cannot be said."""

@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from littlehuman.errors import DataError, LittlehumanError
 
@@ -20,17 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from littlehuman.reporting.gathering import Gathered
-
-TEMPLATE = Path(__file__).parent / "reporting" / "report.html"
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A figure in the page: its SVG as a data address, and words for those who do not see it."""
-
-    name: str
-    source: str
-    alt: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,13 +58,13 @@ def write(
     Raises:
         DataError: for a folder that is no study or has no complete cell, and for an unknown metric.
     """
-    from littlehuman.reporting import findings, gathering, tables
+    from littlehuman.reporting import findings, gathering, page, tables
     from littlehuman.store import write_text
     from littlehuman.study import comparisons, table
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    found = gathering.gather(study, delta=delta or comparisons.DELTA, metric=metric, prices=prices)
+    found = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
     said = findings.of(found)
     files = [study / "report.html", table.write(study), study / "table.md", study / "over_seeds.csv", study / "over_seeds.md"]
     write_text(files[3], found.over_seeds.to_csv(index=False))
@@ -84,33 +72,10 @@ def write(
     drawn = []
     for name, alt, figure in _figures(found):
         png, svg = _save(figure, study / "figures", name, dpi)
-        drawn.append(Drawn(name, _inline(svg), alt))
+        drawn.append(page.drawn(name, svg, alt))
         files += [png, svg]
-    write_text(files[0], render(found, said, drawn))
+    write_text(files[0], page.render(found, said, drawn))
     return said, files
-
-
-def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
-    """The page; all text of the study is escaped."""
-    import jinja2
-
-    from littlehuman.reporting import methods, tables
-
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE.read_text("utf-8")).render(
-        study=found.study.resolve().name,
-        facts=_facts(found),
-        findings=said,
-        figures={figure.name: figure for figure in drawn},
-        found=found,
-        tables=tables,
-        curves=[tables.curve(line, found.delta) for line in found.lines],
-        controls=[tables.curve(line, found.delta) for line in found.controls],
-        missing=tables.missing(found.missing),
-        unplaced=tables.unplaced(found),
-        methods=methods.of(found),
-        table_3=_paper_note() if found.tradeoffs else "",
-    )
 
 
 def _figures(found: Gathered) -> Iterator[tuple[str, str, Figure]]:
@@ -144,43 +109,6 @@ def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path
     return style.save(figure, folder, name, dpi)
 
 
-def _inline(svg: Path) -> str:
-    """An SVG file as an address that holds it: nothing is loaded from elsewhere, and its ids meet no others."""
-    from base64 import b64encode
-
-    return f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode('ascii')}"
-
-
-def _facts(found: Gathered) -> list[tuple[str, str]]:
-    """What stands under the title."""
-    frame = found.frame
-    states = frame["state"].value_counts().to_dict()
-    never = int((found.missing["state"] == "not run").sum())
-    cells = [f"{n} {state}" for state, n in sorted(states.items())] + ([f"{never} never run"] if never else [])
-    facts = [("protocol", found.protocols)]
-    facts += [
-        (key.replace("_", " "), _names(frame, key)) for key in ("dataset", "test_dataset", "task", "model", "prompt_model", "strategy")
-    ]
-    facts += [
-        ("seeds", _names(frame, "seed")),
-        ("cells", ", ".join(cells)),
-        ("newest cell", found.newest),
-        ("versions", ", ".join(found.versions)),
-    ]
-    return [(key, value) for key, value in facts if value]
-
-
-def _names(frame: Any, column: str) -> str:
-    values = frame[column].dropna().unique() if column in frame else ()
-    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(values))
-
-
-def _paper_note() -> str:
-    from littlehuman.price import PAPER_NOTE
-
-    return PAPER_NOTE
-
-
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m littlehuman.report", description="Write the report of a study into its folder.")
     parser.add_argument("study", help="a folder multirun/STUDY")
@@ -195,13 +123,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _share(text: str) -> float:
-    if not 0 < (value := float(text)) < 1:
+    if not 0 < (value := _number(text)) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
     return value
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def _price(text: str) -> float:
-    if not 0 < (value := float(text)) < float("inf"):
+    if not 0 < (value := _number(text)) < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no price above 0")
     return value
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESULT = "result.json"
+LOST = "result lost"  # the state of a cell that says done and has no result
 _PACKAGES = ("littlehuman", "torch", "transformers", "peft", "accelerate", "datasets", "openai", "hydra-core", "sacrebleu", "rouge-score")
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
@@ -126,17 +127,25 @@ def load(study: Path | str) -> pd.DataFrame:
 
 def _row(folder: Path) -> dict[str, Any]:
     status, result = read_json(folder / STATUS), read_json(folder / RESULT)
+    if not {"knobs", "headline", "scores"} <= result.keys():
+        result = {}  # a file of somebody else, or of a version that wrote less
     # A run that was killed after its last file is complete, whatever its status says.
-    row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else status.get("state", "unknown")}
+    row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else _unfinished(status)}
     row |= knobs(result.get("knobs") or status.get("knobs", {}))
     row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
         row[column] = result.get("human_labels", {}).get(key, "")
     row["usd"] = result.get("cost", {}).get("usd", "")
-    row["seconds"] = round(sum(result["seconds"].values()), 1) if result else ""
-    row["error"] = status.get("reason", "") if row["state"] == "failed" else ""
+    row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
+    row["error"] = {"failed": status.get("reason", ""), LOST: f"{RESULT} is absent or torn; run the cell again"}.get(row["state"], "")
     if result:
         row |= {"metric": result["headline"], "score": result["scores"][result["headline"]]["value"]}
     for metric, score in result.get("scores", {}).items():
         row |= {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}
     return row
+
+
+def _unfinished(status: Mapping[str, Any]) -> str:
+    """The state of a cell without a result; a status that says done was copied, or its result torn."""
+    state = str(status.get("state", "unknown"))
+    return LOST if state == "done" else state

@@ -49,6 +49,7 @@ def write_study(
     protocol: str = "recommended",
     scatter: float = 0.6,
     texts: int = 0,
+    majority: float | None = None,
 ) -> Path:
     """Write a study and return its folder.
 
@@ -69,12 +70,13 @@ def write_study(
         protocol: its name.
         scatter: how much of an item's number is new in every run, 0..1.
         texts: twins described in `texts.json` (0: no such file).
+        majority: accuracy of always saying the commonest label (None: the runs do not tell).
     """
     failing, left_out = failing or {}, set(absent)
     for tree in _trees(datasets, prompt_models, models, sizes, extra_human, fractions, seeds, control, protocol):
         cell = (tree["synth_frac"], tree["seed"])
         if cell not in left_out:
-            _write_cell(path, tree, failing.get(cell), items, truth, scatter, texts)
+            _write_cell(path, tree, failing.get(cell), items, truth, scatter, texts, majority)
     return path
 
 
@@ -128,7 +130,9 @@ def scientific(
     return tree if asked else {key: value for key, value in tree.items() if key not in OF_TWINS}
 
 
-def _write_cell(study: Path, tree: dict[str, Any], failure: str | None, items: int, truth: Truth, scatter: float, texts: int) -> None:
+def _write_cell(
+    study: Path, tree: dict[str, Any], failure: str | None, items: int, truth: Truth, scatter: float, texts: int, majority: float | None
+) -> None:
     """One run folder; a cell that another prompt model shares is written once."""
     name = f"{tree['dataset']['name']}-f{tree['synth_frac']:g}-s{tree['seed']}-{digest(tree)[:8]}"
     folder = study / name
@@ -149,7 +153,7 @@ def _write_cell(study: Path, tree: dict[str, Any], failure: str | None, items: i
     if texts and synthetic:
         write_json(folder / "texts.json", profile(texts, tree["prompt_model"]["name"]))
     _write_mixture(folder, human, synthetic, texts)
-    results.write_result(folder, _result(tree, human, synthetic, float(right.mean()), items))
+    results.write_result(folder, _result(tree, human, synthetic, float(right.mean()), items, majority))
 
 
 def _level(tree: Mapping[str, Any]) -> float:
@@ -180,14 +184,14 @@ def _write_mixture(folder: Path, human: int, synthetic: int, points: int) -> Non
     write_json(folder / "mixture.json", {"fingerprint": "f", "counts": counts, "rejected": rejected, "points": ids})
 
 
-def _result(tree: Mapping[str, Any], human: int, synthetic: int, score: float, items: int) -> dict[str, Any]:
+def _result(tree: Mapping[str, Any], human: int, synthetic: int, score: float, items: int, majority: float | None) -> dict[str, Any]:
     half = 1.96 * math.sqrt(score * (1 - score) / items)
     interval = {"value": score, "low": score - half, "high": score + half, "n": items, "n_failed": 0}
     macro = {**interval, "value": 0.9 * score}  # a metric without scores of single items
     shown = 3 * min(synthetic, 50)
     return {
         "id": digest(dict(tree))[:8],
-        "scores": {"accuracy": interval, "macro_f1": macro},
+        "scores": {"accuracy": interval, "macro_f1": macro} | ({"majority": {**interval, "value": majority}} if majority else {}),
         "headline": "accuracy",
         "knobs": dict(tree),
         "counts": {"human": human, "synthetic": synthetic, "total": human + synthetic, "shortfall": 0},

@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from littlehuman import config as configs
 from littlehuman import results, run
 from littlehuman.config import RunConfig
-from littlehuman.identity import run_id, scientific
+from littlehuman.identity import cell_name, run_id, scientific
 
 NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
@@ -81,3 +81,25 @@ def test_a_command_line_axis_replaces_just_that_axis(cli: Cli, multirun: Path) -
     frame = results.load(multirun / "zoom")
     assert sorted(set(frame["seed"])) == [0, 7] and sorted(set(frame["synth_frac"])) == [0.95, 0.975, 1]
     assert len(frame) == 6 and set(frame["state"]) == {"done"}
+
+
+def test_a_planted_failure_leaves_the_rest_complete_and_is_all_that_is_repeated(cli: Cli, multirun: Path) -> None:
+    """The smoke study on a tiny model: one cell cannot write a file; the same command again computes that cell alone."""
+    command = ["-m", "experiment=smoke", *TINY, "n_train=8", "synth_frac=0,1", "seed=0,1"]
+    planted = multirun / "smoke" / _cell_of("smoke", "n_train=8", "synth_frac=1", "seed=1") / "mixture.json"
+    planted.mkdir(parents=True)
+    first = cli(*command)
+    states = {path.parent.name: (path.parent / "result.json").is_file() for path in (multirun / "smoke").glob("*/status.json")}
+    assert first.code == 1 and sorted(states.values()) == [False, True, True, True]
+    assert f"NOT COMPLETE  {planted.parent}" in first.err and "mixture.json" in first.err
+    planted.rmdir()
+    second = cli(*command)
+    assert second.code == 0 and second.text.count("already complete") == 3
+    assert set(results.load(multirun / "smoke")["state"]) == {"done"}
+    third = cli(*command)
+    assert third.code == 0 and third.text.count("already complete") == 4
+
+
+def _cell_of(name: str, *overrides: str) -> str:
+    with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
+        return cell_name(configs.from_hydra(compose("config", overrides=[f"experiment={name}", *TINY, *overrides])))

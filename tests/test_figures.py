@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 from study_factory import write_study
 
 from littlehuman import results
-from littlehuman.figures import replacement, style, texts, tradeoff
+from littlehuman.errors import DataError
+from littlehuman.figures import panels, replacement, style, texts, ticks, tradeoff, words
 from littlehuman.reporting import gathering
 from littlehuman.reporting.gathering import Tradeoff
 from littlehuman.reporting.lines import Line, lines_of
 from littlehuman.study import analysis
+from littlehuman.study.scored import Scored
+from littlehuman.worth import curve as worth_curve
 
 GAP = {(0.5, 0): "died", (0.5, 1): "died"}
 
@@ -77,7 +86,50 @@ def _legend(figure: Figure) -> list[str]:
 
 
 def _words(figure: Figure) -> str:
-    return " ".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    return " ".join(" ".join(text.get_text().split()) for axes in figure.axes for text in axes.texts)
+
+
+def _box(artist: Any) -> Bbox:
+    return artist.get_window_extent()  # type: ignore[no-any-return]
+
+
+def _drawn(figure: Figure) -> Figure:
+    with style.look():
+        figure.draw_without_rendering()
+    return figure
+
+
+def _apart(boxes: Sequence[Bbox], figure: Figure) -> bool:
+    """Whether no two of these overlap and all are on the paper."""
+    paper = figure.bbox
+    on_it = all(b.x0 >= -1 and b.y0 >= -1 and b.x1 <= paper.x1 + 1 and b.y1 <= paper.y1 + 1 for b in boxes)
+    return on_it and not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def _ticks(axes: Axes) -> list[Bbox]:
+    low, high = sorted(axes.get_xlim())
+    ticks = axes.xaxis.get_major_ticks()
+    return [_box(tick.label1) for tick in ticks if low <= tick.get_loc() <= high and tick.label1.get_text()]
+
+
+def _titles(figure: Figure) -> list[Bbox]:
+    return [_box(axes.title) for axes in figure.axes if axes.get_title()]
+
+
+def _face(line: Any) -> Any:
+    return line.get_markerfacecolor()
+
+
+def _hollow(axes: Axes) -> list[float]:
+    """Where on the axis there are hollow points."""
+    return [float(x) for line in axes.lines if _face(line) == "white" for x in np.asarray(line.get_xdata())]
+
+
+def _with_curve(one: Tradeoff, scores: Sequence[float]) -> Tradeoff:
+    """The same series with these scores of runs on 1000, 2000, ... synthetic points alone."""
+    n = np.array([1000.0 * (i + 1) for i in range(len(scores))])
+    curve = worth_curve.of(Scored("made", n, np.zeros_like(n), np.array(scores)))
+    return replace(one, price=replace(one.price, valuation=replace(one.price.valuation, curve=curve)))
 
 
 def test_series_differ_in_colour_in_dashes_and_in_marker() -> None:
@@ -107,7 +159,7 @@ def test_one_facet_a_dataset_with_two_panels_and_one_legend(figure: Figure) -> N
 def test_the_caption_names_protocol_seeds_and_what_the_bars_are(figure: Figure, lines: tuple[Line, ...], tmp_path: Path) -> None:
     caption = " ".join(figure.get_supxlabel().split())
     assert caption.startswith("protocol recommended; mean of 2 seeds; bars: 95 % interval over seeds and test items")
-    assert "a loss of 2 percentage points" in caption and "crosses: no run of the same seeds was completed there" in caption
+    assert "a loss of 2 percentage points" in caption and "crosses: no run is complete there" in caption
     one = _lines(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), protocol="paper"))
     assert replacement.caption(one, 0.01).startswith("protocol paper; one seed; bars: 95 % interval over test items alone")
 
@@ -178,3 +230,143 @@ def test_twins_are_told_from_human_texts_without_colour(study: Path) -> None:
     assert all(len({str(line.get_linestyle()) for line in axes.lines}) == 2 for axes in drawn.axes if len(axes.lines) == 2)
     caption = " ".join(drawn.get_supxlabel().split())
     assert caption.startswith("protocol recommended") and "2 more groups are in the table" in caption
+
+
+def test_points_of_fewer_seeds_are_hollow_and_the_caption_says_so(tmp_path: Path, lines: tuple[Line, ...]) -> None:
+    thin = write_study(tmp_path, fractions=(0.0, 0.5, 0.9, 1.0), absent=[(0.5, 1), (0.5, 2), (0.9, 2)], items=60)
+    upper, lower = (figure := replacement.replacement(_lines(thin), [], 0.02)).axes
+    assert _hollow(upper) == _hollow(lower) == [50, 90]
+    caption = " ".join(figure.get_supxlabel().split())
+    assert "mean of 1 to 3 seeds" in caption and "hollow: fewer seeds; of one seed the bar is over test items alone;" in caption
+    full = replacement.replacement(lines, [], 0.02)
+    assert not any(_hollow(axes) for axes in full.axes) and "hollow" not in full.get_supxlabel()
+
+
+def test_a_change_is_hollow_where_few_seeds_have_both_shares(tmp_path: Path) -> None:
+    thin = write_study(tmp_path, fractions=(0.0, 0.9, 1.0), absent=[(0.0, 2)], items=60)
+    upper, lower = replacement.replacement(_lines(thin), [], 0.02).axes
+    assert _hollow(upper) == [0] and _hollow(lower) == [0, 90, 100]
+    assert "of one seed" not in replacement.caption(_lines(thin), 0.02)
+
+
+def test_the_zoom_speaks_of_hollow_points_only_where_it_shows_them(tmp_path: Path) -> None:
+    few = write_study(tmp_path, fractions=(0.0, 0.5, 0.9, 1.0), absent=[(0.5, 1), (0.5, 2)], items=60)
+    closer = replacement.zoom(_lines(few), 0.02)
+    assert closer is not None and "hollow" not in closer.get_supxlabel()
+    assert "hollow" in replacement.caption(_lines(few), 0.02)
+
+
+def test_words_tell_a_curve_that_falls_from_one_that_is_not_shown_to_rise(flat: list[Tradeoff]) -> None:
+    falling, unsure, rising = ([0.7, 0.69, 0.66, 0.65], [0.6, 0.7, 0.58, 0.68], [0.6, 0.64, 0.665, 0.68])
+    told = [_words(tradeoff.tradeoff([_with_curve(flat[0], scores)])) for scores in (falling, unsure, rising)]
+    assert "more synthetic data does not help here: no finite equivalent" in told[0]
+    assert "not shown to help here: no finite equivalent is named" in told[1]
+    assert "help here" not in told[2]
+
+
+def test_words_on_a_flat_curve_stand_between_title_and_axes_and_cover_nothing(flat: list[Tradeoff]) -> None:
+    figure = _drawn(tradeoff.tradeoff(flat * 3))
+    notes = [_box(text) for axes in figure.axes for text in axes.texts if "finite" in text.get_text()]
+    assert len(notes) == 3 and _apart([*notes, *_titles(figure)], figure)
+    assert all(note.y0 >= _box(axes.patch).y1 for note, axes in zip(notes, figure.axes, strict=True))
+
+
+def test_a_dollar_in_a_name_is_a_dollar(lines: tuple[Line, ...]) -> None:
+    (line,) = [replace(line, label=r"a$\nonsense$b") for line in lines[:1]]
+    figure = _drawn(replacement.replacement([line], [], 0.02))  # as mathematics this cannot be drawn
+    assert _legend(figure) == [r"a$\nonsense$b"]
+
+
+def test_nothing_to_draw_is_said_with_what_to_run() -> None:
+    draws: list[Callable[[], Figure]] = [
+        lambda: replacement.replacement([], [], 0.02),
+        lambda: tradeoff.tradeoff([]),
+        lambda: texts.texts([], "paper"),
+    ]
+    for draw in draws:
+        with pytest.raises(DataError, match=r"nothing to draw: (.|\n)*Try: .*synth_frac"):
+            draw()
+    assert replacement.zoom([], 0.02) is None
+
+
+def test_names_are_wrapped_between_their_parts_and_cut_only_where_nothing_else_helps() -> None:
+    assert words.wrapped("wanli / gpt-4-turbo / few_shot", 25).split("\n") == ["wanli / gpt-4-turbo /", "few_shot"]
+    assert words.wrapped("another-long-one, n = 5,000", 12).split("\n") == ["another-", "long-one,", "n = 5,000"]
+    assert words.wrapped("x" * 25, 10).split("\n") == ["x" * 10, "x" * 10, "x" * 5]
+    assert words.wrapped("short", 10) == "short"
+
+
+def test_long_titles_neither_overlap_nor_leave_the_paper(tmp_path: Path, rising: list[Tradeoff]) -> None:
+    names = ("a_very_long_dataset_name_of_my_company_2026_revision_b", "another-long-one-with-many-words-in-it")
+    study = write_study(tmp_path, datasets=names, sizes=(1000, 5000), fractions=(0.0, 1.0), seeds=(0,), items=20, texts=3)
+    four = _drawn(replacement.replacement(_lines(study), [], 0.02))
+    assert len(_titles(four)) == 4 and _apart(_titles(four), four)
+    scored = replace(rising[0].scored, name=f"{names[0]}, twins by gpt-4-turbo-preview")
+    three = _drawn(tradeoff.tradeoff([replace(rising[0], scored=scored)] * 3))
+    assert _apart(_titles(three), three)
+    groups = [replace(group, name=f"{group.name} / {names[0]} / none") for group in analysis.compare(study)]
+    described = _drawn(texts.texts(groups, "paper"))
+    assert _apart([_box(part._suptitle) for part in described.subfigs], described)  # type: ignore[attr-defined]
+
+
+def test_axes_keep_their_height_beside_a_legend_of_nine_and_titles_of_many_lines(lines: tuple[Line, ...], rising: list[Tradeoff]) -> None:
+    nine = [replace(lines[0], label=f"a model with a name of some length, twins by number {i}") for i in range(9)]
+    few, many = (_drawn(replacement.replacement(drawn, [], 0.02)) for drawn in (lines[:1], nine))
+    assert len(_legend(many)) == 9
+    for one, other in zip(few.axes, many.axes, strict=True):
+        assert math.isclose(_box(one.patch).height, _box(other.patch).height, rel_tol=0.06)
+    named = [replace(one, scored=replace(one.scored, name="a long name, " * 6)) for one in rising]
+    short, long = (_drawn(tradeoff.tradeoff(drawn * 3)) for drawn in (rising, named))
+    assert math.isclose(_box(short.axes[0].patch).height, _box(long.axes[0].patch).height, rel_tol=0.06)
+
+
+def test_tick_labels_stand_apart_in_narrow_facets(rising: list[Tradeoff], study: Path) -> None:
+    for figure in (tradeoff.tradeoff(rising * 3), texts.texts(analysis.compare(study)[:2], "paper")):
+        _drawn(figure)
+        assert all(len(_ticks(axes)) > 1 and _apart(_ticks(axes), figure) for axes in figure.axes)
+
+
+def test_sizes_are_labelled_as_densely_as_there_is_room() -> None:
+    assert ticks.sizes(900, 6000, 1.7) == [1000, 2000, 5000]
+    assert ticks.sizes(800, 25_000, 1.7) == [1000, 3000, 10_000]
+    assert ticks.sizes(8, 150_000, 1.7) == [100, 10_000]
+
+
+def test_the_sign_for_beyond_the_axis_is_on_the_paper(rising: list[Tradeoff]) -> None:
+    curve = rising[0].price.valuation.curve
+    steep = _with_curve(rising[0], [0.3 + 0.0001 * i for i in range(len(curve.x))])  # so that every run is far beyond
+    figure = _drawn(tradeoff.tradeoff([steep] * 3))
+    signs = [_box(text) for axes in figure.axes for text in axes.texts if text.get_text() == ">"]
+    assert len(signs) == 15 and all(sign.x1 <= figure.bbox.x1 for sign in signs)
+
+
+def test_that_no_change_can_be_said_stays_within_its_facet(tmp_path: Path) -> None:
+    study = write_study(tmp_path, datasets="abcd", fractions=(0.0, 1.0), seeds=(0,), items=20, truth=lambda human, _: -1.0)
+    figure = _drawn(replacement.replacement(_lines(study), [], 0.02))
+    told = [(_box(text), _box(axes.patch)) for axes in figure.axes for text in axes.texts if "no relative" in text.get_text()]
+    assert len(told) == 4 and all(axes.x0 <= text.x0 and text.x1 <= axes.x1 and text.y1 <= axes.y1 for text, axes in told)
+
+
+def test_letters_that_the_font_lacks_are_no_warnings_on_the_console(lines: tuple[Line, ...], tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        png, _ = style.save(replacement.replacement([replace(lines[0], label="数据")], [], 0.02), tmp_path, "named", dpi=30)
+    assert png.exists()
+
+
+def test_the_commonest_label_is_a_line_in_every_facet_and_once_in_the_legend(tmp_path: Path) -> None:
+    write_study(tmp_path, datasets="a", prompt_models="x", fractions=(0.0, 1.0), seeds=(0,), items=20, majority=0.55)
+    study = write_study(tmp_path, datasets="b", prompt_models="xy", fractions=(0.0, 1.0), seeds=(0,), items=20, majority=0.55)
+    figure = replacement.replacement(_lines(study), [], 0.02)
+    assert _legend(figure) == ["twins by x", "twins by y", panels.FLOOR]
+    floors = [[line for line in axes.lines if np.allclose(np.asarray(line.get_ydata(), float), 55)] for axes in figure.axes]
+    assert [len(found) for found in floors] == [1, 1, 0, 0]
+
+
+def test_runs_with_as_many_human_points_look_alike_in_all_facets(rising: list[Tradeoff]) -> None:
+    (worth,) = rising[0].price.valuation.by_human
+    other = replace(worth, human_points=50)
+    both = replace(rising[0], price=replace(rising[0].price, valuation=replace(rising[0].price.valuation, by_human=(other, worth))))
+    first, second = tradeoff.tradeoff([rising[0], both]).axes
+    assert [line.get_marker() for line in first.lines if line.get_marker() in style.MARKERS[1:]] == [style.MARKERS[1]]
+    assert [line.get_marker() for line in second.lines if line.get_marker() in style.MARKERS[1:]] == [style.MARKERS[2], style.MARKERS[1]]

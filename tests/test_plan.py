@@ -14,7 +14,7 @@ from conftest import compose, python
 from test_surface import TRUTHS, Truth, grid, noisy
 
 from littlehuman import plan
-from littlehuman.budget import buying
+from littlehuman.budget import buying, doubts, surface
 from littlehuman.budget.shapes import Array
 from littlehuman.errors import ConfigError
 from littlehuman.study.scored import Scored
@@ -71,10 +71,10 @@ def test_a_known_optimum_inside_the_line_is_found() -> None:
 def test_the_rest_of_the_budget_buys_whole_synthetic_points() -> None:
     prices, reach = buying.Prices(0.8, 0.002), buying.Reach((0, 10**6), (0, 1000), 1)
     synthetic, human = buying.line(500, prices, reach)
-    assert {0, 625} <= set(human.tolist()) and len(human) <= 201
+    assert {0, 625} <= set(human.tolist()) and len(human) <= 402  # each with the most and with the fewest synthetic points
     assert len(set(human.tolist()) & {10, 20, 50, 100, 200, 500}) == 6
     assert np.all(prices.cost(synthetic, human) <= 500 + 1e-6)
-    assert synthetic[human == 0].tolist() == [250_000] and synthetic[human == 625].tolist() == [0, 0]
+    assert synthetic[human == 0].tolist() == [250_000, 1] and synthetic[human == 625].tolist() == [0, 0]
     assert buying.line(0.3, buying.Prices(0.1, 0.1), reach)[1].max() == 3  # 0.3 / 0.1 is below 3 in floating point
 
 
@@ -84,6 +84,16 @@ def test_nothing_beyond_reach_is_proposed_and_what_stays_unspent_is_said() -> No
     assert made.unspent == pytest.approx(5000 - 800 - 320)
     assert any("3,880.00 of the budget stays unspent: nothing beyond 2 times" in finding for finding in made.findings)
     assert bought(plan.of(scored(), 0.8, 0.02, budget=5000, reach=1)) == (8000, 500)
+
+
+def test_money_that_one_kind_could_take_is_no_matter_of_the_limit_where_that_kind_does_not_help() -> None:
+    lie = tuple(np.tile(x, 2) for x in grid((1000, 3000, 8000), (0, 50, 200)))
+    made = plan.of(scored(HARM, lie=(lie[0], lie[1])), 0.8, 0.02, budget=500)
+    assert bought(made) == (500, 400)
+    said = next(f for f in made.findings if "stays unspent" in f)
+    assert "human points are at their limit (nothing beyond 2 times" in said and said.endswith("more synthetic points do not help")
+    made = plan.of(scored(BOTH_HARM, lie=(lie[0], lie[1])), 0.8, 0.02, budget=500)
+    assert "limit" not in " ".join(made.findings)
 
 
 def test_nothing_below_what_was_tried_is_proposed_either() -> None:
@@ -111,9 +121,74 @@ def test_points_that_do_harm_are_not_bought_and_that_is_said() -> None:
     assert any(f.startswith("human points do not help here") and f.endswith("buy synthetic points only") for f in made.findings)
 
 
+BOTH_HARM: Truth = lambda s, h: 0.9 - 0.03 * np.log1p(s) - 0.01 * np.log1p(h)  # noqa: E731
+
+
+def test_where_both_kinds_do_harm_the_least_is_bought_and_neither_is_advised() -> None:
+    lie = grid((1000, 3000, 8000), (0, 50, 200))
+    made = plan.of(scored(BOTH_HARM, lie=lie), 0.8, 0.02, budget=300)
+    assert bought(made) == (500, 0) and made.choice and made.choice.cheapest is None
+    said = [f for f in made.findings if f.startswith("neither kind of points is shown to help (from 1,000 to 8,000 synthetic points")]
+    assert len(said) == 1 and said[0].endswith("no reason to spend more")
+    assert "the plan is the cheapest mixture these runs speak of" in made.findings
+    assert not any(": buy " in finding for finding in made.findings)
+    assert "290.00 of the budget stays unspent: more points of either kind do not help" in made.findings
+
+
 def test_scores_that_nothing_moves_give_no_reason_to_spend() -> None:
     made = plan.of(scored(lambda s, h: 0.5 + 0 * s, sd=0.01), 0.8, 0.02, budget=300)
     assert any("give no reason to spend more" in finding for finding in made.findings)
+
+
+def test_where_nothing_is_shown_to_help_the_cheapest_mixture_is_the_easier_one() -> None:
+    lie = tuple(np.tile(x, 3) for x in grid((1000, 3000, 8000), (0, 50, 200)))
+    made = plan.of(scored(lambda s, h: 0.5 + 1e-4 * np.log1p(s), sd=0.01, lie=(lie[0], lie[1])), 0.8, 0.02, budget=300)
+    assert made.cheapest and (made.cheapest.n_synthetic, made.cheapest.n_human, made.cheapest.cost) == (500, 0, 10)
+    assert made.choice and made.choice.best != made.cheapest and made.choice.easier == made.cheapest
+    assert any(f.startswith("the cheapest mixture, 500 synthetic points for 10.00, gets 0.") for f in made.findings)
+    assert (500, 0) in [(cell.n_synthetic, cell.n_human) for cell in made.next_cells]
+    assert strict(made)["cheapest_within_reach"]["cost"] == 10
+    helped = plan.of(scored(), 0.8, 0.02, budget=300)
+    assert helped.choice and helped.choice.cheapest is None and "cheapest mixture" not in helped.text()
+
+
+# Where the surface does not hold
+
+FEVER = tuple(np.array(x, dtype=np.float64) for x in (np.tile(np.arange(1000, 20001, 1000), 2), np.repeat([0, 200], 20)))
+LEVELS_OFF: Truth = lambda s, h: 0.85 - 0.2 * np.exp(-s / 3000) + 0 * h  # noqa: E731
+CEILING, NO_FIT, BEYOND = "level off at", "none of the shapes fits these runs (p", "plan lies beyond every run"
+
+
+def test_a_score_above_the_level_of_the_synthetic_only_runs_is_not_promised_in_silence() -> None:
+    lie = (FEVER[0], FEVER[1])
+    made = plan.of(scored(LEVELS_OFF, lie=lie), 0.8, 0.02, budget=500)
+    assert made.best and made.best.score.value > 0.86  # the truth is 0.85
+    said = next(f for f in strict(made)["findings"] if CEILING in f)
+    assert "level off at 0.8" in said and "do not buy more synthetic points than the largest number tried (20,000)" in said
+    below = plan.of(scored(LEVELS_OFF, lie=lie), 0.8, 0.02, budget=60)
+    rising = plan.of(scored(TRUTHS["exchange"], lie=lie), 0.8, 0.02, budget=500)
+    assert CEILING not in below.text() and CEILING not in rising.text()
+
+
+def test_runs_that_no_shape_fits_are_said_so_and_right_shapes_hardly_ever() -> None:
+    s, h = (np.tile(x, 3) for x in grid((1000, 3000, 10000), (0, 100, 300)))
+    bent = plan.of(scored(lambda s, h: 0.85 - 0.2 * np.exp(-s / 2000) + 8e-5 * h, sd=0.004, lie=(s, h)), 0.8, 0.02, budget=200)
+    assert any(NO_FIT in f for f in bent.findings)
+    for truth in TRUTHS.values():
+        p = [
+            doubts.lack_of_fit(surface.fit(s, h, y, draws=2), Scored("trial", s, h, y))
+            for y in (noisy(truth, s, h, 0.01, seed) for seed in range(40))
+        ]
+        assert sum(one is None or one < 0.01 for one in p) <= 3
+        assert max(one for one in p if one is not None) > 0.5
+    s, h = grid()
+    once = Scored("trial", s, h, noisy(TRUTHS["separate"], s, h, 0.01))
+    assert doubts.lack_of_fit(surface.fit(s, h, once.score), once) is None
+
+
+def test_a_plan_beyond_every_run_is_called_extrapolated() -> None:
+    assert BEYOND in plan.of(scored(), 0.8, 0.02, budget=5000).text()
+    assert BEYOND not in plan.of(scored(), 0.8, 0.02, budget=100).text()
 
 
 def test_points_that_help_are_not_spoken_ill_of() -> None:
@@ -156,6 +231,13 @@ def test_a_target_and_a_budget_together() -> None:
     assert any("the budget does not reach a score of 0.7: that would cost" in finding for finding in short.findings)
 
 
+def test_a_target_below_all_that_was_tried_names_the_limit_of_the_runs() -> None:
+    made = plan.of(scored(lie=grid((1000, 2000, 4000), (0, 50, 200))), 0.8, 0.02, target=0.1)
+    assert bought(made) == (500, 0)
+    assert made.findings[0].startswith("the smallest mixture these runs speak of already gets there")
+    assert "smallest mixture" not in plan.of(scored(), 0.8, 0.02, target=0.7).text()
+
+
 def test_an_unreachable_target_is_said_with_the_best_that_is_within_reach() -> None:
     made = plan.of(scored(), 0.8, 0.02, target=0.95)
     assert made.best is None and strict(made)["plan"] is None and made.target_cost is None
@@ -193,6 +275,7 @@ def test_a_gap_in_the_tried_numbers_is_named() -> None:
 
 
 THIN: dict[str, tuple[Sequence[float], Sequence[float], str]] = {
+    "one run": ([1000], [0], "there is 1 run, at least 6 are needed"),
     "five runs": ([0, 0, 1000, 1000, 2000], [100, 200, 0, 100, 0], "there are 5 runs, at least 6 are needed"),
     "no human points": ([1000, 2000, 3000, 4000, 5000, 6000], [0] * 6, "only one number of human points was tried (0)"),
     "one synthetic size": ([1000] * 6, [0, 10, 20, 50, 100, 200], "only one number of synthetic points was tried (1,000)"),
@@ -234,7 +317,7 @@ def test_a_run_without_training_points_is_left_out_and_counted() -> None:
     added = Scored("trial", np.append(runs.n_synthetic, 0), np.append(runs.n_human, 0), np.append(runs.score, 0.01))
     made = plan.of(added, 0.8, 0.02, budget=300)
     assert bought(made) == bought(plan.of(runs, 0.8, 0.02, budget=300))
-    assert any("1 runs without any training points" in note for note in made.notes)
+    assert any("1 run without any training points is left out" in note for note in made.notes)
 
 
 def test_what_a_plan_does_not_count_is_always_said() -> None:
@@ -252,6 +335,7 @@ def test_what_a_plan_does_not_count_is_always_said() -> None:
         ({"budget": float("nan")}, "budget=nan"),
         ({"target": 85.0}, "target=85  must be above 0 and at most 1"),
         ({"reach": 0.5}, "reach=0.5"),
+        ({"reach": 1e300}, "reach=1e+300  must be from 1 to 1,000"),
         ({"budget": None}, "budget, target  give one of them"),
     ],
 )
@@ -381,6 +465,17 @@ def test_a_study_gets_commands_that_keep_its_settings_and_make_the_cells(study: 
         human = composed.extra_human + (composed.n_train if composed.synth_frac == 0 else 0)
         synthetic = composed.n_train if composed.synth_frac == 1 else 0
         assert (synthetic, human, composed.synthetic) == (asked["n_synthetic"], asked["n_human"], True)
+
+
+def test_a_study_elsewhere_gets_commands_that_add_to_it_there(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from littlehuman.budget import advice
+
+    asked = [advice.NextCell(40, 0, 2, "more seeds")]
+    (at_home,) = advice.commands(asked, study, "fieldnotes_fv")
+    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "another place"))
+    (elsewhere,) = advice.commands(asked, study, "fieldnotes_fv")
+    assert at_home.command and at_home.command.startswith("python ")
+    assert elsewhere.command == f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} {at_home.command}"
 
 
 def test_more_seeds_are_seeds_that_were_not_used(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_one_size_and_one_run_with_human_points_are_enough_for_a_value() -> None
     one = price.of(Scored("one", runs.n_synthetic[chosen], runs.n_human[chosen], runs.score[chosen]))
     ratio = one.as_json()["price_ratio"]
     assert ratio["value"] == pytest.approx(50, rel=0.2) and ratio["low"] < ratio["value"] < ratio["high"]
-    assert any("cannot tell their own scatter" in warning for warning in one.warnings)
+    assert any(warning.startswith("1 run with 200 human points cannot tell its own scatter") for warning in one.warnings)
 
 
 def test_the_paper_s_table_3_is_mean_median_and_quartiles_of_points_needed() -> None:
@@ -127,6 +127,33 @@ def _intervals(constant_lift: bool, runs: int, noise: tuple[float, float], seed:
 def test_the_interval_holds_the_true_worth_in_95_of_100_studies(constant_lift: bool, runs: int, noise: tuple[float, float]) -> None:
     covered, _ = _intervals(constant_lift, runs, noise, seed=11)
     assert 0.93 <= covered <= 0.97
+
+
+def _coverage_of_few(runs: int, studies: int = 300) -> float:
+    """Coverage where a few runs at one size scatter three times as much as the 20 of the curve."""
+    rng, n, hits = np.random.default_rng(14), np.full(runs, 5000.0), 0
+    for _ in range(studies):
+        y, s = _log(GRID) + rng.normal(0, 0.005, len(GRID)), _log(n + 40 * H) + rng.normal(0, 0.015, runs)
+        low, high = np.quantile(exchange.draws(exchange.Study(GRID, y, n, s), 400, rng), [0.025, 0.975], method="inverted_cdf")
+        hits += low <= 40 * H <= high
+    return hits / studies
+
+
+@pytest.mark.parametrize("runs", [3, 5])
+def test_three_runs_with_human_points_are_enough_to_tell_that_they_scatter_more(runs: int) -> None:
+    assert 0.91 <= _coverage_of_few(runs) <= 0.98
+
+
+def test_an_interval_that_gave_few_runs_the_scatter_of_the_curve_would_be_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "FEW", 4)
+    assert _coverage_of_few(3) < 0.8
+
+
+def test_every_interval_says_which_human_points_it_speaks_of() -> None:
+    for runs in (_worth_k(88.0), _worth_k(50.0, sd=0.01), _scored(_log(GRID), _log(0.8 * GRID), sd=0.001)):
+        assert sum("runs of one seed share them at every N" in warning for warning in price.of(runs).warnings) == 1
+    flat = price.of(_scored(np.full(len(GRID), 0.7), np.full(len(GRID), 0.9)))
+    assert "share them" not in flat.text()  # there is no interval
 
 
 def test_an_interval_that_takes_the_curve_as_known_would_miss_far_more_often() -> None:
@@ -185,11 +212,47 @@ def test_a_curve_that_levels_off_below_the_human_runs_is_said_in_words() -> None
     assert "levels off" in " ".join(below.warnings) and "no amount" not in " ".join(below.warnings)
 
 
+def test_a_rise_that_is_not_shown_is_no_curve_that_falls() -> None:
+    sizes = np.array([1000.0, 2000, 4000, 8000])
+    scatter = 0.03 * np.array([1.0, -1, -1, 1.5])
+
+    def told(slope: float) -> price.Price:
+        alone = 0.7 + slope * np.log(sizes) + scatter
+        return price.of(Scored("few", np.tile(sizes, 2), np.repeat([0.0, H], 4), np.concatenate([alone, alone + 0.05])))
+
+    unknown, falling = told(0.005), told(-0.05)
+    assert unknown.warnings[0].startswith("not shown to rise, and no number can be named: 4 runs with this scatter cannot tell a rise")
+    assert "p = 0." in unknown.warnings[0] and "no finite equivalent" in unknown.warnings[0]
+    assert "no number of synthetic points can be named for them" in unknown.text() and "is equivalent" not in unknown.text()
+    assert falling.warnings[0].startswith("more synthetic data does not help here: no finite equivalent (slope a1 = -")
+    assert "no number of synthetic points is equivalent to them" in falling.text()
+
+
+def test_a_worth_that_may_be_nothing_is_no_threshold_below_nothing() -> None:
+    told = price.of(_scored(_log(GRID), _log(GRID) - 0.004, sd=0.01))
+    ratio = told.as_json()["price_ratio"]
+    assert ratio["low"] < ratio["value"] <= 0 < ratio["high"]
+    assert "no worth of the human points can be shown: -" in told.text() and "costs more than -" not in told.text()
+    assert "which may be chance" in " ".join(told.warnings) or (told.as_json()["points_needed"]["median"] or 0) >= 0
+
+
+def test_the_verdict_is_open_where_the_curve_levels_off_and_no_lift_is_shown() -> None:
+    bend = 0.8 - 0.4 * np.exp(-GRID / 3000)
+    told = price.of(_scored(bend, bend, sd=0.004, seed=1), 500.0, 1.0)
+    worth = told.headline
+    assert told.valuation.curve.levelling is not None and worth is not None and not worth.above_ceiling
+    assert worth.price_ratio is not None and worth.price_ratio.high is not None and worth.price_ratio.high < 500
+    assert told.verdict is not None and told.verdict[0] == "undecided" and "levels off" in told.verdict[1]
+    harmful = price.of(_scored(bend, bend - 0.1, sd=0.004, seed=1), 500.0, 1.0)
+    assert harmful.verdict is not None and harmful.verdict[0] == "synthetic wins"
+
+
 def test_human_points_that_were_worth_less_than_nothing_extra_are_said_in_words() -> None:
     told = price.of(_scored(_log(GRID), _log(0.8 * GRID), sd=0.001), 1.0, 1.0)
     as_json = told.as_json()
     assert as_json["points_needed"]["median"] < 0 and as_json["price_ratio"]["high"] < 0
-    assert "worth less than nothing extra" in " ".join(told.warnings)
+    assert "worth less than nothing extra" in " ".join(told.warnings) and "may be chance" not in " ".join(told.warnings)
+    assert "is worth -" not in told.text()
     assert "synthetic data wins at any price" in told.text() and as_json["verdict"] == "synthetic wins"
 
 
@@ -198,6 +261,7 @@ def test_a_size_beyond_all_reach_is_no_huge_number() -> None:
     as_json = told.as_json()
     assert as_json["price_ratio"]["value"] is None and set(as_json["points_needed"].values()) == {None}
     assert "no finite equivalent" in " ".join(told.warnings) and "out of reach" in told.text()
+    assert told.text().count("infinitely many more synthetic points") == 1 and "infinitely many to" not in told.text()
     assert as_json["verdict"] == "human wins"
 
 
@@ -274,6 +338,14 @@ HEADER = "n_synthetic,n_human,score\n"
         (HEADER + "1000,0,nan\n", ["row 2, column score", "'nan'"]),
         (HEADER + "-1000,0,0.5\n", ["row 2, column n_synthetic", "-1000 is no count"]),
         (HEADER + "1000,0.5,0.5\n", ["row 2, column n_human", "0.5 is no count"]),
+        (HEADER + "1e300,0,0.5\n", ["row 2, column n_synthetic", "1e300 is more than 1,000,000,000,000 training points"]),
+        (HEADER + '"1,000",0,0.5\n', ["row 2, column n_synthetic", "'1,000' is not a number", "1000, without thousands separators"]),
+        (HEADER + "12 000 000,0,0.5\n", ["row 2, column n_synthetic", "12000000, without thousands separators"]),
+        (HEADER + '1000,0,"0,85"\n', ["row 2, column score", "'0,85' is not a number", "0.85, not 0,85"]),
+        (HEADER + "1000,0,85%\n", ["row 2, column score", "without the percent sign"]),
+        (HEADER + '1000,0,0.5\n"2000,0,0.6\n' + "3000,0,0.7\n" * 9, ["row 3: a quotation mark opens before '2000,0,0.6", "never closed"]),
+        (HEADER + '"1000\n",0,0.5\n"2\n000",0,0.5\n', ["row 3, column n_synthetic", "a stray quotation mark"]),
+        (HEADER + f"{'x' * 500},0,0.5\n", ["row 2, column n_synthetic", f"'{'x' * 40}...' is not a number"]),
         (HEADER + "1000\n", ["row 2, column n_human", "blank"]),
         (HEADER + "1000,0,0.5\n", ["one run only"]),
         (HEADER + "1000,0,0.5\n1000,0,0.6\n1000,200,0.7\n", ["all 2 runs on synthetic points alone have n_synthetic = 1000"]),
@@ -307,6 +379,42 @@ def test_tables_as_spreadsheets_write_them_are_read(tmp_path: Path) -> None:
     assert scored.n_synthetic.tolist() == [1000, 2000] and scored.n_human.tolist() == [0, 200] and scored.score.tolist() == [0.5, 0.6]
 
 
+def test_headers_in_any_case_and_with_commas_of_their_own_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("N_Synthetic ;Seed (0, 1, 2, or 3); N_HUMAN;Score\n1000;0;0;0.5\n2000;1;200;0.6\n", encoding="utf-8")
+    [scored] = read_scores(path)
+    assert scored.n_synthetic.tolist() == [1000, 2000] and scored.score.tolist() == [0.5, 0.6]
+
+
+def test_a_remark_of_any_length_is_no_obstacle(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(f"n_synthetic,n_human,score,remark\n1000,0,0.5,{'x' * 200_000}\n", encoding="utf-8")
+    assert read_scores(path)[0].score.tolist() == [0.5]
+
+
+def test_percent_among_shares_is_pointed_out_with_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = _worth_k(88.0, sd=0.001)
+    runs.score[3] *= 100
+    path = _csv(tmp_path / "scores.csv", runs)
+    note = f"row 5 is {runs.score[3]:g}, most scores lie in 0..1: percent and shares mixed?"
+    assert read_scores(path)[0].notes == (note,)
+    assert note in _json(capsys, str(path))["warnings"]
+    assert price.main([str(path)]) == 0 and note in capsys.readouterr().out
+    runs.score[:3], runs.score[3:] = 1000.0, 40.0
+    assert read_scores(_csv(tmp_path / "high.csv", runs))[0].notes[0].startswith("row 2 is 1000, half of the scores are 40 or less")
+    for scale in (1.0, 100.0):
+        fine = Scored("fine", runs.n_synthetic, runs.n_human, scale * _worth_k(88.0).score)
+        assert read_scores(_csv(tmp_path / "fine.csv", fine))[0].notes == ()
+
+
+def test_a_table_without_a_curve_is_named_with_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text(HEADER + "1000,0,0.5\n1000,200,0.6\n", encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        price.of(read_scores(path)[0])
+    assert str(caught.value).startswith(f"{path}: the only run on synthetic points alone has n_synthetic = 1000")
+
+
 # studies
 
 
@@ -315,7 +423,7 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
     import pandas as pd
 
     kinds = {"twinless": False, "synthetic": True, "synth_frac": 1.0, "n_train": 0, "extra_human": 0, "seed": 0, "human_in_prompts": 0.0}
-    rows = [{**kinds, "cell": f"cell-{i}", "kin": cell["series"], **cell} for i, cell in enumerate(cells)]
+    rows = [{**kinds, "cell": f"cell-{i}", "kin": cell["series"], "series_id": cell["series"], **cell} for i, cell in enumerate(cells)]
     monkeypatch.setattr(results, "load", lambda folder: pd.DataFrame(rows))
 
 
@@ -350,12 +458,15 @@ def test_a_study_has_one_answer_per_series_from_its_finished_cells(
     assert [entry["name"] for entry in told] == ["boats", "ferries", "rafts"]
     assert [entry["price_ratio"]["value"] for entry in told[:2]] == pytest.approx([50, 88])
     assert told[0]["metric"] == "accuracy" and "up to 7 human-labelled points" in " ".join(told[0]["warnings"])
-    assert "have n_synthetic = 1000" in told[2]["error"]
+    assert "1 of 41 cells is not complete and did not count" in told[0]["warnings"]
+    assert not any("not complete" in warning for warning in told[1]["warnings"])
+    assert "series rafts: the only run on synthetic points alone has n_synthetic = 1000" in told[2]["error"]
     [picked] = _json(capsys, str(tmp_path), "--series", "ferries")["series"]
     assert picked["name"] == "ferries"
     assert price.main([str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "boats: 20 runs" in text and "ferries: 20 runs" in text and text.count(price.PAPER_NOTE) == 1
+    assert text.count("1 of 41 cells is not complete") == 1 and f"{tmp_path}, series rafts: the only run" in text
     assert price.main([str(tmp_path), "--series", "ferrie"]) == 1
     assert "did you mean 'ferries'" in capsys.readouterr().err
     assert price.main([str(tmp_path), "--series", "rafts"]) == 1
@@ -363,7 +474,7 @@ def test_a_study_has_one_answer_per_series_from_its_finished_cells(
 
 def test_a_study_without_a_finished_cell_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _study(monkeypatch, {"state": "running", "series": "boats"})
-    with pytest.raises(DataError, match="none of the 1 cells"):
+    with pytest.raises(DataError, match="the only cell of this study is not finished"):
         read_scores(tmp_path)
 
 

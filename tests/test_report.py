@@ -137,7 +137,10 @@ def test_no_loss_is_claimed_only_when_it_was_shown(tmp_path: Path) -> None:
     flat = {"truth": lambda human, synthetic: 0.7, "fractions": (0.0, 0.9, 0.975)}
     much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))  # type: ignore[arg-type]
     assert any("a loss of 2 percentage points or more is ruled out (p" in s for s in much)
-    assert any("up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy is ruled out" in s for s in much)
+    assert any(
+        "up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy against training with 5,000 human" in s
+        for s in much
+    )
     little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))  # type: ignore[arg-type]
     assert any("no difference is shown" in s and "would have been found with 80 % power" in s and "cannot be excluded" in s for s in little)
     assert not any("ruled out" in s for s in little)
@@ -168,14 +171,14 @@ def test_one_seed_is_said_to_know_nothing_of_other_seeds(tmp_path: Path) -> None
 
 def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:
     plain = _write(write_study(tmp_path, fractions=(1.0,), seeds=(0,)))
-    assert "No series has two synthetic shares" in plain.html and "No series has three sizes" in plain.html
+    assert "No series has two complete synthetic shares" in plain.html and "No series has three complete sizes" in plain.html
     assert not (tmp_path / "figures").exists()
     assert any("no curve to read" in sentence for sentence in plain.said)
 
 
 def test_one_curve_fails_to_hide_behind_many(tmp_path: Path) -> None:
     write_study(tmp_path, datasets=("a", "b", "c"), fractions=(0.0, 0.9, 1.0), items=300, truth=lambda h, _: 0.8 if h else 0.5, scatter=0.3)
-    assert any("At 100 % synthetic points, of 3 curves 3 score lower" in s for s in _said(tmp_path))
+    assert any("At 100 % synthetic points, of 3 curves 3 scored lower" in s for s in _said(tmp_path))
 
 
 def test_another_metric_and_one_without_scores_of_single_items(tmp_path: Path) -> None:
@@ -237,3 +240,44 @@ def test_a_study_of_two_thousand_cells_is_reported_whole(tmp_path: Path) -> None
     assert len(conditions) == 200 and (conditions["seeds"] == 10).all()
     assert len(lines_of(results.load(tmp_path), None, 0.02)) == 25
     assert all(name in page.html for name in conditions["series"])
+
+
+def test_a_model_that_learnt_nothing_is_not_said_to_lose_nothing(tmp_path: Path) -> None:
+    """A flat curve at the share of the commonest label is no evidence that human data can be replaced."""
+    idle = _write(write_study(tmp_path / "idle", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.5, majority=0.6))
+    assert "always saying the commonest label" in idle.said[0] and "nothing was learnt" in idle.said[0]
+    assert not any("is ruled out" in sentence for sentence in idle.said)
+    learnt = _write(write_study(tmp_path / "learnt", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.9))
+    assert not any("nothing was learnt" in sentence for sentence in learnt.said)
+
+
+def test_the_margin_is_said_against_what_it_was_tested_and_with_the_fewest_seeds(tmp_path: Path) -> None:
+    """In a zoom the smallest share is 95 %: nothing there is said against human data alone."""
+    flat = {"truth": lambda human, synthetic: 0.7, "items": 3000, "scatter": 0.3}
+    said = _said(write_study(tmp_path, fractions=(0.95, 0.975, 1.0), seeds=range(5), absent=[(0.975, 4)], **flat))  # type: ignore[arg-type]
+    sentence = next(s for s in said if "up to a synthetic share" in s)
+    assert "against training with 95 % synthetic points" in sentence and "; 4 seeds)" in sentence
+
+
+def test_failures_outside_every_series_are_counted_in_short(tmp_path: Path) -> None:
+    write_study(tmp_path, datasets=("wanli",), fractions=(0.0, 0.9))
+    write_study(tmp_path, datasets=("fever",), fractions=(0.0,), failing={(0.0, seed): "no such file" for seed in range(3)})
+    assert any("3 failed" in sentence for sentence in _said(tmp_path))
+
+
+def test_a_failed_cell_that_two_prompt_models_share_is_one_failure(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 0.9), prompt_models=("a", "b"), failing={(0.0, 0): "out of memory"})
+    found = gathering.gather(tmp_path, delta=0.02)
+    assert list(found.missing["state"]) == ["failed"]
+    assert any("of the full grid 1 failed" in sentence for sentence in findings.of(found))
+
+
+def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:
+    better = {"truth": lambda human, synthetic: 0.6 if human else 0.9, "items": 1000, "scatter": 0.2, "prompt_models": ("a", "b", "c")}
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), **better))  # type: ignore[arg-type]
+    assert any("of 3 curves 0 scored lower than at the smallest share and 3 higher" in sentence for sentence in said)
+
+
+def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None:
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.9), failing={(0.9, 0): "x" * 5000}, absent=[(0.9, 1)]))
+    assert "x" * 300 in page.html and "x" * 400 not in page.html and ">nan<" not in page.html

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from study_factory import write_study
 
 from littlehuman import results
 from littlehuman.errors import DataError
@@ -118,3 +119,52 @@ def test_one_prompt_models_failure_is_no_other_series_gap(study: Path, tmp_path:
         write_jsonl(tmp_path / f"c{number}" / sheets.PREDICTIONS, read_jsonl(study / name / sheets.PREDICTIONS))
     names = {one.name for one in series.split(results.load(tmp_path))}
     assert len(names) == 2 and all("training.epochs=" in name for name in names)
+
+
+def test_series_that_differ_late_in_their_settings_are_not_merged(tmp_path: Path) -> None:
+    """Many settings differ: the name goes on until it tells all apart, and no run is lost."""
+    write_study(tmp_path, fractions=(0.9, 1.0))
+    for number, folder in enumerate(sorted(tmp_path.glob("*/result.json"))):
+        result = read_json(folder)
+        for variant in range(1, 4):
+            changed = {**result, "knobs": {**result["knobs"], "n_test": 100 * (variant == 3)}}
+            changed["knobs"]["training"] = {"learning_rate": 0.1, "epochs": 9, "batch_size": 4, "lora_r": 2} if variant > 1 else {}
+            copy = tmp_path / f"v{variant}-{number}"
+            write_json(copy / "result.json", changed)
+            write_json(copy / "status.json", {"state": "done"})
+    frame = results.load(tmp_path)
+    found = list(series.split(frame))
+    assert len({one.name for one in found}) == len(found) and sum(len(one.cells) for one in found) == len(frame)
+
+
+def test_a_cell_whose_result_is_lost_does_not_count_as_complete(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 0.9), seeds=(0, 1))
+    next(tmp_path.glob("*f0.9-s1*/result.json")).write_text('{"torn')
+    frame = results.load(tmp_path)
+    assert list(frame["state"]).count("done") == 3 and "run the cell again" in frame[frame["state"] != "done"]["error"].iloc[0]
+
+
+def test_strange_answers_in_a_prediction_file_are_read(tmp_path: Path) -> None:
+    """Half a surrogate pair, an answer longer than a block, ids that look like dates, a line torn by a kill."""
+    lines = [
+        '{"id": "2020-01-01", "prediction": "\\ud83d", "scores": {"f1": 0.5}}',
+        '{"id": "2020-01-01T00:00:00", "prediction": "' + "x" * 3_000_000 + '", "scores": {"f1": 1.0}}',
+    ]
+    for name, content in {"whole": lines, "torn": [*lines, '{"id": "3", "sc']}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / sheets.PREDICTIONS).write_text("\n".join(content))
+        found = sheets.scores_of(tmp_path / name, "f1")
+        assert found is not None and found[0] == ("2020-01-01", "2020-01-01T00:00:00") and found[1].tolist() == [0.5, 1.0]
+
+
+def test_a_folder_of_somebody_else_does_not_stop_the_table(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 0.9), seeds=(0,))
+    write_json(tmp_path / "stray" / "result.json", {"accuracy": 1})
+    write_json(tmp_path / "stray" / "status.json", {"hello": 1})
+    assert len(results.load(tmp_path)) == 3
+
+
+def test_runs_with_extra_human_points_are_no_part_of_a_replacement_curve(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 1.0), extra_human=(0, 200))
+    curves = comparisons.replacement_curves(results.load(tmp_path))
+    assert [set(curve.cells["extra_human"]) for curve in curves] == [{0}]

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from littlehuman.store import multirun_root
 from littlehuman.study.scored import Scored
 
 SEEDS = 3
@@ -81,7 +82,7 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
     rows: Sequence[Mapping[Hashable, Any]] = results.load(study).to_dict("records")
     own = [row for row in rows if row["state"] == "done" and row["series"] == series]
     settings = _settings(own)
-    return tuple(replace(cell, command=_command(cell, settings, study.resolve().name, _seeds(own, cell))) for cell in cells)
+    return tuple(replace(cell, command=_command(cell, settings, study.resolve(), _seeds(own, cell))) for cell in cells)
 
 
 def _design(scored: Scored) -> Iterator[tuple[int, int, str]]:
@@ -146,7 +147,8 @@ def _seeds(cells: Iterable[Mapping[Hashable, Any]], cell: NextCell) -> list[int]
     return [next(free) for _ in range(cell.runs)]
 
 
-def _command(cell: NextCell, settings: Sequence[str], study: str, seeds: Sequence[int]) -> str:
+def _command(cell: NextCell, settings: Sequence[str], study: Path, seeds: Sequence[int]) -> str:
+    """A line for a shell; a study elsewhere than new runs go says where."""
     alone = cell.n_synthetic == 0
     mixture = [
         f"n_train={cell.n_human if alone else cell.n_synthetic}",
@@ -155,4 +157,6 @@ def _command(cell: NextCell, settings: Sequence[str], study: str, seeds: Sequenc
         "synthetic=true",
         f"seed={','.join(map(str, seeds))}",
     ]
-    return shlex.join(["python", "-m", "littlehuman.run", "-m", *settings, f"study={study}", *mixture])
+    elsewhere = study.parent != multirun_root().resolve()
+    place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} " if elsewhere else ""
+    return place + shlex.join(["python", "-m", "littlehuman.run", "-m", *settings, f"study={study.name}", *mixture])

@@ -67,7 +67,7 @@ def levels(low: int, high: int, also: Iterable[float] = ()) -> Counts:
 def line(budget: float, prices: Prices, reach: Reach) -> tuple[Counts, Counts]:
     """Synthetic and human points [m] of the mixtures that a budget buys: the rest after the labels goes into synthetic points.
 
-    The most human points are also offered with the fewest synthetic ones, for where those do harm.
+    All numbers of human points are also offered with the fewest synthetic ones, for where more of those do harm or nothing.
     Empty where the budget buys nothing within reach.
     """
     most = min(_whole(budget / prices.human), reach.human[1])
@@ -77,8 +77,8 @@ def line(budget: float, prices: Prices, reach: Reach) -> tuple[Counts, Counts]:
     human = levels(reach.human[0], most, [min(max(kink, 0), most), min(max(kink + 1, 0), most)])
     rest = np.floor((budget - human * prices.human) / prices.synthetic + _SHORT)
     synthetic = np.clip(rest, 0, reach.synthetic[1]).astype(np.int64)
-    fewest = int(reach.least_synthetic(human[-1:])[0])
-    human, synthetic = np.append(human, human[-1]), np.append(synthetic, min(fewest, synthetic[-1]))
+    fewest = np.minimum(reach.least_synthetic(human).astype(np.int64), synthetic)
+    human, synthetic = np.append(human, human), np.append(synthetic, fewest)
     within = synthetic >= reach.least_synthetic(human)
     return synthetic[within], human[within]
 
@@ -99,6 +99,15 @@ def highest(surface: Surface, reach: Reach) -> tuple[int, int]:
     order = np.lexsort((synthetic + both, -surface.values(synthetic, both).round(9)))
     within = order[synthetic[order] <= reach.synthetic[1]]
     return int(synthetic[within[0]]), int(both[within[0]])
+
+
+def least(prices: Prices, reach: Reach) -> tuple[int, int]:
+    """The cheapest mixture within reach, (n_synthetic, n_human), whatever its score."""
+    kink = reach.total - reach.synthetic[0]  # with more human points no synthetic one is spared any more
+    human = np.unique(np.clip([reach.human[0], kink, reach.human[1]], *reach.human))
+    synthetic = reach.least_synthetic(human)
+    place = int(prices.cost(synthetic, human).argmin())
+    return int(synthetic[place]), int(human[place])
 
 
 def different(synthetic: Counts, human: Counts, best: tuple[int, int], smallest: float) -> NDArray[np.bool_]:

@@ -5,17 +5,19 @@ In: `Scored` runs, prices, and a budget, a target score, or both. Out: a `Plan`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from littlehuman.budget import advice, purchase, surface, words
+from littlehuman.budget import advice, findings, gain, purchase, surface, words
 from littlehuman.budget.advice import NextCell
-from littlehuman.budget.buying import Prices, Reach, highest, reach_of
-from littlehuman.budget.purchase import Choice, Gain, Purchase, TargetCost
+from littlehuman.budget.buying import Prices, Reach, highest, least, reach_of
+from littlehuman.budget.gain import Gain
+from littlehuman.budget.numbers import estimate
+from littlehuman.budget.purchase import Choice, Purchase, TargetCost
+from littlehuman.budget.question import Question, check
 from littlehuman.budget.surface import Surface
-from littlehuman.errors import ConfigError, DataError, Problem
+from littlehuman.errors import DataError
 from littlehuman.study.scored import Scored
 
 NOTES = (
@@ -26,20 +28,12 @@ NOTES = (
 _FEWEST_RUNS = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: prices per point, and a sum, a score or both."""
-
-    human_price: float
-    synthetic_price: float
-    budget: float | None = None
-    target: float | None = None
-    reach: float = 2.0
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """The answer for one series: `choice` is None where the runs or the money do not allow one; `findings` say why."""
+    """The answer for one series: `choice` is None where the runs or the money do not allow one; `findings` say why.
+
+    `within_reach` and `cheapest` are the mixtures with the highest score and with the least cost, whatever the question.
+    """
 
     name: str
     runs: int
@@ -51,6 +45,7 @@ class Plan:
     reach: Reach | None = None
     target_cost: TargetCost | None = None
     within_reach: Purchase | None = None
+    cheapest: Purchase | None = None
     human: Gain | None = None
     synthetic: Gain | None = None
     notes: tuple[str, ...] = NOTES
@@ -66,6 +61,16 @@ class Plan:
         if self.question.budget is None or self.best is None:
             return None
         return self.question.budget - self.best.cost
+
+    @property
+    def aims_at_target(self) -> bool:
+        """Whether the plan is the cheapest way to the target, and not the best that the budget buys."""
+        return self.target_cost is not None and (self.question.budget is None or self.target_cost.value <= self.question.budget)
+
+    @property
+    def buys_the_cheapest(self) -> bool:
+        """Whether the plan is the cheapest mixture that the runs can speak of."""
+        return self.best is not None and self.best == self.cheapest
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON values; null where something does not exist."""
@@ -101,35 +106,18 @@ def of(
         ConfigError: for a price, budget, target or reach that makes no sense.
     """
     question = Question(human_price, synthetic_price, budget, target, reach)
-    _check(question, scored)
+    check(question, scored)
     trained = scored.n_synthetic + scored.n_human > 0  # a logarithm has no zero
     runs = replace(scored, **{name: getattr(scored, name)[trained] for name in ("n_synthetic", "n_human", "score")})
     return _with_notes(_thin(runs, question) or _planned(runs, question), scored, int((~trained).sum()))
-
-
-def _check(question: Question, scored: Scored) -> None:
-    problems = [Problem(f"{key}={value:g}", "must be above 0") for key, value in _amounts(question) if not 0 < value < math.inf]
-    if not 1 <= question.reach < math.inf:
-        problems.append(Problem(f"reach={question.reach:g}", "must be 1 or more"))
-    if question.budget is None and question.target is None:
-        problems.append(Problem("budget, target", "give one of them, or both"))
-    limit = words.highest_score(scored)
-    if question.target is not None and not 0 < question.target <= limit:
-        problems.append(Problem(f"target={question.target:g}", f"must be above 0 and at most {limit:g}, as the scores of these runs are"))
-    if problems:
-        raise ConfigError(problems)
-
-
-def _amounts(question: Question) -> list[tuple[str, float]]:
-    amounts = {"human-price": question.human_price, "synthetic-price": question.synthetic_price, "budget": question.budget}
-    return [(key, value) for key, value in amounts.items() if value is not None]
 
 
 def _thin(scored: Scored, question: Question) -> Plan | None:
     """A refusal, when the runs are too few or too alike for any surface."""
     reasons = []
     if len(scored.score) < _FEWEST_RUNS:
-        reasons.append(f"there are {len(scored.score)} runs, at least {_FEWEST_RUNS} are needed")
+        runs = "is 1 run" if len(scored.score) == 1 else f"are {len(scored.score)} runs"
+        reasons.append(f"there {runs}, at least {_FEWEST_RUNS} are needed")
     for name, numbers in (("human", scored.n_human), ("synthetic", scored.n_synthetic)):
         tried = sorted(set(numbers.astype(int).tolist()))
         if len(tried) < 2:
@@ -151,16 +139,25 @@ def _planned(scored: Scored, question: Question) -> Plan:
     reach = reach_of(scored.n_synthetic, scored.n_human, question.reach)
     most = purchase.buy(fitted, *highest(fitted, reach), prices)
     choice, cost = _choice(fitted, question, prices, reach)
-    plan = Plan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most)
+    cheapest = purchase.buy(fitted, *least(prices, reach), prices)
+    plan = Plan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most, cheapest)
     spread = float(scored.score.max() - scored.score.min())
     shown = choice.best if choice else most
     if shown.score.width > spread:
-        width = f"the predicted score of {shown}, {words.estimate(shown.score)}, is less certain than all scores differ ({spread:.3f})"
+        width = f"the predicted score of {shown}, {estimate(shown.score)}, is less certain than all scores differ ({spread:.3f})"
         return _refusal(scored, question, [width], fitted)
     if choice:
-        human, synthetic = purchase.gains(fitted, choice.best, prices, scored.n_synthetic, scored.n_human)
-        plan = replace(plan, human=human, synthetic=synthetic)
-    return replace(plan, findings=tuple(words.findings(plan, scored)), next_cells=_checks(plan, scored))
+        human, synthetic = gain.gains(fitted, choice.best, prices, scored.n_synthetic, scored.n_human)
+        plan = _with_easier(replace(plan, human=human, synthetic=synthetic), choice, cheapest)
+    return replace(plan, findings=tuple(findings.of(plan, scored)), next_cells=_checks(plan, scored))
+
+
+def _with_easier(plan: Plan, choice: Choice, cheapest: Purchase) -> Plan:
+    """Where neither kind of points is known to help, a budget need not be spent: the cheapest mixture competes too."""
+    helps = any(kind is not None and kind.shown for kind in (plan.human, plan.synthetic))
+    if helps or plan.aims_at_target or cheapest in (choice.best, choice.runner_up):
+        return plan
+    return replace(plan, choice=replace(choice, cheapest=cheapest))
 
 
 def _choice(surface: Surface, question: Question, prices: Prices, reach: Reach) -> tuple[Choice | None, TargetCost | None]:
@@ -182,10 +179,13 @@ def _checks(plan: Plan, scored: Scored) -> tuple[NextCell, ...]:
     bought = [(plan.choice.best, "to see whether the plan holds")]
     if plan.choice.runner_up and plan.choice.too_close:
         bought.append((plan.choice.runner_up, "to tell it from the plan"))
+    if plan.choice.cheapest:
+        bought.append((plan.choice.cheapest, "the cheapest mixture, to see whether more points bring anything"))
     cells = [advice.NextCell(p.n_synthetic, p.n_human, advice.SEEDS, why) for p, why in bought]
     return tuple(cell for cell in cells if cell.n_synthetic + cell.n_human <= most)
 
 
 def _with_notes(plan: Plan, scored: Scored, untrained: int) -> Plan:
-    left = (f"{untrained} runs without any training points are left out: the surfaces are logarithms",) if untrained else ()
+    some = "1 run without any training points is" if untrained == 1 else f"{untrained} runs without any training points are"
+    left = (f"{some} left out: the surfaces are logarithms",) if untrained else ()
     return replace(plan, notes=(*NOTES, *scored.notes, *left))

@@ -1,7 +1,7 @@
-"""What a plan is made of: mixtures to buy, and what one more point would bring.
+"""What a plan is made of: mixtures to buy, compared with each other.
 
 In: a fitted surface, prices, and a budget or a target. Out: the best mixture, the runner-up, how
-sure the difference is, the cost of a target with its interval, and gains per point and per money.
+sure the difference is, and the cost of a target with its interval.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from littlehuman.budget.buying import Prices, Reach, cheapest, different, levels, line
 from littlehuman.budget.shapes import Array
-from littlehuman.budget.surface import Estimate, Surface, estimate
+from littlehuman.budget.surface import Estimate, Surface
 
 _FEW = 0.02  # of the most human points within reach: fewer than this are no other plan than none
 SURE = 0.8
@@ -34,16 +34,21 @@ class Purchase:
 
     def __str__(self) -> str:
         names = {"human": self.n_human, "synthetic": self.n_synthetic}
-        return " + ".join(f"{n:,} {name}" for name, n in names.items() if n) + " points"
+        points = "point" if (self.n_synthetic or self.n_human) == 1 else "points"
+        return " + ".join(f"{n:,} {name}" for name, n in names.items() if n) + f" {points}"
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The best mixture, the best that differs materially, and in which share of the draws the first is better."""
+    """The best mixture, the best that differs materially, and in which share of the draws the first is better.
+
+    `cheapest` is the cheapest mixture within reach, where neither kind of points is known to raise the score.
+    """
 
     best: Purchase
     runner_up: Purchase | None
     sure: float | None
+    cheapest: Purchase | None = None
 
     @property
     def too_close(self) -> bool:
@@ -52,7 +57,9 @@ class Choice:
 
     @property
     def easier(self) -> Purchase:
-        """The cheaper of the two; at equal cost (within 1 %) the pure one, then the one with fewer human labels."""
+        """`cheapest`, where there is one; else the cheaper of the two; at equal cost (within 1 %) the pure, then the less human one."""
+        if self.cheapest is not None:
+            return self.cheapest
         if self.runner_up is None:
             return self.best
         one, other = self.best, self.runner_up
@@ -73,25 +80,6 @@ class TargetCost:
     def as_json(self) -> dict[str, float | None]:
         """All fields."""
         return {"value": self.value, "low": self.low, "high": self.high, "unreachable": self.unreachable}
-
-
-@dataclass(frozen=True, slots=True)
-class Gain:
-    """What more points of one kind bring: the next one at the plan, those that the next unit of money buys, all that were tried.
-
-    `tried`: change of the score between the smallest and the largest number that was tried (`span`),
-    with the plan's number of the other kind, as far as that was tried too.
-    """
-
-    per_point: Estimate
-    per_unit: Estimate
-    tried: Estimate
-    span: tuple[int, int]
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        estimates = {"per_point": self.per_point, "per_unit": self.per_unit, "tried": self.tried}
-        return {name: e.as_json() for name, e in estimates.items()} | {"span": list(self.span)}
 
 
 def buy(surface: Surface, n_synthetic: int, n_human: int, prices: Prices) -> Purchase:
@@ -139,45 +127,6 @@ def _against_others(surface: Surface, chosen: Purchase, budget: float, prices: P
         np.array([chosen.n_human, runner_up.n_human], dtype=np.float64),
     )
     return Choice(chosen, runner_up, _share(drawn[0] - drawn[1]))
-
-
-def gains(surface: Surface, at: Purchase, prices: Prices, n_synthetic: Array, n_human: Array) -> tuple[Gain, Gain]:
-    """What more human, and what more synthetic points bring, at a plan; the arrays [n] are what was tried."""
-    s, h = float(at.n_synthetic), float(at.n_human)
-    beside_s, beside_h = (float(np.clip(n, tried.min(), tried.max())) for n, tried in ((s, n_synthetic), (h, n_human)))
-    from_h, from_s = _span(n_human, beside_s), _span(n_synthetic, beside_h)
-    worth_h, worth_s = _for_one(prices.human, n_human), _for_one(prices.synthetic, n_synthetic)
-    human = Gain(
-        _difference(surface, (s, h), (s, h + 1)),
-        _difference(surface, (s, h), (s, h + worth_h), worth_h * prices.human),
-        _difference(surface, (beside_s, from_h[0]), (beside_s, from_h[1])),
-        from_h,
-    )
-    synthetic = Gain(
-        _difference(surface, (s, h), (s + 1, h)),
-        _difference(surface, (s, h), (s + worth_s, h), worth_s * prices.synthetic),
-        _difference(surface, (from_s[0], beside_h), (from_s[1], beside_h)),
-        from_s,
-    )
-    return human, synthetic
-
-
-def _for_one(price: float, tried: Array) -> float:
-    """How many points one unit of money buys: at least one, and no more than were tried."""
-    return float(np.clip(1 / price, 1.0, tried.max()))
-
-
-def _span(tried: Array, beside: float) -> tuple[int, int]:
-    """Smallest and largest number that was tried; without points of the other kind a training set of none does not count."""
-    numbers = tried if beside > 0 else tried[tried > 0]
-    return int(numbers.min()), int(numbers.max())
-
-
-def _difference(surface: Surface, at: tuple[float, float], then: tuple[float, float], per: float = 1.0) -> Estimate:
-    """Change of the score from one mixture (n_synthetic, n_human) to another over `per`, paired within draws."""
-    s, h = (np.array(pair, dtype=np.float64) for pair in zip(at, then, strict=True))
-    values, drawn = surface.values(s, h), surface.draws.score(s, h)
-    return estimate((values[1] - values[0]) / per, (drawn[1] - drawn[0]) / per)
 
 
 def _target_cost(value: float, drawn: Array) -> TargetCost:

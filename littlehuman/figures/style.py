@@ -6,8 +6,8 @@ and SVG that are the same bytes whenever the data are.
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import product
 from pathlib import Path
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 WIDTH = 6.7  # inches: 17 cm, the text width of a page
 DPI = 150
 ALONE = 5.2  # inches of a figure with one facet
-GREY = "#555555"
 # Okabe and Ito (2008), "Color Universal Design"; without the yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -46,6 +45,7 @@ LOOK: dict[str, Any] = {
     "lines.linewidth": 1.3,
     "lines.markersize": 4.2,
     "hatch.linewidth": 0.6,
+    "text.parse_math": False,  # a "$" in a name is a dollar sign
     "svg.fonttype": "path",
     "svg.hashsalt": "littlehuman",
 }
@@ -76,19 +76,6 @@ def of_series(place: int) -> dict[str, Any]:
     }
 
 
-def legend(figure: Figure, handles: Mapping[str, Any], columns: int | None = None) -> None:
-    """One legend above all axes; as many columns as the longest name leaves room for."""
-    if handles:
-        room = max(1, int(figure.get_figwidth() * 14.5 / (max(map(len, handles)) + 6)))  # 14.5 letters an inch
-        figure.legend(list(handles.values()), list(handles), loc="outside upper center", ncols=columns or min(room, len(handles)))
-
-
-def caption(figure: Figure, text: str) -> None:
-    """The small line under a figure: protocol, seeds, what the bars are."""
-    wrapped = textwrap.fill(text, max(40, int(figure.get_figwidth() * 15.5)))
-    figure.supxlabel(wrapped, fontsize=8, color=GREY, x=0.01, ha="left")
-
-
 def shape(facets: int, most: int = 4) -> tuple[int, int]:
     """Rows and columns for so many facets, at most `most` a row and as even as can be."""
     rows = -(-facets // most)
@@ -103,10 +90,14 @@ def cross(axes: Axes, places: Sequence[float], colour: str) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str, dpi: int = DPI) -> tuple[Path, Path]:
-    """Write `name.png` and `name.svg` into the folder; the same figure gives the same bytes."""
+    """Write `name.png` and `name.svg` into the folder; the same figure gives the same bytes.
+
+    A letter that the font lacks is a box, and no warning on the console.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-    with look():
+    with look(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
         figure.savefig(png, dpi=dpi, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
     return png, svg

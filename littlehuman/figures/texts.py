@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from littlehuman.figures import style
+from littlehuman.errors import DataError
+from littlehuman.figures import style, ticks, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from littlehuman.study.analysis import Comparison
     from littlehuman.study.sides import Shares
@@ -23,29 +24,44 @@ if TYPE_CHECKING:
 SHOWN = 8  # groups; the table has them all
 COLUMNS = 4
 WORDS = 8  # openings or classes in a panel
+NOTHING = "nothing to draw: no twins are described beside human texts\nTry: cells with synth_frac above 0, which write texts.json"
+_HEIGHT, _HEADING = 1.85, 0.15  # inches of a row of panels, and of each line of its heading beyond the first
 _SIDES = ("human", "synthetic")
 Panel = Callable[["Axes"], dict[str, Any]]
 
 
 def texts(comparisons: Sequence[Comparison], protocol: str) -> Figure:
-    """At most eight groups, at most four panels each."""
+    """At most eight groups, at most four panels each.
+
+    Raises:
+        DataError: when there are no groups.
+    """
+    if not comparisons:
+        raise DataError(NOTHING)
     shown = comparisons[:SHOWN]
+    names = [words.wrapped(f"{group.name}  ({group.n:,} twins)", style.WIDTH * words.LETTERS) for group in shown]
+    heights = [_HEIGHT + _HEADING * name.count("\n") for name in names]
     with style.look():
-        figure = style.blank(style.WIDTH, 1.85 * len(shown) + 0.8)
-        parts = figure.subfigures(len(shown), 1, squeeze=False)[:, 0]
+        figure = style.blank(style.WIDTH, sum(heights) + 0.8)
         handles: dict[str, Any] = {}
-        for part, group in zip(parts, shown, strict=True):
-            panels = _panels(group)
-            row = part.subplots(1, COLUMNS, squeeze=False)[0]
-            for place, panel in zip(row, panels, strict=False):
-                handles |= panel(place)
-            for place in row[len(panels) :]:
-                place.remove()
-            row[0].set_ylabel("texts up to this (%)")
-            part.suptitle(f"{group.name}  ({group.n:,} twins)", x=0.01, ha="left", fontsize=9)
-        style.legend(figure, handles)
-        style.caption(figure, caption(comparisons, protocol))
+        parts = figure.subfigures(len(shown), 1, squeeze=False, height_ratios=heights)[:, 0]
+        for part, group, name in zip(parts, shown, names, strict=True):
+            handles |= _row(part, group)
+            part.suptitle(name, x=0.01, ha="left", fontsize=9)
+        words.finish(figure, handles, caption(comparisons, protocol))
     return figure
+
+
+def _row(part: SubFigure, group: Comparison) -> dict[str, Any]:
+    handles: dict[str, Any] = {}
+    panels = _panels(group)
+    row = part.subplots(1, COLUMNS, squeeze=False)[0]
+    for axes, panel in zip(row, panels, strict=False):
+        handles |= panel(axes)
+    for axes in row[len(panels) :]:
+        axes.remove()
+    row[0].set_ylabel("texts up to this (%)")
+    return handles
 
 
 def _panels(group: Comparison) -> list[Panel]:
@@ -70,6 +86,7 @@ def _steps(axes: Axes, label: str, values: tuple[list[float], list[float]]) -> d
         handles[side] = axes.step(x, y, where="post", color=look["color"], linestyle=look["linestyle"])[0]
     axes.set_ylim(0, 101)
     axes.set_xlabel(label)
+    ticks.few(axes)
     return handles
 
 
@@ -86,6 +103,7 @@ def _bars(axes: Axes, shares: Shares, name: str) -> dict[str, Any]:
     axes.set_ylim(min(-0.6, len(words) - 4.6), len(words) - 0.4)
     axes.set_xlabel(f"share of {name}s\n(%)")
     axes.grid(False, axis="y")
+    ticks.few(axes)
     return {}
 
 

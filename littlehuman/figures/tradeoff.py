@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from littlehuman.figures import style
+from littlehuman.errors import DataError
+from littlehuman.figures import style, ticks, words
 from littlehuman.reporting import formatting
 
 if TYPE_CHECKING:
@@ -27,43 +28,66 @@ if TYPE_CHECKING:
 REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
 CROWD = 25  # runs from which the mean per size has the arrow, not each run
 SHOWN = 3  # numbers of human points that are drawn; the one that is valued comes first
-FLAT = "more synthetic data does not help here:\nno finite equivalent"
+FALLS = "more synthetic data does not help here: no finite equivalent"
+UNSHOWN = "more synthetic data is not shown to help here: no finite equivalent is named"
+NOTHING = (
+    "nothing to draw: no series has runs on synthetic points alone of three sizes\n"
+    "Try: three or more values of n_train at synth_frac=1, such as: python -m littlehuman.run -m experiment=tradeoff"
+)
+_HEIGHT = 2.6  # inches of a facet
+Looks = dict[int, dict[str, Any]]  # of runs with so many human points
 
 
 def tradeoff(tradeoffs: Sequence[Tradeoff]) -> Figure:
-    """Two or three facets a row."""
+    """Two or three facets a row.
+
+    Raises:
+        DataError: when there are no trade-offs.
+    """
+    if not tradeoffs:
+        raise DataError(NOTHING)
     rows, columns = style.shape(len(tradeoffs), 2 if len(tradeoffs) in (2, 4) else 3)
+    looks = _looks(tradeoffs)
     with style.look():
-        figure = style.blank(style.WIDTH if columns > 1 else style.ALONE, 2.6 * rows + 0.9)
+        figure = style.blank(style.WIDTH if columns > 1 else style.ALONE, _HEIGHT * rows + 0.9)
         axes = figure.subplots(rows, columns, squeeze=False)
         handles: dict[str, Any] = {}
         for one, (row, column) in zip(tradeoffs, style.grid_places(rows, columns), strict=False):
-            handles |= _facet(axes[row][column], one)
+            handles |= _facet(axes[row][column], one, looks)
         for row, column in style.grid_places(rows, columns)[len(tradeoffs) :]:
             axes[row][column].remove()
-        style.legend(figure, handles)
-        style.caption(figure, caption(tradeoffs))
+        words.finish(figure, handles, caption(tradeoffs))
     return figure
 
 
-def _facet(axes: Axes, one: Tradeoff) -> dict[str, Any]:
+def _looks(tradeoffs: Sequence[Tradeoff]) -> Looks:
+    """One look for a number of human points, in all facets."""
+    shown = dict.fromkeys(worth.human_points for one in tradeoffs for worth in one.price.valuation.by_human[:SHOWN])
+    return {human: style.of_series(nth + 1) for nth, human in enumerate(shown)}
+
+
+def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     curve, worths = one.price.valuation.curve, one.price.valuation.by_human
     right = _right_edge(curve, worths[:1])
     handles = _curve(axes, curve, right)
-    for nth, worth in enumerate(worths[:SHOWN]):
-        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(axes, worth, style.of_series(nth + 1))
+    for worth in worths[:SHOWN]:
+        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(axes, worth, looks[worth.human_points])
     axes.set_xscale("log")
     axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
     if worths and curve.rises:
-        _arrows(axes, curve, worths[0], right)
-    elif not curve.rises:
-        box = {"facecolor": "white", "alpha": 0.85, "linewidth": 0}
-        axes.text(0.5, 0.04, FLAT, transform=axes.transAxes, ha="center", va="bottom", color="#333333", bbox=box, zorder=6)
-    axes.set_title(one.scored.name)
+        _arrows(axes, curve, worths[0], looks[worths[0].human_points]["color"])
+    words.title(axes, one.scored.name, _told(curve))
     axes.set_xlabel("synthetic training points")
     axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
-    _plain_ticks(axes)
+    ticks.of_sizes(axes)
     return handles
+
+
+def _told(curve: Curve) -> str:
+    """Why there are no arrows, above the axes: there is no place among the points that is free in every study."""
+    if curve.rises:
+        return ""
+    return UNSHOWN if curve.log.parameters["a1"] > 0 else FALLS
 
 
 def _runs(axes: Axes, worth: Worth, look: dict[str, Any]) -> Any:
@@ -124,25 +148,14 @@ def _levels(curve: Curve, worth: Worth) -> list[tuple[float, float, float]]:
     return [(n, score, float(end)) for (n, score), end in zip(runs, curve.sizes(np.array([score for _, score in runs])), strict=True)]
 
 
-def _arrows(axes: Axes, curve: Curve, worth: Worth, right: float) -> None:
-    colour = style.of_series(1)["color"]
+def _arrows(axes: Axes, curve: Curve, worth: Worth, colour: str) -> None:
+    left, right = axes.get_xlim()
     for size, score, end in _levels(curve, worth):
         inside = end < right
         options = {"arrowstyle": "->", "color": colour, "linewidth": 0.7, "shrinkA": 3, "shrinkB": 0}
-        axes.annotate("", (max(end, axes.get_xlim()[0]) if inside else right, 100 * score), (size, 100 * score), arrowprops=options)
-        if not inside:
-            place = axes.get_yaxis_transform()
-            axes.text(1.01, 100 * score, ">", color=colour, va="center", transform=place, in_layout=False, clip_on=False)
-
-
-def _plain_ticks(axes: Axes) -> None:
-    """Sizes as they are written (2,000), few enough to stand side by side."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 50 else (1.0,)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.annotate("", (max(end, left) if inside else right, 100 * score), (size, 100 * score), arrowprops=options)
+        if not inside:  # beyond the axes, where layout leaves room for it
+            axes.text(1.01, 100 * score, ">", color=colour, va="center", transform=axes.get_yaxis_transform())
 
 
 def caption(tradeoffs: Sequence[Tradeoff]) -> str:

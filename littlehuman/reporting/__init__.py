@@ -1,1 +1,4 @@
-"""What a report says, before it is drawn or written: tables, words, and how numbers are spelt."""
+"""From a study to its report: `python -m littlehuman.report`.
+
+    gathering (lines, accounts) -> verdicts -> findings (sentences) and tables -> page (with `figures`)
+"""

@@ -13,13 +13,17 @@ import pandas as pd
 
 from littlehuman.reporting import formatting
 from littlehuman.reporting.formatting import absent, count, equals, percent, share
-from littlehuman.reporting.verdicts import compared, points, ruled_out, safe_share, seed_count, significant, who
+from littlehuman.reporting.verdicts import base, compared, points, ruled_out, safe_share, seed_count, significant, who
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import Gathered, Tradeoff
     from littlehuman.reporting.lines import Line
 
 MOST = 8
+_NOTHING_LEARNT = (
+    "at no synthetic share is accuracy shown to be above always saying the commonest label ({floor} %): "
+    "nothing was learnt that shares could differ in; train on more points or a larger model."
+)
 FEW = 2  # curves that are told one by one
 
 
@@ -41,9 +45,13 @@ def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
         yield from _over_lines(lines, delta)
         return
     for line in lines:
+        if not line.learnt:
+            yield f"{who(line)}: {_NOTHING_LEARNT.format(floor=percent(line.floor))}"
+            continue
         if (reach := safe_share(line)) is not None:
-            tested = f"each share tested at 5 % in ascending order; {seed_count(line.table.iloc[0])}"
-            lost = f"a loss of {points(delta)} or more of {formatting.named(line.metric)}"
+            rows = [row for row in line.table.iloc[1:].itertuples() if row.synth_frac <= reach]
+            tested = f"each share tested at 5 % in ascending order; {seed_count(min(rows, key=lambda row: row.pairs))}"
+            lost = f"a loss of {points(delta)} or more of {formatting.named(line.metric)} against training {base(line)}"
             yield f"{who(line)}: up to a synthetic share of {share(reach)} {lost} is ruled out ({tested})."
         for fraction in _told(line):
             yield compared(line, _row(line, fraction), delta)
@@ -51,6 +59,8 @@ def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
 
 def _over_lines(lines: Sequence[Line], delta: float) -> Iterator[str]:
     """Many curves: how many lose, at the largest share below 100 % and at 100 %."""
+    if idle := sum(not line.learnt for line in lines):
+        yield f"{idle} of {len(lines)} curves are nowhere shown to be above always saying the commonest label: they say nothing about data."
     almost = max((f for line in lines for f in line.curve.fractions if f < 1), default=0.0)
     for fraction in (almost, 1.0):
         rows = [_row(line, fraction) for line in lines if fraction in line.curve.fractions[1:]]
@@ -62,8 +72,8 @@ def _over_lines(lines: Sequence[Line], delta: float) -> Iterator[str]:
         within = sum(map(ruled_out, rows))
         changes = [row.change for row in rows]
         yield (
-            f"At {share(fraction)} synthetic points, of {len(rows)} curves {lost} {'score' if lost != 1 else 'scores'} lower than at the "
-            f"smallest share and {gained} higher (p < 0.05 after Holm's correction within each curve); for {within} a loss of "
+            f"At {share(fraction)} synthetic points, of {len(rows)} {'curves' if len(rows) > 1 else 'curve'} {lost} scored lower than at "
+            f"the smallest share and {gained} higher (p < 0.05 after Holm's correction within each curve); for {within} a loss of "
             f"{points(delta)} is ruled out (p < 0.05 each). Changes go from {percent(min(changes), signed=True)} to "
             f"{percent(max(changes), signed=True)} percentage points."
         )
@@ -144,7 +154,9 @@ def _contamination(audit: pd.DataFrame) -> Iterator[str]:
 
 
 def _unfinished(found: Gathered) -> Iterator[str]:
-    states = found.missing["state"].value_counts().to_dict()
+    states = found.frame["state"].value_counts().drop("done", errors="ignore").to_dict()
+    if never := int((found.missing["state"] == "not run").sum()):
+        states["not run"] = never
     if states:
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
         yield f"The study is not complete: of the full grid {told}; nothing here counts them."

@@ -65,3 +65,9 @@ def span(low: float, high: float) -> str:
 def named(metric: str) -> str:
     """A metric as it is said: `squad_f1` is `squad f1`."""
     return metric.replace("_", " ")
+
+
+def shortened(cause: object, most: int = 300) -> str:
+    """A cause for a table; all of it stands in the cell's `status.json`."""
+    text = NOTHING if absent(cause) else str(cause)
+    return text if len(text) <= most else f"{text[:most]} ... (all of it in status.json)"

@@ -18,6 +18,7 @@ from littlehuman import price, results
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.journal import STATUS
 from littlehuman.reporting import accounts
+from littlehuman.reporting.formatting import shortened
 from littlehuman.reporting.lines import Line, added, lines_of
 from littlehuman.store import read_json
 from littlehuman.study import analysis, comparisons, scored
@@ -123,4 +124,4 @@ def _check_metric(study: Path, done: pd.DataFrame, metric: str | None) -> None:
 def _unfinished(frame: pd.DataFrame) -> str:
     text = f"none of the {len(frame)} cells of this study is complete"
     causes = frame["error"].dropna()
-    return text + (f" (first cause: {causes.iloc[0]})" if len(causes) else "")
+    return text + (f" (first cause: {shortened(causes.iloc[0])})" if len(causes) else "")

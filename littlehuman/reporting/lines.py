@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
+from littlehuman.identity import OF_TWINS
 from littlehuman.study import comparisons, sheets
 from littlehuman.study.comparisons import Curve
 from littlehuman.study.series import Series
@@ -37,7 +38,7 @@ class Line:
     @property
     def place(self) -> str:
         """What is trained and tested on: lines of one place are drawn together."""
-        return self.curve.series.name.split(", ")[0]
+        return self.curve.series.place
 
     @property
     def facet(self) -> tuple[str, int, str]:
@@ -48,6 +49,19 @@ class Line:
     def protocol(self) -> str:
         """The protocol's name."""
         return self.curve.series.protocol
+
+    @property
+    def floor(self) -> float | None:
+        """Accuracy of always saying the commonest label; None for other metrics."""
+        cells = self.curve.cells
+        if self.metric != "accuracy" or "majority" not in cells or not cells["majority"].notna().any():
+            return None
+        return float(cells["majority"].astype(float).mean())
+
+    @property
+    def learnt(self) -> bool:
+        """Whether it is shown at any share that more was learnt than which label is the commonest."""
+        return self.floor is None or bool((self.table["low"].astype(float) > self.floor).any())
 
     @property
     def seeds(self) -> list[int]:
@@ -115,11 +129,17 @@ def _label(curve: Curve) -> str:
     """The series' name without what its facet says anyway; a lone series is told by who wrote its twins."""
     told = ", ".join(parts := curve.series.name.split(", ")[1:])
     if curve.control:  # whoever would have written the twins has no part in it
-        model = str(curve.cells["model"].iloc[0])
-        return f"human points alone ({model})" if model in parts else "human points alone"
+        kept = [part for part in parts if not _is_of_twins(part, curve)]
+        return f"human points alone ({', '.join(kept)})" if kept else "human points alone"
     if told or "prompt_model" not in curve.cells:
         return told or "synthetic"
     return f"twins by {', '.join(sorted({str(name) for name in curve.cells['prompt_model'].dropna()}))}"
+
+
+def _is_of_twins(part: str, curve: Curve) -> bool:
+    """Whether a part of a series' name tells how twins are written: `twins by x`, `few_shot`, `strategy.seed=1`."""
+    names = {str(value) for group in OF_TWINS for value in curve.series.cells[group].dropna()}
+    return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in OF_TWINS
 
 
 def _gaps(curve: Curve) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman.reporting.formatting import NOTHING, absent, count, interval, named, p_value, percent, share, span
+from littlehuman.reporting.formatting import NOTHING, absent, count, interval, named, p_value, percent, share, shortened, span
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import Gathered, Tradeoff
@@ -168,7 +168,7 @@ def missing(frame: pd.DataFrame) -> Table:
         (
             r.series,
             r.state,
-            r.error or NOTHING,
+            shortened(r.error),
             count(r.n_train),
             count(r.extra_human),
             share(r.synth_frac),
@@ -184,7 +184,7 @@ def unplaced(found: Gathered) -> Table:
     """Cells that failed before anybody knew which series they belong to."""
     frame = found.frame
     lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
-    rows = [(r.cell, r.state, NOTHING if absent(r.error) else str(r.error)) for r in _records(lost)]
+    rows = [(r.cell, r.state, shortened(r.error)) for r in _records(lost)]
     return Table(("cell", "state", "cause"), tuple(rows), words=3)
 
 

@@ -22,12 +22,12 @@ def compared(line: Line, row: Any, delta: float) -> str:
     metric = formatting.named(line.metric)
     head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
     if absent(row.change):
-        why = "this metric has no scores of single items" if absent(row.items) else f"no seed is complete here and {_base(line)}"
+        why = "this metric has no scores of single items" if absent(row.items) else f"no seed is complete here and {base(line)}"
         return head + f"{percent(row.mean)} % ({why}, so nothing is tested)."
     bounds = (
         f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
     )
-    return f"{head}{_change(row.change)} {_base(line)} ({bounds}): {_verdict(row, delta)}."
+    return f"{head}{_change(row.change)} {base(line)} ({bounds}): {_verdict(row, delta)}."
 
 
 def safe_share(line: Line) -> float | None:
@@ -97,7 +97,8 @@ def _change(change: float) -> str:
     return f"{percent(abs(change))} percentage points {'lower' if change < 0 else 'higher'} than"
 
 
-def _base(line: Line) -> str:
+def base(line: Line) -> str:
+    """The smallest share of a curve, which the others are compared with."""
     first = line.table.iloc[0]
     return (
         f"with {count(first.n_human)} human points alone" if first.synth_frac == 0 else f"with {share(first.synth_frac)} synthetic points"

@@ -89,15 +89,15 @@ def compare(new: npt.ArrayLike, base: npt.ArrayLike, resamples: int = RESAMPLES)
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjust p values that are read together, so that the chance of any false one stays at 5 % (Holm 1979).
 
-    None (no test was made) is left out of the count and stays None. As statsmodels' `multipletests`,
+    None or nan (no test was made) is left out of the count and stays None. As statsmodels' `multipletests`,
     which collects garbage at every call: in a report of many curves that took most of the time.
     """
-    made = np.array([p for p in p_values if p is not None])
+    made = np.array([p for p in p_values if p is not None and p == p])
     order = np.argsort(made)
     adjusted = np.empty(len(made))
     adjusted[order] = np.minimum(np.maximum.accumulate(made[order] * np.arange(len(made), 0, -1)), 1)
     left = iter(adjusted.tolist())
-    return [None if p is None else next(left) for p in p_values]
+    return [None if p is None or p != p else next(left) for p in p_values]
 
 
 def _mcnemar(change: Floats) -> float:

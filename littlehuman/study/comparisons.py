@@ -56,7 +56,7 @@ def _curves(series: Series, control: bool) -> Iterator[Curve]:
     wanted = cells[(cells["synthetic"] != control) | (cells["synth_frac"] == 0)]
     several = cells["n_train"].nunique() > 1
     for size, same in wanted.groupby("n_train", sort=True):
-        if (same["synthetic"] != control).any():
+        if size and (same["synthetic"] != control).any() and (control or not same["twinless"].all()):
             name = f"{series.name}, n={int(size)}" if several else series.name
             yield Curve(name, series, int(size), same, control)
 
@@ -105,10 +105,13 @@ def missing(frame: pd.DataFrame) -> pd.DataFrame:
 
     A seed is expected at a condition when more than half of its neighbours along one axis have it: the
     other fractions of its size, or the other sizes of its fraction.
-    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`.
+    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`. A cell that several
+    series share is listed once.
     """
     rows = [row for series in split(frame) for row in _missing(series)]
-    return pd.DataFrame(rows, columns=["series", *CONDITION, "seed", "state", "error"])
+    table = pd.DataFrame(rows, columns=["series", *CONDITION, "seed", "state", "error", "shared"])
+    again = table["shared"].notna() & table.duplicated(["shared", *CONDITION, "seed"])
+    return table[~again].drop(columns="shared").reset_index(drop=True)
 
 
 def _missing(series: Series) -> Iterator[dict[str, Any]]:
@@ -122,7 +125,10 @@ def _missing(series: Series) -> Iterator[dict[str, Any]]:
             cell = cells.get(seed)
             if (cell is None and _expected(seed, key, grid)) or (cell is not None and cell.state != "done"):
                 state, error = ("not run", None) if cell is None else (cell.state, cell.error)
-                yield {"series": series.name, **dict(zip(CONDITION, key, strict=True)), "seed": seed, "state": state, "error": error}
+                twinless = not key[CONDITION.index("synthetic")] or key[CONDITION.index("synth_frac")] == 0
+                shared = series.cells["kin"].iloc[0] if twinless else None
+                row = {"series": series.name, **dict(zip(CONDITION, key, strict=True)), "seed": seed}
+                yield row | {"state": state, "error": error, "shared": shared}
 
 
 def _expected(seed: int, key: tuple[Any, ...], grid: Mapping[tuple[Any, ...], Mapping[int, Any]]) -> bool:

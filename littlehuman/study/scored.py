@@ -6,10 +6,7 @@ columns ignored), or a study folder. Out: one `Scored` per series; a CSV is one 
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError, did_you_mean
+from littlehuman.study import score_csv
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from littlehuman.study.series import Series
 
-COUNTS = ("n_synthetic", "n_human")
-COLUMNS = (*COUNTS, "score")
-_EXAMPLE = "a first line `n_synthetic,n_human,score`, then one line per training run, e.g. `5000,200,0.83`"
+_OUTLYING = 20  # times the median score
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know."""
+    """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know.
+
+    `source` is the file, or the study and its series, for messages.
+    """
 
     name: str
     n_synthetic: NDArray[np.float64]
@@ -37,6 +36,12 @@ class Scored:
     score: NDArray[np.float64]
     metric: str = "score"
     notes: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the runs are from, for messages."""
+        return self.source or self.name
 
 
 def read_scores(path: str | Path, series: str | None = None) -> list[Scored]:
@@ -58,65 +63,21 @@ def read_scores(path: str | Path, series: str | None = None) -> list[Scored]:
 
 def _of_csv(path: Path) -> Scored:
     """One series, named as the file is."""
-    rows = [[_number(path, *cell) for cell in row] for row in _cells(path)]
-    if not rows:
-        raise DataError(f"{path}: there are no rows under the header\nTry: {_EXAMPLE}")
-    table = np.array(rows, dtype=np.float64)
-    return Scored(path.name, table[:, 0], table[:, 1], table[:, 2])
+    cells = list(score_csv.cells(path))
+    if not cells:
+        raise DataError(f"{path}: there are no rows under the header\nTry: {score_csv.EXAMPLE}")
+    table = np.array([[score_csv.number(path, *cell) for cell in row] for row in cells], dtype=np.float64)
+    notes = _of_scales([row[0][0] for row in cells], table[:, 2])
+    return Scored(path.name, table[:, 0], table[:, 1], table[:, 2], notes=notes, source=str(path))
 
 
-def _cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
-    """For every row that is not blank: (row number as a spreadsheet counts, column, text) of the three columns."""
-    lines = iter(_lines(path))
-    header = [cell.strip() for cell in next(lines, [])]
-    if not any(header):
-        raise DataError(f"{path}: the first line is empty\nTry: {_EXAMPLE}")
-    places = {column: _place(path, column, header) for column in COLUMNS}
-    for row, line in enumerate(lines, start=2):
-        if any(cell.strip() for cell in line):
-            yield [(row, column, line[place].strip() if place < len(line) else "") for column, place in places.items()]
-
-
-def _lines(path: Path) -> list[list[str]]:
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file or study folder\nTry: a CSV with {_EXAMPLE}; or a folder multirun/STUDY")
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: this is no UTF-8 text\nTry: save the sheet as CSV (UTF-8)") from None
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty\nTry: {_EXAMPLE}")
-    first = text.split("\n", 1)[0]
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
-
-
-def _place(path: Path, column: str, header: Sequence[str]) -> int:
-    if header.count(column) == 1:
-        return header.index(column)
-    has = ", ".join(cell or "(no name)" for cell in header)
-    if column in header:
-        raise DataError(f"{path}: column {column!r} stands there {header.count(column)} times (the file has: {has})\nTry: keep one of them")
-    near = did_you_mean(column, header)
-    raise DataError(
-        f"{path}: no column {column!r}; the file has: {has}"
-        + (f"; {near}" if near.startswith("did") else "")
-        + f"\nTry: rename the column to {column}; needed are {', '.join(COLUMNS)}"
-    )
-
-
-def _number(path: Path, row: int, column: str, text: str) -> float:
-    """A cell as a number, or one sentence on what is wrong with it."""
-    where = f"{path}: row {row}, column {column}: "
-    try:
-        value = float(text)
-    except ValueError:
-        told = f"{text!r} is not a number" if text else "the cell is blank"
-        raise DataError(f"{where}{told}\nTry: digits with a decimal point, such as 5000 or 0.83, or delete the row") from None
-    if not math.isfinite(value):
-        raise DataError(f"{where}{text!r} is not a number to count with\nTry: put the number there, or delete the row")
-    if column in COUNTS and (value < 0 or value != int(value)):
-        raise DataError(f"{where}{text} is no count of training points\nTry: a whole number, 0 or more")
-    return value
+def _of_scales(rows: Sequence[int], score: NDArray[np.float64]) -> tuple[str, ...]:
+    """A sentence where one score looks like percent among shares."""
+    most, middle = float(score.max()), float(np.median(score))
+    if score.min() < 0 or most <= 1 or 1 < middle <= most <= _OUTLYING * middle:
+        return ()
+    others = "most scores lie in 0..1" if middle <= 1 else f"half of the scores are {middle:g} or less"
+    return (f"row {rows[int(score.argmax())]} is {most:g}, {others}: percent and shares mixed?",)
 
 
 def _of_study(path: Path) -> list[Scored]:
@@ -125,15 +86,23 @@ def _of_study(path: Path) -> list[Scored]:
     from littlehuman.study import series  # pandas comes with them
 
     frame = results.load(path)
-    found = [_of_cells(one.name, one.metric, one.complete) for one in series.split(frame)]
+    found = [_of_series(path, one) for one in series.split(frame)]
     if not found:
-        raise DataError(f"{path}: none of the {len(frame)} cells of this study is finished\nTry: the sweep's command again")
+        cells = "the only cell of this study is not" if len(frame) == 1 else f"none of the {len(frame)} cells of this study is"
+        raise DataError(f"{path}: {cells} finished\nTry: the sweep's command again")
     return found
 
 
-def _of_cells(name: str, metric: str, cells: pd.DataFrame) -> Scored:
-    n_synthetic, n_human, score = (cells[column].to_numpy(dtype=np.float64) for column in COLUMNS)
+def _of_series(path: Path, series: Series) -> Scored:
+    cells = series.complete
+    n_synthetic, n_human, score = (cells[column].to_numpy(dtype=np.float64) for column in score_csv.COLUMNS)
     shown = cells["human_in_prompts"].to_numpy(dtype=np.float64)[(n_synthetic > 0) & (n_human == 0)]
-    most = int(np.nan_to_num(shown).max(initial=0))
-    note = f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: their curve is not free of human data"
-    return Scored(name, n_synthetic, n_human, score, metric, (note,) if most else ())
+    most, absent = int(np.nan_to_num(shown).max(initial=0)), len(series.cells) - len(cells)
+    notes = []
+    if most:
+        notes.append(
+            f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: their curve is not free of human data"
+        )
+    if absent:
+        notes.append(f"{absent} of {len(series.cells)} cells {'is' if absent == 1 else 'are'} not complete and did not count")
+    return Scored(series.name, n_synthetic, n_human, score, series.metric, tuple(notes), f"{path}, series {series.name}")

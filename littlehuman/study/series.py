@@ -21,7 +21,7 @@ from littlehuman.store import digest, read_json
 
 AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
 _SAID = {"prompt_model": "twins by {}", "human_budget": "human budget {}", "protocol": "protocol {}", "filter": "filter {}"}
-_TELLING = ("test_dataset", "model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
+_TELLING = ("model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Series:
         """The dataset that is trained on."""
         return str(self.cells["dataset"].iloc[0])
 
+    @property
+    def place(self) -> str:
+        """What is trained on, and what is tested on where that is another dataset."""
+        return _place(self.cells.iloc[0])
+
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """Add `series`, and `kin`: the hash that a cell without twins shares with the series that it serves."""
@@ -61,6 +66,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     homes = _homes(frame["kin"], key, twinless)
     key = [homes.get(kin, own) if alone else own for kin, own, alone in zip(frame["kin"], key, twinless, strict=True)]
     names = _names({k: tree for k, tree, alone in sorted(zip(key, trees, twinless, strict=True), key=lambda row: not row[2]) if tree})
+    frame["series_id"] = key
     frame["series"] = [names.get(k) for k in key]
     frame["twinless"] = twinless
     return frame
@@ -71,11 +77,11 @@ def split(frame: pd.DataFrame) -> Iterator[Series]:
     placed = frame[frame["series"].notna()]
     twins = placed[~placed["twinless"]]
     alone = placed[placed["twinless"] & ~placed["kin"].isin(twins["kin"])]
-    for name, cells in pd.concat([twins, alone]).groupby("series", sort=True):
+    for _, cells in pd.concat([twins, alone]).groupby(["series", "series_id"], sort=True):
         shared = placed[placed["twinless"] & placed["kin"].isin(cells["kin"]) & ~placed["cell"].isin(cells["cell"])]
         family = pd.concat([cells, shared]).sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
         if (family["state"] == "done").any():
-            yield Series(str(name), family.reset_index(drop=True))
+            yield Series(str(cells["series"].iloc[0]), family.reset_index(drop=True))
 
 
 def _homes(kin: pd.Series, key: list[str], twinless: list[bool]) -> dict[str, str]:
@@ -108,18 +114,26 @@ def _names(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """The first three keys in which trees differ that have them; a tree without twins lacks some."""
+    """As many of the keys in which trees differ as tell them all apart; a tree without twins lacks some."""
     leaves = {key: dict(_leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in trees.items()}
     every = dict.fromkeys(leaf for own in leaves.values() for leaf in own)
-    telling = [leaf for leaf in every if len({str(own[leaf]) for own in leaves.values() if leaf in own}) > 1][:3]
-    return {key: [f"{leaf}={own[leaf]}" for leaf in telling if leaf in own] for key, own in leaves.items()}
+    told: dict[str, list[str]] = {key: [] for key in trees}
+    for leaf in every:
+        if len({tuple(words) for words in told.values()}) == len(told):
+            break
+        if len({str(own[leaf]) for own in leaves.values() if leaf in own}) > 1:
+            told = {key: [*words, *([f"{leaf}={leaves[key][leaf]}"] if leaf in leaves[key] else [])] for key, words in told.items()}
+    return told
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    tested = row.get("test_dataset")
+    return str(row["dataset"]) if tested is None or tested != tested else f"{row['dataset']} tested on {tested}"
 
 
 def _join(row: Mapping[str, Any], differing: list[str]) -> str:
     parts = {k: row[k] for k in differing if row.get(k) is not None}
-    tested = parts.pop("test_dataset", None)
-    first = f"{row['dataset']} tested on {tested}" if tested else str(row["dataset"])
-    return ", ".join([first, *(_SAID.get(key, "{}").format(value) for key, value in parts.items())])
+    return ", ".join([_place(row), *(_SAID.get(key, "{}").format(value) for key, value in parts.items())])
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

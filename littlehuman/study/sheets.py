@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
+from littlehuman.store import read_jsonl
 
 Floats = NDArray[np.float64]
 PREDICTIONS = "predictions.jsonl"
@@ -33,19 +34,20 @@ class Sheet:
 def of(cells: pd.DataFrame, metric: str) -> Sheet | None:
     """The sheet of complete cells that differ in the seed alone; None where the metric has no scores of single items.
 
-    Items that a run could not score are left out of every seed, so that means stay comparable.
+    Items that a run could not score are left out of every seed, so that means stay comparable; so is
+    a seed whose predictions are gone.
 
     Raises:
         DataError: when the cells were not tested on the same items.
     """
     ordered = cells.sort_values("seed").drop_duplicates("seed")
-    columns = [scores_of(Path(folder), metric) for folder in ordered["folder"]]
-    if not columns or any(column is None for column in columns):
+    columns = {int(seed): scores_of(Path(folder), metric) for seed, folder in zip(ordered["seed"], ordered["folder"], strict=True)}
+    found = {seed: column for seed, column in columns.items() if column is not None}
+    if not found:
         return None
-    found = [column for column in columns if column is not None]
-    common = _common([ids for ids, _ in found], ordered["folder"])
-    rows = [_pick(ids, values, common) for ids, values in found]
-    return Sheet(tuple(int(s) for s in ordered["seed"]), common, np.array(rows))
+    common = _common([ids for ids, _ in found.values()], ordered["folder"])
+    rows = [_pick(ids, values, common) for ids, values in found.values()]
+    return Sheet(tuple(found), common, np.array(rows))
 
 
 def paired(new: Sheet, base: Sheet) -> tuple[Floats, Floats]:
@@ -69,16 +71,36 @@ def scores_of(folder: Path, metric: str) -> tuple[tuple[str, ...], Floats] | Non
 
 @lru_cache(maxsize=8192)  # a report looks at one run several times
 def _read(file: Path, _stamp: int) -> dict[str, tuple[tuple[str, ...], Floats]]:
+    ids, columns = _columns(file)
+    found = {}
+    for name, values in columns.items():
+        kept = ~np.isnan(values)
+        found[name] = (ids if kept.all() else tuple(i for i, keep in zip(ids, kept, strict=True) if keep), values[kept])
+    return found
+
+
+def _columns(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
+    """Ids, and the scores by metric with NaN where an item has none."""
+    import pyarrow as pa
     from pyarrow import json as reader
 
-    table = reader.read_json(file, read_options=reader.ReadOptions(use_threads=False))
-    ids, scores = tuple(table["id"].to_pylist()), table["scores"].combine_chunks()
-    found = {}
-    for column in scores.type:
-        values = scores.field(column.name).to_numpy(zero_copy_only=False).astype(np.float64)
-        kept = ~np.isnan(values)
-        found[column.name] = (ids if kept.all() else tuple(i for i, keep in zip(ids, kept, strict=True) if keep), values[kept])
-    return found
+    whole = reader.ReadOptions(use_threads=False, block_size=max(file.stat().st_size, 1))  # a long answer may be longer than a block
+    try:
+        table = reader.read_json(file, whole, reader.ParseOptions(explicit_schema=pa.schema([("id", pa.string())])))
+    except pa.ArrowInvalid:  # half a surrogate pair in an answer, or a torn line
+        return _slowly(file)
+    scores = table["scores"].combine_chunks()
+    names = [field.name for field in scores.type]
+    return tuple(table["id"].to_pylist()), {n: scores.field(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in names}
+
+
+def _slowly(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
+    rows = [row for row in read_jsonl(file) if "id" in row and "scores" in row]
+    if not rows:
+        raise DataError(f"{file}: holds no predictions\nTry: remove this run's folder and run its cell again")
+    names = dict.fromkeys(name for row in rows for name in row["scores"])
+    nan = float("nan")
+    return tuple(str(row["id"]) for row in rows), {n: np.array([row["scores"].get(n, nan) for row in rows], dtype=float) for n in names}
 
 
 def _common(ids: Sequence[tuple[str, ...]], folders: Iterable[str]) -> tuple[str, ...]:

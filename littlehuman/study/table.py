@@ -37,7 +37,7 @@ def is_current(folder: Path) -> bool:
     """Whether the table was written after this run folder's last change: a re-issued sweep need not write it again."""
     table = folder.parent / "table.csv"
     try:
-        return all(table.stat().st_mtime_ns >= (folder / name).stat().st_mtime_ns for name in (STATUS, RESULT))
+        return all(table.stat().st_mtime_ns > (folder / name).stat().st_mtime_ns for name in (STATUS, RESULT))
     except OSError:
         return False
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from littlehuman.worth import exchange, fits
 from littlehuman.worth.curve import Curve, Range
 from littlehuman.worth.fits import Array
 
 NO_HELP = "more synthetic data does not help here: no finite equivalent"
+SAME_HUMANS = "the interval speaks of these human points: runs of one seed share them at every N, another draw may differ by more"
 
 
 def of_runs(ranked: Sequence[int], off_curve: int) -> list[str]:
@@ -34,7 +36,10 @@ def of_curve(curve: Curve) -> list[str]:
     said = []
     if not curve.rises:
         p = "" if curve.p is None else f", one-sided p = {curve.p:.2g}"
-        said.append(f"{NO_HELP} (slope a1 = {curve.log.parameters['a1']:.3g} per unit of ln x{p})")
+        slope = f"(slope a1 = {curve.log.parameters['a1']:.3g} per unit of ln x{p})"
+        chance = f"{len(curve.x)} runs with this scatter cannot tell a rise from chance {slope}"
+        unknown = f"not shown to rise, and no number can be named: {chance}, so as far as they show "
+        said.append(unknown + NO_HELP if curve.may_rise else f"{NO_HELP} {slope}")
     elif curve.p is None:
         said.append("two runs on synthetic points alone leave no scatter to judge the curve by: there is no interval")
     better = curve.levelling
@@ -49,25 +54,35 @@ def of_curve(curve: Curve) -> list[str]:
 
 def of_ceiling(h: int, s: Array, ceiling: float) -> list[str]:
     """A sentence on runs, by score `s`, that no amount of synthetic data reaches if the curve levels off."""
-    count = f"{int(np.sum(s > ceiling))} of {len(s)}"
-    return [f"{count} runs with {h:,} human points score above {ceiling:.4g}: no amount of synthetic data reaches them under that curve"]
+    runs = _counted(s > ceiling, f"{h:,} human points")
+    return [f"{runs} above {ceiling:.4g}: no amount of synthetic data reaches them under that curve"]
+
+
+def _counted(above: NDArray[np.bool_], points: str) -> str:
+    """`3 of 5 runs with 200 human points score`."""
+    if len(above) == 1:
+        return f"the one run with {points} scores"
+    return f"{int(np.sum(above))} of {len(above)} runs with {points} score"
 
 
 def of_equivalents(h: int, sizes: Array, median: float | None, ratio: Range, study: exchange.Study, curve: Curve) -> list[str]:
-    """Sentences on numbers that are negative, infinite, extrapolated, or that rest on few runs."""
+    """Sentences on numbers that are negative, infinite, extrapolated, or that rest on few runs or on one draw of human points."""
     said = []
     if median is not None and median < 0:
-        said.append(f"the human points were worth less than nothing extra: {h:,} of them match fewer synthetic points than the sets had")
+        chance = "" if ratio.high is not None and ratio.high < 0 else ", which may be chance"
+        less = f"the human points were worth less than nothing extra: {h:,} of them match fewer synthetic points than the sets had"
+        said.append(less + chance)
     if not np.isfinite(sizes).all():
-        count = f"{int(np.sum(~np.isfinite(sizes)))} of {len(sizes)}"
-        said.append(
-            f"{count} runs with human points score above what the curve reaches at {curve.far:,.0f} points: they have no finite equivalent"
-        )
+        runs = _counted(~np.isfinite(sizes), "human points")
+        said.append(f"{runs} above what the curve reaches at {curve.far:,.0f} points: no finite equivalent")
     elif np.mean(sizes > curve.x.max()) > 0.5:
         said.append(f"most equivalents lie beyond the largest set of synthetic points alone ({curve.x.max():,.0f}): they are extrapolated")
     if ratio.low is not None and ratio.high is None:
         said.append("the interval has no upper end: with so much scatter the true curve may be so flat that no synthetic data is enough")
     if study.pooled and curve.log.df:
         few = f"{len(study.n)} run{'s' * (len(study.n) > 1)} with {h:,} human points"
-        said.append(f"{few} cannot tell their own scatter: the interval takes it to be like the curve's, and is too narrow if it is larger")
+        own = "their own" if len(study.n) > 1 else "its own"
+        said.append(f"{few} cannot tell {own} scatter: the interval takes it to be like the curve's, and is too narrow if it is larger")
+    if ratio.low is not None:
+        said.append(SAME_HUMANS)
     return said

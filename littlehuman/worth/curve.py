@@ -52,6 +52,11 @@ class Curve:
         return self.log.parameters["a1"] > 0 and (self.p is None or self.p <= 0.05)
 
     @property
+    def may_rise(self) -> bool:
+        """Whether it goes up without that being shown: nothing is known then, as opposed to a curve that falls."""
+        return self.log.parameters["a1"] > 0 and not self.rises
+
+    @property
     def levelling(self) -> Fitted | None:
         """The curve that levels off, where it fits clearly better than the logarithm."""
         return fits.levelling_off(self.models)
@@ -111,11 +116,13 @@ def of(scored: Scored) -> Curve:
     runs, sizes = len(scored.score), np.unique(scored.n_synthetic[alone])
     mend = "\nTry: runs with n_human = 0 at two or more values of n_synthetic; the paper takes 1000, 2000, ..., 20000"
     if runs < 2:
-        raise DataError(f"{scored.name}: there is one run only (one row); a curve takes several{mend}")
+        raise DataError(f"{scored.place}: there is one run only (one row); a curve takes several{mend}")
     if not len(sizes):
-        raise DataError(f"{scored.name}: none of the {runs} runs is on synthetic points alone (n_human = 0, n_synthetic above 0){mend}")
+        raise DataError(f"{scored.place}: none of the {runs} runs is on synthetic points alone (n_human = 0, n_synthetic above 0){mend}")
     if len(sizes) < 2:
-        raise DataError(f"{scored.name}: all {int(alone.sum())} runs on synthetic points alone have n_synthetic = {sizes[0]:.0f}{mend}")
+        count = int(alone.sum())
+        have = "the only run on synthetic points alone has" if count == 1 else f"all {count} runs on synthetic points alone have"
+        raise DataError(f"{scored.place}: {have} n_synthetic = {sizes[0]:.0f}{mend}")
     x, y = scored.n_synthetic[alone], scored.score[alone]
     models = fits.compare(x, y)
     log = next(model for model in models if isinstance(model, Fitted) and model.name == "log")

@@ -22,7 +22,9 @@ Array = NDArray[np.float64]
 
 _STEPS = 12
 _CLOSE = 1e-3  # of ln x*: Newton's next step would be about its square
-FEW = 4  # with fewer residual degrees of freedom a variance says too little by itself
+# With one residual degree of freedom (or none) a variance says too little by itself. Pooling below 4 would be too short
+# where runs with human points scatter three times as much: 3 to 5 such runs covered 61-70 %, by themselves 93-96 %.
+FEW = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,7 @@ class Study:
 
     @property
     def pooled(self) -> bool:
-        """Whether the runs with human points are too few to know their own scatter."""
+        """Whether the runs with human points are too few to know their own scatter, and the curve's is taken with it."""
         return len(self.n) - self.ends < FEW
 
 
@@ -81,6 +83,10 @@ def draws(study: Study, count: int, rng: np.random.Generator) -> Array:
     a slope of 0 or below is +infinity: there more synthetic data reaches nothing.
     Both scatters are taken as independent: where a run with human points shares its synthetic
     ones with a run of the curve, the interval is rather too wide.
+
+    Which human points were drawn is not in it: runs of one seed have the same extra ones at every N
+    (`mixing`), so that what is special about them does not show as scatter. Where one draw shifts all
+    20 runs by a deviation of 0, 0.25, 0.5, 1 residual sd, the 95 % interval covers 97, 92, 82, 62 % in simulations.
     """
     curve = _fitted_curve(study)
     log_sizes = _log_sizes(study, _line(study, curve.log_size(study.s[:, None])))

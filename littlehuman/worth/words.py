@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from littlehuman.worth.curve import Curve, Range
 from littlehuman.worth.fits import Failed, Fitted
-from littlehuman.worth.valuation import Worth
+from littlehuman.worth.valuation import PointsNeeded, Worth
 
 if TYPE_CHECKING:
     from littlehuman.price import Price
@@ -22,7 +22,7 @@ def block(price: Price) -> str:
     runs = f"{len(curve.x)} runs on synthetic points alone, {sum(len(w.equivalents) for w in by_human)} with human points"
     lines = [f"{price.name}: {runs}", *_curve(curve, price.metric)]
     for worth in by_human:
-        lines += ["", *_worth(worth, price.metric)]
+        lines += ["", *_worth(worth, price.metric, curve)]
     if price.paid is not None and price.verdict is not None:
         verdict, because = price.verdict
         paid = f"{price.human_price:g} / {price.synthetic_price:g} = {_number(price.paid)}"
@@ -45,25 +45,35 @@ def _model(model: Fitted | Failed) -> str:
     return f"{model.name} {weight}" + ("" if model.ceiling is None else f", levels off at {model.ceiling:.3g}")
 
 
-def _worth(worth: Worth, metric: str) -> list[str]:
+def _worth(worth: Worth, metric: str, curve: Curve) -> list[str]:
     head = f"{f'+{worth.human_points:,} human':<17}"
     lines = [f"{head}{metric} {worth.lift.value:+.3g}{_interval(worth.lift)} above the curve at the same number of synthetic points"]
     needed, ratio = worth.points_needed, worth.price_ratio
     if needed is None or ratio is None:
-        return [*lines, f"{'':<17}no number of synthetic points is equivalent to them"]
+        none = "can be named for them" if curve.may_rise else "is equivalent to them"
+        return [*lines, f"{'':<17}no number of synthetic points {none}"]
+    return [*lines, f"{'':<17}{_equivalent(needed)}", f"{'price ratio':<17}{_ratio(ratio)}"]
+
+
+def _equivalent(needed: PointsNeeded) -> str:
+    if needed.mean is None and needed.p25 is None:  # and so the median, and the upper quartile
+        return "as good as infinitely many more synthetic points (mean, median and middle half of the runs)"
     quartiles = f"median {_number(needed.median)}, middle half {_number(needed.p25)} to {_number(needed.p75)}"
     fewer = needed.mean is not None and needed.mean < 0
     many = f"{_number(abs(needed.mean or 0))} fewer" if fewer else f"{_number(needed.mean)} more"
-    lines += [f"{'':<17}as good as {many} synthetic points (mean over runs; {quartiles})"]
+    return f"as good as {many} synthetic points (mean over runs; {quartiles})"
+
+
+def _ratio(ratio: Range) -> str:
+    """The break-even ratio; a threshold below 0 is none."""
     if ratio.value is None:
-        return [*lines, f"{'price ratio':<17}the human points are out of reach: no finite ratio can be named{_interval(ratio)}"]
+        return f"the human points are out of reach: no finite ratio can be named{_interval(ratio)}"
+    value = f"{_number(ratio.value)}{_interval(ratio)}"
     if ratio.high is not None and ratio.high <= 0:
-        return [
-            *lines,
-            f"{'price ratio':<17}synthetic data wins at any price: a human point is worth {_number(ratio.value)}{_interval(ratio)} of it",
-        ]
-    wins = f"synthetic data wins where a human label costs more than {_number(ratio.value)}{_interval(ratio)} times a synthetic point"
-    return [*lines, f"{'price ratio':<17}{wins}"]
+        return f"synthetic data wins at any price: the human points made the sets worse (ratio {value})"
+    if ratio.value <= 0:
+        return f"no worth of the human points can be shown: {value} synthetic points for each"
+    return f"synthetic data wins where a human label costs more than {value} times a synthetic point"
 
 
 def _interval(of: Range) -> str:

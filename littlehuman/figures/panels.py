@@ -1,0 +1,133 @@
+"""The two panels of one dataset and size: scores above, change against the smallest synthetic share below.
+
+In: lines of `reporting.lines` that share a facet, and how a figure lays out the shares. Out: drawn axes,
+and the legend's handles by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from littlehuman.figures import style, words
+from littlehuman.reporting import formatting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from littlehuman.reporting.lines import Line
+
+BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
+FLOOR = "always the commonest label"
+Pair = tuple["Axes", "Axes"]
+_SCORE, _CHANGE = ("mean", "low", "high"), ("relative", "relative_low", "relative_high")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """An axis of synthetic shares: where fractions lie (NaN: not on it), and what is written below it."""
+
+    places: Callable[[pd.Series], list[float]]
+    label: Callable[[Axes, Sequence[Line]], None]
+    start: float = 0.0  # the smallest share on it
+    most: int = 4  # facets a row
+    dodge: float = 0.0  # by how much lines stand beside each other, so that bars do not cover bars
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """What all facets of a figure share: the axis, the margin (0..1) and the look of each line's label."""
+
+    shares: Shares
+    delta: float
+    looks: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """How one line of a facet is drawn."""
+
+    look: dict[str, Any]
+    beside: float
+    band: bool
+
+
+def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: Sketch) -> dict[str, Any]:
+    """Draw both panels; returns the legend's handles by name."""
+    upper, lower = pair
+    handles = {line.label: _control(upper, line, sketch) for line in controls}
+    for nth, line in enumerate(lines):
+        beside = sketch.shares.dodge * (nth - (len(lines) - 1) / 2)
+        stroke = _Stroke(sketch.looks[line.label], beside, len(lines) <= BANDS)
+        handles[line.label] = _line(upper, _points(line, sketch, _SCORE), stroke)
+        _line(lower, _points(line, sketch, _CHANGE), stroke)
+        crosses = [x for x in sketch.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
+        style.cross(upper, crosses, stroke.look["color"])
+    for floor in sorted({line.floor for line in lines if line.floor is not None}):
+        handles[FLOOR] = upper.axhline(100 * floor, color=words.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
+    _margin(lower, lines, sketch.delta)
+    words.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
+    upper.tick_params(labelbottom=False)
+    upper.sharex(lower)
+    sketch.shares.label(lower, lines)
+    return handles
+
+
+def name_scores(pair: Pair, metric: str) -> None:
+    """Write the metric beside both panels."""
+    pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
+    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
+
+
+def seeds_behind(line: Line, *, changes: bool) -> pd.Series:
+    """Numbers of seeds behind the scores of a line, or behind its changes: the seeds that both shares have."""
+    seeds = line.table["seeds"].astype(float)
+    return line.table["pairs"].astype(float).fillna(seeds) if changes else seeds
+
+
+def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
+    """A line that breaks at gaps, hollow where it has fewer seeds; caps for the interval, and a light band between them."""
+    look, x = stroke.look, points["x"] + stroke.beside
+    if stroke.band:
+        axes.fill_between(x, points["low"], points["high"], color=look["color"], alpha=0.10, linewidth=0)
+    bars = [points["value"] - points["low"], points["high"] - points["value"]]
+    axes.errorbar(x, points["value"], yerr=bars, fmt="none", ecolor=look["color"], elinewidth=0.8, capsize=2, capthick=0.8)
+    drawn = axes.plot(x, points["value"], **look)[0]
+    if (thin := points["thin"]).any():
+        axes.plot(x[thin], points["value"][thin], **{**look, "linestyle": "none"}, markerfacecolor="white", zorder=3)
+    return drawn
+
+
+def _control(axes: Axes, line: Line, sketch: Sketch) -> Any:
+    points = _points(line, sketch, _SCORE)
+    return axes.plot(points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4)[0]
+
+
+def _points(line: Line, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
+    """Place `x`, percent `value`, `low`, `high` and whether it is `thin` of seeds, along the axis.
+
+    The fraction that is compared with has change 0, and gaps are NaN.
+    """
+    table = line.table.assign(thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max())
+    table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.gaps)})]).sort_values("synth_frac")
+    if columns == _CHANGE:
+        table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
+    told = {name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)}
+    points = pd.DataFrame({"x": sketch.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
+    return points[points["x"].notna()].reset_index(drop=True)
+
+
+def _margin(axes: Axes, lines: Sequence[Line], delta: float) -> None:
+    """Zero, and where the score has lost `delta` (absolute), for each different score that is compared with."""
+    axes.axhline(0, color=words.DARK, linewidth=0.8)
+    if all(line.table["relative"].isna().all() for line in lines):
+        told = words.wrapped("no relative change can be said", words.room(axes) * words.SMALL)
+        axes.text(0.5, 0.75, told, transform=axes.transAxes, ha="center", va="center", color=words.DARK)
+        axes.set_yticks([0])
+    for base in sorted({round(float(line.table["mean"].iloc[0]), 4) for line in lines}):
+        if base > 0:
+            axes.axhline(-100 * delta / base, color=words.DARK, linewidth=0.8, linestyle=(0, (1, 2)))

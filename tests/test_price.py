@@ -139,7 +139,7 @@ def _coverage_of_few(runs: int, studies: int = 300) -> float:
     return hits / studies
 
 
-@pytest.mark.parametrize("runs", [3, 5])
+@pytest.mark.parametrize("runs", [3, 4])
 def test_three_runs_with_human_points_are_enough_to_tell_that_they_scatter_more(runs: int) -> None:
     assert 0.91 <= _coverage_of_few(runs) <= 0.98
 
@@ -233,7 +233,7 @@ def test_a_worth_that_may_be_nothing_is_no_threshold_below_nothing() -> None:
     ratio = told.as_json()["price_ratio"]
     assert ratio["low"] < ratio["value"] <= 0 < ratio["high"]
     assert "no worth of the human points can be shown: -" in told.text() and "costs more than -" not in told.text()
-    assert "which may be chance" in " ".join(told.warnings) or (told.as_json()["points_needed"]["median"] or 0) >= 0
+    assert told.as_json()["points_needed"]["median"] < 0 and "which may be chance" in " ".join(told.warnings)
 
 
 def test_the_verdict_is_open_where_the_curve_levels_off_and_no_lift_is_shown() -> None:

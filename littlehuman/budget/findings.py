@@ -70,8 +70,8 @@ def _of_gains(plan: Plan) -> Iterator[str]:
     if max(human.tried.high, synthetic.tried.high) <= 0:
         yield f"neither kind of points is shown to help ({_change('synthetic', synthetic)}; {_change('human', human)}): {no_reason}"
     else:
-        yield from _of_gain("synthetic", synthetic, "human labels only", reach.synthetic[0])
-        yield from _of_gain("human", human, "synthetic points only", reach.human[0])
+        yield from _of_gain("synthetic", synthetic, human.shown, "human labels only", reach.synthetic[0])
+        yield from _of_gain("human", human, synthetic.shown, "synthetic points only", reach.human[0])
         if not (human.shown or synthetic.shown):
             yield f"neither kind of points is known to raise the score: {no_reason}"
     if human.shown or synthetic.shown:
@@ -80,14 +80,16 @@ def _of_gains(plan: Plan) -> Iterator[str]:
     yield "the plan is the cheapest mixture these runs speak of" if plan.buys_the_cheapest else gets
 
 
-def _of_gain(kind: str, gain: Gain, without: str, fewest: int) -> Iterator[str]:
+def _of_gain(kind: str, gain: Gain, other_helps: bool, without: str, fewest: int) -> Iterator[str]:
+    """What one kind brings; to buy the other one instead is advised only where that is known to help."""
     if gain.shown:
         return
     if gain.tried.high > 0:
         yield f"no gain from {kind} points can be shown: {_change(kind, gain)}"
         return
     goods = without if fewest == 0 else f"no more {kind} points than the fewest tried"
-    yield f"{kind} points do not help here ({_change(kind, gain)}): buy {goods}"
+    advice = f": buy {goods}" if other_helps or fewest else ""
+    yield f"{kind} points do not help here ({_change(kind, gain)}){advice}"
 
 
 def _change(kind: str, gain: Gain) -> str:

@@ -127,6 +127,8 @@ def _one_worth(one: Tradeoff) -> str:
     ratio = worth.price_ratio
     if ratio.value is None:
         return f"{name}: {count(worth.human_points)} human points are beyond any number of synthetic points that can be named."
+    if ratio.value <= 0:
+        return f"{name}: no worth of the {count(worth.human_points)} human points beside synthetic ones can be shown."
     high = "without upper end" if ratio.high is None else f"to {_whole(ratio.high)}"
     bounds = "no interval" if ratio.low is None else f"95 % interval {_whole(ratio.low)} {high}"
     verdict = f" At your prices: {one.price.verdict[0]}." if one.price.verdict else ""

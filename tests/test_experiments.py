@@ -19,13 +19,14 @@ from littlehuman.identity import cell_name, run_id, scientific
 NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
 
-def cells(name: str, *overrides: str) -> list[RunConfig]:
-    """The typed configs that the sweep of an experiment expands to."""
+def cells(name: str, *overrides: str, corners: bool = False) -> list[RunConfig]:
+    """The typed configs that the sweep of an experiment expands to; with `corners` those at the ends of its axes."""
     with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
         first = compose("config", overrides=[f"experiment={name}", *overrides], return_hydra_config=True)
         params: dict[str, Any] = dict(first.hydra.sweeper.params)
         parsed = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
         axes = [[f"{o.key_or_group}={v}" for v in (o.sweep_string_iterator() if o.is_sweep_override() else [o.value()])] for o in parsed]
+        axes = [[axis[0], axis[-1]] if corners and len(axis) > 1 else axis for axis in axes]
         chosen = [[f"experiment={name}", *axis, *overrides] for axis in product(*axes)]
         return [configs.from_hydra(compose("config", overrides=o)) for o in chosen]
 
@@ -37,8 +38,8 @@ def test_there_is_one_experiment_for_each_figure_and_table_of_the_paper() -> Non
 
 @pytest.mark.parametrize("protocol", ["recommended", "paper", "code"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_cell_of_every_experiment_is_a_valid_run_under_every_protocol(name: str, protocol: str) -> None:
-    found = cells(name, f"protocol={protocol}") if name != "tradeoff" else cells(name, f"protocol={protocol}")[::7]
+def test_every_experiment_is_made_of_valid_runs_under_every_protocol(name: str, protocol: str) -> None:
+    found = cells(name, f"protocol={protocol}", corners=True)
     assert len(found) > 1 and {cell.protocol.name for cell in found} == {protocol}
     assert {cell.study for cell in found} == {name}
 
@@ -50,9 +51,9 @@ def test_an_experiment_says_which_figure_it_is(name: str) -> None:
 
 
 def test_scifact_brings_its_smaller_sizes_by_itself() -> None:
-    assert {cell.size for cell in cells("scale", "dataset=scifact")} == {300, 100}
-    assert {cell.size for cell in cells("scale", "dataset=wanli")} == {3000, 1000}
-    added = cells("tradeoff", "dataset=scifact")
+    assert {cell.size for cell in cells("scale", "dataset=scifact", corners=True)} == {300, 100}
+    assert {cell.size for cell in cells("scale", "dataset=wanli", corners=True)} == {3000, 1000}
+    added = cells("tradeoff", "dataset=scifact", corners=True)
     assert {cell.extra_human for cell in added} == {0, 20} and max(cell.size for cell in added) == 700
 
 

@@ -2,5 +2,5 @@
 
     results.load -> series (what belongs together) -> sheets (scores of single test items) -> comparisons
 
-`table` rewrites `table.csv`, `scored` reads (n_synthetic, n_human, score) of a study or, with `score_csv`, of a table, `analysis` compares the texts.
+`table` rewrites `table.csv`, `scored` reads (n_synthetic, n_human, score), of a CSV by `score_csv`; `analysis` compares the texts.
 """

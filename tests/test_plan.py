@@ -163,8 +163,9 @@ def test_a_score_above_the_level_of_the_synthetic_only_runs_is_not_promised_in_s
     lie = (FEVER[0], FEVER[1])
     made = plan.of(scored(LEVELS_OFF, lie=lie), 0.8, 0.02, budget=500)
     assert made.best and made.best.score.value > 0.86  # the truth is 0.85
+    assert made.best.n_synthetic <= 20_000  # though twice as many are within reach, and paid for
     said = next(f for f in strict(made)["findings"] if CEILING in f)
-    assert "level off at 0.8" in said and "do not buy more synthetic points than the largest number tried (20,000)" in said
+    assert "level off at 0.8" in said and "no more synthetic points are proposed than were tried (20,000)" in said
     below = plan.of(scored(LEVELS_OFF, lie=lie), 0.8, 0.02, budget=60)
     rising = plan.of(scored(TRUTHS["exchange"], lie=lie), 0.8, 0.02, budget=500)
     assert CEILING not in below.text() and CEILING not in rising.text()

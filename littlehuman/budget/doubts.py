@@ -24,12 +24,12 @@ def of(surface: Surface, scored: Scored, best: Purchase) -> Iterator[str]:
     if p is not None and p < UNLIKELY:
         likely = f"p = {p:.2g}" if p >= 1e-6 else "p < 1e-6"
         yield f"none of the shapes fits these runs ({likely}): do not rely on the scores predicted here"
-    level = _ceiling(scored)
+    level = ceiling(scored)
     if level is not None and best.score.value > level:
         most = int(scored.n_synthetic.max())
         yield (
-            f"the synthetic-only runs level off at {level:.4g}: this surface has no ceiling; "
-            f"do not buy more synthetic points than the largest number tried ({most:,})"
+            f"the synthetic-only runs level off at {level:.4g}, and this surface has no ceiling: its scores are too high, "
+            f"and no more synthetic points are proposed than were tried ({most:,})"
         )
     if not np.any((scored.n_synthetic >= best.n_synthetic) & (scored.n_human >= best.n_human)):
         yield "the plan lies beyond every run (none has at least as many points of both kinds): its score is extrapolated"
@@ -57,7 +57,7 @@ def lack_of_fit(surface: Surface, scored: Scored) -> float | None:
     return float(stats.f.sf(between / df_between / (within / df_within), df_between, df_within))
 
 
-def _ceiling(scored: Scored) -> float | None:
+def ceiling(scored: Scored) -> float | None:
     """Where the runs on synthetic points alone level off; None where they do not, or are too few for a curve."""
     from littlehuman.worth import curve  # scipy takes its time: not for --help
 

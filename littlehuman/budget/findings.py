@@ -122,7 +122,8 @@ def _of_unspent(plan: Plan) -> Iterator[str]:
 def _why_unspent(plan: Plan, unspent: float) -> str:
     """For each kind of points, why the plan has not more of it; "limit" only where every kind that still helps is at its own."""
     assert plan.best and plan.reach and plan.human and plan.synthetic
-    beyond = f"nothing beyond {plan.question.reach:g} times the largest tried numbers is proposed"
+    most = f"{plan.reach.human[1]:,} human, {plan.reach.synthetic[1]:,} synthetic points"
+    beyond = f"nothing is proposed beyond what these runs speak of ({most})"
     kinds = (
         ("human", plan.human, plan.best.n_human >= plan.reach.human[1], plan.question.human_price),
         ("synthetic", plan.synthetic, plan.best.n_synthetic >= plan.reach.synthetic[1], plan.question.synthetic_price),

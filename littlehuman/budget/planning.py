@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from littlehuman.budget import advice, findings, gain, purchase, surface, words
+from littlehuman.budget import advice, doubts, findings, gain, purchase, surface, words
 from littlehuman.budget.advice import NextCell
 from littlehuman.budget.buying import Prices, Reach, highest, least, reach_of
 from littlehuman.budget.gain import Gain
@@ -137,6 +137,8 @@ def _planned(scored: Scored, question: Question) -> Plan:
         return _refusal(scored, question, [f"no surface can be fitted ({error})"])
     prices = Prices(question.human_price, question.synthetic_price)
     reach = reach_of(scored.n_synthetic, scored.n_human, question.reach)
+    if doubts.ceiling(scored) is not None:  # no shape has a ceiling: beyond the runs it would promise what is not there
+        reach = replace(reach, synthetic=(reach.synthetic[0], int(scored.n_synthetic.max())))
     most = purchase.buy(fitted, *highest(fitted, reach), prices)
     choice, cost = _choice(fitted, question, prices, reach)
     cheapest = purchase.buy(fitted, *least(prices, reach), prices)

@@ -82,7 +82,9 @@ def test_nothing_beyond_reach_is_proposed_and_what_stays_unspent_is_said() -> No
     made = plan.of(scored(), 0.8, 0.02, budget=5000)
     assert bought(made) == (16000, 1000)
     assert made.unspent == pytest.approx(5000 - 800 - 320)
-    assert any("3,880.00 of the budget stays unspent: nothing beyond 2 times" in finding for finding in made.findings)
+    assert any(
+        "3,880.00 of the budget stays unspent: nothing is proposed beyond what these runs speak of" in finding for finding in made.findings
+    )
     assert bought(plan.of(scored(), 0.8, 0.02, budget=5000, reach=1)) == (8000, 500)
 
 
@@ -91,7 +93,9 @@ def test_money_that_one_kind_could_take_is_no_matter_of_the_limit_where_that_kin
     made = plan.of(scored(HARM, lie=(lie[0], lie[1])), 0.8, 0.02, budget=500)
     assert bought(made) == (500, 400)
     said = next(f for f in made.findings if "stays unspent" in f)
-    assert "human points are at their limit (nothing beyond 2 times" in said and said.endswith("more synthetic points do not help")
+    assert "human points are at their limit (nothing is proposed beyond what these runs speak of" in said and said.endswith(
+        "more synthetic points do not help"
+    )
     made = plan.of(scored(BOTH_HARM, lie=(lie[0], lie[1])), 0.8, 0.02, budget=500)
     assert "limit" not in " ".join(made.findings)
 

@@ -41,6 +41,7 @@ class Price:
     valuation: Valuation
     human_price: float | None = None
     synthetic_price: float | None = None
+    protocol: str = ""
 
     @property
     def headline(self) -> Worth | None:
@@ -67,7 +68,7 @@ class Price:
         curve = self.valuation.curve
         fit = {**curve.log.parameters, "residual_sd": curve.log.residual_sd, "p_rising": curve.p}
         runs = {"synthetic_only": len(curve.x), "with_human": sum(len(w.equivalents) for w in self.valuation.by_human)}
-        told: dict[str, Any] = {"name": self.name, "metric": self.metric, "runs": runs, "fit": fit}
+        told: dict[str, Any] = {"name": self.name, "metric": self.metric, "protocol": self.protocol or None, "runs": runs, "fit": fit}
         told |= _worth_as_json(self.headline)
         if len(self.valuation.by_human) > 1:
             told["by_human"] = [_worth_as_json(worth) | {"warnings": list(worth.warnings)} for worth in self.valuation.by_human]
@@ -94,7 +95,7 @@ def of(scored: Scored, human_price: float | None = None, synthetic_price: float 
     _check_prices(human_price, synthetic_price)
     from littlehuman.worth import valuation  # scipy takes its time: not for --help
 
-    return Price(scored.name, scored.metric, valuation.of(scored), human_price, synthetic_price)
+    return Price(scored.name, scored.metric, valuation.of(scored), human_price, synthetic_price, scored.protocol)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -281,3 +281,9 @@ def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:
 def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None:
     page = _write(write_study(tmp_path, fractions=(0.0, 0.9), failing={(0.9, 0): "x" * 5000}, absent=[(0.9, 1)]))
     assert "x" * 300 in page.html and "x" * 400 not in page.html and ">nan<" not in page.html
+
+
+def test_what_two_seeds_can_not_show_of_other_seeds_is_still_said_of_these_models(tmp_path: Path) -> None:
+    steep = {"truth": lambda human, synthetic: 0.8 if human else 0.5, "items": 400}
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **steep))  # type: ignore[arg-type]
+    assert any("no difference is shown" in s and "these trained models do differ on other test items (p < 0.001" in s for s in said)

@@ -49,6 +49,7 @@ class Plan:
     human: Gain | None = None
     synthetic: Gain | None = None
     notes: tuple[str, ...] = NOTES
+    protocol: str = ""
 
     @property
     def best(self) -> Purchase | None:
@@ -190,4 +191,4 @@ def _checks(plan: Plan, scored: Scored) -> tuple[NextCell, ...]:
 def _with_notes(plan: Plan, scored: Scored, untrained: int) -> Plan:
     some = "1 run without any training points is" if untrained == 1 else f"{untrained} runs without any training points are"
     left = (f"{some} left out: the surfaces are logarithms",) if untrained else ()
-    return replace(plan, notes=(*NOTES, *scored.notes, *left))
+    return replace(plan, notes=(*NOTES, *scored.notes, *left), protocol=scored.protocol)

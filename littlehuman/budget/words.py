@@ -20,7 +20,7 @@ def text(plan: Plan) -> str:
     question = plan.question
     asked = [f"for {question.budget:,.2f}"] if question.budget is not None else []
     asked += [f"for a score of {question.target:g}"] if question.target is not None else []
-    runs = f"{plan.runs} run{'s' * (plan.runs != 1)}"
+    runs = f"{plan.runs} run{'s' * (plan.runs != 1)}" + (f", protocol {plan.protocol}" if plan.protocol else "")
     lines = [
         f"{plan.name}: what to buy {' and '.join(asked)}",
         f"  {runs}; a human label costs {question.human_price:g}, a synthetic point {question.synthetic_price:g}",
@@ -57,6 +57,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
     best = choice.best.as_json() | {"unspent": plan.unspent} if choice else None
     return {
         "name": plan.name,
+        "protocol": plan.protocol or None,
         "runs": plan.runs,
         "human_price": question.human_price,
         "synthetic_price": question.synthetic_price,

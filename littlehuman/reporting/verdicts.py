@@ -79,7 +79,16 @@ def _verdict(row: Any, delta: float) -> str:
         return f"{head}a loss of {points(delta)} or more is ruled out ({equals(row.at_most)})"
     if sure:
         return f"a {'loss' if row.change < 0 else 'gain'}{of_what}{p}"
-    return f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded"
+    return (
+        f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
+    )
+
+
+def _these(row: Any) -> str:
+    """Where few seeds hide what other test items would show again of these very models."""
+    if absent(row.p) or absent(row.p_items) or row.p_items >= ALPHA:
+        return ""
+    return f"; these trained models do differ on other test items ({equals(row.p_items)}, unadjusted): more seeds would tell more"
 
 
 def _power(detectable: float | None) -> str:

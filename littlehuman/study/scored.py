@@ -27,7 +27,7 @@ _OUTLYING = 20  # times the median score
 class Scored:
     """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know.
 
-    `source` is the file, or the study and its series, for messages.
+    `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Scored:
     metric: str = "score"
     notes: tuple[str, ...] = ()
     source: str = ""
+    protocol: str = ""
 
     @property
     def place(self) -> str:
@@ -105,4 +106,4 @@ def _of_series(path: Path, series: Series) -> Scored:
         )
     if absent:
         notes.append(f"{absent} of {len(series.cells)} cells {'is' if absent == 1 else 'are'} not complete and did not count")
-    return Scored(series.name, n_synthetic, n_human, score, series.metric, tuple(notes), f"{path}, series {series.name}")
+    return Scored(series.name, n_synthetic, n_human, score, series.metric, tuple(notes), f"{path}, series {series.name}", series.protocol)

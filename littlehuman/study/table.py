@@ -45,11 +45,11 @@ def is_current(folder: Path) -> bool:
 def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """The table for reading: knobs that differ between cells, and each score with its interval."""
     metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
-    differing = [k for k in (*GROUPS, *NUMBERS) if len({str(row[k]) for row in table if k in row}) > 1]
-    header = ["cell", "state", *differing, "n_human", "n_synthetic", *metrics]
+    differing = [k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1]
+    header = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for row in table:
-        cells = [row.get(key, "") for key in ("cell", "state", *differing, "n_human", "n_synthetic")]
+        cells = [row.get(key, "") for key in ("cell", "state", "protocol", *differing, "n_human", "n_synthetic")]
         lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
     problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
     return "\n".join(lines) + "\n" + "".join(problems)

@@ -20,7 +20,8 @@ def block(price: Price) -> str:
     """One series in a few lines."""
     curve, by_human = price.valuation.curve, price.valuation.by_human
     runs = f"{len(curve.x)} runs on synthetic points alone, {sum(len(w.equivalents) for w in by_human)} with human points"
-    lines = [f"{price.name}: {runs}", *_curve(curve, price.metric)]
+    under = f", protocol {price.protocol}" if price.protocol else ""
+    lines = [f"{price.name}: {runs}{under}", *_curve(curve, price.metric)]
     for worth in by_human:
         lines += ["", *_worth(worth, price.metric, curve)]
     if price.paid is not None and price.verdict is not None:

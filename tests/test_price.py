@@ -430,7 +430,17 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
 def _cells(series: str, scored: Scored, **more: Any) -> list[dict[str, Any]]:
     kinds = zip(scored.n_synthetic, scored.n_human, scored.score, strict=True)
     return [
-        {"state": "done", "series": series, "metric": "accuracy", "n_synthetic": n, "n_human": h, "score": s, **more} for n, h, s in kinds
+        {
+            "state": "done",
+            "series": series,
+            "metric": "accuracy",
+            "protocol": "recommended",
+            "n_synthetic": n,
+            "n_human": h,
+            "score": s,
+            **more,
+        }
+        for n, h, s in kinds
     ]
 
 
@@ -450,7 +460,15 @@ def test_a_real_study_is_read_with_its_counts_and_one_series_per_prompt_model(tm
 def test_a_study_has_one_answer_per_series_from_its_finished_cells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failed = {"state": "failed", "series": "boats", "metric": None, "n_synthetic": None, "n_human": None, "score": None}
+    failed = {
+        "state": "failed",
+        "series": "boats",
+        "metric": None,
+        "protocol": "recommended",
+        "n_synthetic": None,
+        "n_human": None,
+        "score": None,
+    }
     one_size = [cell for cell in _cells("rafts", _worth_k(9.0)) if cell["n_synthetic"] == 1000]
     boats = _cells("boats", _worth_k(50.0), human_in_prompts=7)
     _study(monkeypatch, *boats, failed, *_cells("ferries", _worth_k(88.0)), *one_size)

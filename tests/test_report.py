@@ -284,6 +284,6 @@ def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None
 
 
 def test_what_two_seeds_can_not_show_of_other_seeds_is_still_said_of_these_models(tmp_path: Path) -> None:
-    steep = {"truth": lambda human, synthetic: 0.8 if human else 0.5, "items": 400}
-    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **steep))  # type: ignore[arg-type]
-    assert any("no difference is shown" in s and "these trained models do differ on other test items (p < 0.001" in s for s in said)
+    less = {"truth": lambda human, synthetic: 0.8 if human else 0.7, "items": 400}
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **less))  # type: ignore[arg-type]
+    assert any("no difference is shown" in s and "these trained models do differ on other test items (p" in s for s in said)

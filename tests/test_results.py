@@ -99,9 +99,9 @@ def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
 def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:
     text = study_table.markdown(results.rows(study))
     lines = text.splitlines()
-    assert lines[0] == "| cell | state | seed | n_human | n_synthetic | squad_f1 | exact_match |"
-    assert lines[2] == "| a-done | done | 0 | 2 | 2 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] |"
-    assert lines[3] == "| b-failed | failed | 1 |  |  |  |  |"
+    assert lines[0] == "| cell | state | protocol | seed | n_human | n_synthetic | squad_f1 | exact_match |"
+    assert lines[2] == "| a-done | done | recommended | 0 | 2 | 2 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] |"
+    assert lines[3] == "| b-failed | failed | recommended | 1 |  |  |  |  |"
     assert "b-failed: claims.csv: no column 'claim'" in text
 
 

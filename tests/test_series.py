@@ -11,7 +11,7 @@ from study_factory import write_study
 from littlehuman import results
 from littlehuman.errors import DataError
 from littlehuman.store import read_json, read_jsonl, write_json, write_jsonl
-from littlehuman.study import comparisons, series, sheets
+from littlehuman.study import comparisons, gaps, series, sheets
 
 
 @pytest.fixture
@@ -68,15 +68,15 @@ def test_a_table_over_seeds_has_the_mean_of_every_metric_and_an_interval(study: 
 
 def test_failed_and_absent_cells_are_listed_as_missing(study: Path) -> None:
     frame = results.load(study)
-    found = comparisons.missing(frame)
+    found = gaps.missing(frame)
     assert list(found["state"]) == ["failed", "failed"] and found["error"].str.contains("not recorded").all()
     gone = frame.drop(frame[(frame["synth_frac"] == 1) & (frame["n_train"] == 8) & (frame["seed"] == 1) & frame["synthetic"]].index)
-    absent = comparisons.missing(gone)
+    absent = gaps.missing(gone)
     assert sorted(zip(absent["state"], absent["seed"], strict=True)) == [("failed", 0), ("failed", 1), ("not run", 1)]
 
 
 def test_a_sweep_over_sizes_with_one_seed_is_not_missing_the_seeds_of_another_sweep(study: Path) -> None:
-    found = comparisons.missing(results.load(study))
+    found = gaps.missing(results.load(study))
     assert set(found["n_train"]) == {8}
 
 

@@ -21,7 +21,7 @@ from littlehuman.reporting import accounts
 from littlehuman.reporting.formatting import shortened
 from littlehuman.reporting.lines import Line, added, lines_of
 from littlehuman.store import read_json
-from littlehuman.study import analysis, comparisons, scored
+from littlehuman.study import analysis, comparisons, gaps, scored
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def gather(study: Path, *, delta: float, metric: str | None = None, prices: tupl
         over_seeds=comparisons.over_seeds(frame),
         cost=accounts.cost(frame),
         audit=accounts.audit(frame, finished),
-        missing=comparisons.missing(frame),
+        missing=gaps.missing(frame),
         versions=tuple(sorted({f"{name} {v}" for r in finished.values() for name, v in r.get("versions", {}).items() if v != "absent"})),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=delta,

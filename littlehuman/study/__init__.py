@@ -2,5 +2,6 @@
 
     results.load -> series (what belongs together) -> sheets (scores of single test items) -> comparisons
 
-`table` rewrites `table.csv`, `scored` reads (n_synthetic, n_human, score), of a CSV by `score_csv`; `analysis` compares the texts.
+`gaps` lists what is missing, `table` rewrites `table.csv`, `analysis` compares the texts, and `scored` reads
+(n_synthetic, n_human, score), of a CSV by `score_csv`.
 """

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from littlehuman.errors import DataError
 from littlehuman.results import RESULT
 from littlehuman.store import digest, read_json
+from littlehuman.study.series import leaves
 from littlehuman.study.sides import Measure, Shares, measure, shares
 from littlehuman.texts import TEXTS
 
@@ -111,21 +112,13 @@ def _alike(knobs: Mapping[str, Any]) -> dict[str, Any]:
 def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """The groups' names; where two have the same, the settings that tell them apart follow."""
     plain = [" / ".join(str(knobs[group].get("name", "?")) for group in _GROUPS) for knobs in groups]
-    leaves = [dict(_leaves(knobs)) for knobs in groups]
+    settings = [dict(leaves(knobs)) for knobs in groups]
     told = []
-    for name, mine in zip(plain, leaves, strict=True):
-        others = [other for other_name, other in zip(plain, leaves, strict=True) if other_name == name]
+    for name, mine in zip(plain, settings, strict=True):
+        others = [other for other_name, other in zip(plain, settings, strict=True) if other_name == name]
         keys = sorted(key for key in {k for other in others for k in other} if len({str(other.get(key)) for other in others}) > 1)
         told.append(name + (f" ({', '.join(f'{key}={str(mine.get(key))[:30]}' for key in keys)})" if keys else ""))
     return told
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:

@@ -34,8 +34,9 @@ def _missing(series: Series) -> Iterator[dict[str, Any]]:
         place = grid.setdefault((cell.n_train, cell.extra_human, cell.synthetic, cell.synth_frac), {})
         if cell.seed not in place or cell.state == "done":
             place[cell.seed] = cell
+    seeds = sorted({seed for place in grid.values() for seed in place})
     for key, cells in grid.items():
-        for seed in sorted({s for place in grid.values() for s in place}):
+        for seed in seeds:
             cell = cells.get(seed)
             if (cell is None and _expected(seed, key, grid)) or (cell is not None and cell.state != "done"):
                 state, error = ("not run", None) if cell is None else (cell.state, cell.error)

@@ -115,14 +115,14 @@ def _names(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     """As many of the keys in which trees differ as tell them all apart; a tree without twins lacks some."""
-    leaves = {key: dict(_leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in trees.items()}
-    every = dict.fromkeys(leaf for own in leaves.values() for leaf in own)
+    values = {key: dict(leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in trees.items()}
+    every = dict.fromkeys(leaf for own in values.values() for leaf in own)
     told: dict[str, list[str]] = {key: [] for key in trees}
     for leaf in every:
         if len({tuple(words) for words in told.values()}) == len(told):
             break
-        if len({str(own[leaf]) for own in leaves.values() if leaf in own}) > 1:
-            told = {key: [*words, *([f"{leaf}={leaves[key][leaf]}"] if leaf in leaves[key] else [])] for key, words in told.items()}
+        if len({str(own[leaf]) for own in values.values() if leaf in own}) > 1:
+            told = {key: [*words, *([f"{leaf}={values[key][leaf]}"] if leaf in values[key] else [])] for key, words in told.items()}
     return told
 
 
@@ -136,9 +136,10 @@ def _join(row: Mapping[str, Any], differing: list[str]) -> str:
     return ", ".join([_place(row), *(_SAID.get(key, "{}").format(value) for key, value in parts.items())])
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a nested mapping under dotted keys."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
     else:
         yield path, value

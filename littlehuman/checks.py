@@ -12,7 +12,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from littlehuman.errors import Problem, did_you_mean
-from littlehuman.groups import ALL_LINEAR, Architecture, Head
+from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
+from littlehuman.wording import fields_of, unknown_fields
 
 if TYPE_CHECKING:
     from littlehuman.config import RunConfig
@@ -30,9 +31,28 @@ _LIMITS = {  # key -> smallest and largest value
     "prompt_model.temperature": (0, math.inf),
     "prompt_model.top_p": (0, 1),
     "prompt_model.batch_size": (1, math.inf),
+    "prompt_model.requests_per_minute": (1, math.inf),
+    "prompt_model.tokens_per_minute": (1, math.inf),
+    "prompt_model.max_usd": (0, math.inf),
+    "prompt_model.batch_requests": (1, math.inf),
+    "prompt_model.batch_mb": (1, math.inf),
+    "prompt_model.poll_s": (0, math.inf),
+    "prompt_model.price.batch_share": (0, 1),
+    "strategy.attempts": (1, math.inf),
+    "filter.rules.min_words": (1, math.inf),
+    "filter.rules.max_words": (1, math.inf),
+    "filter.rules.max_answer_words": (1, math.inf),
+    "filter.rules.near_duplicates": (0.1, 1),
+    "filter.round_trip.min_f1": (0, 1),
+    "filter.round_trip.max_tokens": (1, math.inf),
+    "filter.judge.min_score": (1, 5),
+    "filter.judge.max_tokens": (1, math.inf),
     "metrics.bootstrap": (100, math.inf),
     "launch.micro_batch": (1, math.inf),
-    "launch.eval_batch": (1, math.inf),
+    "launch.eval_tokens": (1, math.inf),
+    "launch.cells": (1, math.inf),
+    "launch.processes": (1, math.inf),
+    "launch.save_every_s": (0, math.inf),
     "fine_tuning.epochs": (1, math.inf),
     "fine_tuning.batch_size": (1, math.inf),
     "fine_tuning.warmup_ratio": (0, 1),
@@ -49,6 +69,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
+    yield from _filter_problems(config)
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:
@@ -90,6 +111,38 @@ def _training_problems(config: RunConfig) -> Iterator[Problem]:
     if tuning.lora_targets is not None and tuning.lora_targets not in roles:  # known here, so that no twin is paid for first
         what = f"model={model.name} does not name these; {did_you_mean(tuning.lora_targets, roles)}"
         yield Problem(f"training.lora_targets={tuning.lora_targets}", what)
+
+
+def _filter_problems(config: RunConfig) -> Iterator[Problem]:
+    chosen = config.filter
+    for step in FilterStep:
+        part = getattr(chosen, step)
+        if step not in chosen.steps and part != type(part)():
+            used = ", ".join(chosen.steps) or "nothing"
+            yield Problem(f"filter.{step}", f"is set, and filter={chosen.name} uses {used}; try filter={step} or filter.steps=[...]")
+    asking: dict[FilterStep, JudgeConfig | RoundTripConfig] = {FilterStep.round_trip: chosen.round_trip, FilterStep.judge: chosen.judge}
+    if chosen.has_own_model and asking.keys().isdisjoint(chosen.steps):
+        yield Problem(f"filter.model={chosen.model.name}", f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip")
+    for step, part in asking.items() if config.synthetic and config.synth_frac != 0 else ():
+        if step in chosen.steps:
+            yield from _unasked(config, step, part, ("label",) if step is FilterStep.judge else ())
+
+
+def _unasked(config: RunConfig, name: FilterStep, asking: JudgeConfig | RoundTripConfig, told: tuple[str, ...]) -> Iterator[Problem]:
+    """Why a filter could ask nothing; known here, before the twins are paid for. In a round trip the words may not tell the label."""
+    task = config.task.name
+    words = asking.tasks.get(task)
+    if words is None:
+        yield Problem(f"filter={config.filter.name}", f"{name} has no words for task={task}; it has: {', '.join(asking.tasks) or 'none'}")
+        return
+    problems = [
+        *unknown_fields("system", words.system, ("classes",)),
+        *unknown_fields("user", words.user, ("evidence", "text", "classes", *told)),
+        *unknown_fields("assistant", words.assistant, ("target",)),
+    ]
+    if "target" not in fields_of(words.assistant).values():
+        problems.append("assistant needs a word and a colon before {target}, as in `Score: {target}`: so it is found in an answer")
+    yield from (Problem(f"filter={config.filter.name}", f"{name}.tasks.{task}.{what}") for what in problems)
 
 
 def _wrong_input(template: str) -> str:

@@ -15,14 +15,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO
 
 from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion
 from littlehuman.store import cache_root, packaged, slug
 
-_HEAD = '{"key": "'
+_HEAD = b'{"key": "'
 
 
 def shelf_path(model: PromptModelConfig) -> Path:
@@ -48,34 +48,59 @@ def lookup(path: Path, keys: Collection[str]) -> dict[str, Completion]:
     """Completions of `keys` in a file or folder; memory grows with `keys`, not with the shelf."""
     wanted = set(keys)
     found: dict[str, Completion] = {}
-    for file in sorted(path.glob("*.jsonl")) if path.is_dir() else [path]:
-        for completion in _scan(file, wanted):
-            found[completion.key] = completion
+    for completion in Shelf(path).read(wanted):
+        wanted.discard(completion.key)
+        found[completion.key] = completion
     return found
 
 
-def _scan(file: Path, wanted: set[str]) -> Iterator[Completion]:
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8", errors="replace") as handle:
-        for line in handle:
-            # The key stands first in each line: most lines need no JSON parser.
-            if line.startswith(_HEAD) and line[len(_HEAD) : line.find('"', len(_HEAD))] not in wanted:
-                continue
-            try:
-                completion = Completion(**json.loads(line))
-            except (ValueError, TypeError):
-                continue  # a killed writer tore this line; its request is asked again
-            if completion.key in wanted:
-                yield completion
+class Shelf:
+    """Reads a file or folder, and later what was added to it meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._read: dict[Path, int] = {}  # bytes of whole lines that were read
+
+    def read(self, wanted: Collection[str]) -> Iterator[Completion]:
+        """Yield completions of `wanted` that were written since the last call, or ever, line by line.
+
+        The caller may take keys out of `wanted` as they come; when none is left, no more is read.
+        """
+        for file in sorted(self.path.glob("*.jsonl")) if self.path.is_dir() else [self.path]:
+            if not wanted:
+                return
+            if file.is_file() and file.stat().st_size > self._read.get(file, 0):
+                yield from self._added(file, wanted)
+
+    def _added(self, file: Path, wanted: Collection[str]) -> Iterator[Completion]:
+        place = self._read.get(file, 0)
+        with file.open("rb") as handle:
+            handle.seek(place)
+            for line in handle:
+                place += len(line) if line.endswith(b"\n") else 0  # a line that is still being written is read again
+                completion = _completion(line, wanted)
+                if completion:
+                    yield completion
+        self._read[file] = place
+
+
+def _completion(line: bytes, wanted: Collection[str]) -> Completion | None:
+    # The key stands first in each line: most lines need no JSON parser.
+    if line.startswith(_HEAD) and line[len(_HEAD) : line.find(b'"', len(_HEAD))].decode("utf-8", "replace") not in wanted:
+        return None
+    try:
+        completion = Completion(**json.loads(line))
+    except (ValueError, TypeError):
+        return None  # a killed writer tore this line; its request is asked again
+    return completion if completion.key in wanted else None
 
 
 class Writer:
-    """Appends completions to a file of its own, each flushed before the next is asked for."""
+    """Appends completions to a file of its own, each handed to the system whole before the next is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{slug(socket.gethostname())}-{os.getpid()}.jsonl"
-        self._handle: TextIO | None = None
+        self._handle: BinaryIO | None = None
 
     def __enter__(self) -> Writer:
         return self
@@ -85,11 +110,11 @@ class Writer:
         if self._handle is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             torn = _is_torn(self.path)
-            # A lone surrogate (half an emoji) becomes its JSON escape, and is read back as it was.
-            self._handle = self.path.open("a", encoding="utf-8", errors="backslashreplace")
+            self._handle = self.path.open("ab")
             if torn:
-                self._handle.write("\n")
-        self._handle.write(json.dumps(asdict(completion), ensure_ascii=False) + "\n")
+                self._handle.write(b"\n")
+        # A lone surrogate (half an emoji) becomes its JSON escape, and is read back as it was.
+        self._handle.write(json.dumps(asdict(completion), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
         self._handle.flush()
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:

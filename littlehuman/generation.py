@@ -1,120 +1,190 @@
 """From prompts to completions: what the shelf has is free, the rest is asked for once.
 
-In: prompts and a prompt model. Out: answers by key and a `Bill`. Each answer is on the shelf
-before the next one counts, so an interrupted run loses nothing that was paid for.
+In: prompts, gone through twice (first to look their keys up and to count, then to ask), a prompt
+model and the run's purse. Out: answers, handed over as they come; nothing is collected here but
+keys. Each answer is on the shelf before the next one counts, so an interrupted run loses nothing
+that was paid for; what another process is asking for is waited for, not paid twice.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
 
-from tqdm import tqdm
-
-from littlehuman.completions import Writer, lookup, shelf_path
+from littlehuman.answer_bar import AnswerBar
+from littlehuman.claims import Claims, Wait
+from littlehuman.completions import Shelf, Writer, shelf_path
 from littlehuman.errors import GenerationError
-from littlehuman.groups import PriceConfig, PromptModelConfig, Provider
-from littlehuman.prompt_models import open_model
+from littlehuman.gate import Answer, Gate, closed_at_once
+from littlehuman.groups import PromptModelConfig, Provider
+from littlehuman.money import Bill, Estimate, Purse, check_price, dollars
+from littlehuman.prompt_models import PromptModel, open_model
 from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.token_counts import counter_of, per_byte, size
 
 log = logging.getLogger(__name__)
 
 MANY = 5  # requests that do not all fail for what each of them says
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What a set of requests took; a recording counts as a shelf.
-
-    Tokens and `usd` are those of the requests asked now, `usd_without_cache` those of all.
-    """
-
-    requests: int = 0
-    from_cache: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    usd: float = 0.0
-    usd_without_cache: float = 0.0
-
-    def __add__(self, other: Bill) -> Bill:
-        """The bill of both."""
-        return Bill(*(getattr(self, name) + getattr(other, name) for name in Bill.__slots__))
+COUNTED = 64  # requests whose tokens are counted; the others' are estimated by their length
 
 
 def complete(
-    prompts: Sequence[Prompt], model: PromptModelConfig, max_tokens: int, *, progress: bool = True
-) -> tuple[dict[str, Completion | Failure], Bill]:
-    """Answer each prompt, from the shelf or from the model.
+    prompts: Iterable[Prompt],
+    model: PromptModelConfig,
+    max_tokens: int,
+    purse: Purse | None = None,
+    *,
+    what: str = "twins",
+    progress: bool = True,
+) -> Generator[Answer, None, None]:
+    """Yield one answer per distinct request, from the shelf first, then from the model as they come.
+
+    Closing the iterator cancels what is under way. Do not ask for more while an iterator is half
+    read: its claims last until it ends.
+
+    Args:
+        prompts: the requests; they are gone through twice or more. An iterator, which can only be
+            gone through once, is held in memory.
+        model: who is asked.
+        max_tokens: of each answer.
+        purse: pays, and says how much; without one, a purse of `model.max_usd`.
+        what: the answers' name on the progress bar.
+        progress: whether to show one.
 
     Raises:
-        GenerationError: when the prompt model cannot be reached at all, or answers nothing.
+        GenerationError: when the prompt model cannot be reached at all, or answers nothing, or
+            when the next request could pass `max_usd`.
+        ConfigError: when `max_usd` cannot hold.
     """
-    recorded = model.provider is Provider.recorded
-    answers: dict[str, Completion | Failure] = {} if recorded else dict(lookup(shelf_path(model), {p.key for p in prompts}))
-    missing = list({p.key: p for p in prompts if p.key not in answers}.values())
-    cached = set(answers)
-    if missing:
-        if recorded:
-            log.info("replaying %d recorded twins by %s", len(missing), model.name)
-        else:
-            log.info("asking %s for %d twins (%d more are on the shelf)", model.name, len(missing), len(cached))
-        _ask(missing, answers, model, max_tokens, progress)
-    _refuse_nothing(answers, model)
-    return answers, _bill(answers, set(answers) if recorded else cached, model.price)
+    requests = list(prompts) if isinstance(prompts, Iterator) else prompts
+    asking = _Asking(requests, model, max_tokens, purse or Purse(model.max_usd), what, progress)
+    reasons: Counter[str] = Counter()
+    total = 0
+    with closed_at_once(asking.replayed() if model.provider is Provider.recorded else asking.answers()) as answers:
+        for answer in answers:
+            total += 1
+            if isinstance(answer, Failure):
+                reasons[answer.reason] += 1
+            yield answer
+    _refuse_nothing(total, reasons, model)
 
 
-def _ask(
-    missing: Sequence[Prompt], answers: dict[str, Completion | Failure], model: PromptModelConfig, max_tokens: int, progress: bool
-) -> None:
-    bar = tqdm(total=len(missing), desc=f"twins by {model.name}", unit="twin", disable=not progress, smoothing=0.05)
-    with Writer(shelf_path(model)) as shelf, bar, _closing(open_model(model).complete(missing, max_tokens)) as incoming:
-        for answer in incoming:
-            if isinstance(answer, Completion) and model.provider is not Provider.recorded:
-                shelf.add(answer)
-            answers[answer.key] = answer
-            bar.update()
+def gather(
+    prompts: Iterable[Prompt],
+    model: PromptModelConfig,
+    max_tokens: int,
+    purse: Purse | None = None,
+    *,
+    what: str = "twins",
+    progress: bool = True,
+) -> tuple[dict[str, Answer], Bill]:
+    """The answers by key, and the bill of these requests alone: `complete` for as many as memory holds."""
+    purse = purse or Purse(model.max_usd)
+    before = purse.bill
+    with closed_at_once(complete(prompts, model, max_tokens, purse, what=what, progress=progress)) as incoming:
+        answers = {answer.key: answer for answer in incoming}
+    return answers, purse.bill - before
 
 
-@contextmanager
-def _closing(answers: Iterator[Completion | Failure]) -> Iterator[Iterator[Completion | Failure]]:
-    """Close a generator at once, not when it is collected: after Ctrl-C no request may go on and cost money."""
-    try:
-        yield answers
-    finally:
-        if isinstance(answers, Generator):
-            answers.close()
+@dataclass
+class _Asking:
+    """One set of requests on its way."""
+
+    requests: Iterable[Prompt]
+    model: PromptModelConfig
+    max_tokens: int
+    purse: Purse
+    what: str
+    progress: bool
+    again: set[str] = field(default_factory=set)  # requests that are further samples
+
+    def replayed(self) -> Iterator[Answer]:
+        """A recording is shelf and model in one."""
+        if not any(True for _ in self.requests):
+            return
+        log.info("replaying recorded %s by %s", self.what, self.model.name)
+        for answer in open_model(self.model).complete(map(self._noted, self.requests), self.max_tokens):
+            yield self._paid(answer, from_cache=True)
+
+    def answers(self) -> Iterator[Answer]:
+        """What the shelf has, then what the model answers, then what other processes were asking for."""
+        missing, sample = self._sizes()
+        requested = len(missing)
+        shelf = Shelf(shelf_path(self.model))
+        yield from self._shelved(shelf, missing)
+        if not missing:
+            return
+        check_price(self.model, self.purse.limit)
+        opened = open_model(self.model)
+        gate = self._opened_gate(opened, missing, sample, requested)
+        with (
+            AnswerBar(len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress) as bar,
+            closed_at_once(self._asked_or_awaited(shelf, missing, opened, gate)) as answers,
+        ):
+            for answer in answers:
+                yield bar.count(answer)
+
+    def _sizes(self) -> tuple[dict[str, int], list[Prompt]]:
+        """Bytes of each request by key, and the first requests themselves."""
+        sizes: dict[str, int] = {}
+        first: list[Prompt] = []
+        for prompt in self.requests:
+            if prompt.key not in sizes and len(first) < COUNTED:
+                first.append(prompt)
+            sizes[self._noted(prompt).key] = size(prompt)
+        return sizes, first
+
+    def _noted(self, prompt: Prompt) -> Prompt:
+        if prompt.sample:
+            self.again.add(prompt.key)
+        return prompt
+
+    def _shelved(self, shelf: Shelf, missing: dict[str, int]) -> Iterator[Answer]:
+        for completion in shelf.read(missing):
+            del missing[completion.key]
+            yield self._paid(completion, from_cache=True)
+
+    def _opened_gate(self, opened: PromptModel, missing: dict[str, int], sample: list[Prompt], requested: int) -> Gate:
+        counter = counter_of(self.model)
+        batched = opened.batched
+        tokens = round(per_byte(counter, sample) * sum(missing.values()))
+        price = self.model.price
+        estimate = Estimate(len(missing), requested - len(missing), tokens, self.max_tokens, counter.how, price, batched)
+        limit = "" if self.purse.limit is None else f"; at most {dollars(self.purse.limit)} (prompt_model.max_usd)"
+        log.info("asking %s for %s: %s%s", self.model.name, self.what, estimate, limit)
+        return Gate(self.requests, self.model, self.max_tokens, self.purse, counter, batched)
+
+    def _asked_or_awaited(self, shelf: Shelf, missing: dict[str, int], opened: PromptModel, gate: Gate) -> Iterator[Answer]:
+        claims = Claims(shelf.path)
+        wait = Wait(claims)
+        while missing:
+            with claims.take(missing) as mine:
+                before = len(missing)
+                yield from self._shelved(shelf, missing)  # answered by another process meanwhile
+                mine &= missing.keys()
+                with Writer(shelf.path) as writer, closed_at_once(gate.ask(opened, mine)) as answers:
+                    for answer in answers:
+                        if isinstance(answer, Completion):
+                            writer.add(answer)
+                        del missing[answer.key]
+                        yield self._paid(answer, from_cache=False, batched=gate.batched)
+            if missing:
+                wait.a_little(missing, progressed=len(missing) < before)
+
+    def _paid(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
+        self.purse.pay(answer, self.model.price, from_cache=from_cache, batched=batched, again=answer.key in self.again)
+        return answer
 
 
-def _refuse_nothing(answers: dict[str, Completion | Failure], model: PromptModelConfig) -> None:
+def _refuse_nothing(total: int, reasons: Counter[str], model: PromptModelConfig) -> None:
     """Single refused requests are a cell's normal loss; a model that never answered is set up wrong."""
-    reasons = Counter(answer.reason for answer in answers.values() if isinstance(answer, Failure))
-    if len(answers) > reasons.total() or not reasons:
+    if total > reasons.total() or not reasons:
         return
-    if len(answers) >= MANY or not any(shelf_path(model).glob("*.jsonl")):
+    if total >= MANY or not any(shelf_path(model).glob("*.jsonl")):
         reason, count = reasons.most_common(1)[0]
         raise GenerationError(
-            f"prompt_model.name={model.name}: all {len(answers)} requests failed, {count} of them so: {reason}\n"
+            f"prompt_model.name={model.name}: all {total} requests failed, {count} of them so: {reason}\n"
             "Try: mend what the reason names; a model that refuses max_tokens wants prompt_model.token_limit_name=max_completion_tokens"
         )
-
-
-def _bill(answers: dict[str, Completion | Failure], cached: set[str], price: PriceConfig) -> Bill:
-    done = [a for a in answers.values() if isinstance(a, Completion)]
-    now = [a for a in done if a.key not in cached]
-    return Bill(
-        requests=len(answers),
-        from_cache=len(cached),
-        failed=len(answers) - len(done),
-        prompt_tokens=sum(a.prompt_tokens for a in now),
-        completion_tokens=sum(a.completion_tokens for a in now),
-        usd=_usd(now, price),
-        usd_without_cache=_usd(done, price),
-    )
-
-
-def _usd(answers: Sequence[Completion], price: PriceConfig) -> float:
-    return sum(a.prompt_tokens * price.prompt + a.completion_tokens * price.completion for a in answers) / 1e6

@@ -35,12 +35,22 @@ class Shots(StrEnum):
     own = "own"
 
 
+class FilterStep(StrEnum):
+    """By what means a twin may be thrown away, in the order in which they are used: the cheap ones first."""
+
+    rules = "rules"
+    round_trip = "round_trip"
+    judge = "judge"
+
+
 class Provider(StrEnum):
     """How a prompt model is reached."""
 
     hf = "hf"
     openai = "openai"
     recorded = "recorded"
+    provided = "provided"
+    vllm = "vllm"
 
 
 class Architecture(StrEnum):
@@ -48,6 +58,20 @@ class Architecture(StrEnum):
 
     decoder = "decoder"
     encoder = "encoder"
+
+
+class Layout(StrEnum):
+    """How rows of unlike length share a batch: end to end without padding, or padded to the longest one."""
+
+    auto = "auto"
+    packed = "packed"
+    padded = "padded"
+
+
+class Quantization(StrEnum):
+    """How a frozen base is stored below its own precision (QLoRA)."""
+
+    nf4 = "nf4"
 
 
 class LossOn(StrEnum):
@@ -108,10 +132,11 @@ class TaskConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PriceConfig:
-    """US dollars per million tokens."""
+    """US dollars per million tokens; `batch_share` of them through the batch API."""
 
     prompt: float = 0.0
     completion: float = 0.0
+    batch_share: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +152,18 @@ class PromptModelConfig:
     base_url: str | None = field(default=None, metadata=WHERE_AND_HOW)
     api_key_env: str | None = field(default=None, metadata=WHERE_AND_HOW)
     token_limit_name: str = field(default="max_tokens", metadata=WHERE_AND_HOW)
-    path: str | None = field(default=None, metadata=WHERE_AND_HOW)
+    path: str | None = field(default=None, metadata=WHERE_AND_HOW)  # identity.py counts what provided twins say
+    columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=WHERE_AND_HOW)
     batch_size: int = field(default=8, metadata=WHERE_AND_HOW)
     concurrency: int = field(default=8, metadata=WHERE_AND_HOW)
+    requests_per_minute: int | None = field(default=None, metadata=WHERE_AND_HOW)
+    tokens_per_minute: int | None = field(default=None, metadata=WHERE_AND_HOW)
+    max_usd: float | None = field(default=None, metadata=WHERE_AND_HOW)
+    batch_api: bool = field(default=False, metadata=WHERE_AND_HOW)
+    batch_requests: int = field(default=50_000, metadata=WHERE_AND_HOW)
+    batch_mb: int = field(default=190, metadata=WHERE_AND_HOW)
+    poll_s: float = field(default=60.0, metadata=WHERE_AND_HOW)
+    json_schema: bool = False
     timeout_s: float = field(default=60.0, metadata=WHERE_AND_HOW)
     retries: int = field(default=5, metadata=WHERE_AND_HOW)
     price: PriceConfig = field(default_factory=PriceConfig, metadata=WHERE_AND_HOW)
@@ -168,14 +202,68 @@ class StrategyConfig:
     seed: int = 0
     max_tokens: int = 120
     max_evidence_words: int = 3000
+    language: str = ""
+    attempts: int = 1
     tasks: dict[str, PromptText] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)  # not frozen: see Demonstration
+class FilterText:
+    """The words in which a filter asks about a twin of one task; `{target}` in `assistant` is what is read."""
+
+    system: str = ""
+    user: str = ""
+    assistant: str = ""
+    label_words: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesConfig:
+    """What a twin's own words may show; null switches a rule off."""
+
+    min_words: int | None = 3
+    max_words: int | None = 100
+    max_answer_words: int | None = 30
+    no_copies: bool = True
+    answer_in_evidence: bool = True
+    no_duplicates: bool = True
+    near_duplicates: float | None = 0.8
+    same_evidence: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeConfig:
+    """A model scores each twin from 1 to 5; it is kept from `min_score` on."""
+
+    min_score: float = 4.0
+    max_tokens: int = 60
+    tasks: dict[str, FilterText] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundTripConfig:
+    """A model answers the twin's question, or labels its text anew; it is kept where both agree."""
+
+    min_f1: float = 0.5
+    max_tokens: int = 60
+    tasks: dict[str, FilterText] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilterConfig:
-    """Group `filter`: which twins are thrown away before mixing."""
+    """Group `filter`: which twins are thrown away before mixing; `model` named "?" is the one that wrote them."""
 
     name: str = "none"
+    steps: list[FilterStep] = field(default_factory=list)
+    rules: RulesConfig = field(default_factory=RulesConfig)
+    round_trip: RoundTripConfig = field(default_factory=RoundTripConfig)
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    model: PromptModelConfig = field(default_factory=PromptModelConfig)
+
+    @property
+    def has_own_model(self) -> bool:
+        """Whether another model is asked than the one that wrote the twins."""
+        return self.model.name != "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +305,7 @@ class ModelConfig:
     name: str = "?"
     weights: str = "?"
     architecture: Architecture = Architecture.decoder
+    quantization: Quantization | None = None
     lora_targets: dict[str, str] = field(default_factory=dict)
     classification: TrainingConfig = field(default_factory=TrainingConfig)
     generation: TrainingConfig = field(default_factory=TrainingConfig)
@@ -233,11 +322,16 @@ class MetricsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchConfig:
-    """Group `launch`: where a run computes. It changes results by rounding alone; `micro_batch` also by the draws of dropout."""
+    """Group `launch`: where and how a run computes. It changes results by rounding alone."""
 
     device: str = "auto"
     dtype: str = "auto"
+    processes: int = 1
+    cells: int | None = None
     micro_batch: int = 8
-    eval_batch: int = 32
+    layout: Layout = Layout.auto
+    gradient_checkpointing: bool = False
+    eval_tokens: int | None = None
+    save_every_s: float = 300.0
     keep_adapter: bool = True
     progress: bool = True

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.config import RunConfig
+from littlehuman.groups import FilterStep, Provider
 from littlehuman.mixing import count_of
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
@@ -27,6 +28,10 @@ def scientific(config: RunConfig) -> dict[str, Any]:
     tree: dict[str, Any] = _without_operational(config)
     if not asks_for_twins(config):  # nobody is asked: the cell is the same one for every prompt model
         tree = {key: value for key, value in tree.items() if key not in OF_TWINS}
+    else:
+        tree["filter"] = _in_force(config, tree["filter"])
+        if config.prompt_model.provider is Provider.provided:  # the file is who wrote the twins
+            tree["prompt_model"]["provided"] = [_content(config.prompt_model.path), _plain(config.prompt_model.columns)]
     if count_of(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # all points are human either way
     if config.size == 0:
@@ -53,6 +58,13 @@ def run_id(config: RunConfig) -> str:
 def cell_name(config: RunConfig) -> str:
     """The run's folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
     return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config)}"
+
+
+def _in_force(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
+    """The filter's steps, in the order in which they are used; its own model counts where it is asked."""
+    used = [step.value for step in FilterStep if step in config.filter.steps]
+    asks = config.filter.has_own_model and used not in ([], [FilterStep.rules])
+    return {key: tree[key] for key in ("name", *used, *(["model"] if asks else []))}
 
 
 def _without_operational(value: Any) -> Any:

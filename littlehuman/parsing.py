@@ -13,19 +13,36 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from littlehuman.answer_schema import object_in
 from littlehuman.groups import PromptText
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
 from littlehuman.wording import asks_for_label, fields_of
 
 MAX_CHARS = 20_000
 FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", ""}  # providers differ in the word
-_PAIRS = [('"', '"'), ("“", "”"), ("„", "“"), ("'", "'"), ("‘", "’"), ("«", "»"), ("`", "`"), ("__", "__"), ("_", "_"), ("<", ">")]
+_PAIRS = [
+    ('"', '"'),
+    ("“", "”"),
+    ("„", "“"),
+    ("'", "'"),
+    ("‘", "’"),
+    ("«", "»"),
+    ("「", "」"),
+    ("`", "`"),
+    ("__", "__"),
+    ("_", "_"),
+    ("<", ">"),
+]
 _ESSENTIAL = ("text", "target")  # an explanation may be missing: nothing is trained on it
-_BEFORE = r"(?:\d+[.)])?[*_#>`~• -]*"  # what may stand before a field's name: a list's number or sign, markdown
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]")  # signs without a width; joiners are part of words
+_EMOJI = r"\u2190-\u2bff\ufe0f\U0001f300-\U0001faff"
+_BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # what may stand before a field's name: a list's number or sign, markdown, an emoji
 _SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
-_INLINE = r"(?:(?<=[.?!\"”’)])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
+_INLINE = r"(?:(?<=[.?!\"”’)।؟])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
 _AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends, whatever chatter follows
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
+_OWN_FIELD = re.compile(r"\{\w+\}")
+_ROUND_A_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
 
 
 def parse(answer: Completion | Failure, example: Example, words: PromptText, classes: Sequence[str] = ()) -> Synthetic | Rejected:
@@ -40,7 +57,7 @@ def parse(answer: Completion | Failure, example: Example, words: PromptText, cla
     target, wrong_label = _target(found.get("target", ""), example, words, classes)
     reason = _unfinished(answer) or _missing(found, words) or _unfilled(found, words) or wrong_label
     if reason:
-        return Rejected(example.id, reason, answer.text)
+        return Rejected(example.id, reason, answer.text, (example.target, target) if target and reason == wrong_label else ())
     # An annotator answers with the target alone: the text stays the human one.
     return Synthetic(example.id, example.evidence, found.get("text", example.text), target, answer.key)
 
@@ -48,13 +65,16 @@ def parse(answer: Completion | Failure, example: Example, words: PromptText, cla
 def split_fields(text: str, form: str) -> dict[str, str]:
     """Return the fields of `form` that `text` holds, tidied; of several answers the first whole one is taken."""
     markers = fields_of(form)
-    answers = [_fields(block, markers) for block in _blocks(_plain(text), next(iter(markers)))]
+    body = _plain(text)
+    given = object_in(body, markers)  # an endpoint may have been held to a schema
+    answers = [{name: _tidy(given[name], marker) for marker, name in markers.items() if name in given}] if given else []
+    answers += [_fields(block, markers) for block in _blocks(body, next(iter(markers)))]
     return next((found for found in answers if not _absent(found, markers)), answers[0])
 
 
 def _plain(text: str) -> str:
     """The answer without thoughts, with one kind of line end and single spaces (which keeps the patterns linear)."""
-    body = text.rpartition("</think>")[2][:MAX_CHARS].strip("\ufeff\u200b \t\r\n")
+    body = _INVISIBLE.sub("", text.rpartition("</think>")[2][:MAX_CHARS]).strip()
     return _unwrap(re.sub(r"[^\S\n]+", " ", "\n".join(body.splitlines())))
 
 
@@ -118,7 +138,7 @@ def _unwrap(value: str) -> str:
 def _unfinished(answer: Completion) -> str:
     if answer.finish.casefold() not in FINISHED:
         return f"finish reason: {answer.finish}"
-    return "" if answer.text.strip() else "empty answer"
+    return "" if _plain(answer.text) else "empty answer"
 
 
 def _missing(found: Mapping[str, str], words: PromptText) -> str:
@@ -127,29 +147,35 @@ def _missing(found: Mapping[str, str], words: PromptText) -> str:
 
 
 def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
-    return [marker for marker, name in markers.items() if name in _ESSENTIAL and not found.get(name)]
+    empty = {name for name in _ESSENTIAL if not found.get(name) or (name == "text" and not re.search(r"\w", found[name]))}
+    return [marker for marker, name in markers.items() if name in empty]
 
 
 def _unfilled(found: Mapping[str, str], words: PromptText) -> str:
-    """Whether the request's own `<the claim>` came back."""
+    """Whether the request's own `<the claim>` came back, or a field of the form itself."""
     blanks = {blank.casefold() for blank in _PLACEHOLDER.findall(words.system)}
-    return next((f"the form was repeated, not filled: {value}" for value in found.values() if value.casefold() in blanks), "")
+    bare = [value.strip("[]()") for value in found.values()]
+    empty = [value for value in bare if value.casefold() in blanks or _OWN_FIELD.fullmatch(value)]
+    return f"the form was repeated, not filled: {empty[0]}" if empty else ""
 
 
 def _target(raw: str, example: Example, words: PromptText, classes: Sequence[str]) -> tuple[str, str]:
     """The class or answer, and what is wrong with it."""
     if not classes:
         return raw, ""
-    label = _class_of(raw, {words.label_words.get(name, name): name for name in classes})
-    if label is None:
-        return "", f"unknown label: {raw[:40]}"
-    if asks_for_label(words) and label != example.target:
-        return "", f"label {label} returned, {example.target} requested"
-    return label, ""
+    label = class_named(raw, {words.label_words.get(name, name): name for name in classes})
+    return (label, other_label(label, example, words)) if label else ("", f"unknown label: {raw[:40]}")
 
 
-def _class_of(raw: str, by_word: Mapping[str, str]) -> str | None:
-    """The class that a label names: alone, or before a stop and chatter that names no other class."""
+def other_label(label: str, example: Example, words: PromptText) -> str:
+    """What is wrong with a label where another one was requested."""
+    return f"label {label} returned, {example.target} requested" if asks_for_label(words) and label != example.target else ""
+
+
+def class_named(raw: str, by_word: Mapping[str, str]) -> str | None:
+    """The class that a label names: alone, or before a stop and chatter that names no other class; `by_word` has a class for each word."""
+    raw = _ROUND_A_LABEL.sub("", raw)
+    raw = next((raw[1:-1].strip() for pair in ("[]", "()") if raw[:1] + raw[-1:] == pair), raw)
     alone = {_bare(word): name for word, name in by_word.items()}
     if _bare(raw) in alone:
         return alone[_bare(raw)]

@@ -2,28 +2,44 @@
 
 Load the human data; decide which points stay human; let the prompt model write the twins of the
 others; mix; fine-tune; test on human points; score. Each step takes records and its own slice of
-the config, and no arrow points back.
+the config, and no arrow points back. The steps before and after the training can be called apart, so that
+the cells of a sweep can be trained together (`fused.py`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from littlehuman import data, metrics, mixing, quality, results, texts, twins
 from littlehuman.config import RunConfig
 from littlehuman.errors import DataError
-from littlehuman.groups import DatasetConfig, Head, Writes
+from littlehuman.groups import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.seeding import ordering
+from littlehuman.store import digest
 from littlehuman.twins import Twins
 
+if TYPE_CHECKING:
+    from littlehuman.training.cells import Cell, Outcome
+
 log = logging.getLogger(__name__)
+
+_latest: dict[str, Dataset] = {}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell that can be trained now, and what its result says of all that came before."""
+
+    config: RunConfig
+    cell: Cell
+    account: dict[str, Any]
 
 
 def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -38,46 +54,75 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
     Raises:
         LittlehumanError: for whatever the user can mend.
     """
+    prepared = prepare(config, folder, journal, test_from)
+    with journal.stage("training"):
+        outcome = fine_tune(prepared.cell, config.launch)
+    return finish(prepared, outcome, journal)
+
+
+def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> Prepared:
+    """From the human data to the mixture: all that a cell needs before it is trained (arguments as in `run`)."""
     metrics.check(config.task.metrics, expected_classes(config), config.metrics)
     with journal.stage("data"):
-        dataset = data.load(config.dataset, config.task, test_from)
+        dataset = loaded(config, test_from)
         test = tested(dataset, config.n_test)
     with journal.stage("plan"):
         plan = mixing.plan(dataset.train, mixture_spec(config), dataset.name)
     with journal.stage("generation"):
-        synthetic = twins.write(plan, dataset, config)
+        synthetic = twins.write(plan, dataset, config, folder)
     with journal.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
-        audit = quality.audit(mixture, {e.id: e for e in dataset.train}, test, written_anew=config.strategy.writes is Writes.pair)
+        human, anew = {e.id: e for e in dataset.train}, config.strategy.writes is Writes.pair
+        audit = quality.audit(mixture, human, test, written_anew=anew, copies=synthetic.copies)
         results.write_mixture(folder, mixture, synthetic.rejected)
         results.write_texts(folder, texts.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
         report_mixture(mixture, synthetic, audit)
-    with journal.stage("training"):
-        outcome = fine_tune(mixture, test, dataset, config, test_from or config.dataset, folder)
-    with journal.stage("scoring"):
-        scored = metrics.score(outcome.predictions, config.task.metrics, dataset.classes, config.metrics)
-        results.write_predictions(folder, outcome.predictions, scored.items)
-    result = {
+    account = {
         "id": run_id(config),
-        "scores": results.scores_as_json(scored.scores),
         "headline": config.task.headline,
         "knobs": scientific(config),
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
+        "rejected_because": quality.reasons(synthetic.rejected),
+        "labels": quality.labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
         "notes": list(dataset.notes),
+        "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
+    }
+    return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
+
+
+def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, Any]:
+    """Score what the fine-tuned model said; write and return the cell's result."""
+    config, folder = prepared.config, prepared.cell.folder
+    with journal.stage("scoring"):
+        scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
+        results.write_predictions(folder, outcome.predictions, scored.items)
+    result = {
+        "id": prepared.account["id"],
+        "scores": results.scores_as_json(scored.scores),
+        **prepared.account,
         "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
         "seconds": {**journal.seconds, "training": round(outcome.seconds["train"], 3), "evaluation": round(outcome.seconds["predict"], 3)}
         | {"loading_model": round(outcome.seconds["load"], 3)},
-        "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
         "environment": outcome.environment,
         "versions": results.versions(),
     }
     results.write_result(folder, result)
     return result
+
+
+def loaded(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
+    """The human data; cells that follow each other on equal data, as in a sweep, share it: it is read once and held once."""
+    content = scientific(config)  # a path counts by what lies there: an edited file is read again
+    key = digest([content["dataset"], content["task"], test_from and asdict(test_from), content["test_path"]])
+    if key not in _latest:
+        _latest.clear()
+        _latest[key] = data.load(config.dataset, config.task, test_from)
+    return _latest[key]
 
 
 def expected_classes(config: RunConfig) -> list[str]:
@@ -124,20 +169,29 @@ def report_mixture(mixture: Mixture, synthetic: Twins, audit: quality.Audit) -> 
         log.warning("the training set is %d points short: no spare points are left to replace failed twins", counts["shortfall"])
 
 
-def fine_tune(
+def training_cell(
     mixture: Mixture, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig, folder: Path
-) -> Any:
-    """Train on the mixture and predict the test points (torch begins here); `tested_on` sets their length limits."""
-    from littlehuman.training.fit import Cell, Settings, fit
+) -> Cell:
+    """The cell as training takes it; `tested_on` sets the length limits of the test points."""
+    from littlehuman.training.cells import Cell, Settings
 
     settings = Settings(
         model=config.model,
         task=config.task,
         tuning=config.fine_tuning,
-        launch=config.launch,
         classes=dataset.classes,
         max_tokens=config.dataset.max_tokens,
         test_max_tokens=tested_on.max_tokens,
         answer_tokens=config.answer_tokens_for(tested_on),
     )
-    return fit([Cell(mixture, tuple(test), config.seed, folder)], settings)[0]
+    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
+    """Train on the mixture and predict the test points (torch begins here)."""
+    from littlehuman.training.fit import fit
+
+    (outcome,) = fit([cell], launch)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome

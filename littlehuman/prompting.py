@@ -8,20 +8,20 @@ The label is requested (paper, Section 2), so that the twins have the human labe
 from __future__ import annotations
 
 import logging
-import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from littlehuman import seeding
-from littlehuman.errors import ConfigError, Problem
-from littlehuman.groups import Demonstration, PromptModelConfig, PromptText, Shots, StrategyConfig, Writes
+from littlehuman.answer_schema import answer_schema
+from littlehuman.groups import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.records import Example, Prompt
+from littlehuman.shown import Shown, clean, fields_for, user_turn
 from littlehuman.store import digest
-from littlehuman.wording import asks_for_label, check
+from littlehuman.wording import check, in_language
 
 log = logging.getLogger(__name__)
 
-_URL = re.compile(r"(?:https?://|www\.)\S+")
+__all__ = ["clean", "places_of", "prompts", "request_key"]
 
 
 def prompts(
@@ -33,6 +33,8 @@ def prompts(
     classes: Sequence[str] = (),
     *,
     replacement: bool = False,
+    sample: int = 0,
+    places: Mapping[str, int] | None = None,
 ) -> Iterator[Prompt]:
     """Yield the request for the twin of each example, in order.
 
@@ -44,116 +46,109 @@ def prompts(
         model: who is asked; part of each request's key.
         classes: the dataset's classes, for requests that name them.
         replacement: draw the shown points with replacement (protocol `paper`).
+        sample: which answer to the same words is wanted: 0, then 1, 2, ... where earlier ones could not be read.
+        places: example id -> its place among the points with the same request (see `places_of`); 0 where it has none.
 
     Raises:
         ConfigError: when the strategy shows human points and the pool is empty, or its words name
             what they may not name.
     """
-    words = strategy.tasks[task]
-    check(strategy, task)
-    names = ", ".join(words.label_words.get(name, name) for name in classes)
-    shown = _Shown(pool, strategy, words, replacement, names)
+    writing = _Writing(pool, strategy, task, replacement, classes)
+    schema = answer_schema(writing.words, classes) if model.json_schema else None
     short = 0
     for example in examples:
-        ids, turns = shown.turns_for(example)
-        short += len(turns) < 2 * strategy.shots
-        system = words.system.format_map(_fields(words, example.target, names)).strip()
-        question = _user_turn(words, strategy, Demonstration(evidence=example.evidence, text=example.text, target=example.target), names)
-        messages = ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
-        key = request_key(model, messages, strategy.max_tokens)
-        yield Prompt(example.id, messages, key, ids)
-    if short and strategy.shots_from is Shots.human:
+        ids, messages = writing.request(example)
+        short += len(messages) < 2 * strategy.shots + 2
+        place = (places or {}).get(example.id, 0)
+        key = request_key(model, messages, strategy.max_tokens, sample, schema, place)
+        yield Prompt(example.id, messages, key, ids, sample, schema)
+    if short and not sample and strategy.shots_from is Shots.human:
         log.warning(
             "%d of %d requests show fewer than %d human points: too few are owned%s on other evidence (human_budget)",
-            *(short, len(examples), strategy.shots, " with that label" if shown.labelled else ""),
+            *(short, len(examples), strategy.shots, " with that label" if writing.shown.labelled else ""),
         )
 
 
-def request_key(model: PromptModelConfig, messages: Sequence[Mapping[str, str]], max_tokens: int) -> str:
-    """Hash of what can change an answer: weights, sampling and words; not timeouts or batch sizes."""
-    identity = {
+def request_key(
+    model: PromptModelConfig,
+    messages: Sequence[Mapping[str, str]],
+    max_tokens: int,
+    sample: int = 0,
+    schema: Mapping[str, Any] | None = None,
+    place: int = 0,
+) -> str:
+    """Hash of what can change an answer: weights, sampling, words and schema; not timeouts or batch sizes.
+
+    `sample` and `place` tell apart the answers that are wanted to the same words: further attempts
+    for one point, and other points.
+    """
+    identity: dict[str, Any] = {
         "model": model.weights or model.name,
         "dtype": model.dtype if model.weights else None,
         "temperature": float(model.temperature),  # 1 and 1.0 are one request
         "top_p": float(model.top_p),
         "max_tokens": max_tokens,
-    }
+    } | ({"sample": sample} if sample else {})
+    if schema:  # only then: requests without one keep the keys that they had before there were any
+        identity["schema"] = schema
+    if place:
+        identity["place"] = place
     return digest([identity, list(messages)])
 
 
-def clean(evidence: str, max_words: int) -> str:
-    """Evidence as prompts show it: URLs removed, cut after `max_words` words (layout kept)."""
-    text = _URL.sub("", evidence).strip()
-    ends = [match.end() for match in re.finditer(r"\S+", text)]
-    return text if len(ends) <= max_words else text[: ends[max_words - 1]] if max_words > 0 else ""
+def places_of(
+    points: Sequence[Example],
+    pool: Sequence[Example],
+    strategy: StrategyConfig,
+    task: str,
+    model: PromptModelConfig,
+    classes: Sequence[str] = (),
+    *,
+    replacement: bool = False,
+) -> dict[str, int]:
+    """Which of several points with one and the same request a point is, by id: 1, 2, ...; the first is left out.
+
+    A model that samples gives each of them an answer of its own. A greedy one would repeat itself:
+    then no point has a place, and they share one request. `points` are all that could be asked for
+    (the dataset's training points), not those that are: so a smaller set is part of a larger one.
+    """
+    if not model.temperature:
+        return {}
+    writing = _Writing(pool, strategy, task, replacement, classes)
+    alike: dict[tuple[str, ...], list[Example]] = defaultdict(list)
+    for point in points:
+        alike[writing.asked_about(point)].append(point)
+    found: dict[str, int] = {}
+    for group in alike.values():
+        before: Counter[str] = Counter()
+        for point in sorted(group, key=lambda e: e.id) if len(group) > 1 else ():
+            request = digest(list(writing.request(point)[1]))
+            if before[request]:
+                found[point.id] = before[request]
+            before[request] += 1
+    return found
 
 
-class _Shown:
-    """Draws the worked examples of each prompt by name: (strategy seed, purpose, example id)."""
+class _Writing:
+    """Writes the messages of each point's request."""
 
-    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, words: PromptText, replacement: bool, names: str) -> None:
-        self.strategy, self.words, self.replacement, self.names = strategy, words, replacement, names
-        self.by_label: dict[str, list[Example]] = defaultdict(list)
-        self.labelled = asks_for_label(words)
-        if strategy.shots and strategy.shots_from is Shots.human:
-            _refuse_empty(pool, strategy)
-            for example in sorted(pool, key=lambda e: e.id):
-                self.by_label[example.target if self.labelled else ""].append(example)
+    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]) -> None:
+        check(strategy, task)
+        self.strategy, self.words = strategy, strategy.tasks[task]
+        self.classes, self.names = classes, ", ".join(self.words.label_words.get(name, name) for name in classes)
+        self.shown = Shown(pool, strategy, self.words, replacement, self.names)
 
-    def turns_for(self, example: Example) -> tuple[tuple[str, ...], list[dict[str, str]]]:
-        if not self.strategy.shots:
-            return (), []
-        if self.strategy.shots_from is Shots.own:
-            return (), [turn for shot in self._own(example) for turn in self._turns(shot)]
-        drawn = self._draw(example)
-        turns = [turn for e in drawn for turn in self._turns(Demonstration(evidence=e.evidence, text=e.text, target=e.target))]
-        return tuple(dict.fromkeys(e.id for e in drawn)), turns
-
-    def _own(self, example: Example) -> list[Demonstration]:
-        fitting = [d for d in self.words.demonstrations if not self.labelled or d.target == example.target]
-        return fitting[: self.strategy.shots]
-
-    def _draw(self, example: Example) -> list[Example]:
-        """`shots` points of the same label; never the row itself, nor another point on its evidence."""
-        candidates = self.by_label[example.target if self.labelled else ""]
-        generator = seeding.rng(self.strategy.seed, "prompt examples", example.id)
-        own = example.evidence_key
-        drawn: list[Example] = []
-        taken: set[int] = set()
-        for _ in range(20 * self.strategy.shots if candidates else 0):
-            index = generator.randrange(len(candidates))
-            fits = candidates[index].evidence_key != own and candidates[index].id != example.id
-            if fits and (self.replacement or index not in taken):
-                taken.add(index)
-                drawn.append(candidates[index])
-            if len(drawn) == self.strategy.shots:
-                break
-        return drawn
-
-    def _turns(self, shot: Demonstration) -> list[dict[str, str]]:
-        label = self.words.label_words.get(shot.target, shot.target)
-        answer = self.words.assistant.format(text=shot.text, target=label, explanation=shot.explanation)
-        return [
-            {"role": "user", "content": _user_turn(self.words, self.strategy, shot, self.names)},
-            {"role": "assistant", "content": answer.strip()},
-        ]
-
-
-def _fields(words: PromptText, target: str, names: str) -> dict[str, str]:
-    label = words.label_words.get(target, target)
-    return {"label": label, "label_request": words.label_requests.get(target, label), "classes": names}
-
-
-def _user_turn(words: PromptText, strategy: StrategyConfig, point: Demonstration, names: str) -> str:
-    values = {**_fields(words, point.target, names), "evidence": clean(point.evidence, strategy.max_evidence_words)}
-    if strategy.writes is Writes.target:  # only an annotator may read the human text
-        values["text"] = point.text
-    return words.user.format_map(values).strip()
-
-
-def _refuse_empty(pool: Sequence[Example], strategy: StrategyConfig) -> None:
-    if not pool:
-        raise ConfigError(
-            [Problem("human_budget=0", f"strategy={strategy.name} shows {strategy.shots} human points in each prompt")],
-            hint="strategy=cot or strategy=zero_shot, which show none, or a larger human_budget",
+    def request(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+        """Ids of the human points that are shown, and the messages."""
+        words, strategy = self.words, self.strategy
+        ids, turns = self.shown.turns_for(example)
+        system = words.system.format_map(fields_for(words, example.target, self.names)).strip() + in_language(strategy, words, self.classes)
+        question = user_turn(
+            words, strategy, Demonstration(evidence=example.evidence, text=example.text, target=example.target), self.names
         )
+        return ids, ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
+
+    def asked_about(self, example: Example) -> tuple[str, ...]:
+        """All that a request says of its own point: requests that are the same are the same in this."""
+        evidence = clean(example.evidence, self.strategy.max_evidence_words)
+        return evidence, example.target if self.shown.labelled else "", example.text if self.strategy.writes is Writes.target else ""

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from littlehuman.store import digest
 
@@ -41,7 +42,12 @@ class Example:
     @property
     def evidence_key(self) -> str:
         """Equal for points on the same evidence (on the same text where there is none), whatever its case and spaces."""
-        return " ".join((self.evidence or self.text).split()).casefold()
+        return evidence_key(self.evidence or self.text)
+
+
+def evidence_key(evidence: str) -> str:
+    """Equal for evidence that differs in case and spaces alone."""
+    return " ".join(evidence.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Prompt:
     messages: tuple[Mapping[str, str], ...]
     key: str
     shown: tuple[str, ...] = ()  # ids of the human points that the prompt shows
+    sample: int = 0  # which answer is wanted to the same words: 0, or 1, 2, ... where earlier ones could not be read
+    schema: Mapping[str, Any] | None = None  # JSON schema that the answer shall follow, where the endpoint can hold it to that
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +116,17 @@ class Synthetic:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A completion that is no usable twin, with the reason and the raw text."""
+    """A completion that is no usable twin, with the reason and the raw text.
+
+    `labels` are the requested class and the one that came back, where one could be read; `asked` is
+    how often it was asked for (`strategy.attempts`); reason and text are those of the last answer.
+    """
 
     example_id: str
     reason: str
     raw: str
+    labels: tuple[str, ...] = ()
+    asked: int = 1
 
 
 @dataclass(frozen=True, slots=True)

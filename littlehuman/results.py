@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from littlehuman import receipts
 from littlehuman.errors import DataError
 from littlehuman.journal import STATUS
 from littlehuman.records import Mixture, Prediction, Rejected, Score
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 RESULT = "result.json"
 LOST = "result lost"  # the state of a cell that says done and has no result
 _PACKAGES = ("littlehuman", "torch", "transformers", "peft", "accelerate", "datasets", "openai", "hydra-core", "sacrebleu", "rouge-score")
+_RARE: dict[str, Any] = {"labels": (), "asked": 1}  # what a rejected answer says only where it is something else
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
@@ -45,7 +47,7 @@ def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) 
             "fingerprint": mixture.fingerprint,
             "counts": mixture.counts,
             "human_labels": mixture.human_labels,
-            "rejected": [asdict(r) for r in rejected],
+            "rejected": [{key: value for key, value in asdict(r).items() if key not in _RARE or value != _RARE[key]} for r in rejected],
             "points": points,
         },
     )
@@ -105,7 +107,8 @@ def load(study: Path | str) -> pd.DataFrame:
     """The tidy frame of a study: one row per cell, complete or not.
 
     Columns: those of `table.csv` (`cell`, `state`, the knobs, `n_human`, `n_synthetic`, `metric` and
-    `score` for the headline, every metric in 0..1 with its interval, `usd`, `seconds`, `error`) and
+    `score` for the headline, every metric in 0..1 with its interval, `usd` that were paid and `usd_saved`
+    by the cache, `requests` and how many of them came `from_cache`, `seconds`, `error`) and
     `series`, the readable name of all that is equal between cells but seed, size and fraction.
     Counts and scores of cells that are not complete are missing (NaN).
 
@@ -135,7 +138,9 @@ def _row(folder: Path) -> dict[str, Any]:
     row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
         row[column] = result.get("human_labels", {}).get(key, "")
-    row["usd"] = result.get("cost", {}).get("usd", "")
+    row |= _money(result.get("cost", {}))
+    if not result and (paid := receipts.paid(folder)):
+        row["usd"] = paid
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
     row["error"] = {"failed": status.get("reason", ""), LOST: f"{RESULT} is absent or torn; run the cell again"}.get(row["state"], "")
     if result:
@@ -143,6 +148,14 @@ def _row(folder: Path) -> dict[str, Any]:
     for metric, score in result.get("scores", {}).items():
         row |= {metric: score["value"], f"{metric}_low": score["low"], f"{metric}_high": score["high"]}
     return row
+
+
+def _money(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """What was paid, by all attempts, for how many requests, and what the cache saved."""
+    paid, all_of_it = cost.get("usd", ""), cost.get("usd_without_cache", "")
+    saved = "" if "" in (paid, all_of_it) else round(all_of_it - paid, 9)
+    paid = "" if paid == "" else paid + cost.get("usd_before", 0.0)
+    return {"usd": paid, "usd_saved": saved, "requests": cost.get("requests", ""), "from_cache": cost.get("from_cache", "")}
 
 
 def _unfinished(status: Mapping[str, Any]) -> str:

@@ -5,16 +5,27 @@ In: a `Plan`, the dataset, the config. Out: `Twins`: what was had, what failed, 
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from littlehuman import generation, mixing
+from littlehuman import filters, generation, mixing, quality
 from littlehuman.config import RunConfig
 from littlehuman.errors import GenerationError
+from littlehuman.groups import Provider, Shots
+from littlehuman.money import Bill, Purse
 from littlehuman.parsing import parse
-from littlehuman.prompting import prompts
-from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
+from littlehuman.prompt_models.provided import Provided
+from littlehuman.receipts import Receipt
+from littlehuman.records import Completion, Dataset, Example, Failure, Mixture, Origin, Rejected, Synthetic
+from littlehuman.twin_requests import TwinRequests
+
+log = logging.getLogger(__name__)
+
+HOPELESS = 100  # answers without one usable twin among them: no more are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,55 +35,177 @@ class Twins:
     by_id: dict[str, Synthetic]
     rejected: tuple[Rejected, ...]
     shown: frozenset[str]
-    bill: generation.Bill
+    bill: Bill
+    copies: frozenset[str] = frozenset()  # ids of twins that copy an example of their own prompt
 
 
-def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig) -> Twins:
-    """Have the twins written; where one fails, the next spare point stands in."""
-    wanted, spares = list(plan.to_replace), list(plan.spares)
-    twins = Twins({}, (), frozenset(), generation.Bill())
-    while wanted:
-        twins = _ask(wanted, twins, plan.owned, dataset.classes, config)
-        _refuse_useless(twins, config)
-        failed = [example for example in wanted if example.id not in twins.by_id]
-        wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
-    return twins
+def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path | None = None) -> Twins:
+    """Have the twins written; where one fails or is filtered out, the next spare point stands in.
 
-
-def _refuse_useless(twins: Twins, config: RunConfig) -> None:
-    """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
+    Args:
+        plan: whose twins are wanted.
+        dataset: for its classes.
+        config: the cell.
+        folder: the run folder, where what was paid is noted even when the run does not finish.
 
     Raises:
-        GenerationError: when no twin is usable, or fewer than one in ten of at least twenty.
+        GenerationError: when the prompt model cannot be reached, is useless, or could cost more than
+            `prompt_model.max_usd`.
     """
-    asked = len(twins.by_id) + len(twins.rejected)
-    if twins.by_id and (asked < 20 or len(twins.by_id) >= asked / 10):
-        return
-    reason, count = Counter(r.reason for r in twins.rejected).most_common(1)[0]
-    raise GenerationError(
-        f"prompt_model={config.prompt_model.name}: {len(twins.by_id)} of {asked} answers are usable twins; "
-        f"{count} are not because of: {reason}\n"
-        f"Try: another prompt_model, strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
-        "or look at the raw answers in the cache"
-    )
-
-
-def _ask(wanted: Sequence[Example], so_far: Twins, owned: Sequence[Example], classes: Sequence[str], config: RunConfig) -> Twins:
-    """One round: prompts, completions, and what could be read out of them."""
-    strategy, words = config.strategy, config.strategy.tasks[config.task.name]
-    replacement = config.protocol.shots_with_replacement
-    requests = list(prompts(wanted, owned, strategy, config.task.name, config.prompt_model, classes, replacement=replacement))
-    answers, bill = generation.complete(requests, config.prompt_model, strategy.max_tokens, progress=config.launch.progress)
-    read = [parse(answers[request.key], example, words, classes) for request, example in zip(requests, wanted, strict=True)]
-    return Twins(
-        by_id=so_far.by_id | {twin.example_id: twin for twin in read if isinstance(twin, Synthetic)},
-        rejected=so_far.rejected + tuple(r for r in read if isinstance(r, Rejected)),
-        shown=so_far.shown.union(*(request.shown for request in requests)),
-        bill=so_far.bill + bill,
-    )
+    wanted, spares = list(plan.to_replace), list(plan.spares)
+    writer = _Writer(config, dataset, Purse(config.prompt_model.max_usd, Receipt(folder) if folder else None))
+    given = _given(config, dataset) if wanted else None
+    if given:
+        spares = [example for example in spares if given.has(example)]
+    try:
+        while wanted:
+            if given:
+                writer.take(wanted, given)
+            else:
+                writer.ask(TwinRequests(wanted, plan.owned, dataset, config))
+                writer.refuse_useless()
+            failed = [example for example in wanted if example.id not in writer.twins]
+            wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
+    finally:
+        writer.account()
+    if given and not writer.twins:
+        raise given.useless(writer.rejected, dataset.name)
+    return writer.finished(plan.owned)
 
 
 def beside_their_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Example, Example]]:
     """Each twin of the training set with the human point that it stands for."""
     human = {example.id: example for example in dataset.train}
     return [(p.example, human[p.example.id]) for p in mixture.points if p.origin is Origin.SYNTHETIC]
+
+
+class _Writer:
+    """What was had so far, in the order in which it was asked for, whatever order answers came in."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, purse: Purse) -> None:
+        self.config, self.purse = config, purse
+        self.twins: dict[str, Synthetic] = {}
+        self.rejected: list[Rejected] = []
+        self.shown_to: dict[str, tuple[str, ...]] = {}
+        how = (config.task.name, dataset.classes, config.strategy, config.prompt_model, config.launch.progress)
+        self._sieve = filters.Sieve(config.filter, filters.Writing(*how), self.purse)
+        self._attempts = _attempts(config)
+
+    def ask(self, requests: TwinRequests) -> None:
+        """One round: ask, ask again for what could not be read, and keep what the filter keeps."""
+        wanted, read = requests.wanted, _Read(self.config, useful=bool(self.twins))
+        for _ in range(self._attempts):
+            again = read.answers_to(requests, self.purse)
+            self.shown_to |= requests.shown_to
+            if not again:
+                break
+            requests = requests.again(again)
+        self._keep(wanted, read)
+
+    def take(self, wanted: Sequence[Example], given: Provided) -> None:
+        """One round of twins that were made elsewhere."""
+        read = _Read(self.config, useful=True)
+        for example in wanted:
+            read.note(example, given.twin_of(example))
+        self.shown_to |= dict.fromkeys((e.id for e in wanted), ())  # no prompt of ours showed anything
+        self._keep(wanted, read)
+
+    def _keep(self, wanted: Sequence[Example], read: _Read) -> None:
+        kept, dropped = self._sieve.sift(read.twins_of(wanted), {e.id: e.target for e in wanted})
+        self.twins |= {twin.example_id: twin for twin in kept}
+        out = read.rejected | {r.example_id: r for r in dropped}
+        self.rejected += [out[e.id] for e in wanted if e.id in out]
+
+    def finished(self, owned: Sequence[Example]) -> Twins:
+        """All that was had; `owned` are the points that prompts may have shown."""
+        words, own = self.config.strategy.tasks.get(self.config.task.name), self.config.strategy.shots_from is Shots.own
+        brought = words.demonstrations if words and own else ()
+        copies = quality.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
+        shown = frozenset(i for ids in self.shown_to.values() for i in ids)
+        return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies)
+
+    def refuse_useless(self) -> None:
+        """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
+
+        Raises:
+            GenerationError: when no twin is usable, or fewer than one in ten of at least twenty.
+        """
+        asked = len(self.twins) + len(self.rejected)
+        if not self.twins or (asked >= 20 and len(self.twins) < asked / 10):
+            raise _useless(len(self.twins), self.rejected, self.config)
+
+    def account(self) -> None:
+        """Log what all this cost, even where the run ends early, and what is not known of it."""
+        bill = self.purse.closed()
+        if bill.requests:
+            log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
+        if self.purse.uncounted:
+            log.warning("%d answers came without their number of tokens: what they cost is not on the bill", self.purse.uncounted)
+
+
+@dataclass
+class _Read:
+    """What could be read out of the answers of one round, each point's last answer counting."""
+
+    config: RunConfig
+    useful: bool  # the prompt model wrote a usable twin before
+    twins: dict[str, Synthetic] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+
+    def answers_to(self, requests: TwinRequests, purse: Purse) -> set[str]:
+        """Read the answers as they come, and return whom to ask again: there was an answer, and it was no twin."""
+        again = set[str]()
+        config, limit = self.config, self.config.strategy.max_tokens
+        with closing(generation.complete(requests, config.prompt_model, limit, purse, progress=config.launch.progress)) as answers:
+            for answer in answers:
+                for example in requests.points(answer.key):
+                    unread = self._read(answer, example, requests)
+                    if unread and isinstance(answer, Completion):
+                        again.add(example.id)
+                if len(self.rejected) >= HOPELESS and not self.twins and not self.useful:
+                    raise _useless(0, list(self.rejected.values()), config)
+        return again
+
+    def twins_of(self, points: Sequence[Example]) -> list[Synthetic]:
+        """The twins, in the order of `points`."""
+        return [self.twins[e.id] for e in points if e.id in self.twins]
+
+    def _read(self, answer: Completion | Failure, example: Example, requests: TwinRequests) -> bool:
+        words = self.config.strategy.tasks[self.config.task.name]
+        result = parse(answer, example, words, requests.dataset.classes)
+        return self.note(example, replace(result, asked=requests.sample + 1) if isinstance(result, Rejected) else result)
+
+    def note(self, example: Example, result: Synthetic | Rejected) -> bool:
+        """Keep what was read for a point, in place of what was read before; whether it is no twin."""
+        if isinstance(result, Rejected):
+            self.rejected[example.id] = result
+            return True
+        self.rejected.pop(example.id, None)
+        self.twins[example.id] = result
+        return False
+
+
+def _attempts(config: RunConfig) -> int:
+    """How often a twin is asked for; a greedy answer would be the same one again."""
+    if config.strategy.attempts > 1 and config.prompt_model.temperature == 0:
+        log.info("strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same", config.strategy.attempts)
+        return 1
+    return config.strategy.attempts
+
+
+def _given(config: RunConfig, dataset: Dataset) -> Provided | None:
+    """The twins that were made elsewhere, where the config names such."""
+    if config.prompt_model.provider is not Provider.provided:
+        return None
+    return Provided(config.prompt_model, dataset, config.strategy, config.task.name, config.dataset.labels)
+
+
+def _useless(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
+    reason, count = Counter(r.reason for r in rejected).most_common(1)[0]
+    milder = "a milder filter, " if config.filter.steps else ""
+    return GenerationError(
+        f"prompt_model={config.prompt_model.name}: {usable} of {usable + len(rejected)} answers are usable twins; "
+        f"{count} are not because of: {reason}\n"
+        f"Try: another prompt_model, {milder}strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
+        "or look at the raw answers in the cache"
+    )

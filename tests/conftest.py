@@ -15,8 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import pytest
+from filelock import FileLock
 
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__  # it would close pytest's own when logging is set up anew
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads this once
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -200,8 +203,20 @@ def claims(count: int, place: str = "harbour") -> list[list[str]]:
 
 @pytest.fixture(scope="session")
 def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small study of real runs of a tiny model: fractions and their control, a trade-off, and cells that fail."""
-    place = tmp_path_factory.mktemp("studies")
+    """A small study of real runs of a tiny model: fractions and their control, a trade-off, and cells that fail.
+
+    Test processes that run side by side share it: the first one makes it.
+    """
+    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    place = shared / "studies"
+    with FileLock(f"{place}.lock"):
+        if not (place / "made").exists():
+            _make_studies(place)
+            (place / "made").touch()
+    return place / "small"
+
+
+def _make_studies(place: Path) -> None:
     base = ["-m", "littlehuman.run", "-m", *TINY, "n_test=12", "study=small"]
     environment = {"LITTLEHUMAN_MULTIRUN": str(place)}
     ended = [
@@ -210,4 +225,3 @@ def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         python(*base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment),  # not recorded under this seed
     ]
     assert [end.code for end in ended] == [0, 0, 1], "".join(end.err[-2000:] for end in ended)
-    return place / "small"

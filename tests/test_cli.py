@@ -58,7 +58,9 @@ def _no_result(multirun: Path) -> bool:
 # What needs no run
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["--info", "defaults-tree"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--cfg", "job"], ["--info", "defaults-tree"], ["hydra/launcher=fused", "--cfg", "hydra"]], ids=" ".join
+)
 def test_help_is_fast(arguments: list[str], tmp_path: Path) -> None:
     started = time.perf_counter()
     ended = python("-c", LIGHT.format(arguments=arguments, heavy=HEAVY), cwd=tmp_path)
@@ -114,6 +116,9 @@ def test_cli_from_wheel(marks: str, tmp_path: Path) -> None:
     for arguments in (["--help"], ["--cfg", "job"]):
         ended = python("-m", "littlehuman.run", *arguments, **elsewhere)  # type: ignore[arg-type]
         assert ended.code == 0 and "fieldnotes_qa" in ended.out, ended.text
+    assert (tmp_path / "site" / "hydra_plugins" / "littlehuman_fused" / "launcher.py").is_file()
+    together = python("-m", "littlehuman.run", "-m", "hydra/launcher=fused", "n_train=90000", "seed=0,1", **elsewhere)  # type: ignore[arg-type]
+    assert together.out.count("usable training points") == 2 and "trained together" in together.out, together.text
     found = python("-m", "littlehuman.run", "n_train=90000", **elsewhere)  # type: ignore[arg-type]
     assert re.search(r"fieldnotes_qa has [1-9]\d+ usable training points", found.out), found.text
 

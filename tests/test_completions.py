@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from config_groups import prompt_model
 from littlehuman import generation
 from littlehuman.completions import Writer, lookup, recording_path, shelf_path
 from littlehuman.errors import GenerationError
-from littlehuman.generation import Bill, complete
+from littlehuman.generation import gather
 from littlehuman.groups import PriceConfig, PromptModelConfig
+from littlehuman.money import Bill
 from littlehuman.prompt_models.recorded import Recorded
 from littlehuman.records import Completion, Failure, Prompt
 
@@ -131,7 +132,7 @@ with Writer(folder) as shelf:
         shelf.add(Completion(f"{name}{i}", "text " * 100, "stop", 1, 1))
     print("written", flush=True)
     if name == "killed":
-        shelf._handle.write('{"key": "killed9", "text": "torn')
+        shelf._handle.write(b'{"key": "killed9", "text": "torn')
         shelf._handle.flush()
         time.sleep(60)
 """
@@ -182,14 +183,14 @@ def test_a_recording_is_a_folder_of_files(tmp_path: Path) -> None:
 def test_a_shelf_serves_as_a_recording(tmp_path: Path) -> None:
     with Writer(tmp_path) as shelf:
         shelf.add(completion("a"))
-    answers, _ = complete(requests("a"), recorded(tmp_path), 9, progress=False)
+    answers, _ = gather(requests("a"), recorded(tmp_path), 9, progress=False)
     assert answers == {"a": completion("a")}
 
 
 def test_a_request_that_was_not_recorded_is_an_error_and_no_hole(tmp_path: Path) -> None:
     file = shelve(tmp_path / "r.jsonl", completion("a"))
     with pytest.raises(GenerationError) as error:
-        complete(requests("a", "b", "c"), recorded(file), 9, progress=False)
+        gather(requests("a", "b", "c"), recorded(file), 9, progress=False)
     text = str(error.value)
     assert text.startswith(f"prompt_model.path={file}: 2 of 3 requests were not recorded (first: id-b).")
     assert "Try: prompt_model=" in text
@@ -205,7 +206,7 @@ def test_an_absent_recording_is_named(tmp_path: Path) -> None:
 def test_a_recording_costs_nothing_and_leaves_no_trace_on_the_shelf(tmp_path: Path, cache: Path) -> None:
     file = shelve(tmp_path / "r.jsonl", completion("a"))
     model = replace(recorded(file), price=MODEL.price)
-    _, bill = complete(requests("a"), model, 9, progress=False)
+    _, bill = gather(requests("a"), model, 9, progress=False)
     assert bill == Bill(requests=1, from_cache=1, usd_without_cache=400e-6)
     assert not cache.exists()
 
@@ -219,9 +220,10 @@ class Known:
 
     known: set[str]
     asked: list[str] = field(default_factory=list)
+    batched = False
 
-    def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        for prompt in reversed(prompts):
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        for prompt in reversed(list(prompts)):
             self.asked.append(prompt.key)
             yield completion(prompt.key) if prompt.key in self.known else Failure(prompt.key, f"no {prompt.key}")
 
@@ -234,7 +236,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Known:
 
 
 def ask(*keys: str) -> tuple[dict[str, Completion | Failure], Bill]:
-    return complete(requests(*keys), MODEL, 9, progress=False)
+    return gather(requests(*keys), MODEL, 9, progress=False)
 
 
 def test_each_request_is_paid_once(known: Known) -> None:
@@ -300,7 +302,7 @@ def test_many_failures_and_no_answer_are_an_error_though_the_shelf_has_others(kn
 
 def test_an_interrupted_run_keeps_what_came(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(Known):
-        def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
             for count, answer in enumerate(super().complete(prompts, max_tokens)):
                 if count == 2:
                     raise KeyboardInterrupt

@@ -21,6 +21,7 @@ COMPANY = {  # what a choice needs beside it
     "model/minilm": ["dataset=fieldnotes_fv"],
     "model/bert-base": ["dataset=fieldnotes_fv"],
     "task/classify": ["strategy=annotate"],
+    "strategy/few_shot_free": ["dataset=fieldnotes_fv"],  # free answers have no label to leave free
 }
 # `recorded` bears the name of the model that was recorded, `openai_compatible` the endpoint's name for its model.
 NAMED_OTHERWISE = {"prompt_model/recorded", "prompt_model/openai_compatible"}

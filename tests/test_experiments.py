@@ -15,6 +15,7 @@ from littlehuman import config as configs
 from littlehuman import results, run
 from littlehuman.config import RunConfig
 from littlehuman.identity import cell_name, run_id, scientific
+from littlehuman.wording import asks_for_label
 
 NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
@@ -34,6 +35,7 @@ def cells(name: str, *overrides: str, corners: bool = False, ends: bool = False)
 
 def test_there_is_one_experiment_for_each_figure_and_table_of_the_paper() -> None:
     asked = {"replacement", "zoom", "scale", "finetune_model", "prompt_model", "cot", "tradeoff", "ood", "human_only", "smoke"}
+    asked |= {"label_shift"}
     assert asked <= set(NAMES)
 
 
@@ -69,6 +71,13 @@ def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies()
         human = [cell for cell in cells(name) if cell.synth_frac == 0]
         assert len(human) == 6 and len({run_id(cell) for cell in human}) == 3  # three seeds
     assert not {"prompt_model", "strategy", "filter"} & set(scientific(human[0]))
+
+
+def test_the_label_shift_compares_the_same_points_with_and_without_a_requested_label() -> None:
+    found = [cell for cell in cells("label_shift") if cell.synth_frac == 1]
+    assert [cell.strategy.name for cell in found].count("few_shot") == 3 == len({cell.seed for cell in found})
+    requested = {cell.strategy.name: asks_for_label(cell.strategy.tasks["fv"]) for cell in found}
+    assert requested == {"few_shot": True, "few_shot_free": False}
 
 
 def test_the_control_of_human_points_alone_shares_its_end_with_the_mixtures() -> None:

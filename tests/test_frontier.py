@@ -8,7 +8,7 @@ from pathlib import Path
 import littlehuman
 
 PACKAGE = Path(littlehuman.__file__).parent
-BEHIND = {"torch", "transformers", "peft", "accelerate", "tokenizers"}
+BEHIND = {"torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "bitsandbytes"}
 
 
 def _imported(file: Path) -> set[str]:

@@ -30,7 +30,9 @@ def _table(path: Path, count: int = 6) -> Path:
         (["n_train=160"], []),
         (["study=other"], []),
         (["launch=cpu"], []),
-        (["launch.micro_batch=2", "launch.eval_batch=1", "launch.dtype=float32", "launch.progress=false"], []),
+        (["launch.micro_batch=2", "launch.eval_tokens=64", "launch.dtype=float32", "launch.progress=false"], []),
+        (["launch.layout=padded", "launch.processes=2", "launch.cells=3", "launch.save_every_s=0"], []),
+        (["launch.gradient_checkpointing=true"], []),
         (["prompt_model.batch_size=1", "prompt_model.retries=9", "prompt_model.price.prompt=3"], []),
         (["prompt_model.concurrency=1"], []),
         (["training.learning_rate=1e-3"], []),  # conf/model/smollm2.yaml says so for answers
@@ -56,6 +58,7 @@ def test_the_same_meaning_is_the_same_run(left: list[str], right: list[str]) -> 
         ["synthetic=false"],
         ["test_dataset=squad"],
         ["model=tiny"],
+        ["model.quantization=nf4"],
         ["prompt_model=smollm2"],
         ["prompt_model.temperature=0.7"],
         ["strategy=zero_shot"],

@@ -70,6 +70,13 @@ CLAIMS = {
     "angle brackets kept from the form": "Claim: <Ferries leave at noon.> || Label: <True>",
     "no separator": "Claim: Ferries leave at noon. Label: True",
     "no separator, two lines": "Claim: Ferries leave at noon.\nLabel: True",
+    "an object": '{"text": "Ferries leave at noon.", "target": "True"}',
+    "an object with the form's own words": '{"Claim": "Ferries leave at noon.", "Label": "True"}',
+    "an object with a real true": '{"claim": "Ferries leave at noon.", "label": true}',
+    "an object in a fence": '```json\n{\n  "text": "Ferries leave at noon.",\n  "target": "True"\n}\n```',
+    "an object and chatter": '{"target": "True", "text": "Ferries leave at noon."}\nI hope that this helps!',
+    "an object after a thought": '<think>A claim...</think>{"text": "Ferries leave at noon.", "target": "True"}',
+    "an object that repeats the form": '{"text": "Claim: Ferries leave at noon.", "target": "Label: True"}',
     "one bar": "Claim: Ferries leave at noon. | Label: True",
     "three bars": "Claim: Ferries leave at noon. ||| Label: True",
     "a bar at the end": "Claim: Ferries leave at noon. || Label: True |",
@@ -199,13 +206,22 @@ REJECTED = {
     "an unknown class": (TITLE_TASK, "Text: A title || Class: NeurIPS", "unknown label: NeurIPS"),
     "another class": (TITLE_TASK, "Text: A title || Class: SIGGRAPH", "label SIGGRAPH returned, VLDB requested"),
     "a refusal in words": (TRUE_CLAIM_TASK, "I'm sorry, but I can't help with that.", "no Claim"),
-    "JSON": (TRUE_CLAIM_TASK, '{"Claim": "Ferries leave.", "Label": "True"}', "no Claim"),
+    "JSON without a label": (TRUE_CLAIM_TASK, '{"Claim": "Ferries leave."}', "no Label"),
+    "JSON with an empty claim": (TRUE_CLAIM_TASK, '{"text": "", "target": "True"}', "no Claim"),
+    "JSON with another label": (
+        TRUE_CLAIM_TASK,
+        '{"text": "Ferries leave.", "target": "False"}',
+        "label unsupported returned, supported requested",
+    ),
+    "a list in JSON": (TRUE_CLAIM_TASK, '[{"Claim": "Ferries leave.", "Label": "True"}]', "no Claim"),
+    "JSON that was cut": (TRUE_CLAIM_TASK, '{"text": "Ferries leave.", "target": "Tr', "no Claim"),
 }
 
 
 @pytest.mark.parametrize(("task", "text", "reason"), REJECTED.values(), ids=REJECTED.keys())
 def test_what_is_no_twin_is_rejected_with_its_reason_and_kept_raw(task: Task, text: str, reason: str) -> None:
-    assert task.read(text) == Rejected(task.example.id, reason, text)
+    read = task.read(text)
+    assert isinstance(read, Rejected) and (read.example_id, read.reason, read.raw) == (task.example.id, reason, text)
 
 
 @pytest.mark.parametrize("finish", ["length", "content_filter", "refusal", "tool_calls", "error"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,12 @@ def test_the_test_points_of_another_dataset_are_read_at_their_own_length(tmp_pat
 
     seen: list[fit.Settings] = []
     real = fit.fit
-    monkeypatch.setattr(fit, "fit", lambda cells, settings: [seen.append(settings), *real(cells, settings)][1:])
+
+    def watched(cells: Sequence[fit.Cell], *rest: Any) -> list[fit.Outcome | Exception]:
+        seen.extend(cell.settings for cell in cells)
+        return real(cells, *rest)
+
+    monkeypatch.setattr(fit, "fit", watched)
     config = _config("n_train=4", "synth_frac=0")
     other = replace(config.dataset, max_tokens=99, answer_tokens=7)
     _run(config, tmp_path, other)

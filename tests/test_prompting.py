@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 from config_groups import prompt_model, strategy
+from conftest import compose
 
 from littlehuman.errors import ConfigError
 from littlehuman.groups import Demonstration, PromptText, Shots, StrategyConfig, Writes
-from littlehuman.prompting import clean, prompts
-from littlehuman.records import Example, Prompt
+from littlehuman.prompting import clean, places_of, prompts
+from littlehuman.records import Dataset, Example, Prompt
+from littlehuman.twin_requests import TwinRequests
 
-FEW, ZERO, COT, ANNOTATE = (strategy(name) for name in ("few_shot", "zero_shot", "cot", "annotate"))
+FEW, ZERO, COT, ANNOTATE, FREE = (strategy(name) for name in ("few_shot", "zero_shot", "cot", "annotate", "few_shot_free"))
 QWEN = prompt_model("qwen-1.5b")
 FACTS = ("supported", "unsupported")
 
@@ -257,6 +259,105 @@ def test_an_annotator_is_told_the_classes_in_the_words_that_it_shall_use() -> No
     how = with_words(ANNOTATE, "classify", label_words={"db": "Databases"})
     titles = [Example("t1", "", "A title", ("db",))]
     assert "one of: Databases, web." in words(asked(titles, [], how, "classify", classes=("db", "web"))[0])
+
+
+# --- a label that is left free -----------------------------------------------------------------
+
+
+def test_a_free_label_is_nowhere_requested_and_examples_have_all_labels() -> None:
+    drawn = asked(CLAIMS, how=FREE)
+    assert {BY_ID[i].target for p in drawn for i in p.shown} == set(FACTS)
+    assert len({p.messages[0]["content"] for p in drawn}) == 1 and "<True or False>" in drawn[0].messages[0]["content"]
+    one, other = (replace(CLAIMS[0], targets=(label,)) for label in FACTS)
+    assert asked([one], how=FREE) == asked([other], how=FREE)
+
+
+def test_a_free_class_is_one_of_those_that_are_named() -> None:
+    titles = [Example(f"t{i}", "", f"Title {i}", ("VLDB" if i % 2 else "WWW",)) for i in range(10)]
+    prompt = asked(titles[:1], titles, FREE, "classify", classes=("VLDB", "WWW"))[0]
+    assert "each of one of these classes: VLDB, WWW." in prompt.messages[0]["content"]
+    assert prompt.messages[-1]["content"] == "Write one new text." and "Title 0" not in words(prompt)
+
+
+# --- the human budget --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [FEW, FREE, replace(ANNOTATE, shots=3)], ids=lambda how: how.name)
+def test_what_shows_human_points_shows_owned_ones_alone_and_needs_some(how: StrategyConfig) -> None:
+    owned = CLAIMS[40:52]
+    assert {i for p in asked(CLAIMS, owned, how) for i in p.shown} == {e.id for e in owned}
+    with pytest.raises(ConfigError, match="shows 3 human points in each prompt"):
+        asked(CLAIMS[:1], [], how)
+
+
+@pytest.mark.parametrize("how", [ZERO, COT, ANNOTATE], ids=lambda how: how.name)
+def test_what_shows_no_human_point_works_without_a_budget(how: StrategyConfig) -> None:
+    free = asked(CLAIMS, [], how)
+    assert not any(p.shown for p in free) and free == asked(CLAIMS, CLAIMS, how)
+
+
+# --- the language ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("how", "task", "kept"), [(FEW, "fv", "Claim:, Label:"), (COT, "qa", "Explanation:, Question:, Answer:")])
+def test_a_language_is_one_more_sentence_that_keeps_what_answers_are_read_by(how: StrategyConfig, task: str, kept: str) -> None:
+    pool, classes = (CLAIMS, FACTS) if task == "fv" else (QUESTIONS, ())
+    plain, german = (asked(pool[:1], pool, replace(how, language=name), task, classes=classes)[0] for name in ("", "German"))
+    added = german.messages[0]["content"].removeprefix(plain.messages[0]["content"])
+    labels = ", and labels in the words that are given here" if classes else ""
+    assert added == f"\nWrite in German, but leave the names of the form as they are ({kept}){labels}."
+    assert german.messages[1:] == plain.messages[1:] and german.key != plain.key
+
+
+# --- points with one and the same request ------------------------------------------------------
+
+SAMPLING = replace(QWEN, temperature=0.7)
+
+
+def keys_of(points: Sequence[Example], how: StrategyConfig, model: Any = SAMPLING, among: Sequence[Example] = CLAIMS) -> dict[str, str]:
+    places = places_of(among, CLAIMS, how, "fv", model, FACTS)
+    return {p.example_id: p.key for p in prompts(points, CLAIMS, how, "fv", model, FACTS, places=places)}
+
+
+@pytest.mark.parametrize("how", [ZERO, COT], ids=lambda how: how.name)
+def test_each_of_several_points_with_one_request_gets_a_sample_of_its_own(how: StrategyConfig) -> None:
+    keys = keys_of(CLAIMS, how)
+    assert len(set(keys.values())) == len(CLAIMS)
+    plain = {p.example_id: p.key for p in prompts(CLAIMS, CLAIMS, how, "fv", SAMPLING, FACTS)}
+    assert [i for i in keys if keys[i] != plain[i]] == [e.id for e in CLAIMS if e.id.endswith("1")]  # the first keeps its key
+
+
+def test_which_sample_a_point_gets_does_not_depend_on_who_else_is_asked_for() -> None:
+    keys = keys_of(CLAIMS, ZERO)
+    few = random.Random(0).sample(CLAIMS, 20)
+    assert keys_of(few, ZERO) == {e.id: keys[e.id] for e in few}
+    assert keys_of(CLAIMS, ZERO, among=CLAIMS[::-1]) == keys
+
+
+def test_greedy_answers_to_one_request_would_be_the_same_so_it_is_asked_once() -> None:
+    assert not places_of(CLAIMS, CLAIMS, ZERO, "fv", QWEN, FACTS)
+    assert len(set(keys_of(CLAIMS, ZERO, QWEN).values())) == len(CLAIMS) / 2
+
+
+def test_a_cell_that_samples_asks_once_for_each_point() -> None:
+    config = compose("dataset=fieldnotes_fv", "strategy=zero_shot", "prompt_model.temperature=0.7")
+    dataset = Dataset("bridges", tuple(CLAIMS), (), (), FACTS)
+    first = TwinRequests(CLAIMS[:8], (), dataset, config)
+    keys = [prompt.key for prompt in first]
+    assert len(set(keys)) == 8 and all(len(list(first.points(key))) == 1 for key in keys)
+    again = [prompt.key for prompt in first.again({CLAIMS[0].id, CLAIMS[1].id})]
+    assert len(set(again)) == 2 and not set(again) & set(keys)
+
+
+def test_requests_that_differ_by_their_examples_need_no_place() -> None:
+    assert not places_of(CLAIMS, CLAIMS, FEW, "fv", SAMPLING, FACTS)
+    one = [e for e in SUPPORTED if e.id in ("p5-s0", "p6-s0")]  # with one example left, requests on one passage are the same
+    places = places_of(CLAIMS, one, replace(FEW, shots=1), "fv", SAMPLING, FACTS)
+    assert places and all(i.endswith("1") for i in places)
+
+
+def test_annotated_points_on_one_evidence_are_different_requests() -> None:
+    assert not places_of(CLAIMS, CLAIMS, ANNOTATE, "fv", SAMPLING, FACTS)
 
 
 # --- words that cannot work --------------------------------------------------------------------

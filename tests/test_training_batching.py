@@ -1,4 +1,4 @@
-"""Points as tokens: only the evidence is ever shortened, padding changes nothing, the head reads the right place."""
+"""Points as tokens: only the evidence is ever shortened, and what is to be learnt is the answer and its end."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ import pytest
 import torch
 from training_parts import (  # noqa: F401
     ANSWERS,
-    BY_HEART,
     CLAIM,
     CLASSES,
     CPU,
     FIXTURES,
     claims,
     encoder_for,
-    forget,
     job,
+    laid,
+    lent,
+    lessons_of,
     no_base_held,
     one_thread,
+    prompts_of,
     questions,
     settings,
     small_encoder,
@@ -32,9 +34,8 @@ from training_parts import (  # noqa: F401
 from littlehuman.errors import DataError
 from littlehuman.groups import Architecture, Head, LossOn
 from littlehuman.records import Example
-from littlehuman.training import predict
-from littlehuman.training.base import Base, lease
-from littlehuman.training.batching import IGNORE, Encoder, padded
+from littlehuman.training.base import Base
+from littlehuman.training.batching import IGNORE, Encoder, left_padded
 from littlehuman.training.tiny import tiny_model
 
 pytestmark = FIXTURES
@@ -113,12 +114,12 @@ def test_encoder_pair_keeps_the_whole_claim(max_tokens: int) -> None:
 
 
 def test_encoder_gets_a_pair_as_its_own_tokenizer_makes_it() -> None:
-    with lease("random:bert", Head.classification, 2, CPU, torch.float32) as base:
-        encoder = encoder_for(base, settings("fv", "random:bert"))
-        batch = padded([encoder.prompt(example) for example in claims()], base.tokenizer.pad_token_id, CPU)
+    shared = settings("fv", "random:bert")
+    with lent(shared) as base:
+        batch = laid(base, [prompts_of(base, shared, claims())], packed=False)
         expected = base.tokenizer([e.evidence for e in claims()], [e.text for e in claims()], padding=True, return_tensors="pt")
-    assert batch.keys() == expected.keys() and "token_type_ids" in batch
-    assert all(torch.equal(batch[name], expected[name]) for name in batch)
+    for name, tensor in (("input_ids", batch.ids), ("attention_mask", batch.mask), ("token_type_ids", batch.types)):
+        assert tensor is not None and torch.equal(tensor, expected[name])
 
 
 def test_encoder_that_knows_one_kind_of_token_is_not_told_two(tmp_path: Path) -> None:
@@ -140,7 +141,7 @@ def test_rows_longer_than_an_encoders_position_table_are_shortened_to_it(kind: s
     weights = small_encoder(tmp_path / kind, kind, positions=66, pad_token_id=1) if kind == "roberta" else None
     weights = weights or small_encoder(tmp_path / kind, kind, positions=64)
     shared = settings("fv", weights, max_tokens=512)
-    with lease(weights, Head.classification, 2, CPU, torch.float32) as base:
+    with lent(shared) as base:
         assert base.positions == 64
         assert 52 < len(encoder_for(base, shared).prompt(LONG).ids) <= 64
     outcome = job(tmp_path / "run", [LONG_CLAIM, *claims(3)], [LONG_CLAIM], shared)
@@ -182,85 +183,15 @@ def test_lesson_teaches_the_answer_and_the_end_token(loss_on: LossOn) -> None:
         assert lesson.labels == (IGNORE, *read, *answer), "nothing stands before the first token"
 
 
-@pytest.mark.parametrize("loss_on", list(LossOn))
-def test_padding_is_masked_by_position_never_by_token(loss_on: LossOn, tmp_path: Path) -> None:
-    with lease(where_pad_is_end(tmp_path / "model"), Head.generation, 0, CPU, torch.float32) as base:
-        end = base.tokenizer.eos_token_id
-        assert base.tokenizer.pad_token_id == end
-        rows = [encoder_for(base, settings(loss_on=loss_on)).lesson(example) for example in questions()]
-    for left in (False, True):
-        batch = padded(rows, end, CPU, left=left)
-        for row, ids, mask, labels in zip(rows, batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
-            fill, real = len(mask) - len(row.ids), mask.bool()
-            assert mask.tolist() == ([0] * fill + [1] * len(row.ids) if left else [1] * len(row.ids) + [0] * fill)
-            assert ids[real].tolist() == list(row.ids) and labels[real].tolist() == list(row.labels)
-            assert labels[real][-1] == end, "the end token is learnt although it is the pad token"
-            assert (labels[~real] == IGNORE).all()
-
-
 @pytest.mark.parametrize("pad_is_end", [False, True])
-def test_batched_generation_equals_single(pad_is_end: bool, tmp_path: Path) -> None:
-    weights = where_pad_is_end(tmp_path / "model") if pad_is_end else "random:llama"
-    with lease(weights, Head.generation, 0, CPU, torch.float32) as base:
-        encoder = encoder_for(base, settings())
-        rows = [encoder.prompt(example, index) for index, example in enumerate(questions())]
-        single = []
-        for row in rows:  # by hand: no padding, no batch, no cache
-            out = base.model.generate(torch.tensor([row.ids]), max_new_tokens=8, do_sample=False, use_cache=False)
-            single.append(predict.first_line(base.tokenizer.decode(out[0, len(row.ids) :], skip_special_tokens=True)))
-        assert len({len(row.ids) for row in rows}) > 2 and len(set(single)) > 2, "the rows must differ, or nothing is shown"
-        for batch in (1, 2, 3, 8):
-            assert predict.answer(base.model, base.tokenizer, rows, max_tokens=8, batch=batch, progress=False) == single
-
-
-@pytest.mark.parametrize("weights", ["random:llama", "random:bert"])
-def test_scores_do_not_depend_on_the_batch_size(weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[torch.Tensor] = []
-    original = predict.classify
-
-    def spy(model: Any, rows: Any, classes: Any, *, pad: int, batch: int, progress: bool) -> list[str]:
-        logits: dict[int, torch.Tensor] = {}
-        for group in predict._groups(rows, batch, False):
-            with torch.inference_mode():
-                out = model(**padded(group, pad, CPU)).logits
-            logits |= {row.index: line for row, line in zip(group, out, strict=True)}
-        seen.append(torch.stack([logits[row.index] for row in rows]))
-        return original(model, rows, classes, pad=pad, batch=batch, progress=progress)
-
-    monkeypatch.setattr(predict, "classify", spy)
-    outcomes = [job(tmp_path, claims(), claims(12), settings("fv", weights, eval_batch=batch)) for batch in (1, 3, 12)]
-    for logits, outcome in zip(seen, outcomes, strict=True):
-        torch.testing.assert_close(logits, seen[0], atol=1e-5, rtol=1e-5)
-        assert texts(outcome) == texts(outcomes[0]) == [CLASSES[i] for i in logits.argmax(-1).tolist()]
-
-
-def test_answers_of_a_job_do_not_depend_on_the_batch_size(tmp_path: Path) -> None:
-    shared = [settings(eval_batch=batch, **BY_HEART | {"epochs": 20}) for batch in (1, 3, 12)]
-    answers = [texts(job(tmp_path, questions(), questions(12), each)) for each in shared]
-    assert answers[0] == answers[1] == answers[2] and len(set(answers[0])) > 2
-
-
-@pytest.mark.parametrize("pad_is_end", [False, True])
-def test_head_reads_the_last_real_token(pad_is_end: bool, tmp_path: Path) -> None:
-    weights = where_pad_is_end(tmp_path / "model") if pad_is_end else "random:llama"
-    with lease(weights, Head.classification, 2, CPU, torch.float32) as base, torch.inference_mode():
-        rows = [encoder_for(base, settings("fv", weights)).prompt(example) for example in claims()]
-        batch = padded(rows, base.tokenizer.pad_token_id, CPU)
-        assert not batch["attention_mask"].all(), "some rows must be padded"
-        single = torch.cat([base.model(**padded([row], base.tokenizer.pad_token_id, CPU)).logits for row in rows])
-        torch.testing.assert_close(base.model(**batch).logits, single, atol=1e-6, rtol=1e-5)
-        for row, logits in zip(rows, single, strict=True):
-            last = base.model.model(torch.tensor([row.ids])).last_hidden_state[0, -1]
-            torch.testing.assert_close(base.model.score(last), logits, atol=1e-6, rtol=1e-5)
-
-
-def test_predictions_come_in_the_order_of_the_points(tmp_path: Path) -> None:
-    shared, points = settings(epochs=6), questions(9)
-    forward = job(tmp_path, questions(), points, shared).predictions
-    forget()
-    backward = job(tmp_path, questions(), points[::-1], shared).predictions
-    assert [p.id for p in forward] == [e.id for e in points] and list(forward) == list(backward)[::-1]
-    assert [(p.targets, p.evidence, p.question) for p in forward] == [(e.targets, e.evidence, e.text) for e in points]
+def test_rows_to_write_on_end_at_the_right_edge_and_padding_is_told_by_the_mask_alone(pad_is_end: bool, tmp_path: Path) -> None:
+    shared = settings(weights=where_pad_is_end(tmp_path / "model") if pad_is_end else "random:llama")
+    with lent(shared) as base:
+        rows = lessons_of(base, shared, questions())
+        assert (base.tokenizer.pad_token_id == base.tokenizer.eos_token_id) is pad_is_end
+        batch = left_padded([row.ids for row in rows], base.pad, CPU)
+    for row, ids, mask in zip(rows, batch["input_ids"], batch["attention_mask"], strict=True):
+        assert mask.tolist() == [0] * (len(mask) - len(row.ids)) + [1] * len(row.ids) and ids[mask.bool()].tolist() == list(row.ids)
 
 
 def test_answers_of_the_parts_differ_in_length() -> None:

@@ -12,9 +12,13 @@ import pytest
 import torch
 from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cache, where_pad_is_end  # noqa: F401
 
-from littlehuman.errors import ConfigError, WeightsError
-from littlehuman.training.decoding import Decoded, chat, load_chat
-from littlehuman.training.tiny import tiny_model
+from littlehuman.errors import ConfigError, GenerationError, WeightsError
+from littlehuman.training import answering, decoding
+from littlehuman.training.answering import Decoded
+from littlehuman.training.decoding import Unread, chat, load_chat
+from littlehuman.training.noise import OwnNoise
+from littlehuman.training.rendering import render
+from littlehuman.training.tiny import CHAT, tiny_model
 
 pytestmark = FIXTURES
 
@@ -30,8 +34,14 @@ def _no_prompt_model_held() -> Iterator[None]:
 def _answers(
     talks: list[Any] = TALKS, weights: str = "random:llama", max_tokens: int = 10, batch_size: int = 8, **more: Any
 ) -> list[Decoded]:
-    found = chat(weights, "float32", talks, max_tokens=max_tokens, batch_size=batch_size, **more)
-    return sorted(found, key=lambda answer: answer.index)
+    found = list(chat(weights, "float32", talks, max_tokens=max_tokens, batch_size=batch_size, **more))
+    return sorted((answer for answer in found if isinstance(answer, Decoded)), key=lambda answer: answer.index)
+
+
+def _copy_of_tiny(folder: Path, template: str = CHAT) -> str:
+    shutil.copytree(tiny_model("llama"), folder)
+    (folder / "chat_template.jinja").write_text(template)
+    return str(folder)
 
 
 @pytest.mark.parametrize("pad_is_end", [False, True])
@@ -112,7 +122,7 @@ def test_model_without_a_chat_template_reads_plain_turns(tmp_path: Path) -> None
     (folder / "chat_template.jinja").unlink()
     tokenizer, _ = load_chat(str(folder), "float32")
     assert tokenizer.chat_template is None
-    expected = len(tokenizer(f"Be brief.\n\n{PLACES[0]}\n")["input_ids"])
+    expected = len(tokenizer(f"Be brief.\n\n{PLACES[0]}\n\n")["input_ids"])
     assert _answers(TALKS[:1], weights=str(folder))[0].prompt_tokens == expected
 
 
@@ -126,3 +136,113 @@ def test_prompt_model_that_cannot_be_had_is_a_clear_error(tmp_path: Path) -> Non
         list(chat("random:llama", "float23", TALKS, max_tokens=1, batch_size=1))
     with pytest.raises(WeightsError, match="prompt_model.weights=nobody/has-this: could not be loaded"):
         list(chat("nobody/has-this", "float32", TALKS, max_tokens=1, batch_size=1))
+
+
+def test_conversations_are_taken_as_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def endless() -> Iterator[Any]:
+        for i in range(10**9):
+            taken.append(i)
+            yield TALKS[i % 8]
+
+    answers = chat("random:llama", "float32", endless(), max_tokens=1, batch_size=2)
+    next(answers)
+    assert len(taken) == 2 * decoding.WINDOW
+    assert len({next(answers).index for _ in range(200)}) == 200 and len(taken) == 4 * decoding.WINDOW
+
+
+def _memory_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the tiny model run out of memory above so many rows; returns the rows of each try."""
+    _, model = load_chat("random:llama", "float32")
+    whole = model.generate
+    tried: list[int] = []
+
+    def generate(*, input_ids: torch.Tensor, **values: Any) -> Any:
+        tried.append(len(input_ids))
+        if len(input_ids) > rows:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(input_ids=input_ids, **values)
+
+    monkeypatch.setattr(model, "generate", generate)
+    return tried
+
+
+def test_batch_that_does_not_fit_is_halved_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    whole = _answers()
+    tried = _memory_for(3, monkeypatch)
+    assert _answers() == whole
+    assert tried == [8, 4, 2, 2, 2, 2]
+    assert [record.message[:32] for record in caplog.records] == ["out of memory with 8 rows at onc", "out of memory with 4 rows at onc"]
+
+
+def test_prompt_that_does_not_fit_alone_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    _memory_for(0, monkeypatch)
+    with pytest.raises(
+        GenerationError, match=r"random:llama: out of memory with one prompt of \d+ tokens at a time\nTry: prompt_model.dtype"
+    ):
+        _answers(batch_size=2)
+
+
+def test_prompt_longer_than_the_model_reads_is_said_and_the_others_are_answered() -> None:
+    long = [{"role": "user", "content": "salt and kelp " * 900}]
+    found = list(chat("random:llama", "float32", [TALKS[0], long, TALKS[1]], max_tokens=10, batch_size=8))
+    (unread,) = (answer for answer in found if isinstance(answer, Unread))
+    assert unread.index == 1 and "this model reads 2048 with the answer's 10" in unread.reason
+    assert sorted(answer.index for answer in found) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.7])
+def test_noise_of_a_rows_own_draws_from_the_models_distribution(top_p: float) -> None:
+    from scipy.stats import chisquare
+
+    logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0])
+    count, temperature = 8000, 1.3
+    drawn = OwnNoise(range(count), temperature, top_p, torch.device("cpu"))(torch.zeros(count, 1), logits.expand(count, -1)).argmax(-1)
+    expected = torch.softmax(logits.double() / temperature, 0)
+    if top_p < 1:  # the fewest that hold 0.7 of the mass
+        expected = expected * (torch.arange(5) < 1 + int((expected.cumsum(0) < top_p).sum()))
+        expected /= expected.sum()
+    kept = expected > 0
+    counts = torch.bincount(drawn, minlength=5)
+    assert counts[~kept].sum() == 0
+    assert chisquare(counts[kept].numpy(), (expected[kept] * count).numpy()).pvalue > 0.001
+
+
+def test_seeds_and_conversations_must_be_as_many() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        _answers(TALKS, temperature=1.0, seeds=[1, 2])
+
+
+def test_template_without_a_system_turn_gets_its_words_before_the_first_question(tmp_path: Path) -> None:
+    """Gemma's templates, among others, refuse a system turn."""
+    refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHAT
+    tokenizer, _ = load_chat(_copy_of_tiny(tmp_path / "model", refusing), "float32")
+    assert tokenizer.decode(render(tokenizer, TALKS[0])) == f"user: Be brief.\n\n{PLACES[0]}</s>\nassistant: "
+
+
+def test_template_that_refuses_the_turns_is_a_clear_error(tmp_path: Path) -> None:
+    weights = _copy_of_tiny(tmp_path / "model", "{{ raise_exception('Only tools may speak') }}")
+    with pytest.raises(GenerationError, match="its chat template refuses the turns of this strategy: Only tools may speak"):
+        _answers(weights=weights)
+
+
+def test_model_that_can_think_first_is_asked_not_to(tmp_path: Path) -> None:
+    thinking = CHAT + "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"
+    tokenizer, _ = load_chat(_copy_of_tiny(tmp_path / "model", thinking), "float32")
+    assert "<think>" not in tokenizer.decode(render(tokenizer, TALKS[0]))
+
+
+def test_base_model_stops_where_its_turn_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no end token for a turn: here a text that it does write stands for the blank line."""
+    weights = _copy_of_tiny(tmp_path / "model")
+    (tmp_path / "model" / "chat_template.jinja").unlink()
+    whole = _answers(weights=weights)
+    text = whole[0].text
+    stop = next(text[i : i + 2] for i in range(4, len(text)) if text[i : i + 2].isascii())
+    monkeypatch.setattr(answering, "stop_texts", lambda tokenizer: [stop])
+    stopped = _answers(weights=weights)
+    assert [a.text for a in stopped] == [a.text.split(stop)[0] for a in whole]
+    assert [a.finish for a in stopped] == ["stop" if stop in a.text else "length" for a in whole]
+    assert stopped[0].finish == "stop" and {a.finish for a in stopped} == {"stop", "length"}
+    assert all(a.completion_tokens < b.completion_tokens for a, b in zip(stopped, whole, strict=True) if stop in b.text[:-3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from training_parts import CPU, FIXTURES, job, no_base_held, one_thread, questions, settings, tiny_cache  # noqa: F401
 
 from littlehuman.errors import ConfigError
-from littlehuman.groups import LaunchConfig
+from littlehuman.groups import LaunchConfig, Quantization
 from littlehuman.training import devices
 
 pytestmark = FIXTURES
@@ -40,20 +41,42 @@ def test_named_precisions() -> None:
     assert {name: devices.dtype(name, CPU) for name in devices.DTYPES} == devices.DTYPES
 
 
-def test_auto_is_decided_once_per_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.dtype]]:
+    """A machine that nothing is known of yet; takes down what is measured."""
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    seen: list[torch.dtype] = []
+    monkeypatch.setattr(devices, "_seconds", lambda kind: [seen.append(kind), SECONDS[kind]][1])
     devices.bfloat16_pays.cache_clear()
+    yield seen
+    devices.bfloat16_pays.cache_clear()
+
+
+SECONDS = {torch.float32: 1.3, torch.bfloat16: 1.0}
+
+
+def test_auto_is_decided_once_per_machine(measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two jobs of a sweep, or two runs of a day, never differ because one of them was disturbed."""
     first = devices.dtype("auto", CPU)
-    assert first in (torch.float32, torch.bfloat16)
-    monkeypatch.setattr(devices, "_seconds", lambda kind: pytest.fail("measured again: two jobs of a sweep could differ"))
-    assert all(devices.dtype("auto", CPU) is first for _ in range(3))
+    assert first is torch.bfloat16 and sorted(measured, key=str) == [torch.bfloat16, torch.float32]
+    devices.bfloat16_pays.cache_clear()  # another process
+    monkeypatch.setitem(SECONDS, torch.bfloat16, 9.0)
+    assert devices.dtype("auto", CPU) is first and len(measured) == 2
+    monkeypatch.setattr(torch, "__version__", "another version of torch")
+    devices.bfloat16_pays.cache_clear()
+    assert devices.dtype("auto", CPU) is torch.float32, "another library is measured anew"
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(1.1, torch.float32), (1.3, torch.bfloat16)])
-def test_auto_takes_bfloat16_where_it_is_clearly_faster(speedup: float, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    devices.bfloat16_pays.cache_clear()
-    monkeypatch.setattr(devices, "_seconds", lambda kind: speedup if kind is torch.float32 else 1.0)
-    assert devices.dtype("auto", CPU) is expected
-    devices.bfloat16_pays.cache_clear()
+def test_auto_takes_bfloat16_where_it_is_clearly_faster(
+    speedup: float, expected: torch.dtype, measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECONDS, torch.float32, speedup)
+    assert devices.dtype("auto", CPU) is expected and len(measured) == 2
+
+
+def test_products_are_really_timed() -> None:
+    assert all(0 < devices._seconds(kind, repeats=1) < 60 for kind in (torch.float32, torch.bfloat16))
 
 
 def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +92,25 @@ def test_default_launch_fits_any_machine() -> None:
 def test_float16_job_runs_on_a_cpu(tmp_path: Path) -> None:
     outcome = job(tmp_path, questions(), questions(2), settings(dtype="float16"))
     assert outcome.environment["dtype"] == "float16" and outcome.final_loss is not None and outcome.final_loss == outcome.final_loss
+
+
+def test_four_bits_without_a_gpu_are_a_clear_error(tmp_path: Path) -> None:
+    """The weights of QLoRA are read by a kernel that knows CUDA alone: no silent fall back to a base of another kind."""
+    shared = settings(quantization=Quantization.nf4)
+    with pytest.raises(
+        ConfigError, match="model.quantization=nf4 +needs a CUDA device; without: model.quantization=null.*\nTry: pip install"
+    ):
+        job(tmp_path, questions(), [], shared)
+
+
+def test_four_bits_without_their_library_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="model.quantization=nf4 +needs the package bitsandbytes"):
+        devices.four_bits(torch.device("cuda"))
+
+
+def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "find_spec", lambda name: object())
+    config = devices.four_bits(torch.device("cuda"))
+    assert config.load_in_4bit and config.bnb_4bit_quant_type == "nf4" and config.bnb_4bit_use_double_quant
+    assert config.bnb_4bit_compute_dtype is torch.bfloat16

@@ -1,4 +1,4 @@
-"""Whole jobs through the one door: adapters that anybody can load, the untrained model, precisions, encoders."""
+"""Whole jobs through the one door: what is saved, the untrained model, precisions, heads that learn."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from training_parts import (  # noqa: F401
-    BY_HEART,
     CLASSES,
-    CPU,
     FIXTURES,
     adapter,
     apart,
     claims,
-    encoder_for,
     job,
+    lent,
     log_of,
     no_base_held,
     one_thread,
+    prompts_of,
     questions,
     same,
     settings,
@@ -33,75 +32,11 @@ from training_parts import (  # noqa: F401
     tiny_cache,
 )
 
-from littlehuman.groups import Head
-from littlehuman.records import Example, Mixture, Origin, Point
+from littlehuman.records import Example
 from littlehuman.training import predict
-from littlehuman.training.base import lease
-from littlehuman.training.batching import padded
-from littlehuman.training.fit import Cell, fit
 from littlehuman.training.tiny import tiny_model
 
 pytestmark = FIXTURES
-
-
-def _fresh(task: str, path: Path | str) -> Any:
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
-
-    if task == "qa":
-        return AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    model = AutoModelForSequenceClassification.from_pretrained(path, dtype=torch.float32, num_labels=len(CLASSES))
-    model.config.pad_token_id = 0
-    return model
-
-
-def _logits_of_jobs(monkeypatch: pytest.MonkeyPatch) -> list[torch.Tensor]:
-    """A list that takes the logits of each `classify`, row by row."""
-    seen: list[torch.Tensor] = []
-    original = predict.classify
-
-    def spy(model: Any, rows: Any, *arguments: Any, **more: Any) -> list[str]:
-        with torch.inference_mode():
-            seen.append(torch.cat([model(**padded([row], more["pad"], CPU)).logits for row in rows]))
-        return original(model, rows, *arguments, **more)
-
-    monkeypatch.setattr(predict, "classify", spy)
-    return seen
-
-
-@pytest.mark.parametrize("kind", ["llama", "bert", "no_pooler", "roberta"])
-def test_saved_classifier_is_an_ordinary_peft_adapter(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from peft import PeftModel
-
-    if kind in ("llama", "bert"):
-        weights, path = f"random:{kind}", tiny_model(kind)
-    else:
-        weights = small_encoder(tmp_path / f"{kind}bert", "roberta" if kind == "roberta" else "bert")
-        path = Path(weights)
-    seen = _logits_of_jobs(monkeypatch)
-    shared = settings("fv", weights, lora_r=8, lora_dropout=0.1)
-    outcome = job(tmp_path / "run", claims(), claims(6), shared)
-    loaded = PeftModel.from_pretrained(_fresh("fv", path), tmp_path / "run" / "adapter").eval()
-    assert loaded.peft_config["default"].base_model_name_or_path == str(path)
-    with lease(weights, Head.classification, 2, CPU, torch.float32) as base, torch.inference_mode():
-        rows = [encoder_for(base, shared).prompt(example) for example in claims(6)]
-        logits = torch.cat([loaded(**padded([row], 0, CPU)).logits for row in rows])
-    torch.testing.assert_close(logits, seen[0], atol=1e-5, rtol=1e-5)
-    assert texts(outcome) == [CLASSES[i] for i in logits.argmax(-1).tolist()]
-
-
-def test_saved_answerer_is_an_ordinary_peft_adapter(tmp_path: Path) -> None:
-    from peft import PeftModel
-
-    shared = settings(**BY_HEART | {"epochs": 30})
-    outcome = job(tmp_path, questions(), questions(), shared)
-    untrained = texts(job(tmp_path / "untrained", [], questions(), shared))
-    loaded = PeftModel.from_pretrained(_fresh("qa", tiny_model("llama")), tmp_path / "adapter").eval()
-    with lease("random:llama", Head.generation, 0, CPU, torch.float32) as base:
-        answers = []
-        for row in [encoder_for(base, shared).prompt(example) for example in questions()]:
-            out = loaded.generate(input_ids=torch.tensor([row.ids]), max_new_tokens=12, do_sample=False)[0, len(row.ids) :]
-            answers.append(predict.first_line(base.tokenizer.decode(out, skip_special_tokens=True)))
-    assert texts(outcome) == answers != untrained
 
 
 def test_saved_adapter_holds_lora_and_head_alone_in_float32(tmp_path: Path) -> None:
@@ -120,11 +55,11 @@ def test_adapter_is_not_kept_when_it_is_not_wanted(tmp_path: Path) -> None:
 
 
 def test_empty_mixture_is_the_untrained_model(tmp_path: Path) -> None:
-    outcome = job(tmp_path, [], questions(), settings())
+    shared = settings()
+    outcome = job(tmp_path, [], questions(), shared)
     assert (outcome.steps, outcome.final_loss, log_of(tmp_path)) == (0, None, [])
-    with lease("random:llama", Head.generation, 0, CPU, torch.float32) as base:
-        rows = [encoder_for(base, settings()).prompt(example, index) for index, example in enumerate(questions())]
-        expected = predict.answer(base.model, base.tokenizer, rows, max_tokens=12, batch=8, progress=False)
+    with lent(shared) as base:
+        expected = predict.generated(base.model, base.tokenizer, prompts_of(base, shared, questions()), 12)
     assert texts(outcome) == expected and len(set(expected)) > 2
     assert all(not value.any() for name, value in adapter(tmp_path).items() if "lora_B" in name)
 
@@ -159,20 +94,6 @@ def test_head_of_a_bfloat16_base_learns_in_float32(tmp_path: Path) -> None:
         head = next(name for name in start if name.endswith(("score.weight", "classifier.weight")))
         moved = (end[head] - start[head]).abs()
         assert moved.min() > 0 and moved.max() < 2e-6
-
-
-def test_cells_of_one_call_equal_single_jobs(tmp_path: Path) -> None:
-    points, shared = claims(), settings("fv", lora_dropout=0.1)
-    cells = []
-    for seed in (0, 1):
-        (tmp_path / f"cell{seed}").mkdir()
-        mixture = Mixture(tuple(Point(example, Origin.HUMAN) for example in points), 8)
-        cells.append(Cell(mixture, tuple(points), seed, tmp_path / f"cell{seed}"))
-    together = fit(cells, shared)
-    for seed in (0, 1):
-        alone = job(tmp_path / f"alone{seed}", points, points, shared, seed)
-        assert alone.predictions == together[seed].predictions
-        assert same(adapter(tmp_path / f"alone{seed}"), adapter(tmp_path / f"cell{seed}"))
 
 
 def _gates(count: int, purpose: str) -> list[Example]:
@@ -225,7 +146,15 @@ def test_new_norm_starts_as_a_norm(tmp_path: Path) -> None:
 
 def test_outcome_says_where_it_was_computed(tmp_path: Path) -> None:
     outcome = job(tmp_path, questions(2), questions(1), settings())
-    assert outcome.environment == {"device": "cpu", "dtype": "float32", "threads": 1, "torch": torch.__version__}
+    assert outcome.environment == {
+        "device": "cpu",
+        "dtype": "float32",
+        "processes": 1,
+        "cells_at_once": 1,
+        "layout": "packed",
+        "threads": 1,
+        "torch": torch.__version__,
+    }
     assert set(outcome.seconds) == {"load", "train", "predict"} and min(outcome.seconds.values()) > 0
     assert set(log_of(tmp_path)[0]) == {"step", "loss", "lr", "grad_norm", "tokens_per_s"}
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())

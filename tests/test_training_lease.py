@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 import torch
 from training_parts import (  # noqa: F401
-    CLASSES,
-    CPU,
     FIXTURES,
     adapter,
+    cell,
     claims,
+    done,
     forget,
     job,
+    lent,
     no_base_held,
     one_thread,
     questions,
@@ -27,10 +28,9 @@ from training_parts import (  # noqa: F401
 )
 
 from littlehuman.errors import ConfigError, WeightsError
-from littlehuman.groups import Head
 from littlehuman.training import base as base_module
-from littlehuman.training import predict
-from littlehuman.training.base import lease
+from littlehuman.training import loop
+from littlehuman.training.fit import fit
 
 pytestmark = FIXTURES
 
@@ -42,10 +42,9 @@ def _points(task: str) -> list[Any]:
     return questions() if task == "qa" else claims()
 
 
-def _look(task: str, weights: str, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+def _look(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
     """All of a base that a job could leave behind; `state` is a copy."""
-    head = Head.generation if task == "qa" else Head.classification
-    with lease(weights, head, 0 if task == "qa" else len(CLASSES), CPU, dtype) as base:
+    with lent(settings(task, weights, dtype=dtype)) as base:
         model = base.model
         return {
             "model": id(model),
@@ -55,22 +54,26 @@ def _look(task: str, weights: str, dtype: torch.dtype = torch.float32) -> dict[s
             "learning": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
             "training": [name for name, module in model.named_modules() if module.training],
             "config": model.config.to_dict(),
+            "attention": model.config._attn_implementation,
+            "checkpointing": [name for name, module in model.named_modules() if getattr(module, "gradient_checkpointing", False)],
             "generation": str(getattr(model, "generation_config", None)),
             "methods": sorted(name for name in vars(model) if not name.startswith("_")),
+            "methods inside": sorted(name for name in vars(getattr(model, model.base_model_prefix)) if not name.startswith("_")),
         }
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_lease_returns_the_base_untouched(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
-    fresh = _look(task, weights, getattr(torch, dtype))
+    fresh = _look(task, weights, dtype)
     forget()
-    job(tmp_path, _points(task), _points(task)[:2], settings(task, weights, dtype=dtype, lora_dropout=0.1))
-    lent = _look(task, weights, getattr(torch, dtype))
-    assert not lent["learning"] and not lent["training"]
-    assert same(lent.pop("state"), fresh.pop("state"))
-    assert lent.pop("model") != fresh.pop("model"), "the second look must be at the base that the job used"
-    assert lent == fresh
+    shared = settings(task, weights, dtype=dtype, lora_dropout=0.1, launch={"gradient_checkpointing": True})
+    done(fit([cell(tmp_path / str(seed), _points(task), _points(task)[:2], shared, seed) for seed in (0, 1)], shared.launch))
+    used = _look(task, weights, dtype)
+    assert not used["learning"] and not used["training"] and not used["checkpointing"]
+    assert same(used.pop("state"), fresh.pop("state"))
+    assert used.pop("model") != fresh.pop("model"), "the second look must be at the base that the job used"
+    assert used == fresh
 
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)
@@ -96,7 +99,7 @@ def test_a_job_that_raises_leaves_no_base_behind(tmp_path: Path, monkeypatch: py
         raise OSError("no space left")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(predict, "classify", fail)
+        patch.setattr(loop, "pack", fail)
         job(tmp_path / "broken", points, points, shared)
     assert not base_module._held
     assert texts(job(tmp_path / "next", points, points, shared)) == texts(alone)
@@ -104,7 +107,7 @@ def test_a_job_that_raises_leaves_no_base_behind(tmp_path: Path, monkeypatch: py
 
 
 def test_a_changed_base_is_not_lent_again() -> None:
-    with pytest.raises(RuntimeError, match="came back changed"), lease("random:llama", Head.generation, 0, CPU, torch.float32) as base:
+    with pytest.raises(RuntimeError, match="came back changed"), lent(settings()) as base:
         base.model.lm_head.weight.data[3, 3] += 1e-3
     assert not base_module._held
 
@@ -126,7 +129,7 @@ def test_head_of_a_base_does_not_depend_on_what_ran_before() -> None:
 def test_whole_new_head_is_named_once_and_other_new_modules_too(tmp_path: Path) -> None:
     for kind, expected in (("bert", ("classifier", "bert.pooler.dense")), ("roberta", ("classifier",))):
         weights = small_encoder(tmp_path / kind, kind)
-        with lease(weights, Head.classification, 2, CPU, torch.float32) as base:
+        with lent(settings("fv", weights)) as base:
             assert base.new_modules == expected
 
 

@@ -7,13 +7,10 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
-from training_parts import CLASSES, CPU, claims, encoder_for, job, log_of, settings, texts
+from training_parts import CLASSES, claims, encoder_for, job, lent, log_of, settings, texts
 
-from littlehuman.groups import Head
 from littlehuman.records import Example
 from littlehuman.store import packaged, read_jsonl
-from littlehuman.training.base import lease
 from littlehuman.training.decoding import chat, load_chat
 from littlehuman.training.weights import resolve
 
@@ -72,7 +69,7 @@ def test_smollm2_learns_from_forty_human_points(tmp_path: Path) -> None:
 
 def test_minilm_brings_its_pooler_and_reads_pairs(tmp_path: Path) -> None:
     shared = settings("fv", MINILM, max_tokens=512)
-    with lease(MINILM, Head.classification, 2, CPU, torch.float32) as base:
+    with lent(shared) as base:
         assert base.new_modules == ("classifier",) and base.positions == 512
         long = Example("long", "The warden counts the boats. " * 200, "Gate 3 is open.", (CLASSES[0],))
         row = encoder_for(base, shared).prompt(long)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,25 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from littlehuman.groups import Architecture, Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
+from littlehuman.groups import Architecture, Head, LaunchConfig, LossOn, ModelConfig, Quantization, TaskConfig, TrainingConfig
 from littlehuman.records import Example, Mixture, Origin, Point
 from littlehuman.training import base as base_module
-from littlehuman.training.base import Base
-from littlehuman.training.batching import Encoder
-from littlehuman.training.fit import Cell, Outcome, Settings, fit
+from littlehuman.training import devices
+from littlehuman.training.adapters import initial
+from littlehuman.training.base import Base, lease
+from littlehuman.training.batching import Encoder, Row
+from littlehuman.training.cells import Cell, Outcome, Settings
+from littlehuman.training.dropout import stream
+from littlehuman.training.fit import fit
+from littlehuman.training.group import encoder_of
+from littlehuman.training.packing import Pack, pack
+from littlehuman.training.stack import Member, Stack
 from littlehuman.training.tiny import tiny_model
 
 FIXTURES = pytest.mark.usefixtures("tiny_cache", "one_thread", "no_base_held")
 CPU = torch.device("cpu")
 CLASSES = ("unsupported", "supported")
+ENCODERS = ("bert", "minilm", "mpnet")  # what an encoder's folder is called here
 CLAIM = "{evidence}\n\nClaim: {text}\n\nIs the claim supported?"
 QUESTION = "{evidence}\n\nQuestion: {text}\nAnswer:"
 ANSWERS = ("tin", "a green lantern", "kelp", "the second bell of the harbour", "rye", "old maps", "two", "at dawn")
@@ -121,40 +131,59 @@ def tuning(**changes: Any) -> TrainingConfig:
 BY_HEART: dict[str, Any] = {"lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-2, "epochs": 60, "batch_size": 8}
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What jobs of a test share: the values of a cell, and where it is computed."""
+
+    settings: Settings
+    launch: LaunchConfig
+
+
 def settings(
     task: str = "qa",
     weights: str = "random:llama",
     *,
+    launch: dict[str, Any] | None = None,
     dtype: str = "float32",
-    micro_batch: int = 8,
-    eval_batch: int = 8,
     max_tokens: int = 128,
     answer_tokens: int = 12,
     targets: dict[str, str] | None = None,
+    quantization: Quantization | None = None,
     **values: Any,
-) -> Settings:
-    """What a job shares: `task` is qa or fv; `values` are training values."""
+) -> Shared:
+    """What a job shares: `task` is qa or fv; `launch` and `values` are values of the launch and of training."""
     head = Head.generation if task == "qa" else Head.classification
-    encoder = "bert" in weights or "minilm" in weights
-    return Settings(
-        model=ModelConfig(
-            name="tiny", weights=weights, architecture=Architecture.encoder if encoder else Architecture.decoder, lora_targets=targets or {}
-        ),
+    architecture = Architecture.encoder if any(kind in Path(weights).name for kind in ENCODERS) else Architecture.decoder
+    values_of_cell = Settings(
+        model=ModelConfig(name="tiny", weights=weights, architecture=architecture, lora_targets=targets or {}, quantization=quantization),
         task=TaskConfig(name=task, head=head, model_input=QUESTION if task == "qa" else CLAIM),
         tuning=tuning(**values),
-        launch=LaunchConfig(device="cpu", dtype=dtype, micro_batch=micro_batch, eval_batch=eval_batch, progress=False),
         classes=() if task == "qa" else CLASSES,
         max_tokens=max_tokens,
         test_max_tokens=max_tokens,
         answer_tokens=answer_tokens,
     )
+    return Shared(values_of_cell, LaunchConfig(**({"device": "cpu", "dtype": dtype, "progress": False} | (launch or {}))))
 
 
-def job(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Settings, seed: int = 0) -> Outcome:
-    """Train on `train` and predict `test` through the package's one door; files go to `folder`."""
+def cell(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Shared, seed: int = 0) -> Cell:
+    """A cell with human points alone; files go to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     mixture = Mixture(tuple(Point(example, Origin.HUMAN) for example in train), len(train))
-    return fit([Cell(mixture, tuple(test), seed, folder)], shared)[0]
+    return Cell(mixture, tuple(test), seed, folder, shared.settings)
+
+
+def job(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Shared, seed: int = 0) -> Outcome:
+    """Train on `train` and predict `test` through the package's one door."""
+    return done(fit([cell(folder, train, test, shared, seed)], shared.launch))[0]
+
+
+def done(outcomes: Sequence[Outcome | Exception]) -> list[Outcome]:
+    """Outcomes, none of them an error."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Outcome)]
 
 
 def texts(outcome: Outcome) -> list[str]:
@@ -184,11 +213,60 @@ def apart(left: Weights, right: Weights) -> float:
     return float((square / sum(float(value.double().square().sum()) for value in left.values())) ** 0.5)
 
 
-def encoder_for(base: Base, shared: Settings) -> Encoder:
+def encoder_for(base: Base, shared: Shared) -> Encoder:
     """The encoder that a job with these settings uses."""
-    from littlehuman.training.fit import _encoder
+    return encoder_of(shared.settings, base)
 
-    return _encoder(shared, base)
+
+@contextmanager
+def lent(shared: Shared) -> Iterator[Base]:
+    """The base that a job with these settings gets."""
+    values, where = shared.settings, shared.launch
+    with lease(values.model, values.task.head, len(values.classes), CPU, devices.dtype(where.dtype, CPU)) as base:
+        yield base
+
+
+def lessons_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[Row]:
+    """Points as rows to learn from."""
+    return [encoder_for(base, shared).lesson(example, index) for index, example in enumerate(points)]
+
+
+def prompts_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[Row]:
+    """Points as rows to answer."""
+    return [encoder_for(base, shared).prompt(example, index) for index, example in enumerate(points)]
+
+
+@contextmanager
+def stacked(base: Base, *cells: Shared) -> Iterator[Stack]:
+    """A stack of adapters that say something from the start: PEFT's have a branch of zeros until the first step."""
+    first = cells[0].settings
+    members = [
+        Member(initial(base, first.task.head, each.settings.tuning, first.model, seed), each.settings.tuning)
+        for seed, each in enumerate(cells)
+    ]
+    with closing(Stack(base, members)) as stack:
+        draw = torch.Generator().manual_seed(0)
+        stack.values += 0.05 * torch.randn(stack.values.shape, generator=draw)
+        yield stack
+
+
+def laid(base: Base, rows: Sequence[Sequence[Row]], *, packed: bool = True, step: int = 0) -> Pack:
+    """Rows of cells 0, 1, ... as the batch of one step."""
+    names = [stream(cell, step) for cell in range(len(rows))]
+    return pack(list(enumerate(rows)), CPU, pad=base.pad, packed=packed, first=base.first_position, names=names)
+
+
+def learnt(stack: Stack, batch: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [picks, ...] and the gradient [cells, numbers] of the summed loss of one training batch."""
+    stack.grads.zero_()
+    with stack.learning(batch) as logits:
+        torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum").backward()
+    return logits.detach().float(), stack.grads.clone()
+
+
+def distance(left: torch.Tensor, right: torch.Tensor) -> float:
+    """How far two tensors are from each other, as a share of the first one's size."""
+    return float((left.double() - right.double()).norm() / left.double().norm())
 
 
 def where_pad_is_end(folder: Path) -> str:
@@ -206,18 +284,34 @@ def where_pad_is_end(folder: Path) -> str:
     return str(folder)
 
 
+SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
 def small_encoder(folder: Path, kind: str = "bert", positions: int = 2048, **values: Any) -> str:
     """A tiny encoder without its pooler, with the tiny tokenizer and a position table of this length; returns its path."""
-    from transformers import AutoTokenizer, BertConfig, BertModel, RobertaConfig, RobertaModel
+    from transformers import AutoModel
 
-    tokenizer = AutoTokenizer.from_pretrained(tiny_model("bert"))
-    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    classes = {"bert": (BertModel, BertConfig), "roberta": (RobertaModel, RobertaConfig)}
-    model, config = classes[kind]
-    more = {"pad_token_id": 0, "max_position_embeddings": positions} | values
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        made = model(config(**sizes, **more), add_pooling_layer=False)
-    made.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    no_pooler = {} if kind in ("modernbert", "distilbert") else {"add_pooling_layer": False}
+    values = {"max_position_embeddings": positions, **values}
+    return _small(folder, kind, "bert", lambda config: AutoModel.from_config(config, **no_pooler), **values)
+
+
+def small_decoder(folder: Path, kind: str, **values: Any) -> str:
+    """A tiny language model of another architecture than Llama, with the tiny tokenizer; returns its path."""
+    from transformers import AutoModelForCausalLM
+
+    return _small(folder, kind, "llama", AutoModelForCausalLM.from_config, num_key_value_heads=2, **values)
+
+
+def _small(folder: Path, kind: str, reads_as: str, make: Callable[[Any], Any], **values: Any) -> str:
+    from transformers import AutoConfig, AutoTokenizer
+
+    if not (folder / "config.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(tiny_model(reads_as))
+        ends = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "sep", "cls")}
+        config = AutoConfig.for_model(kind, **{"vocab_size": len(tokenizer), **SIZES, **ends, **values})
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            make(config).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return str(folder)

@@ -5,18 +5,25 @@ In: prompts. Out: a `Completion` or `Failure` for each, as it comes, in any orde
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.records import Completion, Failure, Prompt
 
 
 class PromptModel(Protocol):
-    """Answers requests. An answer that cannot be had is a `Failure`; a dead endpoint raises."""
+    """Answers requests. An answer that cannot be had is a `Failure`; a dead endpoint raises.
 
-    def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield one answer per prompt, in any order.
+    `batched` says that answers cost `price.batch_share` of the price.
+    """
+
+    @property
+    def batched(self) -> bool: ...  # noqa: D102 (said above)
+
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield one answer per prompt, in any order; closing the iterator cancels what costs money (a batch goes on).
 
         Raises:
             GenerationError: when no request can succeed (no key, endpoint down, unknown model).
@@ -25,11 +32,28 @@ class PromptModel(Protocol):
 
 
 def open_model(config: PromptModelConfig) -> PromptModel:
-    """The prompt model that `config` names; torch or openai load only when they are needed."""
+    """The prompt model that `config` names; torch or openai load only when they are needed.
+
+    Raises:
+        ConfigError: when a setting is impossible.
+    """
+    if config.batch_api and config.provider in (Provider.hf, Provider.vllm):
+        raise ConfigError([Problem("prompt_model.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")])
+    if config.provider is Provider.provided:
+        what = "has its twins in a file and answers no requests; a filter that asks needs a model of its own"
+        raise ConfigError([Problem(f"prompt_model={config.name}", what)], "+prompt_model@filter.model=gpt-4-turbo, or filter=rules")
     if config.provider is Provider.hf:
         from littlehuman.prompt_models.local import LocalModel
 
         return LocalModel(config)
+    if config.provider is Provider.vllm:
+        from littlehuman.prompt_models.vllm_engine import VllmModel
+
+        return VllmModel(config)
+    if config.provider is Provider.openai and config.batch_api:
+        from littlehuman.prompt_models.batches import BatchEndpoint
+
+        return BatchEndpoint(config)
     if config.provider is Provider.openai:
         from littlehuman.prompt_models.endpoint import Endpoint
 

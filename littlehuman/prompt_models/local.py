@@ -1,11 +1,16 @@
 """A Hugging Face chat model in this process, in batches.
 
-In: prompts. Out: completions, batch by batch; torch loads with the first one.
+In: prompts, consumed lazily. Out: completions, batch by batch; torch loads with the first one.
+
+An answer does not depend on which requests run beside it, but for rounding: greedy ones take no
+chance, sampled ones draw from a generator that the request's own key seeds. In float32 that is the
+same text; in bfloat16 near ties can fall either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import tee
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import PromptModelConfig
@@ -13,27 +18,64 @@ from littlehuman.records import Completion, Failure, Prompt
 
 
 class LocalModel:
-    """Answers with the weights that `prompt_model.weights` names."""
+    """Answers with the weights that `prompt_model.weights` names.
+
+    Raises:
+        ConfigError: when none are named, or a setting cannot be followed.
+    """
+
+    batched = False
 
     def __init__(self, config: PromptModelConfig) -> None:
-        if not config.weights:
-            raise ConfigError([Problem("prompt_model.weights=null", "provider hf needs weights: package:NAME, a folder or a hub id")])
+        check(config)
         self.config = config
 
-    def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the answers, longest prompts first."""
-        from littlehuman.training.decoding import chat
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the answers as batches are done; a prompt that is too long for the model is a `Failure`.
 
-        config = self.config
+        Raises:
+            WeightsError: when the weights cannot be had.
+            GenerationError: when not even one prompt at a time fits into memory.
+        """
+        from littlehuman.training.decoding import Unread, chat
+
+        config, keys = self.config, dict[int, str]()
+
+        def noted() -> Iterator[Prompt]:
+            for index, prompt in enumerate(prompts):
+                keys[index] = prompt.key  # of those under way alone
+                yield prompt
+
+        asked, seeded = tee(noted())
         answers = chat(
             str(config.weights),
             config.dtype,
-            [prompt.messages for prompt in prompts],
+            (prompt.messages for prompt in asked),
             max_tokens=max_tokens,
             batch_size=config.batch_size,
             temperature=config.temperature,
             top_p=config.top_p,
-            seeds=[int(prompt.key, 16) for prompt in prompts],
+            seeds=(int(prompt.key, 16) for prompt in seeded),
         )
         for a in answers:
-            yield Completion(prompts[a.index].key, a.text, a.finish, a.prompt_tokens, a.completion_tokens)
+            key = keys.pop(a.index)
+            yield (
+                Failure(key, a.reason) if isinstance(a, Unread) else Completion(key, a.text, a.finish, a.prompt_tokens, a.completion_tokens)
+            )
+
+
+def check(config: PromptModelConfig) -> None:
+    """What a model of this process needs, and what it cannot do.
+
+    Raises:
+        ConfigError: with all that is wrong.
+    """
+    problems = []
+    if not config.weights:
+        problems.append(
+            Problem("prompt_model.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id")
+        )
+    if config.json_schema:
+        problems.append(Problem("prompt_model.json_schema=true", f"provider {config.provider} has no structured output; an endpoint may"))
+    if problems:
+        raise ConfigError(problems)

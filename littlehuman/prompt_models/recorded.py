@@ -6,9 +6,9 @@ then; a request that was not recorded is an error with its mend, never a silent 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from littlehuman.completions import lookup, recording_path
+from littlehuman.completions import Shelf, recording_path
 from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion, Failure, Prompt
@@ -17,21 +17,25 @@ from littlehuman.records import Completion, Failure, Prompt
 class Recorded:
     """Looks each request up in `prompt_model.path`."""
 
+    batched = False
+
     def __init__(self, config: PromptModelConfig) -> None:
         self.path = recording_path(config.path)
 
-    def complete(self, prompts: Sequence[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the recorded answers.
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the recorded answers, in the order of the recording.
 
         Raises:
-            GenerationError: when a request is not in the recording.
+            GenerationError: when a request is not in the recording; after the answers that are.
         """
-        found = lookup(self.path, {prompt.key for prompt in prompts})
-        absent = [prompt for prompt in prompts if prompt.key not in found]
+        absent = {prompt.key: prompt.example_id for prompt in prompts}
+        requested = len(absent)
+        for completion in Shelf(self.path).read(absent):
+            del absent[completion.key]
+            yield completion
         if absent:
             raise GenerationError(
-                f"prompt_model.path={self.path}: {len(absent)} of {len(prompts)} requests were not recorded "
-                f"(first: {absent[0].example_id}). A recording holds one strategy, model and human_budget of one dataset.\n"
+                f"prompt_model.path={self.path}: {len(absent)} of {requested} requests were not recorded "
+                f"(first: {next(iter(absent.values()))}). A recording holds one strategy, model and human_budget of one dataset.\n"
                 "Try: prompt_model=qwen-1.5b (after `make qwen`) or prompt_model=smollm2, which answer live"
             )
-        yield from found.values()

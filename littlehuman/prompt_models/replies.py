@@ -1,22 +1,29 @@
 """What came back from an endpoint, and what it means.
 
 In: a reply, or the error that the `openai` client raised. Out: a `Completion`, or `Trouble`: a
-reason for this request and, where no other request could fare better, why the run must stop.
+reason for this request, what could help it and, where no request could fare better, why the run
+must stop. An answer that came in full was paid for, so nothing that it says is asked again.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models.waits import asked_for
 from littlehuman.records import Completion
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON allows them, files and tokenizers do not
 REASON_CHARS = 300
 ITS_OWN_FAULT = (400, 413, 422)  # refused for what it says: another request may pass
+BUSY = (429, 503, 529)  # too much at once; 529 is said by some providers
+PASSES = (408, 409, 425)  # and all from 500 on: asked again, the request may be answered
+LONGEST_WAIT_S = 600.0  # a server that asks for a longer one is asked another day
 STOPS = {
     401: "the key is not accepted",
     402: "the provider wants to be paid first",
@@ -26,6 +33,15 @@ STOPS = {
 }
 
 
+class Cure(Enum):
+    """What may bring a request that failed its answer."""
+
+    NONE = "none"  # the same request would meet the same
+    AGAIN = "again"
+    SLOWER = "slower"  # the server has too much to do: later, and fewer at once
+    WAIT = "wait"  # nobody is there: the request was not even made
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """Why a request has no answer; `mend` stands only where no request can have one."""
@@ -33,26 +49,42 @@ class Trouble:
     reason: str
     mend: str = ""
     served: bool = False  # the endpoint did its work, and refused this request for what it says
+    cure: Cure = Cure.NONE
+    after: float | None = None  # seconds that the server asks to wait
 
 
 def read(key: str, reply: Any) -> Completion | Trouble:
-    """Read a chat completion; endpoints differ in what they leave out, so nothing is taken for granted."""
-    choices = getattr(reply, "choices", None)
+    """Read a chat completion, as plain values or as an object of the client.
+
+    Endpoints differ in what they leave out, so nothing is taken for granted.
+    """
+    choices = _of(reply, "choices")
     if not isinstance(choices, list) or not choices:
-        said = said_in(getattr(reply, "error", None)) or (reply if isinstance(reply, str) else "")
+        said = said_in(_of(reply, "error")) or (reply if isinstance(reply, str) else "")
         return Trouble(f"an answer without choices: {said}" if said else "an answer without choices")
-    message = getattr(choices[0], "message", None)
-    text, refusal = getattr(message, "content", None), getattr(message, "refusal", None)
-    finish = getattr(choices[0], "finish_reason", None) or ""
-    if not text and refusal:
-        text, finish = refusal, "refusal"
+    message = _of(choices[0], "message")
+    text, refusal = _of(message, "content"), _of(message, "refusal")
+    finish = _of(choices[0], "finish_reason") or ""
+    if isinstance(refusal, str) and refusal:
+        text, finish = text or refusal, "refusal"
     if text is None and finish in ("length", "content_filter"):
         text = ""  # all tokens went into thinking, or a filter took the text away
     if not isinstance(text, str):
         return Trouble(f"an answer without text (finish reason: {finish or 'none'})")
-    usage = getattr(reply, "usage", None)
-    counts = [getattr(usage, name, None) or 0 for name in ("prompt_tokens", "completion_tokens")]
-    return Completion(key, _HALF_CHARACTER.sub("\ufffd", text), finish, counts[0], counts[1])
+    usage = _of(reply, "usage")
+    counts = [_count(_of(usage, name)) for name in ("prompt_tokens", "completion_tokens")]
+    return Completion(key, _HALF_CHARACTER.sub("\ufffd", text), str(finish), counts[0], counts[1])
+
+
+def read_bytes(key: str, content: bytes, kind: str) -> Completion | Trouble:
+    """Read the body of an answer whose content type is `kind`."""
+    try:
+        reply = json.loads(content)
+    except ValueError as error:  # a page, or JSON that is none
+        if "json" in kind:
+            return Trouble(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
+        reply = content.decode("utf-8", "replace")
+    return read(key, reply)
 
 
 def judge(error: Exception, config: PromptModelConfig) -> Trouble:
@@ -63,11 +95,11 @@ def judge(error: Exception, config: PromptModelConfig) -> Trouble:
     if isinstance(error, openai.APIStatusError):
         return _refused(error, config)
     if cannot_connect(cause):
-        return Trouble(f"nothing answers there ({cause})", _mend_address(config))
-    if isinstance(error, openai.APITimeoutError):
-        return Trouble(f"no answer within prompt_model.timeout_s={config.timeout_s:g}")
+        return Trouble(f"nothing answers there ({cause})", _mend_address(config), cure=Cure.WAIT)
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
+        return Trouble(f"no answer within prompt_model.timeout_s={config.timeout_s:g}", cure=Cure.AGAIN)
     if isinstance(error, openai.APIConnectionError):
-        return Trouble(f"the connection broke ({type(cause).__name__}: {cause})")
+        return Trouble(f"the connection broke ({type(cause).__name__}: {cause})", cure=Cure.AGAIN)
     return Trouble(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
 
 
@@ -86,18 +118,42 @@ def said_in(body: object) -> str:
     return str(body or "")
 
 
+def _of(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 def _refused(error: Any, config: PromptModelConfig) -> Trouble:
     status = 402 if error.code == "insufficient_quota" else error.status_code
     said = f"HTTP {error.status_code}: {said_in(error.body) or error.message}"
-    if status not in STOPS:
-        return Trouble(said, served=status in ITS_OWN_FAULT)
+    if status in STOPS:
+        return Trouble(f"{STOPS[status]} ({said})", _mend_stop(status, config))
+    if status in ITS_OWN_FAULT:
+        refuses_schema = config.json_schema and any(name in said for name in ("response_format", "json_schema"))
+        return Trouble(said, "prompt_model.json_schema=false: this endpoint takes no schema" if refuses_schema else "", served=True)
+    after = asked_for(error.response.headers)
+    if status in BUSY and after is not None and after > LONGEST_WAIT_S:
+        return Trouble(said, f"the same command in {after / 60:.0f} minutes, as the server asks: what was answered is kept")
+    return Trouble(said, cure=_cure(status, error.response.headers), after=after)
+
+
+def _cure(status: int, headers: Mapping[str, str]) -> Cure:
+    if headers.get("x-should-retry") == "false" or not (status in BUSY or status in PASSES or status >= 500):
+        return Cure.NONE
+    return Cure.SLOWER if status in BUSY else Cure.AGAIN
+
+
+def _mend_stop(status: int, config: PromptModelConfig) -> str:
     key = f"export {config.api_key_env}=..." if config.api_key_env else "prompt_model.api_key_env=NAME of the variable that holds the key"
     mends = {
         401: key,
         402: "the same command again when the account has credit: what was answered is kept",
         403: f"{key} with a key that may use it, or another prompt_model.name",
     }
-    return Trouble(f"{STOPS[status]} ({said})", mends.get(status, _mend_address(config)))
+    return mends.get(status, _mend_address(config))
 
 
 def _mend_address(config: PromptModelConfig) -> str:

@@ -1,7 +1,7 @@
-"""From an async generator to a plain one.
+"""Requests in a thread of their own, results in the caller's.
 
-In: an async generator. Out: its values, in the caller's thread. The loop runs in a thread of its
-own: a notebook's thread already runs one, and requests go on while the caller writes to disk.
+In: coroutines. Out: what they return, as it comes. The loop runs in a thread of its own: a
+notebook's thread already runs one, and requests go on while the caller writes to disk.
 """
 
 from __future__ import annotations
@@ -9,49 +9,73 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def from_thread(source: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-    """Yield what `source` yields; closing this generator, or Ctrl-C in it, cancels what is under way.
+class Crew(Generic[T]):
+    """Coroutines at work. Leaving it, or Ctrl-C in it, cancels what is under way, waits until it has let go, and does `last`."""
 
-    Raises:
-        Exception: whatever `source` raises.
-    """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="prompt model", daemon=True)
-    thread.start()
+    def __init__(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._last = last
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="prompt model", daemon=True)
+        self._done: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
+        self._tasks: set[asyncio.Task[T]] = set()  # a loop holds on to its tasks only weakly
+        self.open = 0  # begun, and not yet taken
 
-    def run(work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result()
+    def __enter__(self) -> Crew[T]:
+        self._thread.start()
+        return self
 
-    try:
-        while (value := run(_next(source))) is not None:
-            yield value
-    finally:
-        if not sys.is_finalizing():  # then the thread is gone already, and nothing would answer
-            run(_wind_up(source))
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if sys.is_finalizing():  # then the thread is gone already, and nothing would answer
+            return
+        self.run(_cancel_all())
+        self.run(self._last())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Do one thing in the loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> None:
+        """Set a coroutine to work."""
+        self.open += 1
+        self._loop.call_soon_threadsafe(self._start, work)
+
+    def take(self) -> T | None:
+        """The next result, in the order in which they come; None when all are taken (cancelled ones have none).
+
+        Raises:
+            Exception: whatever the coroutine raised.
+        """
+        while self.open:
+            task = self._done.get()
+            self.open -= 1
+            if not task.cancelled():
+                return task.result()
+        return None
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        self._tasks.discard(task)
+        self._done.put(task)
 
 
-async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have let go of their connections."""
-    stopping = list(tasks)
+async def _cancel_all() -> None:
+    stopping = asyncio.all_tasks() - {asyncio.current_task()}
     for task in stopping:
         task.cancel()
     await asyncio.gather(*stopping, return_exceptions=True)
-
-
-async def _next(source: AsyncGenerator[T, None]) -> T | None:
-    return await anext(source, None)
-
-
-async def _wind_up(source: AsyncGenerator[T, None]) -> None:
-    # After Ctrl-C `source` may still be working on its next value: it must stop before it can be closed.
-    await cancel(asyncio.all_tasks() - {task for task in [asyncio.current_task()] if task})
-    await source.aclose()

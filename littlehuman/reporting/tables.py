@@ -139,6 +139,7 @@ def audit(frame: pd.DataFrame) -> Table:
     names = (
         "twin equal to its human point",
         "twin near it",
+        "twin equal to an example of its prompt",
         "twin repeats another",
         "point stands in the test split",
         "point on test evidence",
@@ -149,9 +150,10 @@ def audit(frame: pd.DataFrame) -> Table:
 
 def cost(frame: pd.DataFrame) -> Table:
     """What each series cost, in money, time and human labels."""
-    header = "series,cells,USD paid,compute time,human labels in training,shown in prompts,different ones in all"
+    header = "series,cells,USD paid,USD saved by the cache,requests,from the cache,compute time"
+    header += ",human labels in training,shown in prompts,different ones in all"
     rows = [
-        (r.series, count(r.cells), f"{r.usd:,.2f}", _time(r.seconds))
+        (r.series, count(r.cells), f"{r.usd:,.2f}", f"{r.usd_saved:,.2f}", count(r.requests), count(r.from_cache), _time(r.seconds))
         + tuple(span(getattr(r, f"{k}_low"), getattr(r, f"{k}_high")) for k in ("in_training", "in_prompts", "in_all"))
         for r in _records(frame)
     ]

@@ -8,7 +8,6 @@ answers. A twin and its original share their evidence, so everything is compared
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import DataError
+from littlehuman.quality import SHIFT, kind
 from littlehuman.results import RESULT
 from littlehuman.store import digest, read_json
 from littlehuman.study.series import leaves
@@ -32,8 +32,6 @@ MEASURES = {  # column of texts.json -> name and unit
     "position": ("place of the most similar sentence", "0 = first, 1 = last"),
 }
 _GROUPS = ("dataset", "prompt_model", "strategy", "filter")
-_SHIFT = re.compile(r"label (?P<returned>.+) returned, (?P<asked>.+) requested")
-_DETAILED = ("unknown label", "the form was repeated, not filled")  # reasons of `parsing.py` that quote the answer
 Pair = tuple[dict[str, Any], dict[str, Any]]  # features of the human original and of its twin
 Values = tuple[list[float], list[float]]
 
@@ -68,6 +66,7 @@ class _Pool:
     pairs: dict[str, Pair] = field(default_factory=dict)
     fates: dict[str, str] = field(default_factory=dict)  # id -> why it was rejected, empty when it was not
     differing: set[str] = field(default_factory=set)
+    returned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # label asked for -> label that came back -> answers
 
 
 def compare(study: Path) -> list[Comparison]:
@@ -83,9 +82,11 @@ def compare(study: Path) -> list[Comparison]:
     """
     pools: dict[str, _Pool] = {}
     for path in sorted(study.glob(f"*/{RESULT}")):
-        texts, knobs = read_json(path.parent / TEXTS), read_json(path).get("knobs", {})
-        if texts and knobs:
-            _add(pools.setdefault(digest(_alike(knobs)), _Pool(_alike(knobs))), path.parent, texts)
+        texts, result = read_json(path.parent / TEXTS), read_json(path)
+        if texts and (knobs := result.get("knobs", {})):
+            pool = pools.setdefault(digest(_alike(knobs)), _Pool(_alike(knobs)))
+            pool.returned = max(pool.returned, result.get("labels", {}), key=_answers)
+            _add(pool, path.parent, texts)
     kept = [pool for pool in pools.values() if pool.pairs]
     named = zip(_names([pool.knobs for pool in kept]), kept, strict=True)
     return [_compared(name, pool) for name, pool in sorted(named, key=lambda item: item[0])]
@@ -152,7 +153,7 @@ def _compared(name: str, pool: _Pool) -> Comparison:
     rows = [measure(title, unit, *values[title]) for title, unit in MEASURES.values() if values[title][0]]
     openings, labels = _both(pool, "opening"), _both(pool, "target")
     reasons = [reason for reason in pool.fates.values() if reason]
-    shifts = [shift for reason in reasons if (shift := _SHIFT.fullmatch(reason))]
+    shifts = [shift for reason in reasons if (shift := SHIFT.fullmatch(reason))]
     return Comparison(
         name=name,
         n=len(pool.pairs),
@@ -162,7 +163,7 @@ def _compared(name: str, pool: _Pool) -> Comparison:
         labels=shares(*labels) if labels[0] else None,
         asked=len(pool.fates),
         usable=len(pool.fates) - len(reasons),
-        rejected=dict(Counter(map(_kind, reasons)).most_common()),
+        rejected=dict(Counter(map(kind, reasons)).most_common()),
         label_shift=dict(Counter((shift["asked"], shift["returned"]) for shift in shifts).most_common()),
         notes=tuple(_notes(pool)),
     )
@@ -175,14 +176,14 @@ def _both(pool: _Pool, column: str) -> tuple[list[Any], list[Any]]:
     return [human for human, _ in whole], [twin for _, twin in whole]
 
 
-def _kind(reason: str) -> str:
-    """A reason without what it quotes of the answer."""
-    if _SHIFT.fullmatch(reason):
-        return "another label than requested"
-    return next((kind for kind in _DETAILED if reason.startswith(kind)), reason)
+def _answers(returned: Mapping[str, Mapping[str, int]]) -> int:
+    return sum(sum(row.values()) for row in returned.values())
 
 
 def _notes(pool: _Pool) -> Iterator[str]:
+    if pool.returned:
+        told = [f"{asked} -> {back}: {n}" for asked, row in pool.returned.items() for back, n in row.items()]
+        yield f"labels asked for -> labels that came back, in the cell with most answers: {', '.join(told)}"
     if pool.differing:
         yield f"twins that differ between cells, whose prompts showed other human points: {len(pool.differing)} (the first cell counts)"
     human, synthetic = _both(pool, "target")

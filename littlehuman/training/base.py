@@ -19,7 +19,8 @@ import torch
 from safetensors import SafetensorError
 
 from littlehuman.errors import WeightsError
-from littlehuman.groups import Head
+from littlehuman.groups import Head, ModelConfig, Quantization
+from littlehuman.training.devices import four_bits
 from littlehuman.training.quiet import quiet
 from littlehuman.training.weights import resolve
 
@@ -40,12 +41,32 @@ class Base:
     modules: dict[str, torch.nn.Module] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
     use_cache: bool = True
+    packs: bool | None = None  # whether its rows may stand end to end (`layout.py` finds out)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of its weights."""
+        kind: torch.dtype = self.model.dtype
+        return kind
+
+    @property
+    def pad(self) -> int:
+        """The token that fills padded rows."""
+        return int(self.tokenizer.pad_token_id)
+
+    @property
+    def first_position(self) -> int:
+        """What the position table calls a row's first token: RoBERTa counts from behind its padding index."""
+        return max((t.padding_idx + 1 for t in self._position_tables if t.padding_idx is not None), default=0)
+
+    @property
+    def _position_tables(self) -> list[torch.nn.Embedding]:
+        return [m for name, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding) and _POSITIONS.search(name)]
 
     @property
     def positions(self) -> int | None:
         """Tokens of the longest row that the model can read; None where positions are computed, not looked up."""
-        tables = [m for name, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding) and _POSITIONS.search(name)]
-        return min((table.num_embeddings - _reserved(table) for table in tables), default=None)
+        return min((table.num_embeddings - _reserved(table) for table in self._position_tables), default=None)
 
     def remember(self) -> None:
         """Take down the state that every job must find."""
@@ -53,43 +74,52 @@ class Base:
         self.checksums = _checksums(self.model)
         self.use_cache = bool(getattr(self.model.config, "use_cache", False))
 
+    def take_back_modules(self) -> None:
+        """Put the untrained head back where an adapter left its own."""
+        for name, module in self.modules.items():
+            self.model.set_submodule(name, module)
+
     def restore(self) -> None:
         """Bring that state back and prove it.
 
         Raises:
             RuntimeError: when a parameter differs from the one that was loaded (a bug of ours).
         """
-        for name, module in self.modules.items():
-            self.model.set_submodule(name, module)
+        self.take_back_modules()
         self.model.requires_grad_(False)
         self.model.config.use_cache = self.use_cache
+        self.model.gradient_checkpointing_disable()
         self.model.eval()
         if _checksums(self.model) != self.checksums:
             raise RuntimeError(f"{self.path}: the base model came back changed; it must not serve another job")
 
 
 @contextmanager
-def lease(weights: str, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Iterator[Base]:
+def lease(model: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Iterator[Base]:
     """Lend the base to one job. A job that fails leaves no base behind: the next one loads afresh."""
-    key = (weights, head, classes, str(device), dtype)
+    key = (model.weights, model.quantization, head, classes, str(device), dtype)
     base = _held.pop(key, None)
     if base is None:
         _held.clear()  # one base at a time in memory
         gc.collect()
-        base = _load(weights, head, classes, device, dtype)
+        base = _load(model, head, classes, device, dtype)
     yield base
     base.restore()
     _held[key] = base
 
 
-def _load(weights: str, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
+def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     quiet()
+    weights = config.weights
     path = resolve(weights)
+    more: dict[str, Any]
     kind, more = (
         (AutoModelForSequenceClassification, {"num_labels": classes}) if head is Head.classification else (AutoModelForCausalLM, {})
     )
+    if config.quantization is Quantization.nf4:
+        more |= {"quantization_config": four_bits(device), "device_map": {"": device}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         with torch.random.fork_rng():
@@ -101,7 +131,9 @@ def _load(weights: str, head: Head, classes: int, device: torch.device, dtype: t
         raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {', '.join(sorted(info['missing_keys']))}")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
-    model.requires_grad_(False).to(device).eval()
+    model.requires_grad_(False).eval()
+    if config.quantization is None:
+        model.to(device)
     base = Base(model, tokenizer, path, device, _new_modules(model, info["missing_keys"]) if head is Head.classification else ())
     base.remember()
     return base

@@ -1,7 +1,7 @@
-"""From points to token rows, from rows to batches that pad only to their own longest row.
+"""From points to token rows, and from rows to batches of like length.
 
-In: examples, a tokenizer, the task's input form. Out: `Row`s (token ids and what to learn) and
-tensors. When a row is too long its evidence is shortened, never the claim or question.
+In: examples, a tokenizer, the task's input form. Out: `Row`s (token ids and what to learn). When a
+row is too long its evidence is shortened, never the claim or question.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ class Row:
     """One point as tokens. `labels` has one entry per token (answers) or a single class index.
 
     `types` says per token which text of an encoder's pair it stands in; empty where the model does not ask.
+    `reads_at` is the token whose state a classification head reads; None where answers are written.
     """
 
     ids: tuple[int, ...]
@@ -31,6 +32,7 @@ class Row:
     index: int = 0
     shortened: bool = False
     types: tuple[int, ...] = ()
+    reads_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Encoder:
             evidence = self._cut(evidence, len(ids) - room)
             ids, types = self._tokens(example, evidence)
         self._must_fit(example, len(ids) + self.answer_tokens)
-        return Row(ids, (), index, evidence != example.evidence, types)
+        return Row(ids, (), index, evidence != example.evidence, types, self._reads_at(ids))
 
     def lesson(self, example: Example, index: int = 0) -> Row:
         """The prompt with what is to be learnt: the class, or the answer and the end token.
@@ -77,6 +79,12 @@ class Encoder:
         # The first token has nothing before it; in a row that is padded on the left it would be learnt from the padding.
         read = (IGNORE, *row.ids[1:]) if self.loss_on is LossOn.text else (IGNORE,) * len(row.ids)
         return replace(row, ids=row.ids + tuple(answer), labels=(*read, *answer))
+
+    def _reads_at(self, ids: tuple[int, ...]) -> int | None:
+        """A decoder has read the row at its last token, an encoder tells it at its first."""
+        if self.head is Head.generation:
+            return None
+        return 0 if self.architecture is Architecture.encoder else len(ids) - 1
 
     def _tokens(self, example: Example, evidence: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         if self.architecture is Architecture.encoder:
@@ -98,31 +106,27 @@ class Encoder:
             )
 
 
-def padded(rows: Sequence[Row], pad: int, device: torch.device, *, left: bool = False) -> dict[str, torch.Tensor]:
-    """Tensors of a batch: `input_ids`, `attention_mask` (and `token_type_ids`) [rows, longest], and `labels`.
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Tensors to write on from: `input_ids` and `attention_mask` [rows, longest], every row ending at the right edge.
 
-    Labels are [rows] for classes and [rows, longest] for answers. Padding is told by the mask
-    alone: the pad token may be the end token, which is learnt like any other.
+    Padding is told by the mask alone: the pad token may be the end token.
     """
-    width = max(len(row.ids) for row in rows)
-    fills = [[pad] * (width - len(row.ids)) for row in rows]
-    ids = [fill + list(row.ids) if left else list(row.ids) + fill for row, fill in zip(rows, fills, strict=True)]
-    mask = [[0] * len(f) + [1] * len(r.ids) if left else [1] * len(r.ids) + [0] * len(f) for r, f in zip(rows, fills, strict=True)]
-    batch = {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
-    if any(row.types for row in rows):
-        types = [[0] * len(f) + list(r.types) if left else list(r.types) + [0] * len(f) for r, f in zip(rows, fills, strict=True)]
-        batch["token_type_ids"] = torch.tensor(types, device=device)
-    if all(len(row.labels) == 1 for row in rows):
-        batch["labels"] = torch.tensor([row.labels[0] for row in rows], device=device)
-    elif all(row.labels for row in rows):
-        blanks = [[IGNORE] * len(fill) for fill in fills]
-        labels = [blank + list(row.labels) if left else list(row.labels) + blank for row, blank in zip(rows, blanks, strict=True)]
-        batch["labels"] = torch.tensor(labels, device=device)
-    return batch
+    width = max(map(len, rows))
+    ids = [[pad] * (width - len(row)) + list(row) for row in rows]
+    mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
+    return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
 
 
-def by_length(rows: Sequence[Row], size: int) -> Iterator[list[Row]]:
-    """Batches of rows of like length, longest first; scores do not depend on the order."""
-    ordered = sorted(rows, key=lambda row: len(row.ids), reverse=True)
-    for start in range(0, len(ordered), size):
-        yield ordered[start : start + size]
+def by_length(rows: Sequence[Row], tokens: int, more: int = 0) -> Iterator[list[Row]]:
+    """Batches of rows of like length, longest first, each of at most `tokens` tokens when padded (at least one row).
+
+    `more` counts on to each row what will be written behind it. Scores do not depend on the batches.
+    """
+    batch: list[Row] = []
+    for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
+        if batch and (len(batch) + 1) * (len(batch[0].ids) + more) > tokens:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

@@ -7,24 +7,32 @@ product of training size says so.
 
 from __future__ import annotations
 
+import platform
+import re
 import time
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.store import cache_root, digest, read_json, write_json
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def device(name: str) -> torch.device:
-    """The device that `launch.device` names.
+def device(name: str, rank: int = 0) -> torch.device:
+    """The device that `launch.device` names; process `rank` of several gets a GPU of its own.
 
     Raises:
         ConfigError: when torch does not know it or it is not there.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return _own_gpu(name, rank)
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cpu")
     try:
         chosen: torch.device | None = torch.device(name)
     except RuntimeError:
@@ -34,6 +42,29 @@ def device(name: str) -> torch.device:
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise ConfigError([Problem(f"launch.device={name}", f"this machine has {torch.cuda.device_count()} CUDA devices")])
     return chosen
+
+
+def _own_gpu(name: str, rank: int) -> torch.device:
+    if rank >= torch.cuda.device_count():
+        raise ConfigError([Problem("launch.processes", f"this machine has {torch.cuda.device_count()} CUDA devices, one for each process")])
+    return torch.device("cuda", rank)
+
+
+def four_bits(where: torch.device) -> Any:
+    """How a base is loaded in 4 bits (QLoRA, arXiv 2305.14314: NF4, double quantisation), through bitsandbytes.
+
+    Raises:
+        ConfigError: without a CUDA device or without bitsandbytes.
+    """
+    missing = "a CUDA device" if where.type != "cuda" else None if find_spec("bitsandbytes") else "the package bitsandbytes"
+    if missing:
+        what = f"needs {missing}; without: model.quantization=null, and launch.dtype=bfloat16 halves the memory of float32"
+        raise ConfigError([Problem("model.quantization=nf4", what)], "pip install bitsandbytes (on a machine with CUDA)")
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+    )
 
 
 def dtype(name: str, where: torch.device) -> torch.dtype:
@@ -51,8 +82,26 @@ def dtype(name: str, where: torch.device) -> torch.dtype:
 
 @lru_cache
 def bfloat16_pays() -> bool:
-    """Whether bfloat16 products are at least 1.2 times as fast as float32 ones on this CPU (measured once)."""
-    return _seconds(torch.float32) > 1.2 * _seconds(torch.bfloat16)
+    """Whether bfloat16 products are at least 1.2 times as fast as float32 ones on this CPU.
+
+    Measured once per processor and torch version, and remembered in the cache: two runs on one machine
+    never choose differently because one of them was disturbed.
+    """
+    known = cache_root() / "machines" / f"{digest([_processor(), torch.__version__])}.json"
+    found = read_json(known)
+    if "bfloat16_pays" not in found:
+        found = {"processor": _processor(), "torch": torch.__version__, "bfloat16_pays": _ratio() > 1.2}
+        write_json(known, found)
+    return bool(found["bfloat16_pays"])
+
+
+def _ratio() -> float:
+    return _seconds(torch.float32) / _seconds(torch.bfloat16)
+
+
+def _processor() -> str:
+    named = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").is_file() else None
+    return named[1] if named else f"{platform.machine()} {platform.processor()}"
 
 
 def _seconds(kind: torch.dtype, repeats: int = 5) -> float:

@@ -1,154 +1,111 @@
 """Cells in, outcomes out: the one door between the records and torch.
 
-In: cells (training points, test points, seed) and what they share (model, task, values). Out:
-predictions, the training log, and an ordinary PEFT adapter per cell. Cells share one frozen base;
-today they train on it one after another.
+In: cells (training points, test points, seed, values) that can share a base. Out: predictions, the
+training log, and an ordinary PEFT adapter per cell. K cells train at once (`stack.py`); what comes
+out is what each would have given alone. An error that belongs to one cell is handed over as its
+outcome; it takes no other cell with it.
 """
 
 from __future__ import annotations
 
-import json
-import logging
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import torch
-
-from littlehuman.groups import Head, LaunchConfig, LossOn, ModelConfig, TaskConfig, TrainingConfig
-from littlehuman.records import Example, Mixture, Prediction
-from littlehuman.training import devices, loop, lora, predict
+from littlehuman.errors import ConfigError, LittlehumanError, Problem
+from littlehuman.groups import LaunchConfig
+from littlehuman.training import devices, memory
 from littlehuman.training.base import Base, lease
-from littlehuman.training.batching import Encoder
+from littlehuman.training.cells import Cell, Finished, Outcome, Settings, stackable
+from littlehuman.training.crew import Crew
+from littlehuman.training.group import Work, prepared, together
+from littlehuman.training.loop import targets
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all cells of one call share."""
-
-    model: ModelConfig
-    task: TaskConfig
-    tuning: TrainingConfig
-    launch: LaunchConfig
-    classes: tuple[str, ...]
-    max_tokens: int
-    test_max_tokens: int  # differs where the test points are another dataset's
-    answer_tokens: int
+__all__ = ["Cell", "Finished", "Outcome", "Settings", "fit", "fit_here", "stackable"]
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One training set with its test points; `folder` takes `train.jsonl` and `adapter/`."""
+def fit(cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None = None) -> list[Outcome | Exception]:
+    """Fine-tune and test cells of one `stackable` value, as many at once as memory holds.
 
-    mixture: Mixture
-    test: tuple[Example, ...]
-    seed: int
-    folder: Path
+    Args:
+        cells: what is to be trained.
+        launch: where and how.
+        finished: told of each cell as soon as it is done, by its place in `cells`.
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one cell. Seconds are wall time; `environment` says where it was computed."""
-
-    predictions: tuple[Prediction, ...]
-    steps: int
-    final_loss: float | None
-    shortened: dict[str, int]
-    seconds: dict[str, float]
-    environment: dict[str, Any]
-
-
-def fit(cells: Sequence[Cell], settings: Settings) -> list[Outcome]:
-    """Fine-tune and test each cell on one frozen base.
+    Returns:
+        Per cell its outcome, or the error that is its own.
 
     Raises:
         WeightsError: when the model's weights cannot be had.
-        ConfigError: for a device, precision or LoRA target that does not exist.
-        DataError: for a row that the model cannot read even without its evidence.
+        ConfigError: for a device, precision, layout or LoRA target that does not exist.
     """
-    where = devices.device(settings.launch.device)
-    precision = devices.dtype(settings.launch.dtype, where)
-    outcomes = []
-    for cell in cells:
-        started = time.perf_counter()
-        with lease(settings.model.weights, settings.task.head, len(settings.classes), where, precision) as base:
-            loaded = time.perf_counter() - started
-            outcomes.append(_one(cell, settings, base, loaded, {"device": str(where), "dtype": str(precision).removeprefix("torch.")}))
-    return outcomes
+    _refuse_outer_launcher()
+    if launch.processes > 1:
+        from littlehuman.training.workers import fit_in_processes
+
+        return fit_in_processes(cells, launch, finished)
+    return fit_here(cells, launch, finished, Crew())
 
 
-def _one(cell: Cell, settings: Settings, base: Base, loaded: float, environment: dict[str, Any]) -> Outcome:
-    encoder = _encoder(settings, base)
-    lessons = [encoder.lesson(point.example, index) for index, point in enumerate(cell.mixture.points)]
-    reader = replace(encoder, max_tokens=settings.test_max_tokens)
-    prompts = [reader.prompt(example, index) for index, example in enumerate(cell.test)]
-    model = lora.attach(base, settings.task.head, settings.tuning, settings.model, cell.seed)
+def fit_here(cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None, crew: Crew) -> list[Outcome | Exception]:
+    """`fit` in this process, as one of `crew`."""
+    where = devices.device(launch.device, crew.rank)
+    precision = devices.dtype(launch.dtype, where)
+    outcomes: dict[int, Outcome | Exception] = {}
+
+    def tell(number: int, outcome: Outcome | Exception) -> None:
+        outcomes[number] = outcome
+        if finished is not None:
+            finished(number, outcome)
+
     started = time.perf_counter()
-    rows = _train(model, lessons, cell, settings, base)
-    trained = time.perf_counter()
-    texts = _predict(model, prompts, settings, base)
-    tested = time.perf_counter()
-    if settings.launch.keep_adapter:
-        model.save_pretrained(cell.folder / "adapter", save_embedding_layers=False)
-    lora.detach(model)
-    predictions = (Prediction(e.id, e.targets, text, e.evidence, e.text) for e, text in zip(cell.test, texts, strict=True))
-    return Outcome(
-        predictions=tuple(predictions),
-        steps=len(rows),
-        final_loss=rows[-1]["loss"] if rows else None,
-        shortened={"train": sum(r.shortened for r in lessons), "test": sum(r.shortened for r in prompts)},
-        seconds={"load": loaded, "train": trained - started, "predict": tested - trained},
-        environment={**environment, "threads": torch.get_num_threads(), "torch": torch.__version__},
-    )
+    shared = cells[0].settings
+    with lease(shared.model, shared.task.head, len(shared.classes), where, precision) as base:
+        loaded = (time.perf_counter() - started) / len(cells)
+        for numbers in _at_once(cells, base, launch, crew):
+            if work := list(_ready(numbers, cells, base, tell)):
+                for number, outcome in together(work, base, launch, crew, loaded):
+                    tell(number, outcome)
+    return [outcomes[number] for number in range(len(cells))]
 
 
-def _encoder(settings: Settings, base: Base) -> Encoder:
-    return Encoder(
-        tokenizer=base.tokenizer,
-        head=settings.task.head,
-        architecture=settings.model.architecture,
-        model_input=settings.task.model_input,
-        max_tokens=settings.max_tokens,
-        classes=settings.classes,
-        loss_on=settings.tuning.loss_on or LossOn.answer,
-        positions=base.positions,
-        answer_tokens=settings.answer_tokens if settings.task.head is Head.generation else 0,
-        typed_pairs=getattr(base.model.config, "type_vocab_size", 0) > 1,
-    )
+def _at_once(cells: Sequence[Cell], base: Base, launch: LaunchConfig, crew: Crew) -> Iterator[list[int]]:
+    """Groups of cells that train together: those of like length, so that few wait for the longest."""
+    order = sorted(range(len(cells)), key=lambda n: -len(cells[n].mixture.points) * int(cells[n].settings.tuning.epochs or 0))
+    many = launch.cells or (min(crew.gather([_fitting(cells[order[0]], base, launch)])) if len(cells) > 1 else 1)
+    for start in range(0, len(order), many):
+        yield order[start : start + many]
 
 
-def _train(model: Any, lessons: list[Any], cell: Cell, settings: Settings, base: Base) -> list[loop.LogRow]:
-    rows: list[loop.LogRow] = []
-    with (cell.folder / "train.jsonl").open("w", encoding="utf-8") as handle:
-
-        def log_row(row: loop.LogRow) -> None:
-            rows.append(row)
-            handle.write(json.dumps(row) + "\n")
-            handle.flush()
-
-        loop.train(
-            model,
-            lessons,
-            settings.tuning,
-            seed=cell.seed,
-            pad=base.tokenizer.pad_token_id,
-            micro_batch=settings.launch.micro_batch,
-            log=log_row,
-            progress=settings.launch.progress,
-        )
-    return rows
+def _fitting(cell: Cell, base: Base, launch: LaunchConfig) -> int:
+    """How many cells like the largest one fit into memory at once."""
+    try:
+        largest = prepared(0, cell, base)
+    except LittlehumanError:  # it will be told as this cell's error
+        return 1
+    rows = min(launch.micro_batch, largest.course.size)
+    lessons = largest.lessons or largest.prompts
+    tokens, said = (rows * max(map(count, lessons), default=1) for count in (lambda row: len(row.ids), targets))
+    return memory.cells_that_fit(base, largest.adapter.size, tokens, said)
 
 
-def _predict(model: Any, prompts: list[Any], settings: Settings, base: Base) -> list[str]:
-    model.eval()
-    launch = settings.launch
-    if settings.task.head is Head.classification:
-        pad = base.tokenizer.pad_token_id
-        return predict.classify(model, prompts, settings.classes, pad=pad, batch=launch.eval_batch, progress=launch.progress)
-    return predict.answer(
-        model, base.tokenizer, prompts, max_tokens=settings.answer_tokens, batch=launch.eval_batch, progress=launch.progress
-    )
+def _ready(numbers: Sequence[int], cells: Sequence[Cell], base: Base, tell: Finished) -> Iterator[Work]:
+    for number in numbers:
+        try:
+            yield prepared(number, cells[number], base)
+        except ConfigError:  # of the model's layers: no cell of this base can be better
+            raise
+        except LittlehumanError as error:  # a row that the model cannot read: this cell's own trouble
+            tell(number, error)
+
+
+def _refuse_outer_launcher() -> None:
+    """Processes that something else started would each compute the same cells.
+
+    Raises:
+        ConfigError: inside torchrun or accelerate launch.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size != "1" and "LOCAL_RANK" in os.environ:
+        mend = f"python -m littlehuman.run launch.processes={size} (without torchrun or accelerate launch around it)"
+        raise ConfigError([Problem(f"WORLD_SIZE={size}", "this run was started by torchrun or accelerate launch")], mend)

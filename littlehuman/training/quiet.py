@@ -20,3 +20,5 @@ def quiet() -> None:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # Parameters of a stack are slices of one matrix, and so are their gradients: that costs nothing here.
+    warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")

@@ -1,11 +1,14 @@
-"""The adapter: PEFT's config, targets, initialisation and save format.
+"""Adapters as PEFT knows them: its targets, its initialisation, its files.
 
-In: a base and the training values. Out: a `PeftModel` whose trainable parameters come from the
-run's seed alone. A classification head is trained whole and saved with the adapter.
+In: a base and the training values. Out: an `Adapter`: PEFT's config and its named weights, drawn
+from the run's seed alone; and the folder that `PeftModel.from_pretrained` reads. A classification
+head is trained whole and saved with the adapter.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,14 +18,37 @@ from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import ALL_LINEAR, Head, ModelConfig, TrainingConfig
 from littlehuman.training.base import Base
 
+PREFIX = "base_model.model."
 
-def attach(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Any:
-    """Wrap the base in a LoRA adapter, initialised as PEFT does it, under the run's seed.
+
+@dataclass(frozen=True)
+class Adapter:
+    """PEFT's `LoraConfig`, and weights by PEFT's names (float32)."""
+
+    config: Any
+    weights: dict[str, torch.Tensor]
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return sum(tensor.numel() for tensor in self.weights.values())
+
+    def save(self, folder: Path) -> None:
+        """Write the folder that `PeftModel.from_pretrained` reads."""
+        from safetensors.torch import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        self.config.save_pretrained(folder)
+
+
+def initial(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Adapter:
+    """A new adapter, initialised as PEFT does it, under the run's seed; the base stays as it is.
 
     Raises:
         ConfigError: when the model names no modules for `lora_targets`, or has none of that name.
     """
-    from peft import LoraConfig, TaskType, get_peft_model
+    from peft import LoraConfig, TaskType, get_peft_model, get_peft_model_state_dict
 
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
@@ -40,35 +66,27 @@ def attach(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, s
         except ValueError as error:  # names that this model's layers do not have
             raise ConfigError([Problem(f"training.lora_targets={tuning.lora_targets}", f"model={model.name}: {error}")]) from error
         _initialise_new_modules(peft_model, base)
-    base.model.config.use_cache = False
-    return peft_model
-
-
-def detach(peft_model: Any) -> None:
-    """Take the adapter's layers out of the base again (`Base.restore` does the head)."""
+    weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
+    made = Adapter(peft_model.peft_config["default"], {name: value.detach().float().cpu().clone() for name, value in weights.items()})
+    made.config.inference_mode, made.config.base_model_name_or_path = True, base.path  # as PEFT saves it
     peft_model.unload()
+    base.take_back_modules()
+    return made
 
 
 def _initialise_new_modules(peft_model: Any, base: Base) -> None:
     # Without this a head would keep whatever the first load of the process happened to draw.
     spread = float(getattr(base.model.config, "initializer_range", 0.02))
     for name, module in peft_model.named_modules():
-        own = dict(module.named_parameters(recurse=False))
-        if ".modules_to_save." not in name or not own:
+        if ".modules_to_save." not in name:
             continue
-        module.float().register_forward_pre_hook(_to_float)
-        for kind, parameter in own.items():
+        for kind, parameter in module.float().named_parameters(recurse=False):
             if kind == "bias":
                 torch.nn.init.zeros_(parameter)
             elif parameter.dim() == 1:  # the scale of a norm
                 torch.nn.init.ones_(parameter)
-            else:  # drawn on the CPU: the same head on every device
+            else:  # drawn on the CPU, in float32: the same head on every device
                 parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, spread))
-
-
-def _to_float(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    # A head in bfloat16 would lose small updates; its input comes from a base that may be bfloat16.
-    return tuple(value.float() for value in inputs)
 
 
 def _targets(model: ModelConfig, role: str) -> str | list[str]:

@@ -1,0 +1,110 @@
+"""The cache of completions at full size: opening it, and asking beside it.
+
+`python -m benchmarks.cache [--lines N] [--requests N]` builds a synthetic shelf of N lines in a
+temporary folder. Out: seconds and memory of a lookup of 5,000 keys, and of a run of 100,000
+requests that are answered in this process, so that only our own part is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import psutil
+
+from littlehuman import generation
+from littlehuman.completions import lookup, shelf_path
+from littlehuman.groups import PromptModelConfig, Provider
+from littlehuman.records import Completion, Failure, Prompt
+
+FILES = 4
+ANSWER = "Claim: The keepers of the Hallam terraces lost nine of their hives in the wet spring, before the move. || Label: True " * 2
+CONTEXT = "The tide mill at Orrel Staithe ground barley for two centuries, until a storm broke the sea wall in 1911. " * 10
+MODEL = PromptModelConfig(name="benchmark", provider=Provider.openai)
+
+
+def key_of(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
+
+
+def build(folder: Path, lines: int) -> float:
+    """Write a shelf and return its megabytes."""
+    folder.mkdir(parents=True)
+    for part in range(FILES):
+        with (folder / f"host-{part}.jsonl").open("w") as handle:
+            for i in range(part, lines, FILES):
+                line = f'{{"key": "{key_of(i)}", "text": "{ANSWER}", "finish": "stop", "prompt_tokens": 900, "completion_tokens": 60}}\n'
+                handle.write(line)
+    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+
+
+class Requests:
+    """Requests that are written anew each time, as those for twins are; none of them is on the shelf."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __iter__(self) -> Iterator[Prompt]:
+        for i in range(self.count):
+            yield Prompt(f"e{i}", ({"role": "system", "content": CONTEXT}, {"role": "user", "content": f"{i} {CONTEXT}"}), key_of(-1 - i))
+
+
+class Echo:
+    """Answers at once."""
+
+    batched = False
+
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        return (Completion(prompt.key, ANSWER, "stop", 900, 60) for prompt in prompts)
+
+
+def megabytes() -> float:
+    """Memory of this process now (resident set size)."""
+    return float(psutil.Process().memory_info().rss) / 1e6
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds, and by how many megabytes memory grew while the outcome is held."""
+    before, start = megabytes(), time.perf_counter()
+    outcome = work()
+    seconds, grown = time.perf_counter() - start, megabytes() - before
+    del outcome
+    return seconds, grown
+
+
+def asked(count: int) -> int:
+    """Ask as a run does, keeping nothing."""
+    return sum(1 for _ in generation.complete(Requests(count), MODEL, 100, progress=False))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cache", description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="completions on the shelf")
+    parser.add_argument("--keys", type=int, default=5_000, help="keys that are looked up")
+    parser.add_argument("--requests", type=int, default=100_000, help="requests of the run")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, patch.object(generation, "open_model", lambda config: Echo()):
+        os.environ["LITTLEHUMAN_CACHE"] = folder
+        size = build(shelf_path(MODEL), given.lines)
+        print(f"shelf: {given.lines:,} completions, {size:,.0f} MB in {FILES} files")
+        keys = [key_of(i * (given.lines // given.keys)) for i in range(given.keys)]
+        for turn in ("first", "second"):
+            seconds, grown = timed(lambda: lookup(shelf_path(MODEL), keys))
+            print(f"lookup of {given.keys:,} keys, {turn} time: {seconds:.2f} s, memory +{grown:.1f} MB")
+        for count in (given.requests // 20, given.requests):
+            seconds, grown = timed(lambda count=count: asked(count))  # type: ignore[misc]
+            print(f"run of {count:,} requests beside it: {seconds:.1f} s ({1e6 * seconds / count:.0f} us each), memory +{grown:.1f} MB")
+            for file in shelf_path(MODEL).glob("*-[0-9]*.jsonl"):
+                if not file.name.startswith("host-"):
+                    file.unlink()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Hydra's side of a fused sweep: what `hydra/launcher=fused` names.
+
+In: the overrides of a multirun's jobs. Out: their `JobReturn`s. How the jobs are trained together
+stands in `littlehuman/fused.py`; here each part of a job is run as Hydra runs a job, so that its
+folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are what they always are. Hydra imports
+every plugin whenever it starts: nothing heavy may be imported here.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, run_job, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+if TYPE_CHECKING:
+    from hydra._internal.callbacks import Callbacks
+
+    from littlehuman.job import Job
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class FusedLauncherConf:
+    """What the command line can set. No string annotations in this file: Hydra's scan runs it before `sys.modules` knows it."""
+
+    _target_: str = "hydra_plugins.littlehuman_fused.launcher.FusedLauncher"
+    ahead: int = 256  # cells that are prepared before any of them is trained; each holds its points and an open file
+
+
+ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="littlehuman")
+
+
+class FusedLauncher(Launcher):
+    """Runs the jobs of a multirun in this process, many at a time."""
+
+    def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra hands over.
+
+        The task function is left alone: it computes one cell from beginning to end, and cells
+        that are trained together must be held between their preparation and their scoring. Both
+        go through the steps of `littlehuman.job.Job`.
+        """
+        self.context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Compute the cells; one job's failure is in its own folder and stops no other."""
+        from littlehuman import fused
+        from littlehuman.errors import ConfigError, Problem
+
+        if self.ahead < 1:
+            raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        log.info(f"Launching {len(job_overrides)} jobs, trained together where they share a model")
+        hosts = [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+        fused.sweep(hosts, ahead=self.ahead)
+        return [host.returned for host in hosts]
+
+
+class Host:
+    """One job of the sweep, which is run in parts."""
+
+    def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
+        self.returned = JobReturn()
+        self._launcher, self._overrides, self._number = launcher, overrides, number
+        self.over = False
+
+    def within(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
+        """Run a part of the job as Hydra runs a job; None when it raised, which Hydra then tells at the end of the sweep."""
+        job = None
+
+        def task(config: DictConfig) -> float | None:
+            nonlocal job
+            self.over = True  # should the part raise
+            job = part(config, Path(HydraConfig.get().runtime.output_dir))
+            self.over = job.over
+            return job.score
+
+        first = self.returned.status is JobStatus.UNKNOWN
+        if first:
+            log.info("\t#%d : %s", self._number, " ".join(filter_overrides(self._overrides)))
+        callbacks = _Callbacks(self, self._launcher.context.callbacks)
+        try:
+            self.returned = run_job(
+                hydra_context=replace(self._launcher.context, callbacks=cast("Callbacks", callbacks)),
+                task_function=task,
+                config=self._config,
+                # Later parts go where the first one went, even if the data that names the folder was edited meanwhile.
+                job_dir_key="hydra.sweep.dir" if first else "hydra.runtime.output_dir",
+                job_subdir_key="hydra.sweep.subdir" if first else None,
+            )
+        finally:
+            configure_log(self._launcher.config.hydra.hydra_logging, self._launcher.config.hydra.verbose)
+        return job if self.returned.status is JobStatus.COMPLETED else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `hydra.job.env_set` says."""
+        return {str(key): str(value) for key, value in self._config.hydra.job.env_set.items()}
+
+    @property
+    def progress(self) -> bool:
+        """Whether bars are wanted."""
+        return bool(self._config.launch.progress)
+
+    @cached_property
+    def _config(self) -> DictConfig:
+        launcher = self._launcher
+        config = launcher.context.config_loader.load_sweep_config(launcher.config, list(self._overrides))
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = self._number
+        return config
+
+
+class _Callbacks:
+    """Hydra's callbacks, told once that a job begins and once that it ends, in however many parts it is run."""
+
+    def __init__(self, host: Host, callbacks: "Callbacks") -> None:
+        self._host, self._callbacks = host, callbacks
+
+    def on_job_start(self, **job: Any) -> None:
+        """Pass on the first one."""
+        if self._host.returned.status is JobStatus.UNKNOWN:
+            self._callbacks.on_job_start(**job)
+
+    def on_job_end(self, **job: Any) -> None:
+        """Pass on the last one."""
+        if self._host.over:
+            self._callbacks.on_job_end(**job)

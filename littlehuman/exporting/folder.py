@@ -1,0 +1,81 @@
+"""A folder that `datasets.load_dataset` reads: `data/train-00000-of-00001.parquet` and its card, `README.md`.
+
+In: a rebuilt cell. Out: the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from littlehuman.errors import DataError
+from littlehuman.exporting import card
+from littlehuman.exporting.rebuilt import Rebuilt
+from littlehuman.records import Origin, Point
+from littlehuman.store import write_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLE = Path("data") / "train-00000-of-00001.parquet"
+CARD = "README.md"
+
+
+def write(found: Rebuilt, folder: Path, *, with_human: bool = False) -> list[Path]:
+    """Write table and card; the human points only `with_human`, because their licence is the dataset's.
+
+    Raises:
+        DataError: when the folder holds something else, or cannot be written.
+    """
+    _check_free(folder)
+    points = [point for point in found.mixture.points if with_human or point.origin is Origin.SYNTHETIC]
+    table = _table(found, points)
+    try:
+        _write_parquet(table, folder / TABLE)
+        rows = Counter(point.origin.value for point in points)
+        write_text(folder / CARD, card.text(found, card.Size(rows, table.nbytes, (folder / TABLE).stat().st_size)))
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})\nTry: another folder") from error
+    return [folder / TABLE, folder / CARD]
+
+
+def _check_free(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file\nTry: another folder")
+    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    strange = sorted(str(name) for name in names - {TABLE, Path(CARD)})
+    if strange:  # load_dataset would read it too
+        raise DataError(f"{folder}: holds other files (first: {strange[0]}), which would become part of the dataset\nTry: a new folder")
+
+
+def _table(found: Rebuilt, points: list[Point]) -> pa.Table:
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.string()) for name in card.columns()])
+    return pa.Table.from_pylist(list(_rows(found, points)), schema=schema)
+
+
+def _rows(found: Rebuilt, points: list[Point]) -> Iterator[dict[str, str | None]]:
+    maker: dict[str, str | None] = {"prompt_model": found.config.prompt_model.name, "strategy": found.config.strategy.name}
+    for point in points:
+        example, synthetic = point.example, point.origin is Origin.SYNTHETIC
+        row: dict[str, str | None] = {"id": example.id, "evidence": example.evidence, "text": example.text, "target": example.target}
+        row |= {"origin": point.origin.value, "key": found.keys[example.id] if synthetic else None}
+        row |= maker if synthetic else {}
+        # Half a surrogate pair, which an answer may hold, is no text to parquet.
+        yield {name: value and value.encode("utf-8", "replace").decode("utf-8") for name, value in row.items()}
+
+
+def _write_parquet(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        pq.write_table(table, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)

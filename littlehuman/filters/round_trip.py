@@ -1,0 +1,36 @@
+"""Round trip: a model that does not see a twin's label or answer must come to the same one.
+
+In: twins. Out: those where it does not: another class, or an answer whose words overlap too
+little (token F1, the official SQuAD one). The method is that of synthetic question answering
+(Alberti et al. 2019, arXiv 1906.05416), which asks for the very same answer: `min_f1=1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from littlehuman.filters.asking import Asker, unreadable
+from littlehuman.groups import RoundTripConfig
+from littlehuman.metrics.answers import squad_f1
+from littlehuman.records import Rejected, Synthetic
+
+
+def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker) -> dict[str, tuple[str, str]]:
+    """The twins that do not survive the round trip: example id -> (reason, raw answer).
+
+    Raises:
+        GenerationError: when the model cannot be reached, or answers nothing.
+    """
+    classes = asker.writing.classes
+    answers = asker.ask(twins, trip.tasks[asker.writing.task], trip.max_tokens, classes)
+    verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], trip, bool(classes))) for twin in twins)
+    return {example_id: verdict for example_id, verdict in verdicts if verdict}
+
+
+def _verdict(twin: Synthetic, answer: Synthetic | Rejected, trip: RoundTripConfig, has_classes: bool) -> tuple[str, str] | None:
+    if isinstance(answer, Rejected):
+        return f"round trip: no answer ({unreadable(answer)})", answer.raw
+    if has_classes:
+        return None if answer.target == twin.target else ("round trip: another label", answer.target)
+    f1 = squad_f1((twin.target,), answer.target)
+    return None if f1 is not None and f1 >= trip.min_f1 else ("round trip: another answer", answer.target)

@@ -1,0 +1,190 @@
+"""A provider's batch API: the same requests, within a day instead of at once, for half the price.
+
+In: prompts. Out: the answers that the online endpoint would give, when their batch has ended.
+A run that stops at any moment, and is started again with the same command, goes on with the
+batches that it left at the provider: nothing is paid for twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+from littlehuman.completions import Shelf, shelf_path
+from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models.batch_collect import Collected
+from littlehuman.prompt_models.batch_files import Spool
+from littlehuman.prompt_models.batch_ledger import Ledger, Phase, Submission
+from littlehuman.prompt_models.batch_service import Passing, Service
+from littlehuman.prompt_models.batch_steps import advance
+from littlehuman.prompt_models.bodies import body
+from littlehuman.prompt_models.endpoint import Endpoint
+from littlehuman.prompt_models.replies import Cure, Trouble
+from littlehuman.records import Completion, Failure, Prompt
+
+log = logging.getLogger(__name__)
+
+MEGABYTE = 1_000_000
+
+
+class BatchEndpoint:
+    """Asks for the model `prompt_model.name` through the batch API at `prompt_model.base_url`.
+
+    Raises:
+        ConfigError: when a setting is impossible.
+        GenerationError: when the key is missing.
+    """
+
+    batched = True
+
+    def __init__(self, config: PromptModelConfig) -> None:
+        self.config = config
+        self.online = Endpoint(config)  # the same settings, address and key
+        self.folder = shelf_path(config) / "batches"
+
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the answers of each batch when it has ended. All prompts are taken before the first batch is paid for.
+
+        Closing the iterator, or Ctrl-C, leaves the batches running at the provider, and says so.
+
+        Raises:
+            GenerationError: when no request can succeed, or none was served.
+        """
+        with Spool(self.folder) as spool:
+            for prompt in prompts:
+                spool.add(prompt.key, body(self.config, prompt, max_tokens))
+            if any(True for _ in spool):
+                with closing(Ledger(self.folder)) as ledger, Service(self.config, self.online.url, self.online.key) as service:
+                    run = _Run(self.config, spool, ledger, service)
+                    try:
+                        yield from run.answers()
+                    finally:
+                        run.part()
+
+
+class _Run:
+    """One call of `complete`: what is wanted, and the submissions that will bring it."""
+
+    def __init__(self, config: PromptModelConfig, spool: Spool, ledger: Ledger, service: Service) -> None:
+        self.config, self.spool, self.ledger, self.service = config, spool, ledger, service
+        self.wanted = dict.fromkeys(spool)
+        self.rounds: dict[str, int] = {}  # of requests that are asked again
+        self.open: list[Submission] = []
+        self.reasons: Counter[str] = Counter()
+        self.served = False
+        self.crowded = False  # the provider takes no further batch before one of ours has ended
+
+    def answers(self) -> Iterator[Completion | Failure]:
+        """Everything that is wanted, batch by batch.
+
+        Raises:
+            GenerationError: when no request can succeed, or none was served.
+        """
+        self._resume()
+        self.service.greet()
+        yield from self._too_large()
+        while self.wanted:
+            self._submit()
+            for submission in list(self.open):
+                self._bring_on(submission)
+            for submission in [s for s in self.open if s.phase is Phase.ended and self.ledger.has(s)]:
+                yield from self._collect(submission)
+            if self.wanted:
+                time.sleep(self.config.poll_s)
+        if self.reasons and not self.served:
+            reason, count = self.reasons.most_common(1)[0]
+            mend = "mend what the reason names; a smaller prompt_model.batch_requests, or prompt_model.batch_api=false, which asks online"
+            raise self.service.error(f"all {self.reasons.total()} requests failed, {count} of them so: {reason}", mend)
+
+    def part(self) -> None:
+        """Say what goes on without us, and how to stop it."""
+        ours = [s for s in self.open if s.bought and self.ledger.has(s)]
+        names = [s.batch for s in ours if s.batch]  # one that was asked for in this moment has none yet
+        if not ours or not self.wanted:
+            return
+        variable = self.config.api_key_env
+        key = f"os.environ['{variable}']" if variable else "'no-key'"
+        client = f"openai.OpenAI(api_key={key}, base_url='{self.service.address}')"
+        log.warning(
+            "%d batches go on at the provider. The same command waits for them where this one stopped, and pays nothing twice. "
+            'To cancel them: python -c "import os, openai; c = %s; [c.batches.cancel(b) for b in %s]"',
+            *(len(ours), client, names),
+        )
+
+    def _resume(self) -> None:
+        self.open = list(self.ledger.holding(self.wanted, self.service.address))
+        for submission in self.open:
+            self.rounds.update(dict.fromkeys(submission.keys, submission.round))
+            if submission.batch:
+                log.info("batch %s goes on: %d requests were handed in before", submission.batch, len(submission.keys))
+
+    def _submit(self) -> None:
+        """Make submissions of all that is wanted and in none."""
+        if self.crowded and any(s.bought for s in self.open):
+            return
+        held = {key for submission in self.open for key in submission.keys}
+        free: dict[int, list[str]] = {}
+        for key in self.wanted:
+            if key not in held:
+                free.setdefault(self.rounds.get(key, 0), []).append(key)
+        for round_, keys in free.items():
+            for part in self.spool.parts(keys, self.config.batch_requests, self.config.batch_mb * MEGABYTE):
+                submission = Submission(self.service.address, part, round_)
+                self.ledger.take(submission)
+                self.ledger.save(submission)
+                self.open.append(submission)
+
+    def _bring_on(self, submission: Submission) -> None:
+        """As far as it goes now."""
+        current = self._mine(submission)
+        if current:
+            try:
+                advance(current, self.spool, self.ledger, self.service)
+            except Passing as trouble:
+                log.warning("%s: %s; trying again in %g s", self.service.address, trouble.reason, self.config.poll_s)
+
+    def _collect(self, submission: Submission) -> Iterator[Completion | Failure]:
+        self.open.remove(submission)
+        self.crowded = submission.crowded and any(s.bought for s in self.open)
+        came = Collected(submission, self.ledger)
+        for key, result in came.outcomes(self.wanted):
+            if isinstance(result, Trouble) and result.cure is not Cure.NONE and (self.crowded or submission.round < self.config.retries):
+                self.rounds[key] = submission.round + (not self.crowded)
+                continue  # it stays wanted, and is in no submission any more
+            self.wanted.pop(key)
+            if isinstance(result, Trouble):
+                yield self._failure(key, result)
+            else:
+                self.served = True
+                yield result
+        log.info("%s", came)
+        self.ledger.settle(submission, came.left_over(Shelf(shelf_path(self.config))))
+
+    def _failure(self, key: str, trouble: Trouble) -> Failure:
+        reason = self.service.short(trouble.reason)
+        self.reasons[reason] += 1
+        self.served = self.served or trouble.served
+        return Failure(key, reason)
+
+    def _too_large(self) -> Iterator[Failure]:
+        limit = self.config.batch_mb * MEGABYTE
+        for key in [key for key in self.wanted if self.spool.size(key) > limit]:
+            self.wanted.pop(key)
+            yield self._failure(key, Trouble(f"the request alone has more than prompt_model.batch_mb={self.config.batch_mb}"))
+
+    def _mine(self, submission: Submission) -> Submission | None:
+        """The submission, once no other process works on it; None while one does, or when nothing is left of it."""
+        if self.ledger.has(submission):
+            return submission
+        if not self.ledger.take(submission):
+            return None
+        current = self.ledger.fresh(submission)
+        self.open.remove(submission)
+        if current is None or current.phase is Phase.uploading:  # settled, or nothing was bought: what is wanted of it is free
+            self.ledger.settle(submission, [])
+            return None
+        self.open.append(current)
+        return current

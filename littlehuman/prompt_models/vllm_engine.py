@@ -1,0 +1,86 @@
+"""vLLM in this process: `prompt_model.provider=vllm`, for those who have it installed.
+
+In: prompts, consumed lazily. Out: completions, a window of prompts at a time. The prompts are the
+same tokens as provider hf reads; each request brings its own seed. vLLM batches as it likes, so an
+answer can depend on its neighbours by rounding.
+
+NOT RUN: no machine of this project had vLLM and a GPU that it supports. It follows vLLM's
+documented offline interface (`LLM.generate`, `SamplingParams`); the tests cover what is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from itertools import islice
+from typing import Any
+
+from littlehuman.errors import GenerationError
+from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models.local import check
+from littlehuman.records import Completion, Failure, Prompt
+
+WINDOW = 1024  # prompts handed over together: answers are kept after each window
+INSTALL = "python -m pip install vllm  (in an environment of its own: it pins its own torch; it needs a GPU)"
+
+
+class VllmModel:
+    """Answers with the weights that `prompt_model.weights` names, by vLLM.
+
+    Raises:
+        ConfigError: when none are named, or a setting cannot be followed.
+        GenerationError: when vLLM is not installed.
+    """
+
+    batched = False
+
+    def __init__(self, config: PromptModelConfig) -> None:
+        check(config)
+        self.vllm = _vllm()
+        self.config = config
+
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the answers, window after window; the engine and its memory last as long as this iterator.
+
+        Raises:
+            WeightsError: when the weights cannot be had.
+        """
+        from littlehuman.training.rendering import longest_prompt, parts_without_weights, render, too_long
+        from littlehuman.training.weights import resolve
+
+        path = resolve(str(self.config.weights))
+        tokenizer, config, ends = parts_without_weights(path)
+        longest, sampling = longest_prompt(config, max_tokens), self._sampling(tokenizer, ends, max_tokens)
+        engine = self.vllm.LLM(model=path, dtype=self.config.dtype, enable_prefix_caching=True, generation_config="vllm")
+        waiting = iter(prompts)
+        while window := list(islice(waiting, WINDOW)):
+            rows = [(prompt.key, render(tokenizer, prompt.messages)) for prompt in window]
+            yield from (Failure(key, too_long(len(ids), longest, max_tokens)) for key, ids in rows if len(ids) > longest)
+            fitting = [(key, ids) for key, ids in rows if len(ids) <= longest]
+            seeded = [self.vllm.SamplingParams(seed=int(key, 16) % 2**63, **sampling) for key, _ in fitting]
+            outputs = engine.generate([{"prompt_token_ids": ids} for _, ids in fitting], seeded, use_tqdm=False)
+            for (key, ids), output in zip(fitting, outputs, strict=True):
+                answer = output.outputs[0]
+                yield Completion(key, answer.text, answer.finish_reason or "", len(ids), len(answer.token_ids))
+
+    def _sampling(self, tokenizer: Any, ends: list[int], max_tokens: int) -> dict[str, Any]:
+        """What all requests share."""
+        from littlehuman.training.rendering import stop_texts
+
+        return {
+            "temperature": self.config.temperature,
+            "top_p": max(self.config.top_p, 1e-6),  # vLLM refuses 0
+            "max_tokens": max_tokens,
+            "stop": stop_texts(tokenizer),
+            "stop_token_ids": ends,
+        }
+
+
+def _vllm() -> Any:
+    try:
+        return import_module("vllm")
+    except ImportError as error:
+        raise GenerationError(
+            f"prompt_model.provider=vllm: vLLM could not be loaded ({error}).\nTry: {INSTALL}; "
+            "or prompt_model.provider=hf; or start `vllm serve` elsewhere and use prompt_model=openai_compatible"
+        ) from error

@@ -1,0 +1,180 @@
+"""One group of cells on its way: as rows of tokens, trained at once, tested one after another.
+
+In: cells and a leased base. Out: their outcomes, each as soon as it is there. A group that does not
+fit into memory goes on in halves, from where it stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import torch
+
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import Head, LaunchConfig, LossOn
+from littlehuman.records import Prediction
+from littlehuman.training import adapters, memory, predict
+from littlehuman.training.base import Base
+from littlehuman.training.batching import Encoder, Row
+from littlehuman.training.cells import Cell, Outcome, Settings
+from littlehuman.training.course import Course
+from littlehuman.training.crew import Crew
+from littlehuman.training.layout import is_packed
+from littlehuman.training.loop import Pace, train
+from littlehuman.training.stack import Member, Stack
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Work:
+    """A cell as rows of tokens; `number` is its place among the cells of the call."""
+
+    number: int
+    cell: Cell
+    lessons: list[Row]
+    prompts: list[Row]
+    course: Course
+    adapter: adapters.Adapter
+
+
+def prepared(number: int, cell: Cell, base: Base) -> Work:
+    """The cell's rows, its course and its new adapter.
+
+    Raises:
+        DataError: for a row that the model cannot read even without its evidence.
+        ConfigError: when the model has no modules for `lora_targets`.
+    """
+    settings = cell.settings
+    encoder = encoder_of(settings, base)
+    lessons = [encoder.lesson(point.example, index) for index, point in enumerate(cell.mixture.points)]
+    reader = replace(encoder, max_tokens=settings.test_max_tokens)
+    prompts = [reader.prompt(example, index) for index, example in enumerate(cell.test)]
+    course = Course(lessons, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
+    adapter = adapters.initial(base, settings.task.head, settings.tuning, settings.model, cell.seed)
+    return Work(number, cell, lessons, prompts, course, adapter)
+
+
+def encoder_of(settings: Settings, base: Base) -> Encoder:
+    """What turns this cell's points into rows for this base."""
+    return Encoder(
+        tokenizer=base.tokenizer,
+        head=settings.task.head,
+        architecture=settings.model.architecture,
+        model_input=settings.task.model_input,
+        max_tokens=settings.max_tokens,
+        classes=settings.classes,
+        loss_on=settings.tuning.loss_on or LossOn.answer,
+        positions=base.positions,
+        answer_tokens=settings.answer_tokens if settings.task.head is Head.generation else 0,
+        typed_pairs=getattr(base.model.config, "type_vocab_size", 0) > 1,
+    )
+
+
+def together(work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float) -> Iterator[tuple[int, Outcome | Exception]]:
+    """Train these cells at once, then test each; `loaded`: seconds of loading that each has its part in."""
+    with closing(Stack(base, [Member(w.adapter, w.cell.settings.tuning) for w in work])) as stack:
+        packed = is_packed(base, launch.layout)
+        seconds = _train(work, stack, packed, launch, crew)
+        if seconds is not None:
+            tokens = [sum(len(row.ids) for row in w.lessons) for w in work]
+            for place, w in enumerate(work):
+                share = {"load": loaded, "train": seconds * tokens[place] / (sum(tokens) or 1)}
+                outcome = _tested_or_error(w, stack, place, packed, launch, crew, share)
+                yield w.number, outcome
+                if isinstance(outcome, Outcome):  # else its training is taken up again once the test can be made
+                    w.course.forget()
+                w.course.leave()
+            return
+    for w in work:
+        w.course.rest()
+    del stack  # before fewer cells ask for its memory
+    yield from _in_halves(work, base, launch, crew, loaded)
+
+
+def _train(work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, crew: Crew) -> float | None:
+    """Seconds of training, or None when these cells do not fit at once."""
+    started = time.perf_counter()
+    for place, w in enumerate(work):
+        w.course.enrol(stack.values[place], stack.grads[place], writes=crew.speaks)
+    pace = Pace(launch.micro_batch, packed, stack.base.pad, launch.save_every_s, launch.progress, launch.gradient_checkpointing)
+    try:
+        train(stack, [w.course for w in work], pace, crew)
+    except memory.DoesNotFit:
+        return None
+    return time.perf_counter() - started
+
+
+def _in_halves(work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float) -> Iterator[tuple[int, Outcome | Exception]]:
+    """The same cells, fewer at once, each from where it stands."""
+    if len(work) == 1:
+        what = f"one row of {len(work[0].course.longest.ids)} tokens at a time does not fit into memory"
+        yield work[0].number, ConfigError([Problem(f"launch.micro_batch={launch.micro_batch}", what)], memory.MEND)
+        return
+    middle = (len(work) + 1) // 2
+    log.warning("out of memory with %d cells at once: goes on with %d", len(work), middle)
+    for half in (work[:middle], work[middle:]):
+        yield from together(half, base, launch, crew, loaded)
+
+
+def _tested_or_error(
+    w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew, seconds: dict[str, float]
+) -> Outcome | Exception:
+    try:
+        return _tested(w, stack, place, packed, launch, crew, seconds)
+    except memory.DoesNotFit as error:
+        return ConfigError([Problem("launch.eval_tokens", f"{error} in evaluation")], memory.MEND)
+    except Exception as error:  # of this cell alone; in a crew the others would wait for this process
+        if crew.size > 1:
+            raise
+        return error
+
+
+def _tested(w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew, seconds: dict[str, float]) -> Outcome:
+    started = time.perf_counter()
+    texts = _predictions(w, stack, place, packed, launch, crew)
+    if launch.keep_adapter and crew.speaks:
+        stack.adapter(place).save(w.cell.folder / "adapter")
+    base = stack.base
+    return Outcome(
+        predictions=tuple(Prediction(e.id, e.targets, text, e.evidence, e.text) for e, text in zip(w.cell.test, texts, strict=True)),
+        steps=w.course.steps,
+        final_loss=w.course.rows[-1]["loss"] if w.course.rows else None,
+        shortened={"train": sum(r.shortened for r in w.lessons), "test": sum(r.shortened for r in w.prompts)},
+        seconds={**seconds, "predict": time.perf_counter() - started},
+        environment={
+            "device": str(base.device),
+            "dtype": str(base.dtype).removeprefix("torch."),
+            "processes": crew.size,
+            "cells_at_once": len(stack.members),
+            "layout": "packed" if packed else "padded",
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        },
+    )
+
+
+def _predictions(w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew) -> list[str]:
+    rows = crew.share(w.prompts)
+    mine = _if_they_fit(w, rows, stack, place, packed, launch, progress=launch.progress and crew.speaks)
+    all_fit = crew.all(mine is not None)  # a process that left alone would give the next cell's texts to those that wait here
+    if mine is None or not all_fit:
+        raise memory.DoesNotFit("out of memory with one row at a time")
+    said = dict(crew.gather([(row.index, text) for row, text in zip(rows, mine, strict=True)]))
+    return [said[row.index] for row in w.prompts]
+
+
+def _if_they_fit(
+    w: Work, rows: list[Row], stack: Stack, place: int, packed: bool, launch: LaunchConfig, *, progress: bool
+) -> list[str] | None:
+    settings, tokens = w.cell.settings, predict.budget(launch.eval_tokens, stack.base.device)
+    try:
+        if settings.task.head is Head.classification:
+            return predict.classify(stack, place, rows, settings.classes, tokens=tokens, packed=packed, progress=progress)
+        return predict.answer(stack, place, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress)
+    except memory.DoesNotFit:
+        return None

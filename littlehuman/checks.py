@@ -37,6 +37,8 @@ _LIMITS = {  # key -> smallest and largest value
     "prompt_model.batch_requests": (1, math.inf),
     "prompt_model.batch_mb": (1, math.inf),
     "prompt_model.poll_s": (0, math.inf),
+    "prompt_model.price.prompt": (0, math.inf),  # a negative one, or nan, would let all requests past max_usd
+    "prompt_model.price.completion": (0, math.inf),
     "prompt_model.price.batch_share": (0, 1),
     "strategy.attempts": (1, math.inf),
     "filter.rules.min_words": (1, math.inf),
@@ -81,7 +83,9 @@ def _outside_limits(config: RunConfig) -> Iterator[Problem]:
 
 
 def _contradictions(config: RunConfig) -> Iterator[Problem]:
-    task, strategy, model = config.task, config.strategy, config.model
+    task, strategy, model, launch = config.task, config.strategy, config.model, config.launch
+    if launch.processes > 1 and ":" in launch.device:
+        yield Problem(f"launch.device={launch.device}", f"names one device for launch.processes={launch.processes}; say cuda or auto")
     if config.n_train is None and not config.dataset.sizes:
         yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
     if not _is_budget(config.human_budget):
@@ -123,6 +127,9 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
     asking: dict[FilterStep, JudgeConfig | RoundTripConfig] = {FilterStep.round_trip: chosen.round_trip, FilterStep.judge: chosen.judge}
     if chosen.has_own_model and asking.keys().isdisjoint(chosen.steps):
         yield Problem(f"filter.model={chosen.model.name}", f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip")
+    if chosen.model.max_usd is not None:
+        what = "a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
+        yield Problem(f"filter.model.max_usd={chosen.model.max_usd:g}", what)
     for step, part in asking.items() if config.synthetic and config.synth_frac != 0 else ():
         if step in chosen.steps:
             yield from _unasked(config, step, part, ("label",) if step is FilterStep.judge else ())

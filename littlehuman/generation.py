@@ -144,7 +144,7 @@ class _Asking:
     def _shelved(self, shelf: Shelf, missing: dict[str, int]) -> Iterator[Answer]:
         for completion in shelf.read(missing):
             del missing[completion.key]
-            yield self._paid(completion, from_cache=True)
+            yield self._paid(completion, from_cache=True, batched=self.model.batch_api)  # what it saved is the price of today's way
 
     def _opened_gate(self, opened: PromptModel, missing: dict[str, int], sample: list[Prompt], requested: int) -> Gate:
         counter = counter_of(self.model)

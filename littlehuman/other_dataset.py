@@ -48,9 +48,11 @@ def _yaml(name: str, folders: Sequence[Path]) -> DictConfig:
 
 
 def _task_of(name: str, folders: Sequence[Path]) -> str | None:
-    """The task that a dataset's YAML chooses in its defaults list; None where it leaves it open."""
-    entries = [entry for entry in _yaml(name, folders).get("defaults", []) if not isinstance(entry, str)]
-    return next((str(entry[key]) for entry in entries for key in entry if "/task" in str(key)), None)
+    """The task that a dataset's YAML, or one that it builds on, chooses in its defaults list; None where it is left open."""
+    entries = list(_yaml(name, folders).get("defaults", []))
+    own = (str(entry[key]) for entry in entries if not isinstance(entry, str) for key in entry if "/task" in str(key))
+    theirs = (_task_of(entry, folders) for entry in entries if isinstance(entry, str) and entry != "_self_")
+    return next((task for task in (*own, *theirs) if task), None)
 
 
 def _inherited(name: str, folders: Sequence[Path]) -> DictConfig:

@@ -26,6 +26,7 @@ from littlehuman.twin_requests import TwinRequests
 log = logging.getLogger(__name__)
 
 HOPELESS = 100  # answers without one usable twin among them: no more are asked for
+TELLING = 20  # answers, rounds of stand-ins included, from which on fewer than one usable in ten says that the rest is no better
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path |
             wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     finally:
         writer.account()
-    if given and not writer.twins:
-        raise given.useless(writer.rejected, dataset.name)
+    if writer.rejected and not writer.twins:
+        raise given.useless(writer.rejected, dataset.name) if given else _useless(0, writer.rejected, config)
     return writer.finished(plan.owned)
 
 
@@ -128,10 +129,11 @@ class _Writer:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
 
         Raises:
-            GenerationError: when no twin is usable, or fewer than one in ten of at least twenty.
+            GenerationError: when fewer than one in ten of at least twenty are usable. Few bad answers say little:
+                a cell that wants one twin must not end with the first of them.
         """
         asked = len(self.twins) + len(self.rejected)
-        if not self.twins or (asked >= 20 and len(self.twins) < asked / 10):
+        if asked >= TELLING and len(self.twins) < asked / 10:
             raise _useless(len(self.twins), self.rejected, self.config)
 
     def account(self) -> None:

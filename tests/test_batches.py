@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -505,6 +506,19 @@ def stop_when_running(config: PromptModelConfig, *numbers: int) -> None:
         patch.setattr(batch_steps, "_poll", interrupt_at(1, batch_steps._poll))
         with pytest.raises(KeyboardInterrupt):
             run(config, *numbers)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_smaller_run_buys_no_larger_batch_that_a_run_before_it_did_not_come_to_buy(known: bool) -> None:
+    """Known: the provider said that it does nothing. Otherwise the batch is looked for first."""
+    with FakeBatches(tap=breaking("create", "before", Broken(429 if known else 500), 1)) as fake:
+        config = at(fake, price=PriceConfig(prompt=1000.0, completion=1000.0))  # 0.75 cents a request
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(time, "sleep", interrupt_at(1, time.sleep))
+            with pytest.raises(KeyboardInterrupt):
+                gather(list(requests(*range(20))), config, 50, progress=False)
+        _, bill = gather(list(requests(0, 1)), replace(config, max_usd=0.14), 50, progress=False)
+    assert fake.sizes == [2] and bill.usd == pytest.approx(0.015) and left_behind(config) == []
 
 
 def test_runs_that_want_parts_of_one_batch_share_it() -> None:

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError
-from littlehuman.groups import ModelConfig, TrainingConfig
+from littlehuman.groups import ModelConfig, PriceConfig, TrainingConfig
 from littlehuman.mixing import count_of
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
@@ -108,6 +108,8 @@ def test_an_impossible_value_is_named(default: RunConfig, changes: dict[str, Any
         ("strategy", {"max_tokens": 0}, "strategy.max_tokens=0  must be 1 or more"),
         ("prompt_model", {"temperature": -1.0}, "prompt_model.temperature=-1  must be 0 or more"),
         ("prompt_model", {"top_p": 1.5}, "prompt_model.top_p=1.5  must be between 0 and 1"),
+        ("prompt_model", {"price": PriceConfig(prompt=float("nan"))}, "prompt_model.price.prompt=nan  must be 0 or more"),
+        ("prompt_model", {"price": PriceConfig(completion=-1.0)}, "prompt_model.price.completion=-1  must be 0 or more"),
         ("launch", {"micro_batch": 0}, "launch.micro_batch=0  must be 1 or more"),
         ("metrics", {"bootstrap": 10}, "metrics.bootstrap=10  must be 100 or more"),
         ("task", {"model_input": "{question}"}, "task.model_input  may name {evidence} and {text} alone"),

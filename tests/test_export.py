@@ -14,7 +14,7 @@ from conftest import TINY, Cli, claims, compose, write_csv
 from littlehuman import data, export, mixing, pipeline
 from littlehuman.completions import Writer
 from littlehuman.records import Completion
-from littlehuman.store import read_json
+from littlehuman.store import read_json, write_json
 from littlehuman.twin_requests import TwinRequests
 
 CELL = (*TINY, "dataset=fieldnotes_fv", "n_train=16", "synth_frac=0.75", "filter=rules")
@@ -111,6 +111,17 @@ def test_the_card_says_how_the_data_was_made_in_the_runs_own_numbers(cell: Path,
     assert str(Path.home()) not in text and str(cell) not in text and str(tmp_path) not in text
 
 
+def test_the_card_tells_what_earlier_attempts_of_the_run_paid(cell: Path, tmp_path: Path) -> None:
+    resumed = tmp_path / "cell"
+    shutil.copytree(cell, resumed)
+    result = read_json(cell / "result.json")
+    for before, said in ((0.0, False), (0.132, True)):
+        result["cost"]["usd_before"] = before
+        write_json(resumed / "result.json", result)
+        exported(resumed, tmp_path / "out")
+        assert ("(earlier attempts of it paid $0.13 more" in (tmp_path / "out" / "README.md").read_text()) is said
+
+
 def test_an_export_can_be_trained_on_as_provided_twins_and_gives_the_same_training_set(
     cell: Path, tmp_path: Path, run: Callable[..., Path]
 ) -> None:
@@ -159,6 +170,19 @@ def test_an_answer_that_is_no_longer_in_the_cache_is_a_clear_error_and_nobody_is
     said = capsys.readouterr().err
     assert f"4 of 4 twins have no answer in {recording}" in said and "LITTLEHUMAN_CACHE" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_the_card_of_provided_twins_tells_what_a_filter_paid_for_asking_about_them(tmp_path: Path, run: Callable[..., Path]) -> None:
+    table = write_csv(tmp_path / "claims.csv", ("evidence", "text", "target"), claims(40))
+    rows = [[evidence, f"{text} So it is said.", target] for evidence, text, target in claims(40)]
+    twins = write_csv(tmp_path / "twins.csv", ("evidence", "text", "target"), rows)
+    folder = run(*TINY, "dataset=table", "task=fv", f"dataset.path={table}", "n_train=8", "synth_frac=0.5", "prompt_model=provided",
+                 f"prompt_model.path={twins}")  # fmt: skip
+    result = read_json(folder / "result.json")
+    for requests, said in ((0, "is not known here.\n"), (4, "is not known here. The filter's 4 requests about them cost $0.25 here.\n")):
+        write_json(folder / "result.json", result | {"cost": result["cost"] | {"requests": requests, "usd": 0.25 if requests else 0.0}})
+        assert exported(folder, tmp_path / "out") == 0
+        assert f"What these rows cost where they were made {said}" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_data_that_changed_since_the_run_is_refused(tmp_path: Path, run: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -303,7 +303,7 @@ def test_a_judge_that_passes_nothing_stops_the_run_with_the_way_out(table: str) 
     with (
         FakeEndpoint(scripted(lambda ferry: "Score: 1")) as fake,
         pytest.raises(
-            GenerationError, match="0 of 8 answers are usable twins; 8 are not because of: judge: score 1, below 4\n.*milder filter"
+            GenerationError, match="0 of 24 answers are usable twins; 24 are not because of: judge: score 1, below 4\n.*milder filter"
         ),
     ):
         written(cell(fake, table, "filter=judge"))
@@ -502,6 +502,10 @@ IMPOSSIBLE = {
     ),
     "a step that is not used": (["filter.judge.min_score=2"], "filter.judge  is set, and filter=none uses nothing; try filter=judge"),
     "a model that nobody asks": (["filter=rules", "filter.model.name=wise"], "filter.model=wise  filter=rules asks nobody"),
+    "a limit of its own": (
+        ["filter=judge", "filter.model.name=wise", "filter.model.max_usd=0"],
+        "filter.model.max_usd=0  a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER",
+    ),
 }
 
 

@@ -230,6 +230,12 @@ def test_a_useless_prompt_model_is_not_asked_for_every_point_first(monkeypatch: 
         assert len(fake.requests) <= 7
 
 
+def test_a_cell_that_wants_one_twin_does_not_end_with_its_first_bad_answer() -> None:
+    with FakeEndpoint(first_bad(9, [])) as fake:
+        had = written(config_of(fake, "n_train=1"))
+    assert len(had.by_id) == 1 and [r.raw for r in had.rejected] == ["I cannot."] and len(fake.requests) == 2
+
+
 MONEY = ("prompt_model.price.prompt=0", "prompt_model.price.completion=1000", "strategy.max_tokens=10", "prompt_model.concurrency=1")
 
 

@@ -167,6 +167,15 @@ def test_the_batch_api_costs_its_share(monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "between $0.005 and $0.10 through the batch API; at most $10.00" in caplog.messages[0].replace("$0.0050", "$0.005")
 
 
+def test_what_the_cache_saves_a_batch_is_the_price_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "open_model", lambda config: Batch())
+    model = prompt_model("openai_compatible", price=PriceConfig(prompt=1000.0, completion=2000.0, batch_share=0.25), batch_api=True)
+    _, first = gather(requests(4), model, 50, progress=False)
+    _, again = gather(requests(4), model, 50, progress=False)
+    assert (again.from_cache, again.usd, again.batched) == (4, 0.0, 0)
+    assert again.usd_without_cache == pytest.approx(first.usd) and first.usd > 0
+
+
 def test_the_limit_of_a_batch_counts_its_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generation, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PRICE)

@@ -181,6 +181,30 @@ def test_lack_of_main_memory_is_told_from_other_errors() -> None:
     assert not memory.fits(too_much)
 
 
+@pytest.mark.parametrize("what", ["gradients", "moments"])
+def test_adapters_that_do_not_fit_at_once_go_on_in_halves(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Before the first step: only then can nothing be half done."""
+    shared, zeros, moments = settings(**DROPS), torch.zeros_like, [0]
+    for seed in range(2):
+        job(tmp_path / f"whole{seed}", questions(), [], shared, seed)
+
+    def tight(like: torch.Tensor, **how: Any) -> torch.Tensor:
+        """There is room for the gradients of one cell, or for its two moments."""
+        moments[0] = moments[0] + 1 if like.dim() == 1 else 0
+        if moments[0] > 2 if what == "moments" else like.dim() == 2 and len(like) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return zeros(like, **how)
+
+    monkeypatch.setattr(torch, "zeros_like", tight)
+    outcomes = done(fit([cell(tmp_path / f"tight{seed}", questions(), [], shared, seed) for seed in range(2)], shared.launch))
+    assert [outcome.environment["cells_at_once"] for outcome in outcomes] == [1, 1]
+    assert _said(caplog) == ["out of memory with 2 cells at once: goes on with 1"]
+    for seed in range(2):
+        assert same(adapter(tmp_path / f"whole{seed}"), adapter(tmp_path / f"tight{seed}"))
+
+
 def test_what_did_not_fit_is_let_go_before_fewer_cells_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Adapters, gradients and moments of the larger stack would take the place that the smaller one needs."""
     shared, begin = settings(**DROPS), Stack.__init__
@@ -200,10 +224,11 @@ def test_what_did_not_fit_is_let_go_before_fewer_cells_go_on(tmp_path: Path, mon
 
 def test_evaluation_that_fits_in_some_processes_alone_fails_in_all(tmp_path: Path) -> None:
     """One that left alone would answer for the next cell while the others still wait at this one."""
+    others_fit = [True, False]  # the adapters, but not the rows of the test
 
     class BesideOneThatLacksMemory(Crew):
         def all(self, fine: bool) -> bool:
-            return False
+            return fine and others_fit.pop(0)
 
         def gather(self, items: Sequence[Any]) -> list[Any]:
             pytest.fail("waits for a process that has gone on")

@@ -62,7 +62,7 @@ TOLERANCE = {"float32": (1e-5, 1e-5), "bfloat16": (3e-2, 6e-2)}
 def _weights(kind: str) -> str:
     if kind == "llama":
         return "random:llama"
-    make, folder = (small_decoder, kind) if kind in DECODERS else (small_encoder, f"{kind}-bert")
+    make, folder = (small_decoder, kind) if kind in DECODERS else (small_encoder, f"even-{kind}-bert")
     return make(cache_root() / folder, kind, **MORE.get(kind, {}))
 
 

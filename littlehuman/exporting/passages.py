@@ -100,12 +100,15 @@ def _label_request(words: PromptText, labelled: bool) -> str:
 
 def _cost(cost: Mapping[str, Any], given: bool) -> Iterator[str]:
     if given:
-        yield "What these rows cost where they were made is not known here."
+        asked = f" The filter's {cost['requests']:,} requests about them cost {dollars(cost['usd'])} here." if cost["requests"] else ""
+        yield "What these rows cost where they were made is not known here." + asked
         return
+    before = cost.get("usd_before", 0.0)
+    earlier = f" (earlier attempts of it paid {dollars(before)} more, whose answers came from the cache then)" if before else ""
     yield (
         f"This run made {cost['requests']:,} requests, {cost['from_cache']:,} of which were answered from the cache, and paid "
-        f"{dollars(cost['usd'])} for {cost['prompt_tokens']:,} + {cost['completion_tokens']:,} tokens; without the cache it would have "
-        f"been {dollars(cost['usd_without_cache'])}. Prices are those of the run's configuration; 0 may mean that none was set."
+        f"{dollars(cost['usd'])} for {cost['prompt_tokens']:,} + {cost['completion_tokens']:,} tokens{earlier}; without the cache it "
+        f"would have been {dollars(cost['usd_without_cache'])}. Prices are those of the run's configuration; 0 may mean that none was set."
     )
 
 

@@ -35,8 +35,8 @@ def advance(submission: Submission, spool: Spool, ledger: Ledger, service: Servi
     if submission.phase is Phase.uploading:
         _upload(submission, spool, ledger, service)
     if submission.phase is Phase.creating:
-        _look_for(submission, ledger, service)
-    if submission.phase is Phase.uploaded:
+        _look_for(submission, ledger, service)  # not there: it is asked for at the next turn, if it is wanted still
+    elif submission.phase is Phase.uploaded:
         _create(submission, ledger, service)
     if submission.phase is Phase.running:
         _poll(submission, ledger, service)

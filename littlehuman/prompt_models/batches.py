@@ -138,9 +138,12 @@ class _Run:
                 self.open.append(submission)
 
     def _bring_on(self, submission: Submission) -> None:
-        """As far as it goes now."""
+        """As far as it goes now. One that was not bought yet would be paid for whole: only if all of it is wanted."""
         current = self._mine(submission)
-        if current:
+        if current and current.phase is Phase.uploaded and not self.wanted.keys() >= set(current.keys):
+            self.open.remove(current)
+            self.ledger.settle(current, [])  # what is wanted of it is handed in anew
+        elif current:
             try:
                 advance(current, self.spool, self.ledger, self.service)
             except Passing as trouble:

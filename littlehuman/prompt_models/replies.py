@@ -67,12 +67,12 @@ def read(key: str, reply: Any) -> Completion | Trouble:
     finish = _of(choices[0], "finish_reason") or ""
     if isinstance(refusal, str) and refusal:
         text, finish = text or refusal, "refusal"
-    if text is None and finish in ("length", "content_filter"):
-        text = ""  # all tokens went into thinking, or a filter took the text away
-    if not isinstance(text, str):
-        return Trouble(f"an answer without text (finish reason: {finish or 'none'})")
     usage = _of(reply, "usage")
     counts = [_count(_of(usage, name)) for name in ("prompt_tokens", "completion_tokens")]
+    if text is None and (finish in ("length", "content_filter") or counts[1]):
+        text = ""  # all tokens went into thinking, or elsewhere, or a filter took the text away: paid for, and to be billed, nonetheless
+    if not isinstance(text, str):
+        return Trouble(f"an answer without text (finish reason: {finish or 'none'})")
     return Completion(key, _HALF_CHARACTER.sub("\ufffd", text), str(finish), counts[0], counts[1])
 
 

@@ -124,7 +124,7 @@ def _dropping(
     if sees is not None:
         weights = weights.masked_fill(~sees, float("-inf"))
     (cut,), (stretch,) = thresholds([how.dropout])
-    stays = kept(names, ATTENTION + layer, q.shape[1] * tokens, torch.tensor(cut, dtype=torch.int16, device=q.device))
+    stays = kept(names, ATTENTION + layer, q.shape[1] * tokens, cut)
     stays = stays.view(tokens, -1, tokens).transpose(0, 1)[None]
     return (Masked.apply(weights.softmax(-1), stays) * stretch) @ v
 

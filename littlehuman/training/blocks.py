@@ -7,7 +7,7 @@ many small products would each cost a launch, pads them to one batched product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,7 +28,7 @@ class Blocks:
         if len(self.spans) == 1:
             return x @ weights[self.spans[0][0]]
         if self._in_one(x):
-            return torch.bmm(self._padded(x), weights[self._cells]).flatten(0, 1)[self._places(x.device)]
+            return torch.bmm(self._padded(x), self._of_cells(weights)).flatten(0, 1)[self._places(x.device)]
         out = x.new_empty(len(x), weights.shape[-1])
         for cell, a, b in self.spans:
             torch.mm(x[a:b], weights[cell], out=out[a:b])
@@ -46,8 +46,7 @@ class Blocks:
         """left [rows, n], right [rows, m] -> [cells, n, m]: the sum over each cell's rows; zero for cells without rows."""
         out = left.new_zeros(cells, left.shape[-1], right.shape[-1])
         if self._in_one(left):
-            out[self._cells] = torch.bmm(self._padded(left).mT, self._padded(right))
-            return out
+            return out.index_copy_(0, self._cells(left.device), torch.bmm(self._padded(left).mT, self._padded(right)))
         for cell, a, b in self.spans:
             torch.mm(left[a:b].T, right[a:b], out=out[cell])
         return out
@@ -59,9 +58,11 @@ class Blocks:
     def _in_one(self, x: torch.Tensor) -> bool:
         return len(self.spans) > 1 and (x.is_cuda if self.batched is None else self.batched)
 
-    @cached_property
-    def _cells(self) -> list[int]:
-        return [cell for cell, _, _ in self.spans]
+    def _of_cells(self, weights: torch.Tensor) -> torch.Tensor:
+        return weights if len(self.spans) == len(weights) else weights.index_select(0, self._cells(weights.device))
+
+    def _cells(self, device: torch.device) -> torch.Tensor:
+        return self._kept("cells", device, lambda: torch.tensor([cell for cell, _, _ in self.spans]))
 
     @cached_property
     def _longest(self) -> int:
@@ -72,10 +73,15 @@ class Blocks:
 
     def _places(self, device: torch.device) -> torch.Tensor:
         """Where each row lies in the padded grid, flattened."""
-        if "_found" not in self.__dict__:  # made once for all layers: each time would wait for the device
-            rows = [torch.arange(b - a) + block * self._longest for block, (_, a, b) in enumerate(self.spans)]
-            self.__dict__["_found"] = torch.cat(rows).to(device)
-        found: torch.Tensor = self.__dict__["_found"]
+        lengths = [b - a for _, a, b in self.spans]
+        rows = (torch.arange(length) + block * max(lengths) for block, length in enumerate(lengths))
+        return self._kept("places", device, lambda: torch.cat(list(rows)))
+
+    def _kept(self, name: str, device: torch.device, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """An index that all layers use: made once, since each copy to a device would wait for it."""
+        if name not in self.__dict__:
+            self.__dict__[name] = make().to(device)
+        found: torch.Tensor = self.__dict__[name]
         return found
 
     def _padded(self, x: torch.Tensor) -> torch.Tensor:

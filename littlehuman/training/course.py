@@ -21,6 +21,7 @@ from littlehuman.training.batching import Row
 LogRow = dict[str, float]
 LOG = "train.jsonl"
 SAVED = "training.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")  # torch's names
 
 
 class Course:
@@ -35,6 +36,7 @@ class Course:
         self.dropout_seed = seeding.number(seed, "dropout")
         self.step = 0
         self.rows: list[LogRow] = []
+        self._orders: dict[int, list[Row]] = {}  # the order of the epoch that is under way
         self._resting: dict[str, torch.Tensor] = {}
 
     @property
@@ -43,32 +45,36 @@ class Course:
         return self.step >= self.steps
 
     @property
-    def longest(self) -> Row:
-        """The longest of its rows."""
-        return max(self.lessons, key=lambda row: len(row.ids))
+    def longest(self) -> int:
+        """Tokens of its longest row."""
+        return max((len(row.ids) for row in self.lessons), default=0)
 
     def enrol(self, values: torch.Tensor, grads: torch.Tensor, *, writes: bool = True) -> None:
         """Take a row of a stack, and go on from where this course rested or was saved; `writes`: keep the log."""
-        before, self._resting = self._resting or self._saved(values), {}
+        kept = self._resting = self._resting or self._saved(values)
         self.values, self.writes = values, writes
         self.values.grad = grads
         tuning = self.tuning
         self.optimizer = torch.optim.AdamW(
             [values], lr=float(tuning.learning_rate or 0), weight_decay=float(tuning.weight_decay or 0), eps=1e-8, fused=True
         )
-        if before:
-            values.copy_(before.pop("values"))
-            step = torch.tensor(float(self.step), device=values.device)
-            self.optimizer.state[values] = {"step": step, **{name: tensor.to(values.device) for name, tensor in before.items()}}
+        if kept:
+            values.copy_(kept["values"])
+        # Moments are made here, not at the first update: memory that runs out in the middle of an update could not be mended.
+        moments = {name: kept[name].to(values.device) if kept else torch.zeros_like(values) for name in MOMENTS}
+        self.optimizer.state[values] = {"step": torch.tensor(float(self.step), device=values.device), **moments}
+        self._resting = {}
         if writes:
             (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
     def batch(self) -> list[Row]:
         """The next global batch: the seed's order, another one each epoch; the last of an epoch may be smaller."""
         epoch, place = divmod(self.step, self.steps_an_epoch)
-        order = list(self.lessons)
-        seeding.rng(self.seed, "training order", epoch).shuffle(order)
-        return order[place * self.size : (place + 1) * self.size]
+        if place == 0 or epoch not in self._orders:
+            order = list(self.lessons)
+            seeding.rng(self.seed, "training order", epoch).shuffle(order)
+            self._orders = {epoch: order}
+        return self._orders[epoch][place * self.size : (place + 1) * self.size]
 
     def rate(self) -> float:
         """The learning rate of the next step: linear warm-up, then linearly down to 0."""
@@ -94,12 +100,14 @@ class Course:
 
     def rest(self) -> None:
         """Leave the stack, to go on in another one: what was learnt waits on the CPU."""
-        self._resting = self._on_cpu() if self.step else {}
+        if self.step and not self._resting:  # else it never came in
+            self._resting = self._on_cpu()
         self.leave()
 
     def leave(self) -> None:
         """Hold nothing of the stack any more."""
-        del self.values, self.optimizer
+        for name in ("values", "optimizer"):
+            self.__dict__.pop(name, None)
 
     def save(self) -> None:
         """Write down how far this course has come, whole or not at all."""
@@ -120,20 +128,20 @@ class Course:
     def _on_cpu(self) -> dict[str, torch.Tensor]:
         """Copies of numbers and moments: float32 [numbers of one adapter] each."""
         moments = self.optimizer.state[self.values]
-        state = {"values": self.values, "exp_avg": moments["exp_avg"], "exp_avg_sq": moments["exp_avg_sq"]}
+        state = {"values": self.values, **{name: moments[name] for name in MOMENTS}}
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
-    def _saved(self, values: torch.Tensor) -> dict[str, torch.Tensor] | None:
-        """What was saved of this very training; then step and log stand where they stood."""
+    def _saved(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What was saved of this very training, or nothing; then step and log stand where they stood."""
         from safetensors import SafetensorError, safe_open
 
         try:
             with safe_open(self.folder / SAVED, "pt") as saved:
                 told = saved.metadata() or {}
-                tensors = {name: saved.get_tensor(name) for name in ("values", "exp_avg", "exp_avg_sq")}
+                tensors = {name: saved.get_tensor(name) for name in ("values", *MOMENTS)}
         except (FileNotFoundError, SafetensorError):
-            return None
+            return {}
         if told.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != values.shape:
-            return None  # another training lay here before
+            return {}  # another training lay here before
         self.step, self.rows = int(told["step"]), json.loads(told["rows"])
         return tensors

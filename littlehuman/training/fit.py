@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 
-from littlehuman.errors import ConfigError, LittlehumanError, Problem
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import LaunchConfig
 from littlehuman.training import devices, memory
 from littlehuman.training.base import Base, lease
@@ -81,7 +81,7 @@ def _fitting(cell: Cell, base: Base, launch: LaunchConfig) -> int:
     """How many cells like the largest one fit into memory at once."""
     try:
         largest = prepared(0, cell, base)
-    except LittlehumanError:  # it will be told as this cell's error
+    except Exception:  # it will be told as this cell's error
         return 1
     rows = min(launch.micro_batch, largest.course.size)
     lessons = largest.lessons or largest.prompts
@@ -95,7 +95,7 @@ def _ready(numbers: Sequence[int], cells: Sequence[Cell], base: Base, tell: Fini
             yield prepared(number, cells[number], base)
         except ConfigError:  # of the model's layers: no cell of this base can be better
             raise
-        except LittlehumanError as error:  # a row that the model cannot read: this cell's own trouble
+        except Exception as error:  # a row that the model cannot read, a class that it has not: this cell's own trouble
             tell(number, error)
 
 

@@ -77,30 +77,39 @@ def encoder_of(settings: Settings, base: Base) -> Encoder:
 
 def together(work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float) -> Iterator[tuple[int, Outcome | Exception]]:
     """Train these cells at once, then test each; `loaded`: seconds of loading that each has its part in."""
-    with closing(Stack(base, [Member(w.adapter, w.cell.settings.tuning) for w in work])) as stack:
-        packed = is_packed(base, launch.layout)
-        seconds = _train(work, stack, packed, launch, crew)
-        if seconds is not None:
-            tokens = [sum(len(row.ids) for row in w.lessons) for w in work]
-            for place, w in enumerate(work):
-                share = {"load": loaded, "train": seconds * tokens[place] / (sum(tokens) or 1)}
-                outcome = _tested_or_error(w, stack, place, packed, launch, crew, share)
-                yield w.number, outcome
-                if isinstance(outcome, Outcome):  # else its training is taken up again once the test can be made
-                    w.course.forget()
-                w.course.leave()
-            return
+    stack = _stacked(work, base, crew)
+    if stack is not None:
+        with closing(stack):
+            packed = is_packed(base, launch.layout)
+            seconds = _train(work, stack, packed, launch, crew)
+            if seconds is not None:
+                yield from _each_tested(work, stack, packed, launch, crew, loaded, seconds)
+                return
     for w in work:
         w.course.rest()
     del stack  # before fewer cells ask for its memory
     yield from _in_halves(work, base, launch, crew, loaded)
 
 
+def _stacked(work: list[Work], base: Base, crew: Crew) -> Stack | None:
+    """The cells' adapters on the base, ready to learn; None when they do not fit at once."""
+    made: list[Stack] = []
+
+    def make() -> None:
+        made.append(Stack(base, [Member(w.adapter, w.cell.settings.tuning) for w in work]))
+        for place, w in enumerate(work):
+            w.course.enrol(made[0].values[place], made[0].grads[place], writes=crew.speaks)
+
+    if crew.all(memory.fits(make)):
+        return made[0]
+    for stack in made:
+        stack.close()
+    return None
+
+
 def _train(work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, crew: Crew) -> float | None:
     """Seconds of training, or None when these cells do not fit at once."""
     started = time.perf_counter()
-    for place, w in enumerate(work):
-        w.course.enrol(stack.values[place], stack.grads[place], writes=crew.speaks)
     pace = Pace(launch.micro_batch, packed, stack.base.pad, launch.save_every_s, launch.progress, launch.gradient_checkpointing)
     try:
         train(stack, [w.course for w in work], pace, crew)
@@ -109,10 +118,24 @@ def _train(work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, c
     return time.perf_counter() - started
 
 
+def _each_tested(
+    work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, crew: Crew, loaded: float, seconds: float
+) -> Iterator[tuple[int, Outcome | Exception]]:
+    """The outcomes of trained cells; `seconds` of training are shared out by tokens."""
+    tokens = [sum(len(row.ids) for row in w.lessons) for w in work]
+    for place, w in enumerate(work):
+        share = {"load": loaded, "train": seconds * tokens[place] / (sum(tokens) or 1)}
+        outcome = _tested_or_error(w, stack, place, packed, launch, crew, share)
+        yield w.number, outcome
+        if isinstance(outcome, Outcome):  # else its training is taken up again once the test can be made
+            w.course.forget()
+        w.course.leave()
+
+
 def _in_halves(work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float) -> Iterator[tuple[int, Outcome | Exception]]:
     """The same cells, fewer at once, each from where it stands."""
     if len(work) == 1:
-        what = f"one row of {len(work[0].course.longest.ids)} tokens at a time does not fit into memory"
+        what = f"one row of {work[0].course.longest} tokens at a time does not fit into memory"
         yield work[0].number, ConfigError([Problem(f"launch.micro_batch={launch.micro_batch}", what)], memory.MEND)
         return
     middle = (len(work) + 1) // 2

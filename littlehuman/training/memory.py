@@ -74,7 +74,8 @@ def cells_that_fit(base: Base, numbers: int, tokens: int, targets: int) -> int:
 def free_bytes(device: torch.device) -> int:
     """Memory that is free on `device`, in bytes."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
+        held: int = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch keeps it, and gives it out again
+        return int(torch.cuda.mem_get_info(device)[0] + held)
     import psutil
 
     return int(psutil.virtual_memory().available)

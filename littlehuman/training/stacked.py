@@ -66,9 +66,12 @@ class StackedLinear(torch.nn.Module):  # type: ignore[misc]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [..., in] -> [..., out]; the leading dimensions, flattened, are the entries of the route."""
         flat = x.reshape(-1, x.shape[-1])
-        laid = self.route.current(len(flat))
+        laid, a, b = self.route.laid, self.a, self.b
+        if laid is None:  # one cell is asked: the others' adapters need not even be cast
+            cell = self.route.only
+            laid, a, b = Laid(Blocks(((0, 0, len(flat)),)), self.route.scales[cell]), a[cell : cell + 1], b[cell : cell + 1]
         stays = None if laid.cuts is None or laid.names is None else kept(laid.names, self.place, x.shape[-1], laid.cuts)
-        out = _Branch.apply(self.base(flat), flat, self.a, self.b, laid.blocks, laid.factors, stays)
+        out = _Branch.apply(self.base(flat), flat, a, b, laid.blocks, laid.factors, stays)
         return out.view(*x.shape[:-1], -1)
 
 
@@ -119,9 +122,9 @@ class NamedDropout(torch.nn.Module):  # type: ignore[misc]
         if laid is None or laid.names is None:
             return x
         (cut,), (stretch,) = thresholds([self.p])
-        return Masked.apply(x, self._stays(x, laid.names, torch.tensor(cut, dtype=torch.int16, device=x.device))) * stretch
+        return Masked.apply(x, self._stays(x, laid.names, cut)) * stretch
 
-    def _stays(self, x: torch.Tensor, names: torch.Tensor, cut: torch.Tensor) -> torch.Tensor:
+    def _stays(self, x: torch.Tensor, names: torch.Tensor, cut: int) -> torch.Tensor:
         if x.shape[:-1].numel() == len(names):
             return kept(names, self.place, x.shape[-1], cut).view(x.shape)
         if x.dim() == 4 and len(x) * x.shape[2] == len(names):  # attention weights [rows, heads, tokens, tokens], as MPNet drops them

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +80,16 @@ def _first_gpu() -> str:
     return os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[0])
     letters = "; ".join(f"{letter} {name}" for letter, name in MODULES.items())
     parser.add_argument("--only", default=",".join(MODULES), help=f"letters with commas between them ({letters})")
-    parser.add_argument("--quick", dest="size", action="store_const", const="quick", help="a few minutes; printed only")
+    parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="full", help="a few minutes; printed only")
     parser.add_argument("--size", choices=sizes.ALL, default="full", help="tiny: random models, to test the benchmarks themselves")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, help="threads of every way (default: torch's own choice)")
     parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     strange = [letter for letter in options.only.split(",") if letter not in MODULES]
     if strange:
         parser.error(f"--only {options.only}: there is no part {', '.join(strange)}; there are {', '.join(MODULES)}")

@@ -246,3 +246,9 @@ def test_part_runs_at_its_smallest_and_leaves_the_page_alone(letter: str) -> Non
     done = _bench("--size", "tiny", "--device", "cpu", "--only", letter)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| way | median |" in done.stdout and (ROOT / "benchmarks" / "README.md").read_text("utf-8") == before
+
+
+def test_the_whole_size_is_what_is_run_unless_another_is_asked_for() -> None:
+    from benchmarks.__main__ import _options
+
+    assert _options([]).size == "full" and _options(["--quick"]).size == "quick" and _options(["--size", "tiny"]).size == "tiny"

@@ -21,8 +21,6 @@ from littlehuman.wording import check, in_language
 
 log = logging.getLogger(__name__)
 
-__all__ = ["clean", "places_of", "prompts", "request_key"]
-
 
 def prompts(
     examples: Sequence[Example],

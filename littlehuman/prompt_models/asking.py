@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.bodies import body
+from littlehuman.prompt_models.manners import CONNECT_S
 from littlehuman.prompt_models.pacing import Pace
 from littlehuman.prompt_models.replies import REASON_CHARS, Cure, Trouble, judge, read_bytes
 from littlehuman.prompt_models.waits import backoff
@@ -28,7 +29,6 @@ from littlehuman.records import Completion, Prompt
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions
 
-CONNECT_S = 10.0
 CHARACTERS_PER_TOKEN = 4.0  # before the first answer tells how it really is
 LATER = "the same command later: what was answered is kept"
 

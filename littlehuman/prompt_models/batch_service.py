@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models import manners
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.batch_files import CHAT
 from littlehuman.prompt_models.batch_ledger import Submission
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CONNECT_S = 10.0
 TRANSFER_S = 600.0  # a file of 200 MB, and what the provider does with it
 OUTAGE_S = 3600.0  # how long a provider that was there is waited for; its batches run on meanwhile
 DAY_S = 86400.0
@@ -54,13 +53,12 @@ class Service:
     def __init__(self, config: PromptModelConfig, url: str, key: ApiKey) -> None:
         from openai import OpenAI, Timeout
 
-        for name in ("openai", "httpx2", "httpcore2"):  # at INFO and below they tell run.log of each request
-            logging.getLogger(name).setLevel(logging.WARNING)
+        manners.keep_quiet()
         self.config, self.key, self.url = config, key, url
-        self.address = re.sub(r"//[^/@]*@", "//***@", url)  # an address may bring a password of its own
+        self.address = manners.shown(url)
         self._down_since: float | None = None
         self._reached = False
-        connect = min(CONNECT_S, config.timeout_s)
+        connect = min(manners.CONNECT_S, config.timeout_s)
         self._long = Timeout(max(TRANSFER_S, config.timeout_s), connect=connect)
         timeout = Timeout(config.timeout_s, connect=connect)
         self._client = OpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=config.retries)

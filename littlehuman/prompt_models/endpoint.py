@@ -9,7 +9,6 @@ while is waited for (`asking.py`, `pacing.py`).
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from littlehuman.errors import ConfigError, GenerationError, Problem
 from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models import manners
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.asking import Asker
 from littlehuman.prompt_models.replies import Trouble
@@ -60,8 +60,7 @@ class Endpoint:
         Raises:
             GenerationError: when no request can succeed, or the endpoint served none.
         """
-        for name in ("openai", "httpx2", "httpcore2"):  # at INFO and below they tell run.log of each request
-            logging.getLogger(name).setLevel(logging.WARNING)
+        manners.keep_quiet()
         waiting = iter(prompts)
         first = list(islice(waiting, self.config.concurrency))
         if not first:
@@ -100,8 +99,7 @@ class Endpoint:
             yield answer if isinstance(answer, Completion) else Failure(key, answer.reason)
 
     def _error(self, reason: str, mend: str) -> GenerationError:
-        address = re.sub(r"//[^/@]*@", "//***@", self.url)  # an address may bring a password of its own
-        return GenerationError(self.key.scrub(f"prompt_model.name={self.config.name} at {address}: {reason}\nTry: {mend}"))
+        return GenerationError(self.key.scrub(f"prompt_model.name={self.config.name} at {manners.shown(self.url)}: {reason}\nTry: {mend}"))
 
 
 def _check(config: PromptModelConfig) -> None:

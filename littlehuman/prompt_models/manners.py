@@ -1,0 +1,23 @@
+"""How every client of an endpoint behaves, online or in batches.
+
+In: an address. Out: the address as it may be shown. Also: how long a connection may take, and no
+word about single requests in the log of a run.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+CONNECT_S = 10.0
+
+
+def shown(address: str) -> str:
+    """The address without the password that it may bring."""
+    return re.sub(r"//[^/@]*@", "//***@", address)
+
+
+def keep_quiet() -> None:
+    """Keep the client's libraries from telling run.log of each request, as they do at INFO and below."""
+    for name in ("openai", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import fields
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
+from littlehuman.prompt_models import settings
 from littlehuman.wording import fields_of, unknown_fields
 
 if TYPE_CHECKING:
@@ -28,18 +28,6 @@ _LIMITS = {  # key -> smallest and largest value
     "strategy.shots": (0, math.inf),
     "strategy.max_tokens": (1, math.inf),
     "strategy.max_evidence_words": (1, math.inf),
-    "prompt_model.temperature": (0, math.inf),
-    "prompt_model.top_p": (0, 1),
-    "prompt_model.batch_size": (1, math.inf),
-    "prompt_model.requests_per_minute": (1, math.inf),
-    "prompt_model.tokens_per_minute": (1, math.inf),
-    "prompt_model.max_usd": (0, math.inf),
-    "prompt_model.batch_requests": (1, math.inf),
-    "prompt_model.batch_mb": (1, math.inf),
-    "prompt_model.poll_s": (0, math.inf),
-    "prompt_model.price.prompt": (0, math.inf),  # a negative one, or nan, would let all requests past max_usd
-    "prompt_model.price.completion": (0, math.inf),
-    "prompt_model.price.batch_share": (0, 1),
     "strategy.attempts": (1, math.inf),
     "filter.rules.min_words": (1, math.inf),
     "filter.rules.max_words": (1, math.inf),
@@ -64,6 +52,7 @@ _LIMITS = {  # key -> smallest and largest value
     "fine_tuning.lora_alpha": (1, math.inf),
     "fine_tuning.lora_dropout": (0, 1),
 }
+_LIMITS |= {f"{group}.{key}": limits for group in ("prompt_model", "filter.model") for key, limits in settings.LIMITS.items()}
 
 
 def problems(config: RunConfig) -> Iterator[Problem]:
@@ -71,15 +60,14 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
+    if config.synthetic and config.synth_frac != 0:
+        yield from settings.contradictions(config.prompt_model)
     yield from _filter_problems(config)
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:
-    for key, (low, high) in _LIMITS.items():
-        value = attrgetter(key)(config)
-        if value is not None and not low <= value <= high:  # nan is outside too
-            must = f"must be between {low} and {high}" if high < math.inf else f"must be {low} or more"
-            yield Problem(f"{key.replace('fine_tuning', 'training')}={value:g}", must)
+    for problem in settings.outside_limits(config, _LIMITS):
+        yield Problem(problem.where.replace("fine_tuning", "training"), problem.what)
 
 
 def _contradictions(config: RunConfig) -> Iterator[Problem]:
@@ -127,6 +115,10 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
     asking: dict[FilterStep, JudgeConfig | RoundTripConfig] = {FilterStep.round_trip: chosen.round_trip, FilterStep.judge: chosen.judge}
     if chosen.has_own_model and asking.keys().isdisjoint(chosen.steps):
         yield Problem(f"filter.model={chosen.model.name}", f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip")
+    elif chosen.has_own_model:
+        yield from settings.contradictions(chosen.model, "filter.model")
+    if chosen.model.json_schema:
+        yield Problem("filter.model.json_schema=true", "verdicts are asked for in a plain form; try filter.model.json_schema=false")
     if chosen.model.max_usd is not None:
         what = "a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
         yield Problem(f"filter.model.max_usd={chosen.model.max_usd:g}", what)

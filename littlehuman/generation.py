@@ -9,24 +9,23 @@ that was paid for; what another process is asking for is waited for, not paid tw
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from littlehuman.answer_bar import AnswerBar
 from littlehuman.claims import Claims, Wait
 from littlehuman.completions import Shelf, Writer, shelf_path
-from littlehuman.errors import GenerationError
 from littlehuman.gate import Answer, Gate, closed_at_once
 from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.money import Bill, Estimate, Purse, check_price, dollars
 from littlehuman.prompt_models import PromptModel, open_model
-from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.prompt_models.batch_ledger import refuse_bought
+from littlehuman.prompt_models.manners import address, shown
+from littlehuman.records import Completion, Prompt
 from littlehuman.token_counts import counter_of, per_byte, size
 
 log = logging.getLogger(__name__)
 
-MANY = 5  # requests that do not all fail for what each of them says
 COUNTED = 64  # requests whose tokens are counted; the others' are estimated by their length
 
 
@@ -60,15 +59,12 @@ def complete(
     """
     requests = list(prompts) if isinstance(prompts, Iterator) else prompts
     asking = _Asking(requests, model, max_tokens, purse or Purse(model.max_usd), what, progress)
-    reasons: Counter[str] = Counter()
-    total = 0
+    first_ever = not any(shelf_path(model).glob("*.jsonl"))
     with closed_at_once(asking.replayed() if model.provider is Provider.recorded else asking.answers()) as answers:
         for answer in answers:
-            total += 1
-            if isinstance(answer, Failure):
-                reasons[answer.reason] += 1
             yield answer
-    _refuse_nothing(total, reasons, model)
+            asking.go_on()
+    asking.go_on(ended=True, first_ever=first_ever)
 
 
 def gather(
@@ -118,6 +114,8 @@ class _Asking:
             return
         check_price(self.model, self.purse.limit)
         opened = open_model(self.model)
+        if self.model.provider is Provider.openai and not opened.batched:
+            refuse_bought(shelf.path / "batches", missing, shown(address(self.model)))
         gate = self._opened_gate(opened, missing, sample, requested)
         with (
             AnswerBar(len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress) as bar,
@@ -175,16 +173,10 @@ class _Asking:
 
     def _paid(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
         self.purse.pay(answer, self.model.price, from_cache=from_cache, batched=batched, again=answer.key in self.again)
+        self.purse.patience[self.model.name].note(answer, asked=not from_cache)
         return answer
 
-
-def _refuse_nothing(total: int, reasons: Counter[str], model: PromptModelConfig) -> None:
-    """Single refused requests are a cell's normal loss; a model that never answered is set up wrong."""
-    if total > reasons.total() or not reasons:
-        return
-    if total >= MANY or not any(shelf_path(model).glob("*.jsonl")):
-        reason, count = reasons.most_common(1)[0]
-        raise GenerationError(
-            f"prompt_model.name={model.name}: all {total} requests failed, {count} of them so: {reason}\n"
-            "Try: mend what the reason names; a model that refuses max_tokens wants prompt_model.token_limit_name=max_completion_tokens"
-        )
+    def go_on(self, *, ended: bool = False, first_ever: bool = False) -> None:
+        """Stop where the run asks in vain."""
+        if error := self.purse.patience[self.model.name].lost(self.model, ended=ended, first_ever=first_ever):
+            raise error

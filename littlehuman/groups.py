@@ -160,6 +160,7 @@ class PromptModelConfig:
     tokens_per_minute: int | None = field(default=None, metadata=WHERE_AND_HOW)
     max_usd: float | None = field(default=None, metadata=WHERE_AND_HOW)
     batch_api: bool = field(default=False, metadata=WHERE_AND_HOW)
+    batch_wait: bool = field(default=True, metadata=WHERE_AND_HOW)
     batch_requests: int = field(default=50_000, metadata=WHERE_AND_HOW)
     batch_mb: int = field(default=190, metadata=WHERE_AND_HOW)
     poll_s: float = field(default=60.0, metadata=WHERE_AND_HOW)

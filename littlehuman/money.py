@@ -9,10 +9,12 @@ broke off is not known here.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from dataclasses import dataclass, replace
 
 from littlehuman.errors import ConfigError, GenerationError, Problem
 from littlehuman.groups import PriceConfig, PromptModelConfig, Provider
+from littlehuman.patience import Patience
 from littlehuman.receipts import Receipt
 from littlehuman.records import Completion, Failure
 
@@ -95,7 +97,7 @@ class Estimate:
 
 
 class Purse:
-    """The money of one run: what was spent, what is under way, what it may spend at most.
+    """The money of one run, and its patience: what was spent, what is under way, what it may spend at most, and on whom in vain.
 
     Requests are let go in a prompt model's own thread and paid in the caller's, hence the lock.
     """
@@ -103,6 +105,7 @@ class Purse:
     def __init__(self, limit: float | None = None, receipt: Receipt | None = None) -> None:
         self.limit, self.receipt = limit, receipt
         self.bill = Bill()
+        self.patience: defaultdict[str, Patience] = defaultdict(Patience)  # with each prompt model, by name
         self.uncounted = 0  # answers of which the endpoint did not say how many tokens they took
         self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
         self._under_way: dict[str, float] = {}
@@ -149,10 +152,10 @@ class Purse:
                 self.receipt.note(self.bill)
 
     def closed(self) -> Bill:
-        """The whole bill of the run so far, that of its earlier attempts included; the receipt is up to date."""
+        """The whole bill of the run so far, that of its earlier attempts included."""
         if not self.receipt:
             return self.bill
-        self.receipt.note(self.bill, now=True)
+        self.receipt.close()
         return replace(self.bill, usd_before=self.receipt.before())
 
     def forget_under_way(self) -> None:

@@ -93,10 +93,14 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request without an answer, and why."""
+    """A request without an answer, and why.
+
+    `served` is false where nothing was found out about the request itself: the server was in trouble.
+    """
 
     key: str
     reason: str
+    served: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

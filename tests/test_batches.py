@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from config_groups import prompt_model
 from fake_batches import Broken, FakeBatches, Fate, answer, echo, refusal
+from fake_endpoint import FakeEndpoint, says
 
 import littlehuman
 from littlehuman.completions import Writer, lookup, shelf_path
@@ -264,7 +265,7 @@ def test_requests_that_the_validation_names_fail_and_the_others_are_asked() -> N
 def test_a_validation_that_fails_as_a_whole_is_not_tried_again() -> None:
     whole = [{"code": "model_not_found", "message": "no such model in batches", "line": None}]
     with FakeBatches(echo, Fate("failed", errors=whole)) as fake, pytest.raises(GenerationError) as error:
-        run(at(fake), 0, 1, 2)
+        gather(requests(0, 1, 2), at(fake), 50, progress=False)
     assert f"prompt_model.name=model at {fake.url}: all 3 requests failed, 3 of them so: the batch was refused: no such model in" in str(
         error.value
     )
@@ -506,6 +507,50 @@ def stop_when_running(config: PromptModelConfig, *numbers: int) -> None:
         patch.setattr(batch_steps, "_poll", interrupt_at(1, batch_steps._poll))
         with pytest.raises(KeyboardInterrupt):
             run(config, *numbers)
+
+
+def test_what_a_batch_holds_is_not_asked_online_and_paid_twice() -> None:
+    with FakeBatches(echo, Fate(polls=3)) as fake:
+        config = at(fake)
+        stop_when_running(config, 0, 1, 2)
+        online = replace(config, batch_api=False)
+        with pytest.raises(GenerationError) as error:
+            gather(requests(1, 2, 3), online, 50, progress=False)
+        assert "2 of these requests were handed in to the batch API" in str(error.value) and "batch_api=true" in str(error.value)
+        assert states(config)[0]["batch"] in str(error.value) and str(shelf_path(config)) in str(error.value)
+        assert run(config, 0, 1, 2) == said(0, 1, 2)  # nothing of it was lost
+        assert gather(requests(1, 2), online, 50, progress=False)[0] == said(1, 2)
+    assert set(fake.asked.values()) == {1}
+
+
+def test_other_requests_are_asked_online_while_a_batch_runs(caplog: pytest.LogCaptureFixture) -> None:
+    with FakeBatches(echo, Fate(polls=3)) as fake, FakeEndpoint(lambda q, attempt: says(f"You asked {q}")) as online:
+        config = at(fake)
+        stop_when_running(config, 0, 1)
+        elsewhere = replace(config, batch_api=False, base_url=online.url)  # another provider's batches say nothing about this one
+        assert gather(requests(0), elsewhere, 50, progress=False)[0].keys() == {"k0"}
+
+
+def test_a_sweep_hands_all_its_batches_in_before_it_waits_for_any() -> None:
+    with FakeBatches(echo, Fate(polls=4), Fate(polls=4)) as fake:
+        config = at(fake, batch_wait=False)
+        for numbers in ((0, 1), (1, 2, 3)):  # two cells that share a point
+            with pytest.raises(GenerationError, match=r"batch_wait=false, and \d requests wait for their batches \(.*\)\nTry: the same"):
+                run(config, *numbers)
+        assert fake.sizes == [2, 2]
+        for numbers in ((0, 1), (1, 2, 3)):
+            assert run(replace(config, batch_wait=True), *numbers) == said(*numbers)
+    assert set(fake.asked.values()) == {1} and fake.sizes == [2, 2]
+
+
+def test_a_batch_that_has_ended_is_collected_without_waiting_too() -> None:
+    with FakeBatches(echo, Fate(polls=3)) as fake:
+        config = at(fake, batch_wait=False)
+        for _ in range(2):
+            with pytest.raises(GenerationError, match="batch_wait=false"):
+                run(config, *range(3))
+        assert run(config, *range(3)) == said(*range(3))
+    assert set(fake.asked.values()) == {1}
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -260,20 +260,6 @@ def test_a_long_reason_is_shortened() -> None:
     assert isinstance(failure, Failure) and len(failure.reason) == 300
 
 
-def test_an_endpoint_that_serves_no_request_is_an_error_with_the_most_frequent_reason() -> None:
-    with FakeEndpoint(lambda q, attempt: fails(503 if q == "q0" else 500, "busy")) as fake, pytest.raises(GenerationError) as error:
-        ask(at(fake, retries=0))
-    assert f"prompt_model.name=model at {fake.url}: all 3 requests failed, 2 of them so: HTTP 500: busy\nTry: " in str(error.value)
-
-
-def test_requests_that_are_all_refused_for_what_they_say_are_an_error_too() -> None:
-    unsupported = fails(400, "Unsupported parameter: 'max_tokens'")
-    with FakeEndpoint(lambda q, attempt: unsupported) as fake, pytest.raises(GenerationError) as error:
-        complete(requests(3), at(fake), 50, progress=False)
-    assert "all 3 requests failed, 3 of them so: HTTP 400: Unsupported parameter: 'max_tokens'" in str(error.value)
-    assert "prompt_model.token_limit_name=max_completion_tokens" in str(error.value)
-
-
 # --- what no request can survive ---------------------------------------------------------------
 
 

@@ -245,12 +245,6 @@ def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> Non
     assert server.paid.total() == len(came) >= 30
 
 
-def test_an_endpoint_that_serves_nothing_is_not_asked_for_the_whole_dataset() -> None:
-    with FaultServer(lambda q, attempt: refusal(500, "broken")) as server, pytest.raises(GenerationError, match="requests failed"):
-        list(Endpoint(at(server, retries=0)).complete(requests(5000), 50))
-    assert len(server.requests) < 300
-
-
 # --- budgets and the stream --------------------------------------------------------------------
 
 

@@ -487,6 +487,7 @@ def test_the_filter_is_part_of_what_a_run_is_and_only_where_twins_are_asked_for(
     assert run_id(compose("filter=judge", "+prompt_model@filter.model=gpt-4-turbo", "filter.model.retries=9")) == run_id(other)
 
 
+OWN_MODEL = ["filter=judge", "+prompt_model@filter.model=openai_compatible", "filter.model.name=wise"]
 IMPOSSIBLE = {
     "a score beyond the scale": (["filter=judge", "filter.judge.min_score=6"], "filter.judge.min_score=6  must be between 1 and 5"),
     "a likeness of nothing": (["filter=rules", "filter.rules.near_duplicates=0"], "filter.rules.near_duplicates=0  must be between"),
@@ -503,9 +504,14 @@ IMPOSSIBLE = {
     "a step that is not used": (["filter.judge.min_score=2"], "filter.judge  is set, and filter=none uses nothing; try filter=judge"),
     "a model that nobody asks": (["filter=rules", "filter.model.name=wise"], "filter.model=wise  filter=rules asks nobody"),
     "a limit of its own": (
-        ["filter=judge", "filter.model.name=wise", "filter.model.max_usd=0"],
+        [*OWN_MODEL, "filter.model.max_usd=0"],
         "filter.model.max_usd=0  a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER",
     ),
+    "a temperature below 0": ([*OWN_MODEL, "filter.model.temperature=-1"], "filter.model.temperature=-1  must be 0 or more"),
+    "a price that is no number": ([*OWN_MODEL, "filter.model.price.prompt=nan"], "filter.model.price.prompt=nan  must be 0 or more"),
+    "no place to ask at": ([*OWN_MODEL, "filter.model.base_url=nowhere"], "filter.model.base_url=nowhere  must be an address"),
+    "a schema for verdicts": ([*OWN_MODEL, "filter.model.json_schema=true"], "filter.model.json_schema=true  verdicts are asked for in a"),
+    "a model without weights": (["filter=judge", "filter.model.name=wise"], "filter.model.weights=null  provider hf needs weights"),
 }
 
 

@@ -263,8 +263,3 @@ def test_a_cell_that_failed_shows_what_it_paid(tmp_path: Path) -> None:
     receipts.Receipt(tmp_path / "cell").note(Bill(requests=1, usd=0.25))
     write_json(tmp_path / "cell" / "status.json", {"state": "failed", "reason": "x", "knobs": {}})
     assert results.rows(tmp_path)[0]["usd"] == 0.25
-
-
-def test_an_attempt_that_paid_nothing_leaves_no_receipt(tmp_path: Path) -> None:
-    receipts.Receipt(tmp_path).note(Bill(requests=5, from_cache=5, usd_without_cache=1.0), now=True)
-    assert not list(tmp_path.iterdir())

@@ -37,8 +37,6 @@ def open_model(config: PromptModelConfig) -> PromptModel:
     Raises:
         ConfigError: when a setting is impossible.
     """
-    if config.batch_api and config.provider in (Provider.hf, Provider.vllm):
-        raise ConfigError([Problem("prompt_model.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")])
     if config.provider is Provider.provided:
         what = "has its twins in a file and answers no requests; a filter that asks needs a model of its own"
         raise ConfigError([Problem(f"prompt_model={config.name}", what)], "+prompt_model@filter.model=gpt-4-turbo, or filter=rules")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -139,6 +140,26 @@ class Ledger:
                 f"{path}: this file should remember a batch of requests, and cannot be read.\n"
                 "Try: look at the provider's list of batches; remove the file to have its requests asked, and paid, again"
             ) from None
+
+
+def refuse_bought(folder: Path, keys: Collection[str], address: str) -> None:
+    """Refuse to ask online for what an earlier run handed in to the batch API and did not collect.
+
+    Raises:
+        GenerationError: when any of `keys` is in such a batch, and no living process waits for it.
+    """
+    wanted = set(keys)
+    with closing(Ledger(folder)) as ledger:
+        bought = [s for s in ledger.holding(wanted, address) if s.phase not in (Phase.uploading, Phase.uploaded) and ledger.take(s)]
+        files = [str(ledger.path(submission)) for submission in bought]
+    if bought:
+        held = len(wanted.intersection(key for s in bought for key in s.keys))
+        raise GenerationError(
+            f"prompt_model.batch_api=false: {held} of these requests were handed in to the batch API at {address} by an earlier run, "
+            f"and would be paid twice (batch {', '.join(s.batch or '?' for s in bought)})\n"
+            "Try: prompt_model.batch_api=true, which collects their answers; or cancel the batches at the provider and remove "
+            + " ".join(files)
+        )
 
 
 def seconds_since(moment: float) -> float:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from littlehuman.completions import Shelf, shelf_path
+from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.batch_collect import Collected
 from littlehuman.prompt_models.batch_files import Spool
@@ -51,7 +51,7 @@ class BatchEndpoint:
         Closing the iterator, or Ctrl-C, leaves the batches running at the provider, and says so.
 
         Raises:
-            GenerationError: when no request can succeed, or none was served.
+            GenerationError: when no request can succeed.
         """
         with Spool(self.folder) as spool:
             for prompt in prompts:
@@ -73,15 +73,13 @@ class _Run:
         self.wanted = dict.fromkeys(spool)
         self.rounds: dict[str, int] = {}  # of requests that are asked again
         self.open: list[Submission] = []
-        self.reasons: Counter[str] = Counter()
-        self.served = False
         self.crowded = False  # the provider takes no further batch before one of ours has ended
 
     def answers(self) -> Iterator[Completion | Failure]:
         """Everything that is wanted, batch by batch.
 
         Raises:
-            GenerationError: when no request can succeed, or none was served.
+            GenerationError: when no request can succeed.
         """
         self._resume()
         self.service.greet()
@@ -92,12 +90,21 @@ class _Run:
                 self._bring_on(submission)
             for submission in [s for s in self.open if s.phase is Phase.ended and self.ledger.has(s)]:
                 yield from self._collect(submission)
+            if self.wanted and not self.config.batch_wait and self._handed_in():
+                raise self._later()
             if self.wanted:
                 time.sleep(self.config.poll_s)
-        if self.reasons and not self.served:
-            reason, count = self.reasons.most_common(1)[0]
-            mend = "mend what the reason names; a smaller prompt_model.batch_requests, or prompt_model.batch_api=false, which asks online"
-            raise self.service.error(f"all {self.reasons.total()} requests failed, {count} of them so: {reason}", mend)
+
+    def _handed_in(self) -> bool:
+        """Whether there is nothing left to do but to wait for the provider, or for another process."""
+        held = {key for s in self.open for key in s.keys}
+        ours = [s for s in self.open if self.ledger.has(s)]
+        return (self.crowded or held >= self.wanted.keys()) and all(s.phase is Phase.running for s in ours)
+
+    def _later(self) -> GenerationError:
+        batches = ", ".join(f"{s.batch}: {s.status}" for s in self.open if s.batch)
+        reason = f"prompt_model.batch_wait=false, and {len(self.wanted)} requests wait for their batches ({batches})"
+        return self.service.error(reason, "the same command later collects the answers; prompt_model.batch_wait=true waits for them")
 
     def part(self) -> None:
         """Say what goes on without us, and how to stop it."""
@@ -158,25 +165,18 @@ class _Run:
                 self.rounds[key] = submission.round + (not self.crowded)
                 continue  # it stays wanted, and is in no submission any more
             self.wanted.pop(key)
-            if isinstance(result, Trouble):
-                yield self._failure(key, result)
-            else:
-                self.served = True
-                yield result
+            yield self._failure(key, result) if isinstance(result, Trouble) else result
         log.info("%s", came)
         self.ledger.settle(submission, came.left_over(Shelf(shelf_path(self.config))))
 
     def _failure(self, key: str, trouble: Trouble) -> Failure:
-        reason = self.service.short(trouble.reason)
-        self.reasons[reason] += 1
-        self.served = self.served or trouble.served
-        return Failure(key, reason)
+        return Failure(key, self.service.short(trouble.reason), trouble.served)
 
     def _too_large(self) -> Iterator[Failure]:
         limit = self.config.batch_mb * MEGABYTE
         for key in [key for key in self.wanted if self.spool.size(key) > limit]:
             self.wanted.pop(key)
-            yield self._failure(key, Trouble(f"the request alone has more than prompt_model.batch_mb={self.config.batch_mb}"))
+            yield self._failure(key, Trouble(f"the request alone has more than prompt_model.batch_mb={self.config.batch_mb}", served=True))
 
     def _mine(self, submission: Submission) -> Submission | None:
         """The submission, once no other process works on it; None while one does, or when nothing is left of it."""

@@ -9,26 +9,22 @@ while is waited for (`asking.py`, `pacing.py`).
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from urllib.parse import urlsplit
 
-from littlehuman.errors import ConfigError, GenerationError, Problem
+from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models import manners
 from littlehuman.prompt_models.api_key import ApiKey
 from littlehuman.prompt_models.asking import Asker
 from littlehuman.prompt_models.replies import Trouble
+from littlehuman.prompt_models.settings import check
 from littlehuman.prompt_models.streaming import Crew
 from littlehuman.records import Completion, Failure, Prompt
 
 log = logging.getLogger(__name__)
 
-OPENAI = "https://api.openai.com/v1"
-TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 PATIENCE_S = 120.0  # how long a server that was there may be away, or refuse everything
-ENOUGH = 64  # requests that all failed, and none was served: the next ones would fail as well
 
 Result = tuple[str, Completion | Trouble]
 
@@ -44,10 +40,9 @@ class Endpoint:
     batched = False
 
     def __init__(self, config: PromptModelConfig, patience_s: float = PATIENCE_S) -> None:
-        _check(config)
+        check(config)
         self.config, self.patience_s = config, patience_s
-        # Said in so many words: null would let the client read OPENAI_BASE_URL.
-        self.url = config.base_url or OPENAI
+        self.url = manners.address(config)
         self.key = ApiKey.of(config.api_key_env)
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
@@ -58,36 +53,25 @@ class Endpoint:
         than `concurrency` requests, and that is all that a killed run can lose.
 
         Raises:
-            GenerationError: when no request can succeed, or the endpoint served none.
+            GenerationError: when no request can succeed.
         """
         manners.keep_quiet()
         waiting = iter(prompts)
         first = list(islice(waiting, self.config.concurrency))
         if not first:
             return  # without a client: the library takes a second to load
-        reasons: Counter[str] = Counter()
         asker = Asker(self.config, self.url, self.key, max_tokens, self.patience_s)
         with Crew[Result](last=asker.close) as crew:
             for prompt in first:
                 crew.begin(asker.ask(prompt))
             while (result := crew.take()) is not None:
                 key, answer = result
-                if isinstance(answer, Completion):
-                    yield answer
-                elif answer.mend:
+                if isinstance(answer, Trouble) and answer.mend:
                     yield from self._rest(crew, asker, answer)
                     raise self._error(answer.reason, answer.mend)
-                else:
-                    reasons[answer.reason] += 1
-                    yield Failure(key, answer.reason)
-                if reasons.total() >= ENOUGH and not asker.served:
-                    break
+                yield _handed_over(key, answer)
                 for prompt in islice(waiting, 0 if asker.over else 1):
                     crew.begin(asker.ask(prompt))
-        if reasons and not asker.served:
-            reason, count = reasons.most_common(1)[0]
-            mend = "the same command later, prompt_model.concurrency=1, or a larger prompt_model.timeout_s"
-            raise self._error(f"all {reasons.total()} requests failed, {count} of them so: {reason}", mend)
 
     def _rest(self, crew: Crew[Result], asker: Asker, end: Trouble) -> Iterator[Completion | Failure]:
         """What was paid for is handed over before the run stops."""
@@ -96,21 +80,11 @@ class Endpoint:
             log.warning("%s; waiting up to %g s for the requests under way", end.reason, self.config.timeout_s)
         while (result := crew.take()) is not None:
             key, answer = result
-            yield answer if isinstance(answer, Completion) else Failure(key, answer.reason)
+            yield _handed_over(key, answer)
 
     def _error(self, reason: str, mend: str) -> GenerationError:
         return GenerationError(self.key.scrub(f"prompt_model.name={self.config.name} at {manners.shown(self.url)}: {reason}\nTry: {mend}"))
 
 
-def _check(config: PromptModelConfig) -> None:
-    url = urlsplit(config.base_url or OPENAI)
-    checks = [
-        (url.scheme in ("http", "https") and bool(url.hostname), "base_url", "must be an address such as http://127.0.0.1:8000/v1"),
-        (config.token_limit_name in TOKEN_LIMIT_NAMES, "token_limit_name", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}"),
-        (config.concurrency > 0, "concurrency", "must be at least 1"),
-        (config.timeout_s > 0, "timeout_s", "must be above 0 seconds"),
-        (config.retries >= 0, "retries", "must be 0 or more"),
-    ]
-    problems = [Problem(f"prompt_model.{name}={getattr(config, name)}", what) for fine, name, what in checks if not fine]
-    if problems:
-        raise ConfigError(problems)
+def _handed_over(key: str, answer: Completion | Trouble) -> Completion | Failure:
+    return answer if isinstance(answer, Completion) else Failure(key, answer.reason, answer.served)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import tee
 
-from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models.settings import check
 from littlehuman.records import Completion, Failure, Prompt
 
 
@@ -62,20 +62,3 @@ class LocalModel:
             yield (
                 Failure(key, a.reason) if isinstance(a, Unread) else Completion(key, a.text, a.finish, a.prompt_tokens, a.completion_tokens)
             )
-
-
-def check(config: PromptModelConfig) -> None:
-    """What a model of this process needs, and what it cannot do.
-
-    Raises:
-        ConfigError: with all that is wrong.
-    """
-    problems = []
-    if not config.weights:
-        problems.append(
-            Problem("prompt_model.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id")
-        )
-    if config.json_schema:
-        problems.append(Problem("prompt_model.json_schema=true", f"provider {config.provider} has no structured output; an endpoint may"))
-    if problems:
-        raise ConfigError(problems)

@@ -1,7 +1,7 @@
 """How every client of an endpoint behaves, online or in batches.
 
-In: an address. Out: the address as it may be shown. Also: how long a connection may take, and no
-word about single requests in the log of a run.
+In: a config. Out: the address that is asked, and as it may be shown. Also: how long a connection may
+take, and no word about single requests in the log of a run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,15 @@ from __future__ import annotations
 import logging
 import re
 
+from littlehuman.groups import PromptModelConfig
+
+OPENAI = "https://api.openai.com/v1"
 CONNECT_S = 10.0
+
+
+def address(config: PromptModelConfig) -> str:
+    """Who is asked; said in so many words, for null would let the client read OPENAI_BASE_URL."""
+    return config.base_url or OPENAI
 
 
 def shown(address: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig
-from littlehuman.prompt_models.local import check
+from littlehuman.prompt_models.settings import check
 from littlehuman.records import Completion, Failure, Prompt
 
 WINDOW = 1024  # prompts handed over together: answers are kept after each window

@@ -1,0 +1,72 @@
+"""When a run gives a prompt model up.
+
+In: how each of a run's requests fared, round after round. Out: the error of a run that asks in
+vain. Single failures are a cell's normal loss, and spare points stand in for them; but a model
+that answers nothing is set up wrong, and a server that serves nothing is broken: neither is asked
+for a whole dataset.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from littlehuman.errors import GenerationError
+from littlehuman.groups import PromptModelConfig, Provider
+from littlehuman.prompt_models.manners import shown
+from littlehuman.records import Completion, Failure
+
+MANY = 5  # requests that do not all fail for what each of them says
+ENOUGH = 64  # requests in a row that were not served: the next ones would not be served either
+
+LATER = "the same command later, prompt_model.concurrency=1, or a larger prompt_model.timeout_s"
+ONLINE = "mend what the reason names; a smaller prompt_model.batch_requests, or prompt_model.batch_api=false, which asks online"
+NAMED = "mend what the reason names"
+PARAMETER = f"{NAMED}; a model that refuses max_tokens wants prompt_model.token_limit_name=max_completion_tokens"
+
+
+@dataclass
+class Patience:
+    """A run's patience with one prompt model."""
+
+    answered: bool = False  # by the model, or by the shelf
+    served: bool = False  # whether any request had an answer, or a refusal of its own
+    failed: Counter[str] = field(default_factory=Counter)  # reasons
+    in_vain: Counter[str] = field(default_factory=Counter)  # reasons of those since the last one that was served
+
+    def note(self, answer: Completion | Failure, *, asked: bool) -> None:
+        """How one request fared; `asked`: the model was asked, not the shelf."""
+        served = isinstance(answer, Completion) or answer.served
+        if isinstance(answer, Completion):
+            self.answered = True
+        else:
+            self.failed[answer.reason] += 1
+            self.in_vain[answer.reason] += not served
+        if served and asked:
+            self.served = True
+            self.in_vain.clear()
+
+    def lost(self, model: PromptModelConfig, *, ended: bool = False, first_ever: bool = False) -> GenerationError | None:
+        """The error, once it is of no use to ask on.
+
+        Args:
+            model: who was asked.
+            ended: the round is over. Few failures say something only then.
+            first_ever: nothing that this model wrote is on the shelf, so its settings were never tried.
+        """
+        if self.in_vain.total() >= (MANY if ended and not self.served else ENOUGH):
+            return _error(model, self.in_vain)
+        if ended and self.failed and not self.answered and (first_ever or self.failed.total() >= MANY):
+            return _error(model, self.failed, refused=self.served)
+        return None
+
+
+def _error(model: PromptModelConfig, reasons: Counter[str], *, refused: bool = False) -> GenerationError:
+    reason, count = reasons.most_common(1)[0]
+    where = f" at {shown(model.base_url)}" if model.base_url else ""
+    mend = NAMED
+    if model.provider is Provider.openai:
+        mend = ONLINE if model.batch_api else PARAMETER if refused else LATER
+    return GenerationError(
+        f"prompt_model.name={model.name}{where}: all {reasons.total()} requests failed, {count} of them so: {reason}\nTry: {mend}"
+    )

@@ -89,7 +89,7 @@ def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: Datase
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
-        "notes": list(dataset.notes),
+        "notes": [*dataset.notes, *synthetic.notes],
         "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
     }
     return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)

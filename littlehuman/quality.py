@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from littlehuman.groups import Demonstration
 from littlehuman.records import Example, Mixture, Origin, Rejected, Synthetic
+from littlehuman.same_words import normal, words
 
-_WORD = re.compile(r"\w+")
 NEAR = 0.8
 SHIFT = re.compile(r"label (?P<returned>.+) returned, (?P<asked>.+) requested")  # a reason of `parsing.py`, as the next ones
 _DETAILED = ("unknown label", "the form was repeated, not filled")  # they quote the answer
@@ -42,7 +42,7 @@ def audit(
     written_anew: bool = True,
     copies: Collection[str] = (),
 ) -> Audit:
-    """Measure contamination and copying (Jaccard similarity of word sets, case folded).
+    """Measure contamination and copying (Jaccard similarity of word sets; words as in `same_words.py`).
 
     Args:
         mixture: the training set.
@@ -56,7 +56,7 @@ def audit(
     twins = [p.example for p in mixture.points if p.origin is Origin.SYNTHETIC]
     pairs = [(twin.text, human[twin.id].text) for twin in twins] if written_anew else []
     return Audit(
-        twins_equal_to_their_human_point=sum(_norm(twin) == _norm(original) for twin, original in pairs),
+        twins_equal_to_their_human_point=sum(normal(twin) == normal(original) for twin, original in pairs),
         twins_near_their_human_point=sum(_overlap(twin, original) >= NEAR for twin, original in pairs),
         training_points_in_test=sum(_identity(p.example) in test_points for p in mixture.points),
         training_points_on_test_evidence=sum(p.example.evidence_key in test_evidence for p in mixture.points),
@@ -76,8 +76,8 @@ def copying(
         human: the human points.
         own: examples that the strategy brings itself.
     """
-    brought = {_norm(demonstration.text) for demonstration in own}
-    return frozenset(t.example_id for t in twins if _norm(t.text) in brought.union(_norm(human[i].text) for i in shown_to[t.example_id]))
+    brought = {normal(demonstration.text) for demonstration in own}
+    return frozenset(t.example_id for t in twins if normal(t.text) in brought.union(normal(human[i].text) for i in shown_to[t.example_id]))
 
 
 def labels(twins: Iterable[Synthetic], rejected: Iterable[Rejected], human: Mapping[str, Example]) -> dict[str, dict[str, int]]:
@@ -106,13 +106,9 @@ def kind(reason: str) -> str:
 
 
 def _identity(example: Example) -> tuple[str, str]:
-    return example.evidence_key, _norm(example.text)
-
-
-def _norm(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))
+    return example.evidence_key, normal(example.text)
 
 
 def _overlap(left: str, right: str) -> float:
-    a, b = set(_WORD.findall(left.casefold())), set(_WORD.findall(right.casefold()))
+    a, b = set(words(left)), set(words(right))
     return len(a & b) / len(a | b) if a | b else 1.0

@@ -26,6 +26,7 @@ from littlehuman.twin_requests import TwinRequests
 log = logging.getLogger(__name__)
 
 HOPELESS = 100  # answers without one usable twin among them: no more are asked for
+UNSEEN = "the twins were made elsewhere: how many human points their prompts showed is not known, and in human_labels they count as none"
 TELLING = 20  # answers, rounds of stand-ins included, from which on fewer than one usable in ten says that the rest is no better
 
 
@@ -38,6 +39,7 @@ class Twins:
     shown: frozenset[str]
     bill: Bill
     copies: frozenset[str] = frozenset()  # ids of twins that copy an example of their own prompt
+    notes: tuple[str, ...] = ()
 
 
 def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path | None = None) -> Twins:
@@ -123,7 +125,8 @@ class _Writer:
         brought = words.demonstrations if words and own else ()
         copies = quality.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
         shown = frozenset(i for ids in self.shown_to.values() for i in ids)
-        return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies)
+        unseen = self.twins and self.config.prompt_model.provider is Provider.provided
+        return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
 
     def refuse_useless(self) -> None:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.

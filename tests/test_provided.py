@@ -241,7 +241,7 @@ def planned(config: RunConfig) -> mixing.Plan:
     return mixing.plan(data.load(config.dataset, config.task).train, pipeline.mixture_spec(config))
 
 
-def test_provided_twins_cost_nothing_and_show_no_human_point(config: RunConfig, tmp_path: Path) -> None:
+def test_provided_twins_cost_nothing_and_what_their_prompts_showed_is_said_to_be_unknown(config: RunConfig, tmp_path: Path) -> None:
     file(tmp_path, *rows_for(planned(config).to_replace))
     _, plan, found = written(config)
     assert list(found.by_id) == [e.id for e in plan.to_replace] and not found.rejected
@@ -296,6 +296,7 @@ def test_filters_and_the_label_count_see_provided_twins_as_any_others(config: Ru
     assert sum(count for reason, count in result["rejected_because"].items() if reason.startswith("rules: ")) == 1
     assert result["counts"] == {"human": 4, "synthetic": 4, "total": 8, "shortfall": 0}
     assert result["labels"][second["target"]][other[second["target"]]] == 1
+    assert any("how many human points their prompts showed is not known" in note for note in result["notes"])
     assert result["cost"]["usd"] == 0 and result["audit"]["twins_equal_to_their_human_point"] == 0
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from littlehuman.filters.normal import normal
 from littlehuman.groups import RulesConfig
 from littlehuman.records import Synthetic
+from littlehuman.same_words import normal
 
 SHINGLE = 3  # characters: one word of ten that differs leaves most of them, in scripts without spaces too
 PERMUTATIONS = 128

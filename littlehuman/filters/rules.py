@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from littlehuman.filters.normal import stands_in, words
 from littlehuman.groups import RulesConfig
 from littlehuman.records import Synthetic
+from littlehuman.same_words import stands_in, words
 
 
 def broken_rule(twin: Synthetic, rules: RulesConfig, *, written_anew: bool = True, has_classes: bool = False) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from littlehuman import tracking
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
 from littlehuman.prompt_models import settings
@@ -63,6 +64,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if config.synthetic and config.synth_frac != 0:
         yield from settings.contradictions(config.prompt_model)
     yield from _filter_problems(config)
+    yield from tracking.problems(config.tracker)
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""One cell's configuration: the groups of `conf/` (`groups.py`) and the numbers beside them.
+"""One cell's configuration: the groups of `conf/` (`groups/`) and the numbers beside them.
 
 In: the composed Hydra config. Out: a frozen, checked `RunConfig`; from there on nobody sees a
 DictConfig.
@@ -23,6 +23,7 @@ from littlehuman.groups import (
     ProtocolConfig,
     StrategyConfig,
     TaskConfig,
+    TrackerConfig,
     TrainingConfig,
 )
 
@@ -41,6 +42,7 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=WHERE_AND_HOW)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=WHERE_AND_HOW)
     synth_frac: float = 0.9
     n_train: int | None = None
     n_test: int | None = None

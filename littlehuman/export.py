@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from littlehuman.errors import LittlehumanError
+from littlehuman import console
 
 OUT = "dataset"  # inside the cell's folder
 
@@ -21,14 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     arguments = _arguments(argv)
     cell = Path(arguments.cell)
-    try:
-        files = write(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human)
-    except LittlehumanError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    for file in files:
-        print(file)
-    return 0
+    return console.say(lambda: write(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human))
 
 
 def write(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from littlehuman.groups import PromptModelConfig
-from littlehuman.money import Purse, usd
+from littlehuman.money import usd
 from littlehuman.prompt_models import PromptModel
+from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.token_counts import TokenCounter
 

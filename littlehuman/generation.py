@@ -17,10 +17,11 @@ from littlehuman.claims import Claims, Wait
 from littlehuman.completions import Shelf, Writer, shelf_path
 from littlehuman.gate import Answer, Gate, closed_at_once
 from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.money import Bill, Estimate, Purse, check_price, dollars
+from littlehuman.money import Bill, Estimate, dollars
 from littlehuman.prompt_models import PromptModel, open_model
 from littlehuman.prompt_models.batch_ledger import refuse_bought
 from littlehuman.prompt_models.manners import address, shown
+from littlehuman.purse import Purse, check_price
 from littlehuman.records import Completion, Prompt
 from littlehuman.token_counts import counter_of, per_byte, size
 

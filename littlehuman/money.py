@@ -1,24 +1,16 @@
-"""What answers cost: the bill afterwards, the estimate before, and the limit in between.
+"""What answers cost: the estimate before, and the bill afterwards.
 
-In: prices per model, requests, answers. Out: a `Bill`, an `Estimate`, and a `Purse` that lets a
-request go only while the dearest outcome of all that is under way stays within `max_usd`. What
-is counted is what the provider reports with an answer; what it may charge for a request that it
-broke off is not known here.
+In: prices per model, requests, answers. Out: an `Estimate`, and a `Bill`. What is counted is what
+the provider reports with an answer; what it may charge for a request that it broke off is not
+known here.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from littlehuman.errors import ConfigError, GenerationError, Problem
-from littlehuman.groups import PriceConfig, PromptModelConfig, Provider
-from littlehuman.patience import Patience
-from littlehuman.receipts import Receipt
+from littlehuman.groups import PriceConfig
 from littlehuman.records import Completion, Failure
-
-_ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +33,23 @@ class Bill:
     batched: int = 0
     asked_again: int = 0
     usd_before: float = 0.0
+
+    @classmethod
+    def of(cls, answer: Completion | Failure, price: PriceConfig, *, from_cache: bool, batched: bool = False, again: bool = False) -> Bill:
+        """The bill of one answer."""
+        done = answer if isinstance(answer, Completion) else Completion(answer.key, "", "", 0, 0)
+        cost, asked = usd(done.prompt_tokens, done.completion_tokens, price, batched=batched), not from_cache
+        return cls(
+            requests=1,
+            from_cache=int(from_cache),
+            failed=int(isinstance(answer, Failure)),
+            prompt_tokens=asked * done.prompt_tokens,
+            completion_tokens=asked * done.completion_tokens,
+            usd=asked * cost,
+            usd_without_cache=cost,
+            batched=int(asked and batched),
+            asked_again=int(again),
+        )
 
     def __add__(self, other: Bill) -> Bill:
         """The bill of both."""
@@ -94,93 +103,3 @@ class Estimate:
         low = usd(self.prompt_tokens, 0, self.price, batched=self.batched)
         high = usd(self.prompt_tokens, self.requests * self.max_tokens, self.price, batched=self.batched)
         return f"between {dollars(low)} and {dollars(high)}" + (" through the batch API" if self.batched else "")
-
-
-class Purse:
-    """The money of one run, and its patience: what was spent, what is under way, what it may spend at most, and on whom in vain.
-
-    Requests are let go in a prompt model's own thread and paid in the caller's, hence the lock.
-    """
-
-    def __init__(self, limit: float | None = None, receipt: Receipt | None = None) -> None:
-        self.limit, self.receipt = limit, receipt
-        self.bill = Bill()
-        self.patience: defaultdict[str, Patience] = defaultdict(Patience)  # with each prompt model, by name
-        self.uncounted = 0  # answers of which the endpoint did not say how many tokens they took
-        self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
-        self._under_way: dict[str, float] = {}
-        self._reserved = 0.0
-        self._lock = threading.Lock()
-
-    def lets_go(self, key: str, worst: float) -> bool:
-        """Whether a request that costs `worst` US dollars at most may go; if so, these are set aside."""
-        if self.limit is None:
-            return True
-        with self._lock:
-            if self._spent + self._reserved + worst > self.limit + _ROUNDING:
-                return False
-            self._under_way[key] = worst
-            self._reserved += worst
-        return True
-
-    def pay(
-        self, answer: Completion | Failure, price: PriceConfig, *, from_cache: bool, batched: bool = False, again: bool = False
-    ) -> None:
-        """Put an answer on the bill."""
-        done = answer if isinstance(answer, Completion) else Completion(answer.key, "", "", 0, 0)
-        cost = usd(done.prompt_tokens, done.completion_tokens, price, batched=batched)
-        asked = not from_cache
-        self.bill += Bill(
-            requests=1,
-            from_cache=int(from_cache),
-            failed=int(isinstance(answer, Failure)),
-            prompt_tokens=asked * done.prompt_tokens,
-            completion_tokens=asked * done.completion_tokens,
-            usd=asked * cost,
-            usd_without_cache=cost,
-            batched=int(asked and batched),
-            asked_again=int(again),
-        )
-        if asked:
-            silent = isinstance(answer, Completion) and not (answer.prompt_tokens or answer.completion_tokens)
-            self.uncounted += silent
-            with self._lock:
-                worst = self._under_way.pop(answer.key, 0.0)
-                self._reserved = self._reserved - worst if self._under_way else 0.0
-                self._spent += worst if silent else cost
-            if self.receipt:
-                self.receipt.note(self.bill)
-
-    def closed(self) -> Bill:
-        """The whole bill of the run so far, that of its earlier attempts included."""
-        if not self.receipt:
-            return self.bill
-        self.receipt.close()
-        return replace(self.bill, usd_before=self.receipt.before())
-
-    def forget_under_way(self) -> None:
-        """Nothing is under way any more: what was set aside is free again."""
-        with self._lock:
-            self._under_way.clear()
-            self._reserved = 0.0
-
-    def empty(self, worst: float, left: int) -> GenerationError:
-        """The error of a run that may not ask on: what was spent, what is kept, and how to go on."""
-        return GenerationError(
-            f"prompt_model.max_usd={self.limit:g}: stopped before it is passed; this run spent {dollars(self._spent)}, "
-            f"the next request may cost {dollars(worst)}, and {left:,} requests are left\n"
-            f"The {self.bill.requests - self.bill.failed:,} answers that came are kept in the cache and cost nothing again.\n"
-            "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), a smaller n_train or synth_frac; "
-            "prompt_model.max_usd=0 shows the estimate and asks nothing"
-        )
-
-
-def check_price(model: PromptModelConfig, limit: float | None) -> None:
-    """Refuse a limit that could not hold.
-
-    Raises:
-        ConfigError: when an endpoint's price is not known.
-    """
-    if limit is not None and model.provider is Provider.openai and not (model.price.prompt or model.price.completion):
-        what = "cannot hold without a price; prompt_model.price.prompt and .completion are US dollars per million tokens"
-        raise ConfigError([Problem(f"prompt_model.max_usd={limit:g}", what)], "prompt_model.max_usd=null where the endpoint costs nothing")

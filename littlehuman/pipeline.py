@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import data, metrics, mixing, quality, results, texts, twins
+from littlehuman import data, metrics, mixing, quality, results, texts, tracking, twins
 from littlehuman.config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.groups import DatasetConfig, Head, LaunchConfig, Writes
@@ -77,7 +77,14 @@ def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: Datase
         results.write_mixture(folder, mixture, synthetic.rejected)
         results.write_texts(folder, texts.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
         report_mixture(mixture, synthetic, audit)
-    account = {
+    account = _account(config, dataset, mixture, synthetic, audit)
+    return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
+
+
+def _account(config: RunConfig, dataset: Dataset, mixture: Mixture, synthetic: Twins, audit: quality.Audit) -> dict[str, Any]:
+    """What is known of a cell before it is trained."""
+    human = {example.id: example for example in dataset.train}
+    return {
         "id": run_id(config),
         "headline": config.task.headline,
         "knobs": scientific(config),
@@ -92,7 +99,6 @@ def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: Datase
         "notes": [*dataset.notes, *synthetic.notes],
         "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
     }
-    return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
 
 
 def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, Any]:
@@ -112,6 +118,7 @@ def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, 
         "versions": results.versions(),
     }
     results.write_result(folder, result)
+    tracking.tell(config.tracker, result, folder)
     return result
 
 

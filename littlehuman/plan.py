@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from littlehuman import console
 from littlehuman.budget import advice
 from littlehuman.budget.planning import Plan, of
 from littlehuman.budget.question import Question
-from littlehuman.errors import LittlehumanError
 from littlehuman.study.scored import read_scores
 
 __all__ = ["Plan", "Question", "main", "of"]
@@ -45,18 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.budget is None and args.target is None:
         parser.error("give --budget, --target or both")
-    try:
-        plans = _plans(args)
-    except LittlehumanError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    if args.json:
-        found = [plan.as_json() for plan in plans]
-        value = {"series": found} if Path(args.scores).expanduser().is_dir() else found[0]
-        print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-    else:
-        print("\n\n".join(plan.text() for plan in plans))
-    return 0
+    return console.say(lambda: [_answer(args)])
+
+
+def _answer(args: argparse.Namespace) -> str:
+    plans = _plans(args)
+    if not args.json:
+        return "\n\n".join(plan.text() for plan in plans)
+    found = [plan.as_json() for plan in plans]
+    value = {"series": found} if Path(args.scores).expanduser().is_dir() else found[0]
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _plans(args: argparse.Namespace) -> list[Plan]:

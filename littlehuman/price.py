@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.errors import ConfigError, DataError, LittlehumanError, Problem
+from littlehuman import console
+from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.study.scored import Scored, read_scores
 from littlehuman.worth import verdict
 
@@ -104,12 +105,7 @@ def main(argv: list[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     if (asked.human_price is None) != (asked.synthetic_price is None):
         parser.error("--human-price and --synthetic-price go together: give both, or none")
-    try:
-        print(_answer(asked))
-    except LittlehumanError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return console.say(lambda: [_answer(asked)])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from littlehuman.errors import DataError, LittlehumanError
+from littlehuman import console
+from littlehuman.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,14 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     arguments = _arguments(argv)
     prices = None if arguments.human_price is None else (arguments.human_price, arguments.synthetic_price)
-    try:
+
+    def lines() -> list[str]:
         said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=prices)
-    except LittlehumanError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-    for line in [*said, "", *map(str, files)]:
-        print(line)
-    return 0
+        return [*said, "", *map(str, files)]
+
+    return console.say(lines)
 
 
 def write(

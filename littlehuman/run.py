@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from littlehuman import config as configs
-from littlehuman import journal
+from littlehuman import console, journal
 from littlehuman.errors import LittlehumanError
 from littlehuman.identity import cell_name
 from littlehuman.store import digest, multirun_root, slug
@@ -65,8 +65,11 @@ def cli() -> None:
     code = 0
     try:
         main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130  # as shells have it
+    except BrokenPipeError:
+        console.nobody_listens()
     finally:
         missing = journal.told(ledger)
         for folder, reason in missing:

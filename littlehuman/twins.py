@@ -6,26 +6,23 @@ In: a `Plan`, the dataset, the config. Out: `Twins`: what was had, what failed, 
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from littlehuman import filters, generation, mixing, quality
+from littlehuman import filters, mixing, quality
 from littlehuman.config import RunConfig
-from littlehuman.errors import GenerationError
 from littlehuman.groups import Provider, Shots
-from littlehuman.money import Bill, Purse
-from littlehuman.parsing import parse
+from littlehuman.money import Bill
 from littlehuman.prompt_models.provided import Provided
+from littlehuman.purse import Purse
 from littlehuman.receipts import Receipt
-from littlehuman.records import Completion, Dataset, Example, Failure, Mixture, Origin, Rejected, Synthetic
+from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
+from littlehuman.twin_answers import Reading, useless
 from littlehuman.twin_requests import TwinRequests
 
 log = logging.getLogger(__name__)
 
-HOPELESS = 100  # answers without one usable twin among them: no more are asked for
 UNSEEN = "the twins were made elsewhere: how many human points their prompts showed is not known, and in human_labels they count as none"
 TELLING = 20  # answers, rounds of stand-ins included, from which on fewer than one usable in ten says that the rest is no better
 
@@ -66,13 +63,13 @@ def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path |
                 writer.take(wanted, given)
             else:
                 writer.ask(TwinRequests(wanted, plan.owned, dataset, config))
-                writer.refuse_useless()
+                writer.refuseuseless()
             failed = [example for example in wanted if example.id not in writer.twins]
             wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     finally:
         writer.account()
     if writer.rejected and not writer.twins:
-        raise given.useless(writer.rejected, dataset.name) if given else _useless(0, writer.rejected, config)
+        raise given.useless(writer.rejected, dataset.name) if given else useless(0, writer.rejected, config)
     return writer.finished(plan.owned)
 
 
@@ -96,7 +93,7 @@ class _Writer:
 
     def ask(self, requests: TwinRequests) -> None:
         """One round: ask, ask again for what could not be read, and keep what the filter keeps."""
-        wanted, read = requests.wanted, _Read(self.config, useful=bool(self.twins))
+        wanted, read = requests.wanted, Reading(self.config, useful=bool(self.twins))
         for _ in range(self._attempts):
             again = read.answers_to(requests, self.purse)
             self.shown_to |= requests.shown_to
@@ -107,13 +104,13 @@ class _Writer:
 
     def take(self, wanted: Sequence[Example], given: Provided) -> None:
         """One round of twins that were made elsewhere."""
-        read = _Read(self.config, useful=True)
+        read = Reading(self.config, useful=True)
         for example in wanted:
             read.note(example, given.twin_of(example))
         self.shown_to |= dict.fromkeys((e.id for e in wanted), ())  # no prompt of ours showed anything
         self._keep(wanted, read)
 
-    def _keep(self, wanted: Sequence[Example], read: _Read) -> None:
+    def _keep(self, wanted: Sequence[Example], read: Reading) -> None:
         kept, dropped = self._sieve.sift(read.twins_of(wanted), {e.id: e.target for e in wanted})
         self.twins |= {twin.example_id: twin for twin in kept}
         out = read.rejected | {r.example_id: r for r in dropped}
@@ -128,7 +125,7 @@ class _Writer:
         unseen = self.twins and self.config.prompt_model.provider is Provider.provided
         return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
 
-    def refuse_useless(self) -> None:
+    def refuseuseless(self) -> None:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
 
         Raises:
@@ -137,7 +134,7 @@ class _Writer:
         """
         asked = len(self.twins) + len(self.rejected)
         if asked >= TELLING and len(self.twins) < asked / 10:
-            raise _useless(len(self.twins), self.rejected, self.config)
+            raise useless(len(self.twins), self.rejected, self.config)
 
     def account(self) -> None:
         """Log what all this cost, even where the run ends early, and what is not known of it."""
@@ -146,48 +143,6 @@ class _Writer:
             log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
         if self.purse.uncounted:
             log.warning("%d answers came without their number of tokens: what they cost is not on the bill", self.purse.uncounted)
-
-
-@dataclass
-class _Read:
-    """What could be read out of the answers of one round, each point's last answer counting."""
-
-    config: RunConfig
-    useful: bool  # the prompt model wrote a usable twin before
-    twins: dict[str, Synthetic] = field(default_factory=dict)
-    rejected: dict[str, Rejected] = field(default_factory=dict)
-
-    def answers_to(self, requests: TwinRequests, purse: Purse) -> set[str]:
-        """Read the answers as they come, and return whom to ask again: there was an answer, and it was no twin."""
-        again = set[str]()
-        config, limit = self.config, self.config.strategy.max_tokens
-        with closing(generation.complete(requests, config.prompt_model, limit, purse, progress=config.launch.progress)) as answers:
-            for answer in answers:
-                for example in requests.points(answer.key):
-                    unread = self._read(answer, example, requests)
-                    if unread and isinstance(answer, Completion):
-                        again.add(example.id)
-                if len(self.rejected) >= HOPELESS and not self.twins and not self.useful:
-                    raise _useless(0, list(self.rejected.values()), config)
-        return again
-
-    def twins_of(self, points: Sequence[Example]) -> list[Synthetic]:
-        """The twins, in the order of `points`."""
-        return [self.twins[e.id] for e in points if e.id in self.twins]
-
-    def _read(self, answer: Completion | Failure, example: Example, requests: TwinRequests) -> bool:
-        words = self.config.strategy.tasks[self.config.task.name]
-        result = parse(answer, example, words, requests.dataset.classes)
-        return self.note(example, replace(result, asked=requests.sample + 1) if isinstance(result, Rejected) else result)
-
-    def note(self, example: Example, result: Synthetic | Rejected) -> bool:
-        """Keep what was read for a point, in place of what was read before; whether it is no twin."""
-        if isinstance(result, Rejected):
-            self.rejected[example.id] = result
-            return True
-        self.rejected.pop(example.id, None)
-        self.twins[example.id] = result
-        return False
 
 
 def _attempts(config: RunConfig) -> int:
@@ -203,14 +158,3 @@ def _given(config: RunConfig, dataset: Dataset) -> Provided | None:
     if config.prompt_model.provider is not Provider.provided:
         return None
     return Provided(config.prompt_model, dataset, config.strategy, config.task.name, config.dataset.labels)
-
-
-def _useless(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
-    reason, count = Counter(r.reason for r in rejected).most_common(1)[0]
-    milder = "a milder filter, " if config.filter.steps else ""
-    return GenerationError(
-        f"prompt_model={config.prompt_model.name}: {usable} of {usable + len(rejected)} answers are usable twins; "
-        f"{count} are not because of: {reason}\n"
-        f"Try: another prompt_model, {milder}strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
-        "or look at the raw answers in the cache"
-    )

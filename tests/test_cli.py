@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -419,3 +420,17 @@ def test_the_readme_of_the_results_names_what_a_run_leaves(cli: Cli, multirun: P
     assert {"status.json", "mixture.json", "train.jsonl", "predictions.jsonl", "result.json", "adapter", "run.log"} == left
     assert all(name in written for name in left | {"table.csv", "table.md"})
     assert journal.told(multirun / "nothing") == []
+
+
+@pytest.mark.parametrize("module", ["run", "plan"])
+def test_a_reader_that_leaves_early_is_no_error(module: str, tmp_path: Path) -> None:
+    arguments = {"run": ["--help"], "plan": [str(_scores(tmp_path)), "--budget=100", "--human-price=1", "--synthetic-price=0.1"]}[module]
+    command = shlex.join([sys.executable, "-m", f"littlehuman.{module}", *arguments])
+    done = subprocess.run(f"({command}; echo code $? >&2) | true", shell=True, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stderr == "code 0\n"
+
+
+def _scores(folder: Path) -> Path:
+    rows = [f"{synthetic},{human},{0.5 + human / 1e4 + synthetic / 1e5}" for synthetic in (0, 500, 1000) for human in (100, 200)]
+    (folder / "scores.csv").write_text("\n".join(["n_synthetic,n_human,score", *rows]) + "\n")
+    return folder / "scores.csv"

@@ -411,6 +411,22 @@ def test_a_server_that_echoes_the_key_does_not_bring_it_into_a_failure(key: str,
     assert not any(key[:8] in reason[270:] for reason in reasons if len(key) > 8)
 
 
+@pytest.mark.parametrize("key", [key for key in KEYS if len(key) >= 8])
+def test_an_answer_that_says_the_key_is_kept_without_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    with FakeEndpoint(lambda q, attempt: says(f"Your key is {key}, is it not?")) as fake:
+        (answer,) = ask(at(fake, api_key_env="MY_KEY"), 1).values()
+    assert isinstance(answer, Completion) and answer.text == f"Your key is {ApiKey(key).scrub(key)}, is it not?" and key not in answer.text
+
+
+@pytest.mark.parametrize("key", ["EMPTY", "secret", "password", "k7"])
+def test_a_key_that_could_be_a_word_is_left_in_answers_that_say_the_word(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", key)
+    with FakeEndpoint(lambda q, attempt: says(f"The {key} was kept.")) as fake:
+        (answer,) = ask(at(fake, api_key_env="MY_KEY"), 1).values()
+    assert isinstance(answer, Completion) and answer.text == f"The {key} was kept."
+
+
 @pytest.mark.parametrize("key", ["*", "**", "a*", "***"])
 def test_the_mark_that_stands_for_a_key_does_not_spell_it(key: str) -> None:
     assert key not in ApiKey(key).scrub(f"*{key}*a{key}")

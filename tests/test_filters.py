@@ -22,7 +22,7 @@ from littlehuman.filters.rules import broken_rule
 from littlehuman.groups import Demonstration, FilterConfig, PriceConfig, PromptModelConfig, RulesConfig, StrategyConfig
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
-from littlehuman.money import Purse
+from littlehuman.purse import Purse
 from littlehuman.records import Example, Rejected, Synthetic
 from littlehuman.store import read_json
 from littlehuman.study import analysis

@@ -12,13 +12,14 @@ from config_groups import prompt_model
 from conftest import TINY, compose
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
-from littlehuman import data, generation, mixing, pipeline, receipts, results, twins
+from littlehuman import data, generation, mixing, pipeline, receipts, results, twin_answers, twins
 from littlehuman.completions import Writer, shelf_path
 from littlehuman.config import RunConfig
 from littlehuman.errors import GenerationError
 from littlehuman.generation import complete, gather
-from littlehuman.money import Bill, Purse
+from littlehuman.money import Bill
 from littlehuman.prompting import request_key
+from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.store import write_json
 from littlehuman.twins import Twins
@@ -223,7 +224,7 @@ def test_twins_stand_in_the_order_of_their_points_whatever_order_answers_come_in
 
 
 def test_a_useless_prompt_model_is_not_asked_for_every_point_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twins, "HOPELESS", 5)
+    monkeypatch.setattr(twin_answers, "HOPELESS", 5)
     with FakeEndpoint(lambda q, attempt: says("I cannot.")) as fake:
         with pytest.raises(GenerationError, match="0 of 5 answers are usable twins; 5 are not because of: no Question"):
             written(config_of(fake, "n_train=30", "prompt_model.concurrency=2"))

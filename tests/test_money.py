@@ -18,7 +18,8 @@ from littlehuman import generation, results
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import gather
 from littlehuman.groups import PriceConfig, PromptModelConfig
-from littlehuman.money import Bill, Purse, dollars
+from littlehuman.money import Bill, dollars
+from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.reporting import accounts, tables
 from littlehuman.store import read_json, write_json

@@ -11,7 +11,7 @@ from fault_server import Fate, Fates, FaultServer, answer, refusal
 from littlehuman.errors import GenerationError
 from littlehuman.generation import gather
 from littlehuman.groups import PromptModelConfig
-from littlehuman.money import Purse
+from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 
 

@@ -22,7 +22,10 @@ from fake_endpoint import FakeEndpoint, Reply, fails, says
 
 KEY = 'sk-planted/"key"+7f3a&9c'  # with characters that JSON, URLs and HTML write in another way
 PARTS = ("sk-planted", "+7f3a&9c")  # of whatever form it is written in, one of these stays whole
-SHOWN = (*(value for value in TINY if value != "launch.progress=false"), "launch.progress=true", "n_train=4", "synth_frac=0.5")
+SHOWN = (
+    *(value for value in TINY if value != "launch.progress=false"),
+    *("launch.progress=true", "n_train=4", "synth_frac=0.5", "tracker=tensorboard"),
+)
 AS_IT_IS = "from littlehuman.run import cli; cli()"
 WITH_A_BUG = """
 from littlehuman import completions
@@ -76,7 +79,7 @@ def found_in(left: Left) -> list[str]:
 def answers(question: str, attempt: int) -> Reply:
     if attempt == 1:
         return fails(429, f"slow down, {KEY}", retry_after=0.01)
-    return says("Question: What is it? || Answer: it")
+    return says(f"Question: What is {KEY}? || Answer: it")
 
 
 def refuses(question: str, attempt: int) -> Reply:
@@ -104,6 +107,7 @@ def test_a_run_that_passes_shows_the_key_nowhere(left: dict[str, Left]) -> None:
     names = {path.name for path in passing.folder.rglob("*")}
     assert {"result.json", "run.log", "status.json", "overrides.yaml", "mixture.json"} <= names
     assert list(passing.folder.glob("littlehuman_cache/completions/model/*.jsonl"))
+    assert list(passing.folder.rglob("events.out.tfevents.*")) and b"train/loss" in b"".join(content for _, content in passing.texts())
     assert "twins by model: 100%" in passing.screen  # the progress bar was shown
     assert found_in(passing) == []
 

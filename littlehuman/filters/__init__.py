@@ -17,7 +17,7 @@ from littlehuman.filters.judge import misjudged
 from littlehuman.filters.round_trip import disagreeing
 from littlehuman.filters.rules import broken_rule
 from littlehuman.groups import FilterConfig, FilterStep, Writes
-from littlehuman.money import Purse
+from littlehuman.purse import Purse
 from littlehuman.records import Rejected, Synthetic
 
 __all__ = ["Sieve", "Writing"]

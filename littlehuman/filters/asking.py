@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from littlehuman import generation
 from littlehuman.groups import FilterText, PromptModelConfig, PromptText, StrategyConfig
-from littlehuman.money import Purse
 from littlehuman.parsing import parse
 from littlehuman.prompting import request_key
+from littlehuman.purse import Purse
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
 from littlehuman.shown import clean
 from littlehuman.wording import fields_of

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from littlehuman.errors import GenerationError
 
+WORD_CHARS = 8
 NO_KEY = "no-key"  # a client wants some key; an endpoint without keys ignores it
 
 
@@ -49,6 +50,11 @@ class ApiKey:
     def for_client(self) -> str:
         """The key itself, for the one call that opens a client."""
         return self._value or NO_KEY
+
+    def out_of(self, answer: str) -> str:
+        """An answer without the key; one that could be a word (`EMPTY`, `secret`) stays, for the answer may mean the word."""
+        is_word = not self._value or self._value.isalpha() or len(self._value) < WORD_CHARS
+        return answer if is_word else self.scrub(answer)
 
     def scrub(self, text: str) -> str:
         """`text` without the key, however it is quoted there (JSON, Python, URL, HTML)."""

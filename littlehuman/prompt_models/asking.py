@@ -108,7 +108,9 @@ class Asker:
             result = read_bytes(prompt.key, reply.content, reply.headers.get("content-type", ""))
         except Exception as error:  # it goes no further: the request in it holds the key
             result = judge(error, self.config)
-        if isinstance(result, Trouble):
+        if isinstance(result, Completion):
+            result = replace(result, text=self.key.out_of(result.text), finish=self.key.out_of(result.finish))
+        else:
             result = replace(result, reason=" ".join(self.key.scrub(result.reason).split())[:REASON_CHARS])
         return result
 

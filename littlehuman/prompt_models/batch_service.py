@@ -131,7 +131,7 @@ class Service:
         return " ".join(self.key.scrub(reason).split())[:REASON_CHARS]
 
     def _clean(self, line: bytes) -> bytes:
-        return self.key.scrub(line.decode("utf-8", "replace")).encode("utf-8")
+        return self.key.out_of(line.decode("utf-8", "replace")).encode("utf-8")
 
     def _call(self, work: Callable[[], T], absent: str = "") -> T:
         try:

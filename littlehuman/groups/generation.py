@@ -1,24 +1,22 @@
-"""The groups of `conf/` as types: one class per group, one field per key.
-
-In: a group's YAML, which comments each value. Out: its typed, frozen record. Fields marked
-`WHERE_AND_HOW` never change a result and are no part of a run's identity (`identity.py`).
-"""
+"""Who writes the twins, in which words, and which ones are kept: the groups `prompt_model`, `strategy` and `filter`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
-WHERE_AND_HOW = {"operational": True}
-ALL_LINEAR = "all_linear"  # the one value of lora_targets that every model knows
+from littlehuman.groups.data import ColumnsConfig
+from littlehuman.groups.marks import WHERE_AND_HOW
 
 
-class Head(StrEnum):
-    """What the fine-tuned model ends in."""
+class Provider(StrEnum):
+    """How a prompt model is reached."""
 
-    classification = "classification"
-    generation = "generation"
+    hf = "hf"
+    openai = "openai"
+    recorded = "recorded"
+    provided = "provided"
+    vllm = "vllm"
 
 
 class Writes(StrEnum):
@@ -41,93 +39,6 @@ class FilterStep(StrEnum):
     rules = "rules"
     round_trip = "round_trip"
     judge = "judge"
-
-
-class Provider(StrEnum):
-    """How a prompt model is reached."""
-
-    hf = "hf"
-    openai = "openai"
-    recorded = "recorded"
-    provided = "provided"
-    vllm = "vllm"
-
-
-class Architecture(StrEnum):
-    """A decoder reads left to right and can write; an encoder classifies."""
-
-    decoder = "decoder"
-    encoder = "encoder"
-
-
-class Layout(StrEnum):
-    """How rows of unlike length share a batch: end to end without padding, or padded to the longest one."""
-
-    auto = "auto"
-    packed = "packed"
-    padded = "padded"
-
-
-class Quantization(StrEnum):
-    """How a frozen base is stored below its own precision (QLoRA)."""
-
-    nf4 = "nf4"
-
-
-class LossOn(StrEnum):
-    """Which tokens of a QA example teach: the answer and the end token, or the whole text."""
-
-    answer = "answer"
-    text = "text"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnsConfig:
-    """Columns of the rows: a name, a dotted path, or a list that is joined by newlines."""
-
-    evidence: Any = None
-    text: Any = None
-    target: Any = None
-    id: Any = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetConfig:
-    """Group `dataset`: where the rows are and what they mean."""
-
-    name: str = "?"
-    reader: str = "table"
-    hub: str | None = None
-    hub_config: str | None = None
-    hub_revision: str | None = None
-    path: str | None = None
-    how_to_get: str = field(default="", metadata=WHERE_AND_HOW)
-    splits: dict[str, str] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    columns: ColumnsConfig = field(default_factory=ColumnsConfig)
-    labels: dict[str, str] = field(default_factory=dict)
-    ignored_labels: list[str] = field(default_factory=list)
-    valid_share: float = 0.2
-    test_share: float = 0.2
-    split_seed: int = 0
-    sizes: list[int] = field(default_factory=lambda: [5000], metadata=WHERE_AND_HOW)
-    tradeoff_step: int = field(default=1000, metadata=WHERE_AND_HOW)
-    tradeoff_human: int = field(default=200, metadata=WHERE_AND_HOW)
-    max_tokens: int = 512
-    answer_tokens: int = 32
-    code_answer_tokens: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskConfig:
-    """Group `task`: head, how a point is shown to the fine-tuned model, how it is scored."""
-
-    name: str = "?"
-    head: Head = Head.generation
-    classes: list[str] = field(default_factory=list)
-    model_input: str = "{evidence}\n{text}"
-    metrics: list[str] = field(default_factory=list)
-    headline: str = "?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,74 +176,3 @@ class FilterConfig:
     def has_own_model(self) -> bool:
         """Whether another model is asked than the one that wrote the twins."""
         return self.model.name != "?"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """One fine-tuning. In `protocol` and `model` null means: the next layer says.
-
-    Layers, first one that speaks wins: `training` (command line), `protocol.<head>`,
-    `model.<head>`.
-    """
-
-    learning_rate: float | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    warmup_ratio: float | None = None
-    weight_decay: float | None = None
-    max_grad_norm: float | None = None
-    lora_r: int | None = None
-    lora_alpha: int | None = None
-    lora_dropout: float | None = None
-    lora_targets: str | None = None
-    loss_on: LossOn | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProtocolConfig:
-    """Group `protocol`: the paper's values, the released code's, or the ones we recommend."""
-
-    name: str = "?"
-    classification: TrainingConfig = field(default_factory=TrainingConfig)
-    generation: TrainingConfig = field(default_factory=TrainingConfig)
-    shots_with_replacement: bool = False
-    short_answers: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """Group `model`: the model that is fine-tuned."""
-
-    name: str = "?"
-    weights: str = "?"
-    architecture: Architecture = Architecture.decoder
-    quantization: Quantization | None = None
-    lora_targets: dict[str, str] = field(default_factory=dict)
-    classification: TrainingConfig = field(default_factory=TrainingConfig)
-    generation: TrainingConfig = field(default_factory=TrainingConfig)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricsConfig:
-    """How predictions are scored, beyond the task's own list."""
-
-    bert_score_model: str | None = None
-    bert_score_layer: int | None = None
-    bootstrap: int = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class LaunchConfig:
-    """Group `launch`: where and how a run computes. It changes results by rounding alone."""
-
-    device: str = "auto"
-    dtype: str = "auto"
-    processes: int = 1
-    cells: int | None = None
-    micro_batch: int = 8
-    layout: Layout = Layout.auto
-    gradient_checkpointing: bool = False
-    eval_tokens: int | None = None
-    save_every_s: float = 300.0
-    keep_adapter: bool = True
-    progress: bool = True

@@ -1,0 +1,70 @@
+"""The groups of `conf/` as types: one class per group, one field per key.
+
+In: a group's YAML, which comments each value. Out: its typed, frozen record. Fields marked
+`WHERE_AND_HOW` never change a result and are no part of a run's identity (`identity.py`).
+"""
+
+from littlehuman.groups.data import ColumnsConfig, DatasetConfig, Head, TaskConfig
+from littlehuman.groups.generation import (
+    Demonstration,
+    FilterConfig,
+    FilterStep,
+    FilterText,
+    JudgeConfig,
+    PriceConfig,
+    PromptModelConfig,
+    PromptText,
+    Provider,
+    RoundTripConfig,
+    RulesConfig,
+    Shots,
+    StrategyConfig,
+    Writes,
+)
+from littlehuman.groups.marks import WHERE_AND_HOW
+from littlehuman.groups.training import (
+    ALL_LINEAR,
+    Architecture,
+    LaunchConfig,
+    Layout,
+    LossOn,
+    MetricsConfig,
+    ModelConfig,
+    ProtocolConfig,
+    Quantization,
+    TrackerConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "ALL_LINEAR",
+    "Architecture",
+    "ColumnsConfig",
+    "DatasetConfig",
+    "Demonstration",
+    "FilterConfig",
+    "FilterStep",
+    "FilterText",
+    "Head",
+    "JudgeConfig",
+    "LaunchConfig",
+    "Layout",
+    "LossOn",
+    "MetricsConfig",
+    "ModelConfig",
+    "PriceConfig",
+    "PromptModelConfig",
+    "PromptText",
+    "ProtocolConfig",
+    "Provider",
+    "Quantization",
+    "RoundTripConfig",
+    "RulesConfig",
+    "Shots",
+    "StrategyConfig",
+    "TaskConfig",
+    "TrackerConfig",
+    "TrainingConfig",
+    "WHERE_AND_HOW",
+    "Writes",
+]

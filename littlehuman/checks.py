@@ -14,7 +14,7 @@ from littlehuman import tracking
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
 from littlehuman.prompt_models import settings
-from littlehuman.wording import fields_of, unknown_fields
+from littlehuman.prompting.wording import fields_of, unknown_fields
 
 if TYPE_CHECKING:
     from littlehuman.config import RunConfig

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from littlehuman.checks import problems
 from littlehuman.errors import ConfigError
 from littlehuman.groups import (
-    WHERE_AND_HOW,
+    NOT_IDENTITY,
     DatasetConfig,
     FilterConfig,
     LaunchConfig,
@@ -41,8 +41,8 @@ class RunConfig:
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
-    launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=WHERE_AND_HOW)
-    tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=WHERE_AND_HOW)
+    launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=NOT_IDENTITY)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=NOT_IDENTITY)
     synth_frac: float = 0.9
     n_train: int | None = None
     n_test: int | None = None
@@ -52,7 +52,7 @@ class RunConfig:
     synthetic: bool = True
     test_dataset: str | None = None
     test_path: str | None = None
-    study: str = field(default="default", metadata=WHERE_AND_HOW)
+    study: str = field(default="default", metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
         """Check what can be seen without data.

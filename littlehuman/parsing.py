@@ -13,10 +13,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from littlehuman.answer_schema import object_in
 from littlehuman.groups import PromptText
+from littlehuman.prompting.answer_schema import object_in
+from littlehuman.prompting.wording import asks_for_label, fields_of
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
-from littlehuman.wording import asks_for_label, fields_of
 
 MAX_CHARS = 20_000
 FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", ""}  # providers differ in the word

@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import receipts
 from littlehuman.errors import DataError
+from littlehuman.generation import receipts
 from littlehuman.journal import STATUS
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text

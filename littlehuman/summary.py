@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from littlehuman.prompt_models.manners import shown
+from littlehuman.prompt_models.manners import without_password
 
 _MEANING = {
     "accuracy": "share of right labels",
@@ -73,7 +73,7 @@ def _next(folder: Path, overrides: Sequence[str]) -> list[str]:
     return [
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
-        f"         {_python()} -m littlehuman.run -m synth_frac=0,0.9,1 {shown(shlex.join(kept))}".rstrip(),
+        f"         {_python()} -m littlehuman.run -m synth_frac=0,0.9,1 {without_password(shlex.join(kept))}".rstrip(),
         f"         your own data, other models: {_python()} -m littlehuman.run --help",
     ]
 

@@ -18,7 +18,7 @@ from littlehuman.parsing import parse
 from littlehuman.records import Completion, Example, Mixture, Origin, Point, Rejected
 from littlehuman.store import read_json, write_json, write_text
 from littlehuman.study.analysis import as_frame, compare
-from littlehuman.study.sides import measure, shares
+from littlehuman.study.twin_tests import measure, shares
 from littlehuman.texts import TEXTS, profile
 
 EVIDENCE = "Ferry one leaves the harbour at six. It is late on Sundays."

@@ -7,13 +7,13 @@ import pytest
 from config_groups import prompt_model, strategy
 from fault_server import Fate, FaultServer, answer, refusal
 
-from littlehuman.answer_schema import answer_schema, object_in
 from littlehuman.errors import GenerationError
 from littlehuman.parsing import parse
 from littlehuman.prompt_models.endpoint import Endpoint
 from littlehuman.prompting import prompts
+from littlehuman.prompting.answer_schema import answer_schema, object_in
+from littlehuman.prompting.wording import fields_of
 from littlehuman.records import Completion, Example, Prompt, Rejected, Synthetic
-from littlehuman.wording import fields_of
 
 FACTS = ("supported", "unsupported")
 CLAIM = Example("c1", "The ferry leaves at noon.", "The human claim.", ("supported",))

@@ -20,9 +20,9 @@ from fake_batches import Broken, FakeBatches, Fate, answer, echo, refusal
 from fake_endpoint import FakeEndpoint, says
 
 import littlehuman
-from littlehuman.completions import Writer, lookup, shelf_path
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import gather
+from littlehuman.generation.completions import Writer, lookup, shelf_path
 from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models import batch_service, batch_steps, batches, open_model
 from littlehuman.prompt_models.batch_ledger import Ledger, Phase, Submission

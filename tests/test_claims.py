@@ -13,9 +13,9 @@ import pytest
 from asking_processes import Askers, until
 from fake_endpoint import HANG, FakeEndpoint, Reply, fails, says
 
-from littlehuman.claims import Claims
-from littlehuman.completions import lookup
 from littlehuman.errors import GenerationError
+from littlehuman.generation.completions import lookup
+from littlehuman.generation.request_locks import Claims
 
 
 @pytest.fixture(autouse=True)

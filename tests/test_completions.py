@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from config_groups import prompt_model
 
-from littlehuman import generation
-from littlehuman.completions import Writer, lookup, recording_path, shelf_path
 from littlehuman.errors import GenerationError
-from littlehuman.generation import gather
+from littlehuman.generation import answering, gather
+from littlehuman.generation.completions import Writer, lookup, recording_path, shelf_path
+from littlehuman.generation.money import Bill
 from littlehuman.groups import PriceConfig, PromptModelConfig
-from littlehuman.money import Bill
 from littlehuman.prompt_models.recorded import Recorded
 from littlehuman.records import Completion, Failure, Prompt
 
@@ -124,7 +123,7 @@ def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: P
 WRITES = """
 import sys, time
 from pathlib import Path
-from littlehuman.completions import Writer
+from littlehuman.generation.completions import Writer
 from littlehuman.records import Completion
 folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 with Writer(folder) as shelf:
@@ -231,7 +230,7 @@ class Known:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Known:
     model = Known(set("abcdefgh"))
-    monkeypatch.setattr(generation, "open_model", lambda config: model)
+    monkeypatch.setattr(answering, "open_model", lambda config: model)
     return model
 
 
@@ -308,9 +307,9 @@ def test_an_interrupted_run_keeps_what_came(known: Known, monkeypatch: pytest.Mo
                     raise KeyboardInterrupt
                 yield answer
 
-    monkeypatch.setattr(generation, "open_model", lambda config: Interrupted(known.known))
+    monkeypatch.setattr(answering, "open_model", lambda config: Interrupted(known.known))
     with pytest.raises(KeyboardInterrupt):
         ask("a", "b", "c", "d")
-    monkeypatch.setattr(generation, "open_model", lambda config: known)
+    monkeypatch.setattr(answering, "open_model", lambda config: known)
     ask("a", "b", "c", "d")
     assert known.asked == ["b", "a"]  # the last two were answered before

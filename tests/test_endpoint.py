@@ -530,7 +530,7 @@ def test_an_error_of_the_caller_ends_the_requests_and_keeps_what_came(monkeypatc
             if len(self) == 5:
                 raise KeyboardInterrupt
 
-    from littlehuman import completions
+    from littlehuman.generation import completions
 
     taken = Interrupting()
     with FakeEndpoint(echo) as fake:

@@ -15,7 +15,7 @@ from littlehuman import config as configs
 from littlehuman import results, run
 from littlehuman.config import RunConfig
 from littlehuman.identity import cell_name, run_id, scientific
-from littlehuman.wording import asks_for_label
+from littlehuman.prompting.wording import asks_for_label
 
 NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 

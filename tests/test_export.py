@@ -12,10 +12,10 @@ import pytest
 from conftest import TINY, Cli, claims, compose, write_csv
 
 from littlehuman import data, export, mixing, pipeline
-from littlehuman.completions import Writer
+from littlehuman.generation.completions import Writer
 from littlehuman.records import Completion
 from littlehuman.store import read_json, write_json
-from littlehuman.twin_requests import TwinRequests
+from littlehuman.twins.requests import TwinRequests
 
 CELL = (*TINY, "dataset=fieldnotes_fv", "n_train=16", "synth_frac=0.75", "filter=rules")
 COLUMNS = ["id", "evidence", "text", "target", "origin", "prompt_model", "strategy", "key"]

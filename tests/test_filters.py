@@ -19,10 +19,10 @@ from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.filters import Sieve, Writing
 from littlehuman.filters.judge import score_in
 from littlehuman.filters.rules import broken_rule
+from littlehuman.generation.purse import Purse
 from littlehuman.groups import Demonstration, FilterConfig, PriceConfig, PromptModelConfig, RulesConfig, StrategyConfig
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
-from littlehuman.purse import Purse
 from littlehuman.records import Example, Rejected, Synthetic
 from littlehuman.store import read_json
 from littlehuman.study import analysis

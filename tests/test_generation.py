@@ -12,17 +12,18 @@ from config_groups import prompt_model
 from conftest import TINY, compose
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
-from littlehuman import data, generation, mixing, pipeline, receipts, results, twin_answers, twins
-from littlehuman.completions import Writer, shelf_path
+from littlehuman import data, mixing, pipeline, results, twins
 from littlehuman.config import RunConfig
 from littlehuman.errors import GenerationError
-from littlehuman.generation import complete, gather
-from littlehuman.money import Bill
+from littlehuman.generation import answering, complete, gather, receipts
+from littlehuman.generation.completions import Writer, shelf_path
+from littlehuman.generation.money import Bill
+from littlehuman.generation.purse import Purse
 from littlehuman.prompting import request_key
-from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.store import write_json
 from littlehuman.twins import Twins
+from littlehuman.twins import answers as twin_answers
 
 MODEL = prompt_model("gpt-3.5-turbo")
 
@@ -74,7 +75,7 @@ class Echo:
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Echo:
     model = Echo()
-    monkeypatch.setattr(generation, "open_model", lambda config: model)
+    monkeypatch.setattr(answering, "open_model", lambda config: model)
     return model
 
 

@@ -14,16 +14,16 @@ from config_groups import prompt_model
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 from study_factory import write_study
 
-from littlehuman import generation, results
+from littlehuman import results
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.generation import gather
+from littlehuman.generation import answering, gather
+from littlehuman.generation.money import Bill, dollars
+from littlehuman.generation.purse import Purse
+from littlehuman.generation.token_counts import TokenCounter, counter_of
 from littlehuman.groups import PriceConfig, PromptModelConfig
-from littlehuman.money import Bill, dollars
-from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.reporting import accounts, tables
 from littlehuman.store import read_json, write_json
-from littlehuman.token_counts import TokenCounter, counter_of
 
 PRICE = PriceConfig(prompt=1000.0, completion=2000.0)  # a tenth of a cent a token, two tenths
 ONE = (10 * 1000 + 5 * 2000) / 1e6  # what an answer of the fake endpoint takes
@@ -160,7 +160,7 @@ class Batch:
 
 def test_the_batch_api_costs_its_share(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "littlehuman")
-    monkeypatch.setattr(generation, "open_model", lambda config: Batch())
+    monkeypatch.setattr(answering, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PriceConfig(prompt=1000.0, completion=2000.0, batch_share=0.25), max_usd=10.0)
     _, bill = gather(requests(4), model, 50, progress=False)
     assert (bill.batched, bill.requests) == (4, 4)
@@ -169,7 +169,7 @@ def test_the_batch_api_costs_its_share(monkeypatch: pytest.MonkeyPatch, caplog: 
 
 
 def test_what_the_cache_saves_a_batch_is_the_price_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "open_model", lambda config: Batch())
+    monkeypatch.setattr(answering, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PriceConfig(prompt=1000.0, completion=2000.0, batch_share=0.25), batch_api=True)
     _, first = gather(requests(4), model, 50, progress=False)
     _, again = gather(requests(4), model, 50, progress=False)
@@ -178,7 +178,7 @@ def test_what_the_cache_saves_a_batch_is_the_price_of_a_batch(monkeypatch: pytes
 
 
 def test_the_limit_of_a_batch_counts_its_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "open_model", lambda config: Batch())
+    monkeypatch.setattr(answering, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PRICE)
     with pytest.raises(GenerationError):
         gather(requests(4), model, 50, Purse(WORST * 0.49), progress=False)

@@ -10,8 +10,8 @@ from fault_server import Fate, Fates, FaultServer, answer, refusal
 
 from littlehuman.errors import GenerationError
 from littlehuman.generation import gather
+from littlehuman.generation.purse import Purse
 from littlehuman.groups import PromptModelConfig
-from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
 
 

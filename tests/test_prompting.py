@@ -10,9 +10,9 @@ from conftest import compose
 from littlehuman.errors import ConfigError
 from littlehuman.groups import Demonstration, PromptText, Shots, StrategyConfig, Writes
 from littlehuman.prompting import places_of, prompts
+from littlehuman.prompting.worked_examples import clean
 from littlehuman.records import Dataset, Example, Prompt
-from littlehuman.shown import clean
-from littlehuman.twin_requests import TwinRequests
+from littlehuman.twins.requests import TwinRequests
 
 FEW, ZERO, COT, ANNOTATE, FREE = (strategy(name) for name in ("few_shot", "zero_shot", "cot", "annotate", "few_shot_free"))
 QWEN = prompt_model("qwen-1.5b")

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from littlehuman.money import Bill
-from littlehuman.receipts import Receipt, paid
+from littlehuman.generation.money import Bill
+from littlehuman.generation.receipts import Receipt, paid
 
 ENDLESS = """
 import sys
 from itertools import count
 from pathlib import Path
-from littlehuman.money import Bill
-from littlehuman.receipts import Receipt
+from littlehuman.generation.money import Bill
+from littlehuman.generation.receipts import Receipt
 
 receipt = Receipt(Path(sys.argv[1]))
 for number in count(1):

@@ -28,7 +28,7 @@ SHOWN = (
 )
 AS_IT_IS = "from littlehuman.run import cli; cli()"
 WITH_A_BUG = """
-from littlehuman import completions
+from littlehuman.generation import completions
 def add(self, completion):
     raise RuntimeError("a bug of ours, while requests are under way")
 completions.Writer.add = add

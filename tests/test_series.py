@@ -11,7 +11,7 @@ from study_factory import write_study
 from littlehuman import results
 from littlehuman.errors import DataError
 from littlehuman.store import read_json, read_jsonl, write_json, write_jsonl
-from littlehuman.study import comparisons, gaps, series, sheets
+from littlehuman.study import comparisons, gaps, series
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_sweep_over_sizes_with_one_seed_is_not_missing_the_seeds_of_another_sw
 
 
 def _run(folder: Path, ids: list[str], scores: list[float]) -> Path:
-    write_jsonl(folder / sheets.PREDICTIONS, ({"id": i, "scores": {"f1": s}} for i, s in zip(ids, scores, strict=True)))
+    write_jsonl(folder / item_scores.PREDICTIONS, ({"id": i, "scores": {"f1": s}} for i, s in zip(ids, scores, strict=True)))
     return folder
 
 
@@ -89,7 +89,7 @@ def test_items_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
     import pandas as pd
 
     first, second = _run(tmp_path / "a", ["x", "y", "z"], [1, 0, 0.5]), _run(tmp_path / "b", ["z", "x", "y"], [0.25, 1, 0])
-    sheet = sheets.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
+    sheet = item_scores.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
     assert sheet is not None and sheet.items == ("x", "y", "z")
     assert sheet.scores.tolist() == [[1, 0, 0.5], [1, 0, 0.25]]
 
@@ -99,7 +99,7 @@ def test_runs_on_other_test_items_are_not_compared(tmp_path: Path) -> None:
 
     first, second = _run(tmp_path / "a", ["x"], [1]), _run(tmp_path / "b", ["y"], [1])
     with pytest.raises(DataError, match="share no test item"):
-        sheets.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
+        item_scores.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
 
 
 def test_a_folder_without_cells_is_one_clear_error(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_one_prompt_models_failure_is_no_other_series_gap(study: Path, tmp_path:
         result["knobs"]["training"]["epochs"] = number
         write_json(tmp_path / f"c{number}" / "result.json", result)
         write_json(tmp_path / f"c{number}" / "status.json", {"state": "done"})
-        write_jsonl(tmp_path / f"c{number}" / sheets.PREDICTIONS, read_jsonl(study / name / sheets.PREDICTIONS))
+        write_jsonl(tmp_path / f"c{number}" / item_scores.PREDICTIONS, read_jsonl(study / name / item_scores.PREDICTIONS))
     names = {one.name for one in series.split(results.load(tmp_path))}
     assert len(names) == 2 and all("training.epochs=" in name for name in names)
 
@@ -152,8 +152,8 @@ def test_strange_answers_in_a_prediction_file_are_read(tmp_path: Path) -> None:
     ]
     for name, content in {"whole": lines, "torn": [*lines, '{"id": "3", "sc']}.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / sheets.PREDICTIONS).write_text("\n".join(content))
-        found = sheets.scores_of(tmp_path / name, "f1")
+        (tmp_path / name / item_scores.PREDICTIONS).write_text("\n".join(content))
+        found = item_scores.scores_of(tmp_path / name, "f1")
         assert found is not None and found[0] == ("2020-01-01", "2020-01-01T00:00:00") and found[1].tolist() == [0.5, 1.0]
 
 

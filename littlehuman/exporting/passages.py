@@ -13,10 +13,10 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from littlehuman.exporting.rebuilt import Rebuilt
+from littlehuman.generation.money import dollars
 from littlehuman.groups import PromptText, Provider, Shots, StrategyConfig, Writes
 from littlehuman.identity import scientific
-from littlehuman.money import dollars
-from littlehuman.wording import asks_for_label, in_language
+from littlehuman.prompting.wording import asks_for_label, in_language
 
 
 def of(found: Rebuilt) -> Iterator[tuple[str, Sequence[str]]]:

@@ -16,16 +16,16 @@ from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import config as configs
 from littlehuman import data, mixing, results
-from littlehuman.completions import lookup, recording_path, shelf_path
 from littlehuman.config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.generation.completions import lookup, recording_path, shelf_path
 from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.parsing import parse
 from littlehuman.pipeline import mixture_spec
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
 from littlehuman.store import read_json
-from littlehuman.twin_requests import TwinRequests
+from littlehuman.twins.requests import TwinRequests
 
 CONFIG = Path(".hydra") / "config.yaml"
 

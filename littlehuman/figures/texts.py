@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
     from littlehuman.study.analysis import Comparison
-    from littlehuman.study.sides import Shares
+    from littlehuman.study.twin_tests import Shares
 
 SHOWN = 8  # groups; the table has them all
 COLUMNS = 4

@@ -16,8 +16,8 @@ from littlehuman.filters.duplicates import Duplicates
 from littlehuman.filters.judge import misjudged
 from littlehuman.filters.round_trip import disagreeing
 from littlehuman.filters.rules import broken_rule
+from littlehuman.generation.purse import Purse
 from littlehuman.groups import FilterConfig, FilterStep, Writes
-from littlehuman.purse import Purse
 from littlehuman.records import Rejected, Synthetic
 
 __all__ = ["Sieve", "Writing"]

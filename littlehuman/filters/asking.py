@@ -11,13 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from littlehuman import generation
+from littlehuman.generation.purse import Purse
 from littlehuman.groups import FilterText, PromptModelConfig, PromptText, StrategyConfig
 from littlehuman.parsing import parse
 from littlehuman.prompting import request_key
-from littlehuman.purse import Purse
+from littlehuman.prompting.wording import fields_of
+from littlehuman.prompting.worked_examples import clean
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
-from littlehuman.shown import clean
-from littlehuman.wording import fields_of
 
 
 @dataclass(frozen=True, slots=True)

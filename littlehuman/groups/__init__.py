@@ -1,7 +1,7 @@
 """The groups of `conf/` as types: one class per group, one field per key.
 
 In: a group's YAML, which comments each value. Out: its typed, frozen record. Fields marked
-`WHERE_AND_HOW` never change a result and are no part of a run's identity (`identity.py`).
+`NOT_IDENTITY` never change a result and are no part of a run's identity (`identity.py`).
 """
 
 from littlehuman.groups.data import ColumnsConfig, DatasetConfig, Head, TaskConfig
@@ -21,7 +21,7 @@ from littlehuman.groups.generation import (
     StrategyConfig,
     Writes,
 )
-from littlehuman.groups.marks import WHERE_AND_HOW
+from littlehuman.groups.marks import NOT_IDENTITY
 from littlehuman.groups.training import (
     ALL_LINEAR,
     Architecture,
@@ -65,6 +65,6 @@ __all__ = [
     "TaskConfig",
     "TrackerConfig",
     "TrainingConfig",
-    "WHERE_AND_HOW",
+    "NOT_IDENTITY",
     "Writes",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from littlehuman.groups.marks import WHERE_AND_HOW
+from littlehuman.groups.marks import NOT_IDENTITY
 
 
 class Head(StrEnum):
@@ -36,7 +36,7 @@ class DatasetConfig:
     hub_config: str | None = None
     hub_revision: str | None = None
     path: str | None = None
-    how_to_get: str = field(default="", metadata=WHERE_AND_HOW)
+    how_to_get: str = field(default="", metadata=NOT_IDENTITY)
     splits: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
@@ -45,9 +45,9 @@ class DatasetConfig:
     valid_share: float = 0.2
     test_share: float = 0.2
     split_seed: int = 0
-    sizes: list[int] = field(default_factory=lambda: [5000], metadata=WHERE_AND_HOW)
-    tradeoff_step: int = field(default=1000, metadata=WHERE_AND_HOW)
-    tradeoff_human: int = field(default=200, metadata=WHERE_AND_HOW)
+    sizes: list[int] = field(default_factory=lambda: [5000], metadata=NOT_IDENTITY)
+    tradeoff_step: int = field(default=1000, metadata=NOT_IDENTITY)
+    tradeoff_human: int = field(default=200, metadata=NOT_IDENTITY)
     max_tokens: int = 512
     answer_tokens: int = 32
     code_answer_tokens: int | None = None

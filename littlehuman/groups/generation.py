@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from littlehuman.groups.data import ColumnsConfig
-from littlehuman.groups.marks import WHERE_AND_HOW
+from littlehuman.groups.marks import NOT_IDENTITY
 
 
 class Provider(StrEnum):
@@ -55,30 +55,30 @@ class PromptModelConfig:
     """Group `prompt_model`: who writes the twins, and how it is asked."""
 
     name: str = "?"
-    provider: Provider = field(default=Provider.hf, metadata=WHERE_AND_HOW)
+    provider: Provider = field(default=Provider.hf, metadata=NOT_IDENTITY)
     weights: str | None = None
     dtype: str = "bfloat16"
     temperature: float = 0.0
     top_p: float = 1.0
-    base_url: str | None = field(default=None, metadata=WHERE_AND_HOW)
-    api_key_env: str | None = field(default=None, metadata=WHERE_AND_HOW)
-    token_limit_name: str = field(default="max_tokens", metadata=WHERE_AND_HOW)
-    path: str | None = field(default=None, metadata=WHERE_AND_HOW)  # identity.py counts what provided twins say
-    columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=WHERE_AND_HOW)
-    batch_size: int = field(default=8, metadata=WHERE_AND_HOW)
-    concurrency: int = field(default=8, metadata=WHERE_AND_HOW)
-    requests_per_minute: int | None = field(default=None, metadata=WHERE_AND_HOW)
-    tokens_per_minute: int | None = field(default=None, metadata=WHERE_AND_HOW)
-    max_usd: float | None = field(default=None, metadata=WHERE_AND_HOW)
-    batch_api: bool = field(default=False, metadata=WHERE_AND_HOW)
-    batch_wait: bool = field(default=True, metadata=WHERE_AND_HOW)
-    batch_requests: int = field(default=50_000, metadata=WHERE_AND_HOW)
-    batch_mb: int = field(default=190, metadata=WHERE_AND_HOW)
-    poll_s: float = field(default=60.0, metadata=WHERE_AND_HOW)
+    base_url: str | None = field(default=None, metadata=NOT_IDENTITY)
+    api_key_env: str | None = field(default=None, metadata=NOT_IDENTITY)
+    token_limit_name: str = field(default="max_tokens", metadata=NOT_IDENTITY)
+    path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py counts what provided twins say
+    columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=NOT_IDENTITY)
+    batch_size: int = field(default=8, metadata=NOT_IDENTITY)
+    concurrency: int = field(default=8, metadata=NOT_IDENTITY)
+    requests_per_minute: int | None = field(default=None, metadata=NOT_IDENTITY)
+    tokens_per_minute: int | None = field(default=None, metadata=NOT_IDENTITY)
+    max_usd: float | None = field(default=None, metadata=NOT_IDENTITY)
+    batch_api: bool = field(default=False, metadata=NOT_IDENTITY)
+    batch_wait: bool = field(default=True, metadata=NOT_IDENTITY)
+    batch_requests: int = field(default=50_000, metadata=NOT_IDENTITY)
+    batch_mb: int = field(default=190, metadata=NOT_IDENTITY)
+    poll_s: float = field(default=60.0, metadata=NOT_IDENTITY)
     json_schema: bool = False
-    timeout_s: float = field(default=60.0, metadata=WHERE_AND_HOW)
-    retries: int = field(default=5, metadata=WHERE_AND_HOW)
-    price: PriceConfig = field(default_factory=PriceConfig, metadata=WHERE_AND_HOW)
+    timeout_s: float = field(default=60.0, metadata=NOT_IDENTITY)
+    retries: int = field(default=5, metadata=NOT_IDENTITY)
+    price: PriceConfig = field(default_factory=PriceConfig, metadata=NOT_IDENTITY)
 
 
 @dataclass(kw_only=True)  # not frozen: OmegaConf refuses to merge YAML into frozen items of a list or dict

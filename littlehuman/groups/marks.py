@@ -1,3 +1,3 @@
 """What a field of a group may say of itself."""
 
-WHERE_AND_HOW = {"operational": True}  # as a field's metadata: it never changes a result, and is no part of a run's identity
+NOT_IDENTITY = {"operational": True}  # as a field's metadata: it never changes a result, and is no part of a run's identity

@@ -55,7 +55,7 @@ class Service:
 
         manners.keep_quiet()
         self.config, self.key, self.url = config, key, url
-        self.address = manners.shown(url)
+        self.address = manners.without_password(url)
         self._down_since: float | None = None
         self._reached = False
         connect = min(manners.CONNECT_S, config.timeout_s)

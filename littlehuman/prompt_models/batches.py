@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
-from littlehuman.completions import Shelf, shelf_path
 from littlehuman.errors import GenerationError
+from littlehuman.generation.completions import Shelf, shelf_path
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.batch_collect import Collected
 from littlehuman.prompt_models.batch_files import Spool

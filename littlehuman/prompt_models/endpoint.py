@@ -83,7 +83,9 @@ class Endpoint:
             yield _handed_over(key, answer)
 
     def _error(self, reason: str, mend: str) -> GenerationError:
-        return GenerationError(self.key.scrub(f"prompt_model.name={self.config.name} at {manners.shown(self.url)}: {reason}\nTry: {mend}"))
+        return GenerationError(
+            self.key.scrub(f"prompt_model.name={self.config.name} at {manners.without_password(self.url)}: {reason}\nTry: {mend}")
+        )
 
 
 def _handed_over(key: str, answer: Completion | Trouble) -> Completion | Failure:

@@ -20,7 +20,7 @@ def address(config: PromptModelConfig) -> str:
     return config.base_url or OPENAI
 
 
-def shown(address: str) -> str:
+def without_password(address: str) -> str:
     """The address without the password that it may bring."""
     return re.sub(r"//[^/@]*@", "//***@", address)
 

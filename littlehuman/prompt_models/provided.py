@@ -22,9 +22,9 @@ from littlehuman.data.rows import Row, texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
 from littlehuman.groups import PromptModelConfig, StrategyConfig, Writes
 from littlehuman.parsing import class_named, other_label
+from littlehuman.prompting.wording import asks_for_label
 from littlehuman.records import Dataset, Example, Origin, Rejected, Synthetic, evidence_key
 from littlehuman.store import digest, packaged, visible_files
-from littlehuman.wording import asks_for_label
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from littlehuman.completions import Shelf, recording_path
 from littlehuman.errors import GenerationError
+from littlehuman.generation.completions import Shelf, recording_path
 from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion, Failure, Prompt
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.prompt_models.manners import address, shown
+from littlehuman.prompt_models.manners import address, without_password
 
 LIMITS = {  # key -> smallest and largest value
     "temperature": (0, math.inf),
@@ -59,7 +59,7 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     """Settings that its provider cannot follow."""
     url = urlsplit(address(config))
     if config.provider is Provider.openai and not (url.scheme in ("http", "https") and url.hostname):
-        yield Problem(f"{group}.base_url={shown(address(config))}", "must be an address such as http://127.0.0.1:8000/v1")
+        yield Problem(f"{group}.base_url={without_password(address(config))}", "must be an address such as http://127.0.0.1:8000/v1")
     if config.token_limit_name not in TOKEN_LIMIT_NAMES:
         yield Problem(f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}")
     if config.provider not in HERE:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from littlehuman import stats
 from littlehuman.identity import OF_TWINS
-from littlehuman.study import comparisons, sheets
+from littlehuman.study import comparisons, item_scores
 from littlehuman.study.comparisons import Curve
 from littlehuman.study.series import Series
 
@@ -99,7 +99,7 @@ def _added(line: Line, control: Line) -> Iterator[dict[str, Any]]:
         both, alone = line.curve.sheet(fraction, line.metric), control.curve.sheet(fraction, line.metric)
         if both is None or alone is None or set(both.seeds).isdisjoint(alone.seeds):
             continue
-        found = stats.compare(*sheets.paired(both, alone))
+        found = stats.compare(*item_scores.paired(both, alone))
         row = line.table[line.table["synth_frac"] == fraction].iloc[0]
         human = float(control.table.loc[control.table["synth_frac"] == fraction, "mean"].iloc[0])
         yield {

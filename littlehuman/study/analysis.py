@@ -19,7 +19,7 @@ from littlehuman.quality import SHIFT, kind
 from littlehuman.results import RESULT
 from littlehuman.store import digest, read_json
 from littlehuman.study.series import leaves
-from littlehuman.study.sides import Measure, Shares, measure, shares
+from littlehuman.study.twin_tests import Measure, Shares, measure, shares
 from littlehuman.texts import TEXTS
 
 if TYPE_CHECKING:

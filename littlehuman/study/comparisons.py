@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.study import sheets
+from littlehuman.study import item_scores
+from littlehuman.study.item_scores import Sheet
 from littlehuman.study.series import Series, split
-from littlehuman.study.sheets import Sheet
 
 DELTA = 0.02
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
@@ -39,7 +39,7 @@ class Curve:
 
     def sheet(self, fraction: float, metric: str | None = None) -> Sheet | None:
         """Item scores at one fraction, one row per seed."""
-        return sheets.of(self.cells[self.cells["synth_frac"] == fraction], metric or self.series.metric)
+        return item_scores.of(self.cells[self.cells["synth_frac"] == fraction], metric or self.series.metric)
 
 
 def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[Curve]:
@@ -116,7 +116,7 @@ def _at(curve: Curve, fraction: float, metric: str | None) -> dict[str, Any]:
 def _against(new: Sheet | None, base: Sheet | None, delta: float, itself: bool) -> dict[str, Any]:
     if new is None or base is None or itself or not set(new.seeds) & set(base.seeds):
         return {}
-    scores, ground = sheets.paired(new, base)
+    scores, ground = item_scores.paired(new, base)
     found, relative = stats.compare(scores, ground), stats.relative_change(scores, ground)
     loss = stats.at_most(scores, ground, delta)
     return {
@@ -136,7 +136,7 @@ def _against(new: Sheet | None, base: Sheet | None, delta: float, itself: bool) 
 
 
 def _mean(cells: pd.DataFrame, metric: str) -> dict[str, Any]:
-    sheet = sheets.of(cells, metric)
+    sheet = item_scores.of(cells, metric)
     if sheet is not None:
         found = stats.two_level(sheet.scores)
         return {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high, "items": found.items}

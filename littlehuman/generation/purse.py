@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import replace
 
 from littlehuman.errors import ConfigError, GenerationError, Problem
+from littlehuman.generation.money import Bill, dollars
+from littlehuman.generation.patience import Patience
+from littlehuman.generation.receipts import Receipt
 from littlehuman.groups import PriceConfig, PromptModelConfig, Provider
-from littlehuman.money import Bill, dollars
-from littlehuman.patience import Patience
-from littlehuman.receipts import Receipt
 from littlehuman.records import Completion, Failure
 
 _ROUNDING = 1e-9  # US dollars by which a sum of floats may miss

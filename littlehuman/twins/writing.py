@@ -12,14 +12,14 @@ from pathlib import Path
 
 from littlehuman import filters, mixing, quality
 from littlehuman.config import RunConfig
+from littlehuman.generation.money import Bill
+from littlehuman.generation.purse import Purse
+from littlehuman.generation.receipts import Receipt
 from littlehuman.groups import Provider, Shots
-from littlehuman.money import Bill
 from littlehuman.prompt_models.provided import Provided
-from littlehuman.purse import Purse
-from littlehuman.receipts import Receipt
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
-from littlehuman.twin_answers import Reading, useless
-from littlehuman.twin_requests import TwinRequests
+from littlehuman.twins.answers import Reading, useless
+from littlehuman.twins.requests import TwinRequests
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""When a run gives a prompt model up.
+"""Stops a run whose prompt model fails on everything.
 
 In: how each of a run's requests fared, round after round. Out: the error of a run that asks in
 vain. Single failures are a cell's normal loss, and spare points stand in for them; but a model
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from littlehuman.errors import GenerationError
 from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.prompt_models.manners import shown
+from littlehuman.prompt_models.manners import without_password
 from littlehuman.records import Completion, Failure
 
 MANY = 5  # requests that do not all fail for what each of them says
@@ -63,7 +63,7 @@ class Patience:
 
 def _error(model: PromptModelConfig, reasons: Counter[str], *, refused: bool = False) -> GenerationError:
     reason, count = reasons.most_common(1)[0]
-    where = f" at {shown(model.base_url)}" if model.base_url else ""
+    where = f" at {without_password(model.base_url)}" if model.base_url else ""
     mend = NAMED
     if model.provider is Provider.openai:
         mend = ONLINE if model.batch_api else PARAMETER if refused else LATER

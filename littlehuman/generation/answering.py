@@ -12,18 +12,18 @@ import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from littlehuman.answer_bar import AnswerBar
-from littlehuman.claims import Claims, Wait
-from littlehuman.completions import Shelf, Writer, shelf_path
-from littlehuman.gate import Answer, Gate, closed_at_once
+from littlehuman.generation.answer_bar import AnswerBar
+from littlehuman.generation.completions import Shelf, Writer, shelf_path
+from littlehuman.generation.gate import Answer, Gate, closed_at_once
+from littlehuman.generation.money import Bill, Estimate, dollars
+from littlehuman.generation.purse import Purse, check_price
+from littlehuman.generation.request_locks import Claims, Wait
+from littlehuman.generation.token_counts import counter_of, per_byte, size
 from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.money import Bill, Estimate, dollars
 from littlehuman.prompt_models import PromptModel, open_model
 from littlehuman.prompt_models.batch_ledger import refuse_bought
-from littlehuman.prompt_models.manners import address, shown
-from littlehuman.purse import Purse, check_price
+from littlehuman.prompt_models.manners import address, without_password
 from littlehuman.records import Completion, Prompt
-from littlehuman.token_counts import counter_of, per_byte, size
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class _Asking:
         check_price(self.model, self.purse.limit)
         opened = open_model(self.model)
         if self.model.provider is Provider.openai and not opened.batched:
-            refuse_bought(shelf.path / "batches", missing, shown(address(self.model)))
+            refuse_bought(shelf.path / "batches", missing, without_password(address(self.model)))
         gate = self._opened_gate(opened, missing, sample, requested)
         with (
             AnswerBar(len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress) as bar,

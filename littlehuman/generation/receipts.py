@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from littlehuman.store import read_json, slug
 
 if TYPE_CHECKING:
-    from littlehuman.money import Bill
+    from littlehuman.generation.money import Bill
 
 FOLDER = "paid"
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from littlehuman.groups import PromptText
-from littlehuman.wording import fields_of
+from littlehuman.prompting.wording import fields_of
 
 _FENCED = re.compile(r"(?:```\w*\s*)?(?=\{)")
 _DECODER = json.JSONDecoder(strict=False)  # a raw line break within a string does no harm

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from littlehuman import generation
 from littlehuman.config import RunConfig
 from littlehuman.errors import GenerationError
+from littlehuman.generation.purse import Purse
 from littlehuman.parsing import parse
-from littlehuman.purse import Purse
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
-from littlehuman.twin_requests import TwinRequests
+from littlehuman.twins.requests import TwinRequests
 
 HOPELESS = 100  # answers without one usable twin among them: no more are asked for
 

@@ -10,8 +10,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from littlehuman.money import dollars
-from littlehuman.purse import Purse
+from littlehuman.generation.money import dollars
+from littlehuman.generation.purse import Purse
 from littlehuman.records import Completion, Failure
 
 

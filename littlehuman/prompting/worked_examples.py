@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import Demonstration, PromptText, Shots, StrategyConfig, Writes
+from littlehuman.prompting.wording import asks_for_label
 from littlehuman.records import Example
-from littlehuman.wording import asks_for_label
 
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 

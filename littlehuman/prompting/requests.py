@@ -12,12 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from littlehuman.answer_schema import answer_schema
 from littlehuman.groups import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
+from littlehuman.prompting.answer_schema import answer_schema
+from littlehuman.prompting.wording import check, in_language
+from littlehuman.prompting.worked_examples import Shown, clean, fields_for, user_turn
 from littlehuman.records import Example, Prompt
-from littlehuman.shown import Shown, clean, fields_for, user_turn
 from littlehuman.store import digest
-from littlehuman.wording import check, in_language
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The way of requests to the model, past the purse.
+"""Sends requests to the model while the spending limit allows it.
 
 In: requests, some of whose keys are wanted, and an opened prompt model. Out: their answers as they
 come. A request goes only while the dearest outcome of all that is under way stays within the
@@ -11,12 +11,12 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from littlehuman.generation.money import usd
+from littlehuman.generation.purse import Purse
+from littlehuman.generation.token_counts import TokenCounter
 from littlehuman.groups import PromptModelConfig
-from littlehuman.money import usd
 from littlehuman.prompt_models import PromptModel
-from littlehuman.purse import Purse
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.token_counts import TokenCounter
 
 Answer = Completion | Failure
 

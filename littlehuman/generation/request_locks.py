@@ -1,4 +1,4 @@
-"""Who is asking for what: so that processes that need the same requests at once pay once.
+"""Locks on requests, so that two processes that need the same one at once pay once.
 
 In: the keys that a process is about to ask for. Out: those that no other living process has
 claimed. Each claim is a file of its own beside the shelf, and its owner holds the file's lock:

@@ -1,0 +1,20 @@
+"""From prompts to completions, each paid for once.
+
+The way of a request
+    answering      prompts -> answers: what the shelf has is free, the rest is asked for
+    completions    the shelf of answers: one folder per prompt model, shared by all jobs
+    request_locks  two processes that need the same request pay once
+    gate           a request goes while the spending limit allows it
+    answer_bar     what the user sees meanwhile
+
+Money and patience
+    token_counts   tokens of a request, before it is made
+    money          the estimate before, and the bill afterwards
+    purse          what a run may still spend (`max_usd`)
+    receipts       what each attempt of a run paid, also when it was killed
+    patience       when a run gives a prompt model up
+"""
+
+from littlehuman.generation.answering import complete, gather
+
+__all__ = ["complete", "gather"]

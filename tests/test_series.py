@@ -11,7 +11,7 @@ from study_factory import write_study
 from littlehuman import results
 from littlehuman.errors import DataError
 from littlehuman.store import read_json, read_jsonl, write_json, write_jsonl
-from littlehuman.study import comparisons, gaps, series
+from littlehuman.study import comparisons, gaps, item_scores, series
 
 
 @pytest.fixture

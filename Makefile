@@ -40,7 +40,7 @@ check: install  ## formatting, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: install  ## speed against Trainer, TRL and plain loops: 25 minutes on 2 cores (BENCH='--quick': a few)
+bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 cores (BENCH='--quick': a few)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
 

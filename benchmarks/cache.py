@@ -19,7 +19,7 @@ from unittest.mock import patch
 import psutil
 
 from littlehuman import generation
-from littlehuman.generation.completions import lookup, shelf_path
+from littlehuman.completions import lookup, shelf_path
 from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.records import Completion, Failure, Prompt
 

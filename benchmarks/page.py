@@ -15,7 +15,7 @@ from littlehuman.store import read_json
 
 HEAD = """# Benchmarks
 
-`make bench` measures littlehuman on this machine against what one would do without it (sized for about 25 minutes on 2 cores), and writes
+`make bench` measures littlehuman on this machine against what one would do without it (sized for about 30 minutes on 2 cores), and writes
 this page from the numbers (`benchmarks/results/`); nothing stands here that was not run. `make bench BENCH='--quick'` is a look of a
 few minutes that leaves this page alone; `BENCH='--only a,c'` runs some parts; `--help` tells the rest.
 

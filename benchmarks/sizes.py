@@ -1,4 +1,4 @@
-"""How much is run: sized for about 25 minutes on 2 cores, for a quick look, or for a test of the benchmarks.
+"""How much is run: sized for about 30 minutes on 2 cores, for a quick look, or for a test of the benchmarks.
 
 In: a name. Out: counts. On a GPU rounds hold `on_gpu` times as many rows: it would be done before the clock has ticked.
 """

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from littlehuman import tracking
+from littlehuman import spelling, tracking
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
 from littlehuman.prompt_models import settings
@@ -61,8 +62,12 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
+    yield from spelling.problems(config.launch)
+    yield from spelling.revision("model", config.model.weights, config.model.revision)
     if config.synthetic and config.synth_frac != 0:
         yield from settings.contradictions(config.prompt_model)
+    else:
+        yield from settings.key_for_name(config.prompt_model)
     yield from _filter_problems(config)
     yield from tracking.problems(config.tracker)
 
@@ -78,6 +83,8 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         yield Problem(f"launch.device={launch.device}", f"names one device for launch.processes={launch.processes}; say cuda or auto")
     if config.n_train is None and not config.dataset.sizes:
         yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
+    if not is_study(config.study):
+        yield Problem(f"study={config.study}", "must be a folder under multirun/: a name, or several with / between them, without ..")
     if not _is_budget(config.human_budget):
         yield Problem(f"human_budget={config.human_budget!r}", "must be all, or a number of points")
     if config.test_path is not None and config.test_dataset is None:
@@ -119,6 +126,8 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
         yield Problem(f"filter.model={chosen.model.name}", f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip")
     elif chosen.has_own_model:
         yield from settings.contradictions(chosen.model, "filter.model")
+    else:
+        yield from settings.key_for_name(chosen.model, "filter.model")
     if chosen.model.json_schema:
         yield Problem("filter.model.json_schema=true", "verdicts are asked for in a plain form; try filter.model.json_schema=false")
     if chosen.model.max_usd is not None:
@@ -152,6 +161,12 @@ def _wrong_input(template: str) -> str:
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         return f"may name {{evidence}} and {{text}} alone; write other braces twice ({error})"
     return ""
+
+
+def is_study(name: str) -> bool:
+    """Whether a study's folder lies under that of all results."""
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _is_budget(value: int | str) -> bool:

@@ -6,12 +6,13 @@ DictConfig.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman.checks import problems
-from littlehuman.errors import ConfigError
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import (
     NOT_IDENTITY,
     DatasetConfig,
@@ -26,6 +27,7 @@ from littlehuman.groups import (
     TrackerConfig,
     TrainingConfig,
 )
+from littlehuman.keys import unknown_keys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,11 @@ class RunConfig:
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)
 
+    def placed(self) -> RunConfig:
+        """The same cell, whose prompt models of this process compute on `launch.device` too (unless they name one)."""
+        device = self.launch.device
+        return replace(self, prompt_model=self.prompt_model.on(device), filter=replace(self.filter, model=self.filter.model.on(device)))
+
     def answer_tokens_for(self, dataset: DatasetConfig) -> int:
         """Length limit of a predicted answer to a question of `dataset`, in tokens."""
         short = dataset.code_answer_tokens if self.protocol.short_answers else None
@@ -89,9 +96,14 @@ def from_hydra(config: DictConfig) -> RunConfig:
     """The typed config; here the DictConfig ends.
 
     Raises:
-        ConfigError: when a value is impossible.
+        ConfigError: when a key is unknown, or a value impossible.
     """
-    run = OmegaConf.to_object(config)
+    if unknown := list(unknown_keys(config, RunConfig)):
+        raise ConfigError(unknown)
+    try:
+        run = OmegaConf.to_object(OmegaConf.merge(schema(), config))
+    except OmegaConfBaseException as error:
+        raise ConfigError([Problem(error.full_key or "configuration", str(error).split("\n", 1)[0])]) from error
     assert isinstance(run, RunConfig)
     return run
 

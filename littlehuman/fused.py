@@ -148,8 +148,8 @@ def _abandon(jobs: Sequence[Job], error: BaseException) -> None:
     """The sweep ends here: its open cells say so. Whoever pressed Ctrl-C waits for this, so the table is written once."""
     for job in jobs:
         job.abandon(error)
-    for study in {job.folder.parent for job in jobs}:
-        table.write(study)
+    for folder in {job.folder.parent: job.folder for job in jobs}.values():
+        table.update(folder)
 
 
 class Kept(logging.Handler):

@@ -1,6 +1,7 @@
 """What makes two runs the same run.
 
-In: a `RunConfig`. Out: the scientific part of it, its hash, and the name of the run's folder.
+In: a `RunConfig`, and the config of the dataset that is tested on where that is another one. Out: the
+scientific part of both, its hash, and the name of the run's folder.
 Where and how a run computes is left out; a path counts by its content, so a moved folder is the
 same run and an edited file is another one.
 """
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.config import RunConfig
-from littlehuman.groups import FilterStep, Provider
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.groups import DatasetConfig, FilterStep, Provider
 from littlehuman.mixing import count_of
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
@@ -23,8 +25,13 @@ OF_TWINS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
 
 
-def scientific(config: RunConfig) -> dict[str, Any]:
-    """The values that can change a result, with layers resolved and paths replaced by their content."""
+def scientific(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
+    """The values that can change a result, with layers resolved and paths replaced by their content.
+
+    Args:
+        config: the cell.
+        test_from: what `config.test_dataset` names, with its path; without it the name alone counts.
+    """
     tree: dict[str, Any] = _without_operational(config)
     if not asks_for_twins(config):  # nobody is asked: the cell is the same one for every prompt model
         tree = {key: value for key, value in tree.items() if key not in OF_TWINS}
@@ -40,9 +47,16 @@ def scientific(config: RunConfig) -> dict[str, Any]:
         tree[group] = {key: value for key, value in tree[group].items() if key not in _BY_HEAD}
     tree["training"] = _plain(asdict(config.fine_tuning))
     tree["n_train"] = config.size
-    tree["dataset"]["path"] = _content(config.dataset.path)
-    tree["test_path"] = _content(config.test_path)
+    tree["dataset"] = of_dataset(config.dataset)
+    tree["test_path"] = None if test_from else _content(config.test_path)
+    if test_from:
+        tree["test_dataset"] = of_dataset(test_from)
     return tree
+
+
+def of_dataset(config: DatasetConfig) -> dict[str, Any]:
+    """The values of a dataset that can change its points, its path replaced by its content."""
+    return {**_without_operational(config), "path": _content(config.path)}
 
 
 def asks_for_twins(config: RunConfig) -> bool:
@@ -50,14 +64,14 @@ def asks_for_twins(config: RunConfig) -> bool:
     return config.synthetic and count_of(config.synth_frac, config.size) > 0
 
 
-def run_id(config: RunConfig) -> str:
-    """Hash of the scientific part."""
-    return digest(scientific(config))[:ID_CHARS]
+def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
+    """Hash of the scientific part (arguments as there)."""
+    return digest(scientific(config, test_from))[:ID_CHARS]
 
 
-def cell_name(config: RunConfig) -> str:
+def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
     """The run's folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
-    return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config)}"
+    return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config, test_from)}"
 
 
 def _in_force(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +82,8 @@ def _in_force(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_operational(value: Any) -> Any:
-    kept = {f.name: getattr(value, f.name) for f in fields(value) if not f.metadata.get("operational")}
+    counting = [f for f in fields(value) if not f.metadata.get("operational")]
+    kept = {f.name: v for f in counting if (v := getattr(value, f.name)) is not None or not f.metadata.get("if_set")}
     return {name: _without_operational(v) if is_dataclass(v) else _plain(v) for name, v in kept.items()}
 
 
@@ -85,7 +100,10 @@ def _plain(value: Any) -> Any:
 
 
 def _content(path: str | None) -> str | None:
-    return _read(place := packaged(path), _stamp(place)) if path else None
+    try:
+        return _read(place := packaged(path), _stamp(place)) if path else None
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
 
 
 @cache  # Hydra asks for a run's name several times; the stamp makes an edited file another one

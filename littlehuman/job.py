@@ -11,22 +11,20 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from littlehuman import config as configs
-from littlehuman import journal, pipeline, results, summary
+from littlehuman import commands, grid, journal, other_dataset, pipeline, results, summary
 from littlehuman.config import RunConfig
-from littlehuman.errors import LittlehumanError
+from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.groups import DatasetConfig
-from littlehuman.identity import scientific
-from littlehuman.other_dataset import other_dataset
-from littlehuman.store import read_json
+from littlehuman.identity import run_id, scientific
 from littlehuman.study import table
 
 if TYPE_CHECKING:
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Inputs: TypeAlias = tuple[RunConfig, Path, journal.Journal, DatasetConfig | None]  # what the pipeline takes
 
 
 class State(StrEnum):
@@ -71,14 +70,14 @@ class Job:
 
     def run(self, config: DictConfig) -> float | None:
         """Compute the cell from beginning to end; its score, or None when it is not complete."""
-        if self._opened() and (result := self._attempt(lambda: pipeline.run(*self._inputs(config)))):
+        if (inputs := self._opened(config)) and (result := self._attempt(partial(pipeline.run, *inputs))):
             self._complete(result)
         return self.score
 
     def prepare(self, config: DictConfig) -> None:
         """Do all that comes before the training; the job stays open when it is ready for that."""
-        if self._opened():
-            self.prepared = self._attempt(lambda: pipeline.prepare(*self._inputs(config)))
+        if inputs := self._opened(config):
+            self.prepared = self._attempt(partial(pipeline.prepare, *inputs))
 
     def join_training(self) -> None:
         """The training that the cell shares with others begins."""
@@ -105,7 +104,10 @@ class Job:
             else:
                 log.error("failed in stage %s", self._book.stage_name, exc_info=error)
             self._book.failed(error)
-            table.write(self.folder.parent)
+            if isinstance(error, ConfigError) and self._book.stage_name == journal.START:
+                journal.refuse(self.folder, error)
+            if self.folder.exists():
+                table.update(self.folder)
         finally:
             self._release()
 
@@ -115,8 +117,11 @@ class Job:
         self._book.failed(error)
         self._release()
 
-    def _opened(self) -> bool:
-        """Take the folder's lock; False when there is nothing to do: the cell is complete, or computed elsewhere."""
+    def _opened(self, config: DictConfig) -> Inputs | None:
+        """Take the folder's lock and read the config.
+
+        None when there is nothing to do: the cell is complete or computed elsewhere, or its config is refused.
+        """
         with ExitStack() as lock:
             try:
                 lock.enter_context(FileLock(self.folder / ".lock", timeout=0))
@@ -124,23 +129,31 @@ class Job:
                 log.error("%s is being computed by another process; this one leaves it alone", self.folder)
                 journal.tell(self.folder, "is being computed by another process")
                 self.state = State.elsewhere
-                return False
-            if results.is_complete(self.folder):
+                return None
+            hydra = HydraConfig.get()
+            try:
+                grid.check(hydra)
+                typed, test_from = other_dataset.cell(config, hydra)
+                result = results.of_cell(self.folder, run_id(typed, test_from))
+            except ConfigError as error:
+                self._refuse(error)
+                return None
+            if result:
                 journal.settle(self.folder)
                 log.info("already complete: %s", self.folder)
-                self._show(read_json(self.folder / results.RESULT))
-                return False
+                self._show(result)
+                return None
             self._book = journal.Journal(self.folder)
+            self._book.note_knobs(scientific(typed, test_from))
             self._lock = lock.pop_all()
         self.state = State.open
-        return True
-
-    def _inputs(self, config: DictConfig) -> tuple[RunConfig, Path, journal.Journal, DatasetConfig | None]:
-        typed = configs.from_hydra(config)
-        self._book.note_knobs(scientific(typed))
-        conf = [Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.schema == "file"]
-        test_from = other_dataset(typed.test_dataset, typed.test_path, typed.task.name, conf) if typed.test_dataset else None
         return typed, self.folder, self._book, test_from
+
+    def _refuse(self, error: ConfigError) -> None:
+        """Tell of a config that makes no cell; what the folder holds stays as it is."""
+        self.state = State.failed
+        log.error("%s: %s", type(error).__name__, error)
+        journal.refuse(self.folder, error)
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -162,9 +175,10 @@ class Job:
         self.state = State.done
         self.score = float(result["scores"][result["headline"]]["value"])
         if not table.is_current(self.folder):
-            table.write(self.folder.parent)
+            table.update(self.folder)
         hydra = HydraConfig.get()
-        print(summary.of_run(result, self.folder, single=hydra.mode is RunMode.RUN, overrides=hydra.overrides.task))
+        own = commands.config_dir(hydra.runtime.config_sources)
+        print(summary.of_run(result, self.folder, single=hydra.mode is RunMode.RUN, overrides=grid.typed(hydra.overrides.task), own=own))
 
     def _release(self) -> None:
         self.prepared = None

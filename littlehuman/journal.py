@@ -2,7 +2,8 @@
 
 In: stages as they begin, and the end. Out: `state` (running, done, failed), stage, error, knobs,
 times. A run that was killed stays `running` and has no `result.json`: the next one computes it
-again. Cells that did not complete are also told to the command line, which may be another process.
+again. Cells that did not complete are also told to the command line, which may be another process;
+a config that is refused is told there alone, for it is no cell.
 """
 
 from __future__ import annotations
@@ -12,15 +13,18 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from littlehuman.errors import LittlehumanError
-from littlehuman.store import digest, read_json, write_json
+from littlehuman.errors import ConfigError, LittlehumanError
+from littlehuman.store import digest, in_a_study, read_json, write_json
 
 STATUS = "status.json"
+START = "start"  # the stage in which a config is read and checked
 INVOCATION = "LITTLEHUMAN_INVOCATION"  # set by the command line: a folder in which its cells say why they are not complete
+_BEFORE_ANY_WORK = {STATUS, ".lock", ".hydra", "run.log"}  # what a job leaves that did nothing
 
 
 class Journal:
@@ -31,7 +35,7 @@ class Journal:
         self.seconds: dict[str, float] = {}
         self._status: dict[str, Any] = {
             "state": "running",
-            "stage": "start",
+            "stage": START,
             "started": _now(),
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -68,23 +72,46 @@ class Journal:
         line = error.one_line if isinstance(error, LittlehumanError) else _one_line(error)
         self._status |= {"state": "failed", "reason": line, "error": text, "error_type": type(error).__name__}
         self._write()
-        tell(self.folder, f"in stage {self.stage_name}: {line}")
+        tell(self.folder, f"in stage {self.stage_name}: {line}", asks_for_change=isinstance(error, ConfigError))
 
     def _write(self) -> None:
         write_json(self.folder / STATUS, {**self._status, "updated": _now()})
 
 
-def tell(folder: Path, reason: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A cell that is not complete, or a config that is refused: then there is no cell.
+
+    `asks_for_change`: the same command again would come to the same end.
+    """
+
+    folder: str
+    reason: str
+    asks_for_change: bool = False
+    is_cell: bool = True
+
+
+def tell(folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True) -> None:
     """Tell the command line that a cell is not complete; without a command line nobody is told."""
     if ledger := os.environ.get(INVOCATION):
-        write_json(Path(ledger) / f"{digest(str(folder))}.json", {"folder": str(folder), "reason": reason})
+        write_json(Path(ledger) / f"{digest(str(folder))}.json", asdict(Missing(str(folder), reason, asks_for_change, is_cell)))
 
 
-def told(ledger: Path) -> list[tuple[str, str]]:
-    """Folder and reason of each cell that is not complete, by folder; the ledger is removed."""
+def told(ledger: Path) -> list[Missing]:
+    """What is not complete, by folder; the ledger is removed."""
     entries = [read_json(path) for path in ledger.glob("*.json")]
     shutil.rmtree(ledger, ignore_errors=True)
-    return sorted((str(entry["folder"]), str(entry["reason"])) for entry in entries if entry)
+    return sorted((Missing(**entry) for entry in entries if entry), key=lambda missing: missing.folder)
+
+
+def refuse(folder: Path, error: ConfigError) -> None:
+    """Tell of a config that is refused; its folder goes where it holds no work, so that a typo does not stay in the study."""
+    tell(folder, error.one_line, asks_for_change=True, is_cell=False)
+    if {path.name for path in folder.iterdir()} <= _BEFORE_ANY_WORK:
+        shutil.rmtree(folder, ignore_errors=True)
+        if in_a_study(folder):
+            with suppress(OSError):
+                folder.parent.rmdir()  # where it was the study's only one
 
 
 def _one_line(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from littlehuman.journal import Journal
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.seeding import ordering
 from littlehuman.store import digest
+from littlehuman.training import beforehand
 from littlehuman.twins import Twins
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
 def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> Prepared:
     """From the human data to the mixture: all that a cell needs before it is trained (arguments as in `run`)."""
     metrics.check(config.task.metrics, expected_classes(config), config.metrics)
+    beforehand.check(config.model, config.launch)
     with journal.stage("data"):
         dataset = loaded(config, test_from)
         test = tested(dataset, config.n_test)
     with journal.stage("plan"):
         plan = mixing.plan(dataset.train, mixture_spec(config), dataset.name)
     with journal.stage("generation"):
-        synthetic = twins.write(plan, dataset, config, folder)
+        synthetic = twins.write(plan, dataset, config.placed(), folder)
     with journal.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
         human, anew = {e.id: e for e in dataset.train}, config.strategy.writes is Writes.pair
@@ -77,17 +79,19 @@ def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: Datase
         results.write_mixture(folder, mixture, synthetic.rejected)
         results.write_texts(folder, texts.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
         report_mixture(mixture, synthetic, audit)
-    account = _account(config, dataset, mixture, synthetic, audit)
+    account = _account(config, test_from, dataset, mixture, synthetic, audit)
     return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
 
 
-def _account(config: RunConfig, dataset: Dataset, mixture: Mixture, synthetic: Twins, audit: quality.Audit) -> dict[str, Any]:
+def _account(
+    config: RunConfig, test_from: DatasetConfig | None, dataset: Dataset, mixture: Mixture, synthetic: Twins, audit: quality.Audit
+) -> dict[str, Any]:
     """What is known of a cell before it is trained."""
     human = {example.id: example for example in dataset.train}
     return {
-        "id": run_id(config),
+        "id": run_id(config, test_from),
         "headline": config.task.headline,
-        "knobs": scientific(config),
+        "knobs": scientific(config, test_from),
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
@@ -124,8 +128,8 @@ def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, 
 
 def loaded(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
     """The human data; cells that follow each other on equal data, as in a sweep, share it: it is read once and held once."""
-    content = scientific(config)  # a path counts by what lies there: an edited file is read again
-    key = digest([content["dataset"], content["task"], test_from and asdict(test_from), content["test_path"]])
+    content = scientific(config, test_from)  # a path counts by what lies there: an edited file is read again
+    key = digest([content["dataset"], content["task"], content["test_dataset"]])
     if key not in _latest:
         _latest.clear()
         _latest[key] = data.load(config.dataset, config.task, test_from)

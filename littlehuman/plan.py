@@ -20,6 +20,7 @@ from littlehuman.budget import advice
 from littlehuman.budget.planning import Plan, of
 from littlehuman.budget.question import Question
 from littlehuman.study.scored import read_scores
+from littlehuman.worth import prices
 
 __all__ = ["Plan", "Question", "main", "of"]
 
@@ -29,8 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score")
     parser.add_argument("--budget", type=float, help="the sum to spend")
     parser.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
-    parser.add_argument("--human-price", type=float, required=True, help="of one human label")
-    parser.add_argument("--synthetic-price", type=float, required=True, help="of one synthetic point, in the same currency")
+    prices.add_options(parser, required=True)
     parser.add_argument(
         "--reach", type=float, default=2.0, help="propose at most this many times the largest tried numbers (2; from 1 to 1000)"
     )
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.budget is None and args.target is None:
         parser.error("give --budget, --target or both")
+    prices.check_options(parser, args)
     return console.say(lambda: [_answer(args)])
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from littlehuman import console
 from littlehuman.errors import DataError
+from littlehuman.worth import prices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    arguments = _arguments(argv)
-    prices = None if arguments.human_price is None else (arguments.human_price, arguments.synthetic_price)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    both = prices.check_options(parser, arguments)
 
     def lines() -> list[str]:
-        said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=prices)
+        said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=both)
         return [*said, "", *map(str, files)]
 
     return console.say(lines)
@@ -55,6 +57,7 @@ def write(
         The findings, and the files that were written.
 
     Raises:
+        ConfigError: for a price that cannot be.
         DataError: for a folder that is no study or has no complete cell, and for an unknown metric.
     """
     from littlehuman.reporting import findings, gathering, page, tables
@@ -108,35 +111,22 @@ def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path
     return style.save(figure, folder, name, dpi)
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m littlehuman.report", description="Write the report of a study into its folder.")
     parser.add_argument("study", help="a folder multirun/STUDY")
     parser.add_argument("--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)")
     parser.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
-    parser.add_argument("--human-price", type=_price, metavar="P", help="what one human label costs")
-    parser.add_argument("--synthetic-price", type=_price, metavar="Q", help="what one synthetic point costs, in the same currency")
-    arguments = parser.parse_args(argv)
-    if (arguments.human_price is None) != (arguments.synthetic_price is None):
-        parser.error("--human-price and --synthetic-price belong together")
-    return arguments
+    prices.add_options(parser)
+    return parser
 
 
 def _share(text: str) -> float:
-    if not 0 < (value := _number(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
-    return value
-
-
-def _number(text: str) -> float:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-
-
-def _price(text: str) -> float:
-    if not 0 < (value := _number(text)) < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no price above 0")
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
     return value
 
 

@@ -1,8 +1,8 @@
 """What a run leaves behind, and how it is read again.
 
 In: the records of a finished run; the folders of a study. Out: `mixture.json`,
-`predictions.jsonl`, `result.json` (written last: its presence means complete); a row per cell,
-and `load(study)`, the tidy frame that statistics, reports and notebooks start from.
+`predictions.jsonl`, `result.json` (written last: its presence means complete); a row per cell, and
+under the name `load(study)` the tidy frame of `study.frame`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.errors import DataError
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.generation import receipts
 from littlehuman.journal import STATUS
 from littlehuman.records import Mixture, Prediction, Rejected, Score
@@ -33,9 +33,17 @@ GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "pro
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether the run of this folder needs no repetition."""
-    return bool(read_json(folder / RESULT))
+def of_cell(folder: Path, own: str) -> dict[str, Any]:
+    """The result of this folder, empty when the run is not complete; `own` is the run's id.
+
+    Raises:
+        ConfigError: when it is the result of another run: a folder of the user's own choice holds one.
+    """
+    result = read_json(folder / RESULT)
+    if result and result.get("id") != own:
+        what = f"holds the result of cell {result.get('id', 'unknown')}, and this is cell {own}"
+        raise ConfigError([Problem(str(folder), what)], "another folder; without hydra.run.dir and hydra.sweep.* each cell has its own")
+    return result
 
 
 def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) -> None:
@@ -94,8 +102,8 @@ def versions() -> dict[str, str]:
 
 def knobs(scientific: Mapping[str, Any]) -> dict[str, Any]:
     """The knobs that a table shows, flat: names of the groups and the numbers, under the command line's own keys."""
-    names = {key: value["name"] if isinstance(value := scientific[key], Mapping) else value for key in GROUPS if key in scientific}
-    return names | {key: scientific[key] for key in NUMBERS if key in scientific}
+    shown = {key: scientific[key] for key in (*GROUPS, *NUMBERS) if key in scientific}
+    return {key: value["name"] if isinstance(value, Mapping) else value for key, value in shown.items()}
 
 
 def rows(study: Path) -> list[dict[str, Any]]:
@@ -104,28 +112,13 @@ def rows(study: Path) -> list[dict[str, Any]]:
 
 
 def load(study: Path | str) -> pd.DataFrame:
-    """The tidy frame of a study: one row per cell, complete or not.
+    """The tidy frame of a study: `study.frame.load`, which says what its columns are.
 
-    Columns: those of `table.csv` (`cell`, `state`, the knobs, `n_human`, `n_synthetic`, `metric` and
-    `score` for the headline, every metric in 0..1 with its interval, `usd` that were paid and `usd_saved`
-    by the cache, `requests` and how many of them came `from_cache`, `seconds`, `error`) and
-    `series`, the readable name of all that is equal between cells but seed, size and fraction.
-    Counts and scores of cells that are not complete are missing (NaN).
-
-    Raises:
-        DataError: when there is no such folder, or it holds no cells.
+    Its name is here for notebooks and users; it is imported late because `study` stands on this file.
     """
-    import pandas as pd
+    from littlehuman.study import frame
 
-    from littlehuman.study import series
-
-    folder = Path(study)
-    table = rows(folder)
-    if not table:
-        raise DataError(f"{folder}: {'holds no cells' if folder.is_dir() else 'is no folder'}\nTry: a folder multirun/STUDY")
-    frame = pd.DataFrame(table).replace("", None)
-    frame.insert(0, "folder", [str(folder / cell) for cell in frame["cell"]])
-    return series.named(frame)
+    return frame.load(study)
 
 
 def _row(folder: Path) -> dict[str, Any]:

@@ -9,18 +9,22 @@ from __future__ import annotations
 import os
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from littlehuman import __version__, console, journal, other_dataset, results
 from littlehuman import config as configs
-from littlehuman import console, journal
-from littlehuman.errors import LittlehumanError
+from littlehuman.checks import is_study
+from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.identity import cell_name
-from littlehuman.store import digest, multirun_root, slug
+from littlehuman.prompt_models.settings import refuse_keys
+from littlehuman.store import digest, multirun_root, read_json, slug
 
 
 def conf_folder() -> Path:
@@ -31,11 +35,24 @@ def conf_folder() -> Path:
 
 def _cell(*, _root_: DictConfig) -> str:
     """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
-    content = {key: _root_[key] for key in _root_ if key != "hydra"}
     try:
-        return cell_name(configs.from_hydra(OmegaConf.merge(configs.schema(), content)))  # type: ignore[arg-type]
-    except LittlehumanError:
-        return f"{slug(_root_.dataset.name)}-refused-{digest(OmegaConf.to_container(OmegaConf.create(content)))[:8]}"
+        content = OmegaConf.create({key: _root_[key] for key in _root_ if key != "hydra"})
+        return cell_name(*other_dataset.cell(content, _root_.hydra))
+    except (LittlehumanError, OmegaConfBaseException):  # the job meets it again, and tells it
+        typed = {key: value for key, value in OmegaConf.to_container(_root_, resolve=False).items() if key != "hydra"}  # type: ignore[union-attr]
+        return f"{slug(str(typed['dataset'].get('name')))}-refused-{digest(str(typed))[:8]}"
+
+
+def _study(*, _root_: DictConfig) -> str:
+    """The study's folder; a name that leaves the root is refused later, and until then Hydra writes nothing out there."""
+    return _root_.study if is_study(_root_.study) else f"refused-{slug(_root_.study)}"
+
+
+def _notes(*, _root_: DictConfig) -> str | None:
+    """Where Hydra keeps what was typed; nowhere in a folder that holds another cell, for it writes before the job can refuse that."""
+    there = OmegaConf.select(_root_, "hydra.runtime.output_dir", throw_on_missing=False)
+    held = read_json(Path(there) / results.RESULT).get("id", "") if there else ""
+    return ".hydra" if _cell(_root_=_root_).endswith(str(held)) else None
 
 
 def _steps(count: int, *, _root_: DictConfig) -> int:
@@ -46,6 +63,8 @@ def _steps(count: int, *, _root_: DictConfig) -> int:
 def _register() -> None:
     ConfigStore.instance().store(name="run_schema", node=configs.schema())
     OmegaConf.register_new_resolver("littlehuman_cell", _cell, replace=True)
+    OmegaConf.register_new_resolver("littlehuman_study", _study, replace=True)
+    OmegaConf.register_new_resolver("littlehuman_notes", _notes, replace=True)
     OmegaConf.register_new_resolver("littlehuman_steps", _steps, replace=True)
     OmegaConf.register_new_resolver("littlehuman_root", lambda: str(multirun_root()), replace=True)
 
@@ -60,8 +79,17 @@ def main(config: DictConfig) -> float | None:
 
 def cli() -> None:
     """Entry point: run, then name every cell that is not complete and exit non-zero for it."""
-    ledger = multirun_root().absolute() / f".invocation-{uuid.uuid4().hex}"
-    os.environ[journal.INVOCATION] = str(ledger)
+    if "--version" in sys.argv[1:]:
+        print(f"littlehuman {__version__}")
+        return
+    try:
+        refuse_keys(sys.argv[1:])  # before Hydra writes them down
+    except ConfigError as error:
+        print(f"ConfigError: {error}", file=sys.stderr)
+        sys.exit(1)
+    root = multirun_root().absolute()
+    ledger = root / f".invocation-{uuid.uuid4().hex}"
+    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), journal.INVOCATION: str(ledger)}  # the same place in whatever folder a job works
     code = 0
     try:
         main()
@@ -72,12 +100,21 @@ def cli() -> None:
         console.nobody_listens()
     finally:
         missing = journal.told(ledger)
-        for folder, reason in missing:
-            print(f"NOT COMPLETE  {folder}  {reason}", file=sys.stderr)
-    if missing:
-        print(f"{len(missing)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)
+        _name(missing)
     if missing or code:
         sys.exit(code or 1)
+
+
+def _name(missing: Sequence[journal.Missing]) -> None:
+    """Name what is not complete, and say what helps."""
+    for cell in missing:
+        print(f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}", file=sys.stderr)
+    repeated = [cell for cell in missing if not cell.asks_for_change]
+    if repeated:
+        print(f"{len(repeated)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)
+    if len(missing) > len(repeated):
+        count = len(missing) - len(repeated)
+        print(f"{count} cell(s) cannot be computed as asked; change the values that are named above.", file=sys.stderr)
 
 
 _register()

@@ -27,6 +27,12 @@ def multirun_root() -> Path:
     return Path(os.environ.get("LITTLEHUMAN_MULTIRUN") or "multirun").expanduser()
 
 
+def in_a_study(folder: Path) -> bool:
+    """Whether a folder lies in a study below `multirun_root()`: beside other folders nothing of ours is written or removed."""
+    root = Path(os.path.abspath(multirun_root()))
+    return root in Path(os.path.abspath(folder)).parents[1:]
+
+
 def digest(value: Any) -> str:
     """Hash of a JSON value (keys sorted): equal values, equal digests, on any machine."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -6,14 +6,12 @@ it cost, and what to type next.
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from littlehuman.prompt_models.manners import without_password
+from littlehuman import commands
+from littlehuman.numbers import percent, score
 
 _MEANING = {
     "accuracy": "share of right labels",
@@ -31,7 +29,7 @@ _MEANING = {
 }
 
 
-def of_run(result: Mapping[str, Any], folder: Path, *, single: bool, overrides: Sequence[str] = ()) -> str:
+def of_run(result: Mapping[str, Any], folder: Path, *, single: bool, overrides: Sequence[str] = (), own: str | None = None) -> str:
     """The summary of one cell: a table after a single run, one line within a sweep.
 
     Args:
@@ -39,12 +37,13 @@ def of_run(result: Mapping[str, Any], folder: Path, *, single: bool, overrides: 
         folder: the run folder.
         single: whether this is the only cell of its command.
         overrides: what the user typed; the command that is suggested next repeats it.
+        own: the folder of the user's own groups (`--config-dir`), which it needs again.
     """
     scores, headline = result["scores"], result["headline"]
     if not single:
-        score = scores[headline]
-        return f"{folder.name}: {headline} {score['value']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
-    return "\n".join(["", *_what(result), "", *_table(scores, headline), "", *_next(folder, overrides)])
+        s = scores[headline]
+        return f"{folder.name}: {headline} {score(s['value'], s['low'], s['high'])}"
+    return "\n".join(["", *_what(result), "", *_table(scores, headline), "", *_next(folder, overrides, own)])
 
 
 def _what(result: Mapping[str, Any]) -> list[str]:
@@ -62,23 +61,17 @@ def _table(scores: Mapping[str, Mapping[str, Any]], headline: str) -> list[str]:
     for name in sorted(scores, key=lambda n: n != headline):
         s = scores[name]
         lines.append(
-            f"  {name:<18} {100 * s['value']:>5.1f}%  {100 * s['low']:>5.1f} to {100 * s['high']:>5.1f}  {_MEANING.get(name, '')}".rstrip()
+            f"  {name:<18} {percent(s['value']):>5}%  {percent(s['low']):>5} to {percent(s['high']):>5}  {_MEANING.get(name, '')}".rstrip()
         )
     return lines
 
 
-def _next(folder: Path, overrides: Sequence[str]) -> list[str]:
+def _next(folder: Path, overrides: Sequence[str], own: str | None) -> list[str]:
     # A budget below n is refused where all points are human, and an untrained model has no fractions to compare.
     kept = [o for o in overrides if o.split("=")[0] not in ("synth_frac", "human_budget") and o != "n_train=0"]
     return [
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
-        f"         {_python()} -m littlehuman.run -m synth_frac=0,0.9,1 {without_password(shlex.join(kept))}".rstrip(),
-        f"         your own data, other models: {_python()} -m littlehuman.run --help",
+        f"         {commands.run(['synth_frac=0,0.9,1', *kept], own)}",
+        f"         your own data, other models: {commands.python()} -m littlehuman.run --help",
     ]
-
-
-def _python() -> str:
-    """The interpreter as the reader would type it from here."""
-    inside = os.path.relpath(sys.executable)
-    return "python" if inside.startswith("..") else inside

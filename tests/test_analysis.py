@@ -120,6 +120,11 @@ def test_sides_that_go_together_are_not_called_different_more_often_than_1_in_20
     assert seen > 75
 
 
+def test_one_pair_that_differs_is_no_evidence_of_a_difference() -> None:
+    assert shares(["A"] * 50, ["A"] * 49 + ["B"]).p == 1.0
+    assert shares(["A", "B"], ["A", "C"]).p == 1.0
+
+
 def test_equal_shares_have_p_1_and_a_single_word_has_none() -> None:
     assert shares(["a", "b"], ["a", "b"]).p == 1.0
     assert shares(["a", "a"], ["a", "a"]).p is None

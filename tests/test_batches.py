@@ -20,9 +20,10 @@ from fake_batches import Broken, FakeBatches, Fate, answer, echo, refusal
 from fake_endpoint import FakeEndpoint, says
 
 import littlehuman
+from littlehuman.completions import Writer, lookup, shelf_path
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import gather
-from littlehuman.generation.completions import Writer, lookup, shelf_path
+from littlehuman.generation.request_locks import Claims
 from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models import batch_service, batch_steps, batches, open_model
 from littlehuman.prompt_models.batch_ledger import Ledger, Phase, Submission
@@ -521,6 +522,51 @@ def test_what_a_batch_holds_is_not_asked_online_and_paid_twice() -> None:
         assert run(config, 0, 1, 2) == said(0, 1, 2)  # nothing of it was lost
         assert gather(requests(1, 2), online, 50, progress=False)[0] == said(1, 2)
     assert set(fake.asked.values()) == {1}
+
+
+def test_who_waits_for_a_process_that_leaves_a_batch_behind_does_not_pay_for_it_online() -> None:
+    with FakeBatches(echo, Fate(polls=3)) as fake:
+        config = at(fake)
+        stop_when_running(config, 0, 1)
+        held, left = threading.Event(), threading.Event()
+
+        def other() -> None:
+            with Claims(shelf_path(config)).take({"k0", "k1"}):
+                held.set()
+                left.wait(30)
+
+        process = threading.Thread(target=other)
+        process.start()
+        held.wait(30)
+        threading.Timer(0.3, left.set).start()
+        with pytest.raises(GenerationError, match="2 of these requests were handed in to the batch API"):
+            gather(requests(0, 1), replace(config, batch_api=False), 50, progress=False)
+        process.join()
+        assert run(config, 0, 1) == said(0, 1)
+    assert set(fake.asked.values()) == {1}
+
+
+def test_a_batch_that_was_refused_is_handed_in_anew_by_the_same_command_and_may_be_asked_online() -> None:
+    unpaid = [{"code": "billing_hard_limit_reached", "message": "Billing limit reached", "line": None}]
+    with FakeBatches(echo, Fate("failed", errors=unpaid), Fate("failed", errors=unpaid), Fate()) as fake:
+        config = at(fake)
+        for _ in range(2):
+            with pytest.raises(GenerationError, match="all 64 requests failed, 64 of them so: the batch was refused: Billing limit"):
+                gather(requests(*range(100)), config, 50, progress=False)
+        assert fake.sizes == [100, 100] and left_behind(config) == []
+        with FakeEndpoint(lambda q, attempt: says(f"You asked {q}")) as online:
+            gather(requests(0), replace(config, batch_api=False, base_url=online.url), 50, progress=False)
+        assert len(gather(requests(*range(100)), config, 50, progress=False)[0]) == 100  # the bill was paid
+    assert fake.sizes == [100, 100, 99]
+
+
+def test_many_bad_lines_among_more_good_ones_are_failures_of_their_own() -> None:
+    def script(question: str, attempt: int) -> dict[str, Any] | None:
+        return refusal(500, "broken") if int(question[1:]) % 11 == 0 else echo(question, attempt)
+
+    with FakeBatches(script) as fake:
+        answers, bill = gather(requests(*range(880)), at(fake, retries=0), 50, progress=False)
+    assert bill.failed == 80 and len(answers) == 880
 
 
 def test_other_requests_are_asked_online_while_a_batch_runs(caplog: pytest.LogCaptureFixture) -> None:

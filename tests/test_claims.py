@@ -13,8 +13,8 @@ import pytest
 from asking_processes import Askers, until
 from fake_endpoint import HANG, FakeEndpoint, Reply, fails, says
 
+from littlehuman.completions import lookup
 from littlehuman.errors import GenerationError
-from littlehuman.generation.completions import lookup
 from littlehuman.generation.request_locks import Claims
 
 

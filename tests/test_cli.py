@@ -20,6 +20,7 @@ import pytest
 from conftest import CONF, ROOT, TINY, Cli, Ended, claims, compose, python, write_csv
 from filelock import FileLock
 
+import littlehuman
 from littlehuman import journal, run
 from littlehuman.config import RunConfig
 from littlehuman.identity import cell_name
@@ -69,6 +70,11 @@ def test_help_is_fast(arguments: list[str], tmp_path: Path) -> None:
     assert ended.code == 0, ended.text
     assert ended.out.splitlines()[-1] == "LOADED"
     assert seconds < 10  # what was loaded is the real check: this machine may be busy
+
+
+def test_the_version_is_that_of_littlehuman(cli: Cli) -> None:
+    ended = cli("--version")
+    assert (ended.code, ended.out) == (0, f"littlehuman {littlehuman.__version__}\n")
 
 
 def test_help_names_every_group_and_every_option(cli: Cli) -> None:
@@ -143,7 +149,7 @@ def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> 
     for seed in (0, 1):
         failed = _folder(root, *HUMAN, "dataset=fieldnotes_fv", f"seed={seed}", "n_train=9000")
         assert sum(line.startswith(f"NOT COMPLETE  {failed}  in stage plan: n_train=9000 fieldnotes_fv has 3") for line in last) == 1
-    assert last[2] == "2 cell(s) not complete; the same command repeats only what is missing."
+    assert last[2] == "2 cell(s) cannot be computed as asked; change the values that are named above."
     assert "Traceback" not in ended.text
 
 
@@ -173,9 +179,42 @@ def test_the_same_sweep_again_computes_only_what_is_missing(swept: tuple[Path, E
 
 def test_a_sweep_names_cells_whose_config_is_refused(cli: Cli, multirun: Path) -> None:
     ended = cli("-m", *HUMAN, "synth_frac=0,1.5", "n_train=9000")
-    assert ended.code == 1 and ended.err.count("NOT COMPLETE") == 2
-    assert "in stage start: synth_frac=1.5 must be between 0 and 1" in ended.err
-    assert len(_table(multirun / "default")) == 2
+    assert ended.code == 1 and ended.err.count("NOT COMPLETE") == 1
+    assert "REFUSED  synth_frac=1.5 must be between 0 and 1" in ended.err and "the same command" not in ended.err
+    assert len(_table(multirun / "default")) == 1
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
+@pytest.mark.parametrize("typo", ["synth_frac=1.5", "task.metrics=[acuracy]", "+training.foo=1", "+synthfrac=1"])
+def test_a_typo_does_not_stay_in_the_study(typo: str, launcher: list[str], cli: Cli, multirun: Path) -> None:
+    refused = cli("-m", *launcher, *QUICK, typo)
+    assert refused.code == 1 and "REFUSED" in refused.err and "Traceback" not in refused.text
+    assert {path.name for path in (multirun / "default").iterdir()} == {"multirun.yaml"}
+    assert cli(*QUICK).code == 0 and cli("-m", *QUICK, typo).code == 1
+    assert [row["state"] for row in _table(multirun / "default").values()] == ["done"]
+    assert len([path for path in (multirun / "default").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_failure_that_may_pass_and_a_refusal_are_told_apart(cli: Cli, multirun: Path) -> None:
+    folder = _folder(multirun, *QUICK)
+    (folder / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
+    ended = cli("-m", *QUICK, "seed=0,-1", "+training.foo=1")
+    assert ended.err.splitlines()[-1].startswith("2 cell(s) cannot be computed as asked")
+    ended = cli("-m", *QUICK, "n_train=4,-1")
+    assert ended.err.splitlines()[-2:] == [
+        "1 cell(s) not complete; the same command repeats only what is missing.",
+        "1 cell(s) cannot be computed as asked; change the values that are named above.",
+    ]
+
+
+def test_an_experiment_without_its_grid_is_refused_with_the_command_that_was_meant(cli: Cli, multirun: Path) -> None:
+    whole = cli("experiment=zoom", *QUICK, "seed=1")  # synth_frac stands in QUICK: nothing is left to the grid
+    assert whole.code == 0 and len(_table(multirun / "zoom")) == 1
+    shutil.rmtree(multirun / "zoom")
+    ended = cli("experiment=zoom", *TINY, "dataset=fieldnotes_fv", "n_train=4", "seed=1")
+    assert ended.code == 1 and "experiment=zoom  is a grid over synth_frac, " in ended.out, ended.text
+    meant = f"Try: python -m littlehuman.run -m experiment=zoom {' '.join(TINY)} dataset=fieldnotes_fv n_train=4 seed=1"
+    assert meant in ended.out and not (multirun / "zoom").exists()
 
 
 def test_runs_never_collide(tmp_path: Path) -> None:
@@ -277,6 +316,60 @@ def test_a_failure_is_told_wherever_its_folder_lies(place: str, cli: Cli, multir
     assert not list(multirun.glob(".invocation-*"))
 
 
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
+def test_a_folder_that_holds_another_cell_is_left_alone(launcher: list[str], cli: Cli, multirun: Path, tmp_path: Path) -> None:
+    by_number = ("-m", *launcher, *QUICK, "hydra.sweep.subdir=${hydra.job.num}")
+    first, again, grown = cli(*by_number, "seed=0,1"), cli(*by_number, "seed=0,1"), cli(*by_number, "seed=0,2,1")
+    assert (first.code, again.code, grown.code) == (0, 0, 1), grown.text
+    assert again.out.count("already complete") == 2 and grown.out.count("already complete") == 1
+    assert len(re.findall(r"REFUSED  \S+/default/1 holds the result of cell \w{8}, and this is cell \w{8}", grown.err)) == 1
+    assert [row["seed"] for row in _table(multirun / "default").values()] == ["0", "1", "1"]
+    assert "Try: another folder" in grown.out and "Traceback" not in grown.text
+
+
+def test_a_folder_of_the_users_choice_answers_for_its_own_cell_alone(cli: Cli, multirun: Path, tmp_path: Path) -> None:
+    there = tmp_path / "mine" / "out"
+    theirs = write_csv(tmp_path / "mine" / "table.csv", ("a", "b"), [["1", "2"]]).read_text()
+    place = f"hydra.run.dir={there}"
+    assert cli(*QUICK, place).code == 0
+    kept = {file: file.read_text() for file in there.rglob("*") if file.is_file() and file.suffix != ".log"}
+    assert there / ".hydra" / "config.yaml" in kept
+    for other in ("seed=1", "synth_frac=1.5", "+training.foo=1", "n_train=-3"):
+        ended = cli(*QUICK, place, other)
+        assert ended.code == 1 and "REFUSED" in ended.err and "accuracy" not in ended.out, ended.text
+    assert kept == {file: file.read_text() for file in there.rglob("*") if file.is_file() and file.suffix != ".log"}
+    assert "already complete" in cli(*QUICK, place).out
+    assert (tmp_path / "mine" / "table.csv").read_text() == theirs
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"out", "table.csv"} and not list(multirun.iterdir())
+
+
+@pytest.mark.parametrize("mode", [[], ["-m"]], ids=["single", "sweep"])
+def test_a_study_outside_of_the_results_is_refused_and_leaves_nothing_there(mode: list[str], cli: Cli, multirun: Path) -> None:
+    for study in ("../esc", str(multirun.parent / "esc")):
+        ended = cli(*mode, *QUICK, f"study={study}")
+        assert ended.code == 1 and f"REFUSED  study={study} must be a folder under multirun/" in ended.err, ended.text
+    assert {path.name for path in multirun.parent.iterdir()} <= {"multirun"} and not list(multirun.rglob("status.json"))
+
+
+@pytest.mark.parametrize("mode", [[], ["-m"]], ids=["single", "sweep"])
+def test_a_value_may_be_taken_from_another_key(mode: list[str], cli: Cli, multirun: Path) -> None:
+    ended = cli(*mode, *QUICK, "extra_human=${seed}", "seed=1")
+    assert ended.code == 0 and read_json(next(multirun.rglob("result.json")))["knobs"]["extra_human"] == 1, ended.text
+
+
+def test_a_value_that_is_taken_from_nowhere_is_one_clear_message(cli: Cli, multirun: Path) -> None:
+    ended = cli(*QUICK, "n_test=${nothing}")
+    assert ended.code == 1 and "REFUSED  n_test Interpolation key 'nothing' not found" in ended.err and "Traceback" not in ended.text
+    assert not list(multirun.iterdir())
+
+
+def test_a_table_is_written_also_where_a_job_works_in_its_own_folder(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(multirun.parent)
+    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", "here")
+    assert cli(*QUICK, "hydra.job.chdir=true").code == 0
+    assert [row["state"] for row in _table(multirun.parent / "here" / "default").values()] == ["done"]
+
+
 def test_a_dataset_of_the_users_own_is_one_file_anywhere(cli: Cli, multirun: Path, tmp_path: Path) -> None:
     table = write_csv(tmp_path / "ferries.csv", ("evidence", "claim", "target"), claims(40))
     mine = tmp_path / "conf" / "dataset"
@@ -284,9 +377,35 @@ def test_a_dataset_of_the_users_own_is_one_file_anywhere(cli: Cli, multirun: Pat
     write_text(mine / "boats.yaml", "defaults: [ferries, _self_]\nname: boats\n")
     own = cli("--config-dir", str(tmp_path / "conf"), *HUMAN, "dataset=ferries", "n_train=4")
     assert own.code == 0 and "fine-tuned on ferries" in own.out, own.text
+    assert f"littlehuman.run -m --config-dir {tmp_path / 'conf'} synth_frac=0,0.9,1" in own.out  # what is to be typed next finds it too
     other = cli("--config-dir", str(tmp_path / "conf"), *QUICK, "test_dataset=boats", "n_test=null")
     assert other.code == 0 and "fine-tuned on fieldnotes_fv" in other.out, other.text
     assert any("test points of boats" in str(read_json(path)["notes"]) for path in multirun.rglob("result.json"))
+
+
+def test_a_test_dataset_of_the_users_own_that_was_edited_is_another_cell(cli: Cli, multirun: Path, tmp_path: Path) -> None:
+    table, conf = tmp_path / "ferries.csv", tmp_path / "conf" / "dataset" / "ferry.yaml"
+    own = f"defaults: [table, _self_]\nname: ferry\npath: {table}\ncolumns: {{text: claim}}\n"
+    command = ["--config-dir", str(tmp_path / "conf"), *QUICK, "test_dataset=ferry", "n_test=null"]
+    tested = []
+    for count, words in ((40, own), (60, own), (60, own + "max_tokens: 100\n")):
+        write_csv(table, ("evidence", "claim", "target"), claims(count))
+        write_text(conf, words)
+        ended = cli(*command)
+        assert ended.code == 0 and "already complete" not in ended.out, ended.text
+        tested.append(re.findall(r"tested on (\d+) human points", ended.out)[0])
+        assert "already complete" in cli(*command).out
+    assert tested == ["8", "12", "12"] and len(_table(multirun / "default")) == 3
+    assert {row["test_dataset"] for row in _table(multirun / "default").values()} == {"ferry"}
+
+
+def test_a_test_dataset_whose_yaml_is_wrong_is_one_clear_message(cli: Cli, multirun: Path, tmp_path: Path) -> None:
+    write_text(tmp_path / "conf" / "dataset" / "ferry.yaml", "defaults: [table, _self_]\nname: ferry\nlables: {}\n")
+    write_text(tmp_path / "conf" / "dataset" / "barge.yaml", "defaults: [tabel, _self_]\nname: barge\n")
+    for name, said in (("ferry", "lables"), ("barge", "did you mean 'table'?")):
+        ended = cli("--config-dir", str(tmp_path / "conf"), *QUICK, f"test_dataset={name}")
+        assert ended.code == 1 and "test_dataset=" in ended.out and said in ended.out and "Traceback" not in ended.text, ended.text
+    assert _no_result(multirun)
 
 
 def test_another_dataset_may_be_the_test_from_a_local_copy(cli: Cli, multirun: Path, tmp_path: Path) -> None:
@@ -314,7 +433,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     ),
     "label outside the map": (
         lambda tmp: ["dataset=table", f"dataset.path={_claims(tmp, label='maybe')}"],
-        ["claims.csv", "'maybe' (1 rows)", "+dataset.labels.maybe="],
+        ["claims.csv", "'maybe' (1 rows)", "'dataset.labels={maybe: CLASS, unsupported: unsupported, supported: supported}'"],
     ),
     "no such path": (lambda tmp: ["dataset=wanli", f"dataset.path={tmp}/nowhere"], ["/nowhere does not exist", "train.jsonl"]),
     "no source": (lambda _: ["dataset=table"], ["dataset=table has neither a path nor a hub name", "dataset.path=FILE_OR_FOLDER"]),
@@ -364,7 +483,7 @@ def test_bad_input_is_one_clear_message(case: str, cli: Cli, multirun: Path, tmp
 
 def test_bad_input_in_a_process_of_its_own_ends_the_same_way(tmp_path: Path) -> None:
     ended = python("-m", "littlehuman.run", "synth_frac=1.2", LITTLEHUMAN_MULTIRUN=str(tmp_path))
-    assert ended.code == 1 and "Traceback" not in ended.text and ended.err.startswith("NOT COMPLETE")
+    assert ended.code == 1 and "Traceback" not in ended.text and ended.err.startswith("REFUSED  synth_frac=1.2")
 
 
 def test_a_key_is_never_written_or_shown(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,6 +524,14 @@ def test_make_help_lists_targets_that_exist() -> None:
         assert dry.returncode == 0, dry.stderr
 
 
+def test_the_time_that_the_benchmarks_take_is_said_alike_everywhere() -> None:
+    said = {}
+    for name in ("Makefile", "README.md", "CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/page.py", "benchmarks/sizes.py"):
+        lines = " ".join((ROOT / name).read_text().split())
+        said[name] = set(re.findall(r"(?:make bench|bench:|sized for).{0,160}?(\d+) minutes", lines))
+    assert all(minutes == {"30"} for minutes in said.values()), said
+
+
 def test_continuous_integration_runs_the_commands_that_people_run() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
@@ -418,7 +545,7 @@ def test_the_readme_of_the_results_names_what_a_run_leaves(cli: Cli, multirun: P
     folder = _folder(multirun, *QUICK)
     left = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     assert {"status.json", "mixture.json", "train.jsonl", "predictions.jsonl", "result.json", "adapter", "run.log"} == left
-    assert all(name in written for name in left | {"table.csv", "table.md"})
+    assert all(name in written for name in left | {"table.csv", "table.md", "CELL/dataset/", "training.safetensors"})
     assert journal.told(multirun / "nothing") == []
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from config_groups import prompt_model
 
+from littlehuman.completions import Writer, lookup, recording_path, shelf_path
 from littlehuman.errors import GenerationError
 from littlehuman.generation import answering, gather
-from littlehuman.generation.completions import Writer, lookup, recording_path, shelf_path
 from littlehuman.generation.money import Bill
 from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models.recorded import Recorded
@@ -123,7 +123,7 @@ def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: P
 WRITES = """
 import sys, time
 from pathlib import Path
-from littlehuman.generation.completions import Writer
+from littlehuman.completions import Writer
 from littlehuman.records import Completion
 folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 with Writer(folder) as shelf:
@@ -219,7 +219,7 @@ class Known:
 
     known: set[str]
     asked: list[str] = field(default_factory=list)
-    batched = False
+    batched, untaken = False, ()
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         for prompt in reversed(list(prompts)):

@@ -14,6 +14,7 @@ from littlehuman import tracking
 from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError
 from littlehuman.groups import ModelConfig, PriceConfig, TrainingConfig
+from littlehuman.keys import unknown_keys
 from littlehuman.mixing import count_of
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
@@ -113,6 +114,11 @@ def test_an_impossible_value_is_named(default: RunConfig, changes: dict[str, Any
         ("prompt_model", {"price": PriceConfig(prompt=float("nan"))}, "prompt_model.price.prompt=nan  must be 0 or more"),
         ("prompt_model", {"price": PriceConfig(completion=-1.0)}, "prompt_model.price.completion=-1  must be 0 or more"),
         ("launch", {"micro_batch": 0}, "launch.micro_batch=0  must be 1 or more"),
+        ("launch", {"device": "gpu"}, "launch.device=gpu  must be auto, cpu, cuda or cuda:N"),
+        ("launch", {"device": "mps"}, "launch.device=mps  must be auto, cpu, cuda or cuda:N"),
+        ("launch", {"dtype": "bf16"}, "launch.dtype=bf16  did you mean 'bfloat16'?"),
+        ("launch", {"dtype": "fp16"}, "launch.dtype=fp16  there is: auto, bfloat16, float16, float32"),
+        ("model", {"revision": "v1"}, "model.revision=v1  names a version on the hub, and model.weights=package:smollm2-135m-instruct"),
         ("metrics", {"bootstrap": 10}, "metrics.bootstrap=10  must be 100 or more"),
         ("task", {"model_input": "{question}"}, "task.model_input  may name {evidence} and {text} alone"),
         ("task", {"model_input": "{evidence"}, "task.model_input  may name {evidence} and {text} alone"),
@@ -153,6 +159,45 @@ def test_a_value_of_the_wrong_type_is_refused_while_composing(cli: Cli, multirun
 def test_a_misspelt_key_is_refused(cli: Cli) -> None:
     ended = cli("synth_fraction=0.5")
     assert ended.code != 0 and "synth_fraction" in ended.err and "Traceback" not in ended.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("+synthfrac=0.5", "synthfrac=0.5  is no key; did you mean 'synth_frac'?"),
+        ("+training.foo=1", "training.foo=1  is no key; there is: batch_size, epochs, "),
+        ("+dataset.columns.evidance=x", "dataset.columns.evidance=x  is no key; did you mean 'evidence'?"),
+        ("+filter.model.price.promt=1", "filter.model.price.promt=1  is no key; did you mean 'prompt'?"),
+        ("+strategy.tasks.qa.sistem=x", "strategy.tasks.qa.sistem=x  is no key; did you mean 'system'?"),
+        ("+mine={a: 1}", "mine  is no key; there is: dataset, "),
+        ("n_test=${nothing}", "n_test  Interpolation key 'nothing' not found"),
+    ],
+)
+def test_a_key_that_hydra_was_made_to_take_is_refused_in_one_message(typed: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(typed)
+    assert said in str(caught.value) and len(caught.value.problems) == 1
+
+
+def test_dictionaries_with_keys_of_the_users_own_stay_free() -> None:
+    config = compose(
+        "+dataset.labels.maybe=unsupported",
+        "+dataset.splits.train=first",
+        "+dataset.files.mine=a.csv",
+        "+model.lora_targets.mine=q_proj",
+        "+strategy.tasks.qa.label_words.x=y",
+    )
+    assert config.dataset.labels["maybe"] == "unsupported" and config.model.lora_targets["mine"] == "q_proj"
+    assert config.strategy.tasks["qa"].label_words["x"] == "y"
+    mine = {"strategy": {"tasks": {"mine": {"system": "a", "label_words": {"any": "thing"}}}}}
+    assert not list(unknown_keys(OmegaConf.create(mine), RunConfig))
+
+
+@pytest.mark.parametrize("study", ["../esc", "a/../../esc", "/tmp/esc", "..", ".", "''"])
+def test_a_study_that_leaves_the_folder_of_results_is_refused(study: str) -> None:
+    with pytest.raises(ConfigError, match="study=.*must be a folder under multirun/"):
+        compose(f"study={study}")
+    assert compose("study=paper/figure3").study == "paper/figure3"
 
 
 def test_layers_of_training_values_speak_in_order() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import compose
 from test_data_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
-from littlehuman.data.labels import Labels
+from littlehuman.data.labels import Labels, label_map
 from littlehuman.data.table import Table, read_table, unique_ids
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.groups import DatasetConfig, TaskConfig
@@ -28,8 +29,8 @@ def _read(rows: list[dict[str, Any]], **overrides: Any) -> Table:
 
 
 def _labelled(rows: list[dict[str, Any]], **overrides: Any) -> Table:
-    config = _config(labels=YES_NO, **overrides)
-    return read_table(rows, config, "rows.jsonl", Labels(config, config.labels))
+    config = _config(**{"labels": YES_NO, **overrides})
+    return read_table(rows, config, "rows.jsonl", Labels(config, label_map(config, FV), FV))
 
 
 def _row(**cells: Any) -> dict[str, Any]:
@@ -87,29 +88,64 @@ def test_labels_are_mapped_to_classes(raw: str) -> None:
 
 @pytest.mark.parametrize("raw", [1, 1.0, "1", True])
 def test_labels_that_are_numbers_are_compared_as_words(raw: Any) -> None:
-    config = _config(labels={"1": "supported", "true": "supported", "0": "unsupported"})
-    table = read_table([_row(target=raw)], config, "rows.jsonl", Labels(config, config.labels))
-    assert table.examples[0].targets == ("supported",)
+    labels = {"1": "supported", "true": "supported", "0": "unsupported"}
+    assert _labelled([_row(target=raw)], labels=labels).examples[0].targets == ("supported",)
 
 
-def test_a_label_outside_the_map_is_named_with_its_count_and_the_override_to_type() -> None:
-    rows = [_row(target="yes"), _row(target="maybe"), _row(text="And?", target="maybe"), _row(target="who knows")]
+def _refused(targets: list[str], **overrides: Any) -> str:
     with pytest.raises(DataError) as error:
-        _labelled(rows, ignored_labels=["skip"])
-    assert str(error.value) == (
+        _labelled([_row(text=f"T{i}", target=target) for i, target in enumerate(targets)], **overrides)
+    return str(error.value)
+
+
+def test_a_label_outside_the_map_is_named_with_its_count_and_the_overrides_to_type() -> None:
+    assert _refused(["yes", "maybe", "maybe", "who knows"], ignored_labels=["skip"]) == (
         "rows.jsonl: dataset.labels does not say what these labels mean: 'maybe' (2 rows), 'who knows' (1 rows); it knows: yes, no\n"
-        "Try: +dataset.labels.maybe=unsupported or 'dataset.ignored_labels=[skip, maybe]'"
+        "Try: 'dataset.labels={maybe: CLASS, who knows: CLASS}'  (CLASS: unsupported or supported), "
+        "or 'dataset.ignored_labels=[skip, maybe, who knows]' to leave their rows out"
     )
+
+
+def test_no_class_is_guessed_for_a_label_and_one_command_names_them_all() -> None:
+    tries = _refused(["correct", "wrong", "correct"], labels={}).partition("Try: ")[2]
+    assert tries == "'dataset.labels={correct: CLASS, wrong: CLASS}'  (CLASS: unsupported or supported)"
+    typed = tries.split("'")[1]
+    taken = compose("dataset=table", typed.replace("CLASS", "supported", 1).replace("CLASS", "unsupported")).dataset.labels
+    assert taken == {"correct": "supported", "wrong": "unsupported"}
+    with pytest.raises(ConfigError, match="dataset.labels: CLASS  is no class of task=fv"):
+        label_map(_config(labels=compose("dataset=table", typed).dataset.labels), FV)
+
+
+def test_a_map_for_some_labels_keeps_those_that_are_classes_themselves() -> None:
+    tries = _refused(["supported", "maybe"], labels={}).partition("Try: ")[2]
+    labels = compose("dataset=table", tries.split("'")[1].replace("CLASS", "unsupported")).dataset.labels
+    assert [e.target for e in _labelled([_row(target="supported"), _row(target="maybe")], labels=labels).examples] == [
+        "supported",
+        "unsupported",
+    ]
 
 
 @pytest.mark.parametrize(
     ("raw", "tries"),
-    [("not sure", "'+dataset.labels={not sure: unsupported}' or"), ("a, b?", "Try: 'dataset.ignored_labels=[\"a, b?\"]'")],
+    [
+        ("not sure", "'dataset.labels={not sure: CLASS}'  ("),
+        ("1", "+dataset.labels.1=CLASS  ("),
+        ("True", "+dataset.labels.True=CLASS  ("),
+        ("a, b?", "labels: of a dataset's YAML (--config-dir) for 'a, b?'  ("),
+        ("-1", "labels: of a dataset's YAML (--config-dir) for '-1'  ("),
+    ],
 )
 def test_the_override_for_an_odd_label_is_one_that_hydra_takes(raw: str, tries: str) -> None:
-    with pytest.raises(DataError) as error:
-        _labelled([_row(target=raw)])
-    assert tries in str(error.value)
+    assert f"Try: {tries}" in (said := _refused([raw]))
+    typed = tries.removesuffix("  (").strip("'").replace("CLASS", "supported")
+    if "YAML" not in said:
+        assert compose("dataset=table", typed).dataset.labels == {raw: "supported"}
+
+
+def test_answers_read_as_labels_lead_to_another_task_not_to_a_long_map() -> None:
+    said = _refused([f"at {hour} o'clock" for hour in range(12)])
+    assert "and 2 more" in said and "CLASS" not in said
+    assert said.endswith("Try: task=qa (short answers), or task=classify strategy=annotate (the labels found are the classes)")
 
 
 def test_a_missing_column_is_named_with_those_that_exist() -> None:
@@ -162,8 +198,9 @@ def test_classes_without_labels_are_those_of_train_sorted(tmp_path: Path) -> Non
 
 def test_a_class_that_only_the_test_rows_have_is_an_error(tmp_path: Path) -> None:
     config = _config(path=str(_write(tmp_path, ["WWW", "ISCAS"], ["VLDB"])))
-    with pytest.raises(DataError, match=r"test.jsonl: dataset.labels .* 'VLDB' \(1 rows\); it knows: ISCAS, WWW"):
+    with pytest.raises(DataError, match=r"test.jsonl: dataset.labels .* 'VLDB' \(1 rows\); it knows: ISCAS, WWW") as error:
         data.load(config, CLASSIFY)
+    assert str(error.value).endswith("Try: 'dataset.ignored_labels=[VLDB]'")
 
 
 def test_one_class_is_no_classification(tmp_path: Path) -> None:

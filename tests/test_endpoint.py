@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from config_groups import prompt_model
+from config_groups import prompt_model, strategy
+from conftest import Cli
 from fake_endpoint import DROP, HANG, FakeEndpoint, Reply, Script, fails, says
 
 import littlehuman
@@ -25,8 +26,13 @@ from littlehuman.generation import gather as complete
 from littlehuman.groups import PriceConfig, PromptModelConfig
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.api_key import ApiKey
+from littlehuman.prompt_models.batch_files import read_outcomes
 from littlehuman.prompt_models.endpoint import Endpoint
-from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.prompt_models.manners import without_password
+from littlehuman.prompt_models.replies import Cure, Trouble
+from littlehuman.prompt_models.settings import check, refuse_keys
+from littlehuman.prompting import prompts
+from littlehuman.records import Completion, Example, Failure, Prompt
 
 PACKAGE = Path(littlehuman.__file__).parent
 
@@ -199,6 +205,82 @@ def test_an_odd_answer_harms_only_its_own_request(reply: Reply, expected: Comple
     assert answers == {"k0": expected, "k1": Completion("k1", "fine", "stop", 10, 5)}
 
 
+# --- errors that come as answers (HTTP 200) ------------------------------------------------------
+
+
+def instead(code: object, message: str = "upstream") -> Reply:
+    return Reply({"error": {"message": message, "code": code}})
+
+
+def broken_off(text: str, **choice: Any) -> Reply:
+    reply = says(text, finish="error")
+    reply.body["choices"][0].update(choice)
+    return reply
+
+
+PASSING = {
+    "too much to do": instead(429),
+    "in letters": instead("502"),
+    "a timeout": instead(408),
+    "a code of its own": instead(1302),
+    "broken off": broken_off("Claim: the fer"),
+    "broken off, and why": broken_off("", error={"code": 429, "message": "overloaded"}),
+}
+
+
+@pytest.mark.parametrize("first", PASSING.values(), ids=PASSING.keys())
+def test_an_error_in_the_place_of_an_answer_is_asked_again(first: Reply) -> None:
+    with FakeEndpoint(once(first)) as fake:
+        answers = ask(at(fake))
+    assert [a.text for a in answers.values() if isinstance(a, Completion)].count("You asked q1") == 1
+    assert len(answers) == 3 and all(isinstance(a, Completion) and a.finish == "stop" for a in answers.values())
+    assert len(fake.requests) == 6
+
+
+LASTING_INSTEAD = {
+    "too much to do": (instead(429, "slow down"), "HTTP 200, but error 429: slow down", 2),
+    "refused for what it says": (instead(400, "too long"), "HTTP 200, but error 400: too long", 1),
+    "broken off": (broken_off("Claim: the fer"), "finish reason: error", 2),
+    "no status": (instead("model_is_sad"), "an answer without choices: upstream", 1),
+    "no number": (instead(True), "an answer without choices: upstream", 1),
+}
+
+
+@pytest.mark.parametrize(("reply", "reason", "attempts"), LASTING_INSTEAD.values(), ids=LASTING_INSTEAD.keys())
+def test_a_lasting_error_in_the_place_of_an_answer_is_a_failure_and_not_kept(reply: Reply, reason: str, attempts: int) -> None:
+    with FakeEndpoint(lambda q, attempt: reply if q == "q1" else echo(q, attempt)) as fake:
+        answers, _ = complete(requests(3), at(fake, retries=1), 50, progress=False)
+        assert isinstance(answers["k1"], Failure) and answers["k1"].reason == reason
+        assert fake.questions.count("q1") == attempts
+        complete(requests(3), at(fake, retries=1), 50, progress=False)
+    assert (fake.questions.count("q0"), fake.questions.count("q1")) == (1, 2 * attempts)  # the next run asks it anew
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (401, r"the key is not accepted \(HTTP 200, but error 401: upstream\)\nTry: .*api_key_env"),
+        (402, "wants to be paid first"),
+        ("insufficient_quota", "wants to be paid first"),
+        (404, "there is no such model"),
+    ],
+)
+def test_an_error_that_no_request_can_survive_ends_the_run_in_the_place_of_an_answer_too(code: object, message: str) -> None:
+    with FakeEndpoint(lambda q, attempt: instead(code)) as fake, pytest.raises(GenerationError, match=message):
+        ask(at(fake, concurrency=2), 200)
+    assert len(fake.requests) <= 4
+
+
+def test_a_batch_asks_again_what_came_back_as_an_error_in_the_place_of_an_answer(tmp_path: Path) -> None:
+    bodies = {"busy": instead(429).body, "broken": broken_off("Claim: the fer").body, "long": instead(400).body, "fine": says("x").body}
+    lines = [{"custom_id": key, "response": {"status_code": 200, "body": body}} for key, body in bodies.items()]
+    (tmp_path / "out.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    outcomes = dict(read_outcomes(tmp_path / "out.jsonl"))
+    again = {key for key, result in outcomes.items() if isinstance(result, Trouble) and result.cure is not Cure.NONE}
+    assert again == {"busy", "broken"}
+    assert isinstance(outcomes["fine"], Completion) and isinstance(outcomes["long"], Trouble) and outcomes["long"].served
+
+
 # --- retries and failures ----------------------------------------------------------------------
 
 
@@ -321,11 +403,18 @@ def test_requests_under_way_are_cancelled_when_the_run_ends() -> None:
     assert worker_threads() == []
 
 
-def test_a_password_in_the_address_is_not_shown() -> None:
-    url = f"http://me:hunter2@127.0.0.1:{closed_port()}/v1"
+@pytest.mark.parametrize("password", ["hunter2", "hun@ter2", "@hunter@2@"])
+def test_a_password_in_the_address_is_not_shown(password: str) -> None:
+    port = closed_port()
     with pytest.raises(GenerationError) as error:
-        ask(prompt_model("openai_compatible", base_url=url))
-    assert "hunter2" not in str(error.value)
+        ask(prompt_model("openai_compatible", base_url=f"http://me:{password}@127.0.0.1:{port}/v1"))
+    assert f" at http://***@127.0.0.1:{port}/v1: " in str(error.value)
+    assert "hun" not in str(error.value) and "ter" not in str(error.value).partition("Try")[0]
+
+
+def test_what_is_no_password_is_shown() -> None:
+    line = "prompt_model.base_url=http://h:8000/v1 prompt_model.name=you@home dataset.path=s3://me/x@2"
+    assert without_password(line) == line
 
 
 # --- settings ----------------------------------------------------------------------------------
@@ -360,6 +449,140 @@ def test_all_impossible_settings_are_named_at_once() -> None:
     assert text.startswith("5 problems")
     assert "prompt_model.base_url=localhost:8000/v1" in text and "must be an address such as http://127.0.0.1:8000/v1" in text
     assert "must be one of: max_tokens, max_completion_tokens" in text
+
+
+WRONG_ADDRESSES = {
+    "no port": "http://127.0.0.1:abc/v1",
+    "too large a port": "http://127.0.0.1:99999/v1",
+    "half a bracket": "http://[::1/v1",
+    "no IPv6 address": "http://[zz]/v1",
+    "no host": "http:///v1",
+    "a host without a name": "http://a..b/v1",
+    "two words": "http://my host/v1",
+    "a line end": "http://127.0.0.1:8000/v1\n",
+    "no http": "ftp://127.0.0.1/v1",
+}
+
+
+@pytest.mark.parametrize("url", WRONG_ADDRESSES.values(), ids=WRONG_ADDRESSES.keys())
+def test_an_address_that_is_none_is_refused_before_anything_is_asked(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"1 problem(.|\n)*base_url=(.|\n)*must be an address such as http://127.0.0.1:8000/v1"):
+        Endpoint(prompt_model("openai_compatible", base_url=url))
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:8000/v1", "https://me:p@ss@host/v1", "http://h", "http://bücher.example/v1?a=b"])
+def test_an_address_of_any_form_is_taken(url: str) -> None:
+    assert Endpoint(prompt_model("openai_compatible", base_url=url)).url == url
+
+
+@pytest.mark.parametrize("url", ["http://me:hun/ter2@h/v1", "http://me:hunter2@h:abc/v1", "me:hunter2@h//hun@/"])
+def test_a_wrong_address_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        Endpoint(prompt_model("openai_compatible", base_url=url))
+    assert "hun" not in str(error.value) and "ter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["", "  "])
+def test_an_empty_address_is_not_openai(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    with pytest.raises(ConfigError, match="is empty .a shell variable that is not set.*null, which is OpenAI itself"):
+        Endpoint(prompt_model("gpt-4-turbo", base_url=url))
+
+
+def test_the_command_line_names_a_wrong_address_and_its_mend(cli: Cli) -> None:
+    ended = cli("prompt_model=openai_compatible", "prompt_model.base_url='http://[::1/v1'", "n_train=4")
+    assert ended.code == 1
+    assert (
+        "prompt_model.base_url=http://[::1/v1" in ended.text
+        and "must be an address such as" in ended.text
+        and "Traceback" not in ended.text
+    )
+
+
+# --- a key in the place of its variable's name ---------------------------------------------------
+
+GIVEN_KEYS = ["sk-R3SECRETabc", "gsk_R3SECRET5abcdefghijkl", "R3SECRET0123456789abcdef", "12R3SECRET", "a R3SECRET", "$R3SECRET"]
+
+
+@pytest.mark.parametrize("key", GIVEN_KEYS)
+@pytest.mark.parametrize("group", ["prompt_model", "filter.model"])
+def test_a_key_in_the_place_of_its_variables_name_is_refused_and_not_shown(key: str, group: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check(prompt_model("openai_compatible", api_key_env=key)) if group == "prompt_model" else refuse_keys(
+            [f"+{group}.api_key_env={key}"]
+        )
+    assert f"{group}.api_key_env=***" in str(error.value) and "must be the NAME of an environment variable" in str(error.value)
+    assert all("R3SECRET" not in str(link) + repr(link) for link in chain(error.value))
+    with pytest.raises(GenerationError, match="must be the NAME") as of_key:
+        ApiKey.of(key)
+    assert all("R3SECRET" not in str(link) for link in chain(of_key.value))
+
+
+@pytest.mark.parametrize("name", ["OPENAI_API_KEY", "_k", "my_key_2", "AZURE_OPENAI_API_KEY_SWEDEN_CENTRAL_2", "hf_token", None])
+def test_the_name_of_a_variable_is_taken(name: str | None) -> None:
+    check(prompt_model("openai_compatible", api_key_env=name))
+    refuse_keys([f"prompt_model.api_key_env={name}", "prompt_model.name=sk-not-a-key"])
+
+
+@pytest.mark.parametrize("value", ["A,B", "choice(A,B)", "null", "'A'", "${oc.env:WHICH,MY_KEY}", ""])
+def test_whatever_hydra_reads_as_names_is_taken_on_the_command_line(value: str) -> None:
+    refuse_keys([f"prompt_model.api_key_env={value}"])
+
+
+@pytest.mark.parametrize("value", ["A,sk-R3SECRET", "choice(A,sk-R3SECRET)", "'sk-R3SECRET'"])
+def test_a_key_among_names_is_refused_on_the_command_line(value: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        refuse_keys(["seed=0", f"prompt_model.api_key_env={value}"])
+    assert "R3SECRET" not in str(error.value) and "prompt_model.api_key_env=***" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["prompt_model=openai_compatible", "prompt_model.api_key_env=sk-R3SECRET"],
+        ["prompt_model=openai_compatible", "prompt_model.api_key_env=sk-R3SECRET", "synth_frac=0"],
+        ["filter=judge", "+prompt_model@filter.model=openai_compatible", "filter.model.api_key_env=sk-R3SECRET"],
+        ["filter.model.api_key_env=sk-R3SECRET"],
+    ],
+    ids=["asked", "asked for nothing", "a filter", "a filter that asks nobody"],
+)
+def test_a_run_with_a_key_on_its_command_line_brings_it_into_no_file(arguments: list[str], cli: Cli, multirun: Path) -> None:
+    ended = cli(*arguments, "n_train=4")
+    assert ended.code == 1 and "must be the NAME of an environment variable" in ended.text and "R3SECRET" not in ended.text
+    assert [path for path in multirun.rglob("*") if path.is_file() and b"R3SECRET" in path.read_bytes()] == []
+
+
+# --- a recording of an endpoint's answers ---------------------------------------------------------
+
+POINTS = [Example(f"e{i}", f"Ferry {i} leaves at six.", f"When does ferry {i} leave?", ("six",)) for i in range(6)]
+
+
+def written_for(model: PromptModelConfig) -> list[Prompt]:
+    return list(prompts(POINTS, POINTS, strategy("few_shot"), "qa", model))
+
+
+def test_an_endpoints_answers_are_replayed_from_its_shelf(tmp_path: Path) -> None:
+    with FakeEndpoint(lambda q, attempt: says("Question: Who? || Answer: six")) as fake:
+        model = at(fake, name="org/some-model", temperature=0.7)
+        answered, _ = complete(written_for(model), model, 50, progress=False)
+    shelf = tmp_path / "cache" / "completions" / "org-some-model"
+    again = prompt_model("recorded", path=str(shelf), weights=None, name="org/some-model", temperature=0.7)
+    replayed, _ = complete(written_for(again), again, 50, progress=False)
+    assert replayed == answered and len(answered) == 6
+
+
+def test_a_recording_that_does_not_fit_says_which_settings_must_be_those_of_the_recording(tmp_path: Path) -> None:
+    with FakeEndpoint(lambda q, attempt: says("Question: Who? || Answer: six")) as fake:
+        model = at(fake, name="some-model")
+        complete(written_for(model), model, 50, progress=False)
+    again = prompt_model("recorded", path=str(tmp_path / "cache" / "completions" / "some-model"))  # of qwen-1.5b, by its own settings
+    with pytest.raises(GenerationError) as error:
+        complete(written_for(again), again, 50, progress=False)
+    said, mend = str(error.value).split("\nTry: ")
+    assert "6 of 6 requests were not recorded" in said and "strategy" in said
+    assert "weights=package:qwen2.5-coder-1.5b-instruct, dtype=bfloat16, temperature=0, top_p=1, json_schema=false" in said
+    assert f"prompt_model=recorded prompt_model.path={again.path} prompt_model.weights=null prompt_model.name=" in mend
+    assert "prompt_model.temperature=" in mend
 
 
 # --- the key stays secret ----------------------------------------------------------------------
@@ -530,7 +753,7 @@ def test_an_error_of_the_caller_ends_the_requests_and_keeps_what_came(monkeypatc
             if len(self) == 5:
                 raise KeyboardInterrupt
 
-    from littlehuman.generation import completions
+    from littlehuman import completions
 
     taken = Interrupting()
     with FakeEndpoint(echo) as fake:
@@ -544,7 +767,8 @@ def test_an_error_of_the_caller_ends_the_requests_and_keeps_what_came(monkeypatc
         monkeypatch.setenv("LITTLEHUMAN_CACHE", str(writer.path.parents[2]))
         before = len(fake.requests)
         answers, bill = complete(requests(20), at(fake), 50, progress=False)
-    assert (bill.from_cache, len(answers), len(fake.requests) - before) == (5, 20, 15)
+    assert 5 <= bill.from_cache <= 7  # and what had come while the fifth was taken
+    assert (len(answers), len(fake.requests) - before) == (20, 20 - bill.from_cache)
 
 
 RUN = """

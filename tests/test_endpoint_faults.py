@@ -12,7 +12,10 @@ import pytest
 from config_groups import prompt_model
 from fault_server import DROP, HALF, HANG, TRICKLE, Fate, Fates, FaultServer, answer, refusal
 
+from littlehuman import generation
+from littlehuman.completions import lookup, shelf_path
 from littlehuman.errors import GenerationError
+from littlehuman.generation.purse import Purse
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.endpoint import PATIENCE_S, Endpoint
 from littlehuman.records import Completion, Failure, Prompt
@@ -211,6 +214,20 @@ def test_a_server_that_stays_away_ends_the_run_after_a_while_and_keeps_what_came
     assert 0.4 < time.monotonic() - start < 6 and isinstance(came[0], Completion)
 
 
+@pytest.mark.parametrize(("retries", "answers_first", "told"), [(1, True, 1), (0, True, 0), (5, False, 0)])
+def test_the_log_says_that_a_server_is_waited_for_only_where_it_is(
+    retries: int, answers_first: bool, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with FaultServer(echo) as server:
+        answers = Endpoint(at(server, retries=retries, concurrency=1), patience_s=0.3).complete(requests(40), 50)
+        if answers_first:
+            next(answers)
+        server.go_away()
+        with pytest.raises(GenerationError, match="nothing answers there"):
+            list(answers)
+    assert caplog.text.count("nothing answers at the endpoint any more; waiting up to 0 s for it") == told
+
+
 def test_a_server_that_refuses_everything_ends_the_run_after_a_while() -> None:
     with (
         FaultServer(lambda q, attempt: refusal(429, "slow down", retry_after="0.05")) as server,
@@ -243,6 +260,18 @@ def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> Non
             for found in Endpoint(at(server, concurrency=8)).complete(requests(500), 50):
                 came.append(found)
     assert server.paid.total() == len(came) >= 30
+
+
+def test_answers_that_came_and_were_not_taken_are_kept_when_the_run_is_stopped() -> None:
+    with FaultServer(echo) as server:
+        config, purse = at(server), Purse()
+        answers = generation.complete(list(requests(500)), config, 50, purse, progress=False)
+        for _ in range(10):
+            next(answers)
+        time.sleep(0.5)  # the others that were under way come meanwhile
+        answers.close()
+        kept = lookup(shelf_path(config), {f"k{i}" for i in range(500)})
+        assert len(kept) == purse.bill.requests == server.paid.total() > 50
 
 
 # --- budgets and the stream --------------------------------------------------------------------

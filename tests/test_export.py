@@ -12,7 +12,7 @@ import pytest
 from conftest import TINY, Cli, claims, compose, write_csv
 
 from littlehuman import data, export, mixing, pipeline
-from littlehuman.generation.completions import Writer
+from littlehuman.completions import Writer
 from littlehuman.records import Completion
 from littlehuman.store import read_json, write_json
 from littlehuman.twins.requests import TwinRequests

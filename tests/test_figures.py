@@ -23,11 +23,11 @@ from littlehuman import results
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, replacement, style, texts, ticks, tradeoff, words
 from littlehuman.reporting import gathering
-from littlehuman.reporting.gathering import Tradeoff
-from littlehuman.reporting.lines import Line, lines_of
 from littlehuman.study import analysis
+from littlehuman.study.lines import Line, lines_of
 from littlehuman.study.scored import Scored
 from littlehuman.worth import curve as worth_curve
+from littlehuman.worth.tradeoff import Tradeoff
 
 GAP = {(0.5, 0): "died", (0.5, 1): "died"}
 

@@ -24,6 +24,7 @@ from littlehuman.groups import Demonstration, FilterConfig, PriceConfig, PromptM
 from littlehuman.identity import run_id, scientific
 from littlehuman.journal import Journal
 from littlehuman.records import Example, Rejected, Synthetic
+from littlehuman.same_words import stands_in, words
 from littlehuman.store import read_json
 from littlehuman.study import analysis
 from littlehuman.twins import Twins, write
@@ -102,6 +103,38 @@ def test_characters_of_a_script_without_spaces_count_as_words() -> None:
     assert broken_rule(twin("渡轮六点离开奥斯特", "六点", evidence), RulesConfig()) == "text copied from the evidence"
 
 
+SCRIPTS = {  # evidence, question, an answer that stands in the evidence, one that does not
+    "Thai": ("กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย", "เมืองหลวงชื่ออะไร", "กรุงเทพมหานคร", "เชียงใหม่"),
+    "Lao": ("ວຽງຈັນເປັນນະຄອນຫຼວງຂອງລາວ", "ນະຄອນຫຼວງຊື່ຫຍັງ", "ວຽງຈັນ", "ຫຼວງພະບາງ"),
+    "Khmer": ("ភ្នំពេញជារាជធានីនៃកម្ពុជា។", "រាជធានីឈ្មោះអ្វី", "ភ្នំពេញ", "សៀមរាប"),
+    "Burmese": ("နေပြည်တော်သည်မြန်မာနိုင်ငံ၏မြို့တော်ဖြစ်သည်။", "မြို့တော်၏အမည်ကဘာလဲ", "နေပြည်တော်", "ရန်ကုန်"),
+    "Korean": ("서울은 대한민국의 수도이다.", "수도는 어디에 있습니까?", "서울", "부산"),
+    "Hindi": ("नाव सुबह छह बजे निकलती है।", "नाव कब निकलती है?", "छह बजे", "छह बाजे"),
+    "Bengali": ("লন্ডনের সেতু দুপুরে খোলে।", "কোন শহরের সেতু খোলে?", "লন্ডন", "ঢাকা"),
+    "Arabic": ("غادرت السفينة الميناء في السادسة.", "من أين غادرت السفينة؟", "ميناء", "مطار"),
+}
+
+
+@pytest.mark.parametrize(("evidence", "question", "inside", "outside"), SCRIPTS.values(), ids=SCRIPTS.keys())
+def test_an_answer_stands_in_the_evidence_in_scripts_with_marks_particles_or_no_spaces(
+    evidence: str, question: str, inside: str, outside: str
+) -> None:
+    assert broken_rule(twin(question, inside, evidence), RulesConfig()) == ""
+    assert broken_rule(twin(question, outside, evidence), RulesConfig()) == "answer not in the evidence"
+
+
+def test_no_part_of_a_number_or_of_a_marked_character_stands_in_the_evidence() -> None:
+    assert stands_in("6시", "6시에 떠난다") and not stands_in("6시", "16시에 떠난다")
+    assert stands_in("6", "6시에 떠난다") and not stands_in("๑", "ห้อง ๑๒")
+    assert stands_in("มด", "มดแดง") and not stands_in("มด", "มดิบ")
+    assert not stands_in("рек", "река") and not stands_in("πό", "πόλη")  # and of a Cyrillic or Greek word as little as of an English one
+
+
+def test_words_that_differ_in_a_vowel_sign_are_different_words() -> None:
+    assert words("दिन दान") == ("दिन", "दान") and words("กิน") != words("กัน")
+    assert words("I ❤️ the 1️⃣ cafe\u0301") == ("i", "the", "1", "café")  # the sign that chooses an emoji's picture is none
+
+
 # --- duplicates, and the order -----------------------------------------------------------------
 
 LONG = "When does the small white ferry to the island of Ost leave the harbour on a winter morning"
@@ -126,6 +159,13 @@ def test_of_two_twins_with_the_same_words_the_first_is_kept() -> None:
     assert sifted(first, second) == {"b": "rules: repeats an earlier twin"}
     assert sifted(second, first) == {"a": "rules: repeats an earlier twin"}
     assert sifted(first, second, no_duplicates=False, near_duplicates=None) == {}
+
+
+def test_twins_whose_words_differ_in_a_vowel_sign_are_both_kept() -> None:
+    evidence = "राम ने दिन माँगा। सीता ने दान माँगा।"
+    first, second = twin("किसने दिन माँगा था?", "राम", evidence, "a"), twin("किसने दान माँगा था?", "सीता", evidence, "b")
+    assert sifted(first, second) == {}
+    assert sifted(first, twin("किसने दिन माँगा था", "राम", evidence, "b")) == {"b": "rules: repeats an earlier twin"}
 
 
 def test_twins_with_nearly_the_same_words_are_found_and_unlike_ones_kept() -> None:

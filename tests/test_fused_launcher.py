@@ -223,13 +223,15 @@ def test_a_cell_that_fails_takes_no_other_with_it(cli: Cli, multirun: Path, monk
     assert sorted(stages) == ["plan"] * 3 + ["scoring", "training"]
 
 
-def test_an_error_of_a_group_is_the_error_of_each_of_its_cells_and_of_no_other(cli: Cli, multirun: Path) -> None:
-    ended = cli(*FUSED, *QUICK, "seed=0,1", "model.weights=random:llama,absent")
+def test_an_error_of_a_group_is_the_error_of_each_of_its_cells_and_of_no_other(cli: Cli, multirun: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    write_text(torn / "config.json", "{}")  # all that is looked for beforehand
+    ended = cli(*FUSED, *QUICK, "seed=0,1", f"model.weights=random:llama,{torn}")
     assert ended.code == 1 and _states(multirun / "default") == ["done", "done", "failed", "failed"], ended.text
     for seed in (0, 1):
-        failed = _folder(multirun, *QUICK, f"seed={seed}", "model.weights=absent")
+        failed = _folder(multirun, *QUICK, f"seed={seed}", f"model.weights={torn}")
         status = read_json(failed / "status.json")
-        assert (status["stage"], status["error_type"]) == ("training", "WeightsError") and "absent" in status["error"]
+        assert (status["stage"], status["error_type"]) == ("training", "WeightsError") and str(torn) in status["error"]
         assert (failed / "run.log").read_text().count(status["error"]) == 1
 
 

@@ -13,10 +13,10 @@ from conftest import TINY, compose
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
 from littlehuman import data, mixing, pipeline, results, twins
+from littlehuman.completions import Writer, shelf_path
 from littlehuman.config import RunConfig
 from littlehuman.errors import GenerationError
 from littlehuman.generation import answering, complete, gather, receipts
-from littlehuman.generation.completions import Writer, shelf_path
 from littlehuman.generation.money import Bill
 from littlehuman.generation.purse import Purse
 from littlehuman.prompting import request_key
@@ -55,7 +55,7 @@ class Requests:
 class Echo:
     """Answers each request before it takes the next."""
 
-    batched = False
+    batched, untaken = False, ()
 
     def __init__(self, silent: Iterable[str] = (), extra: Iterable[Completion] = ()) -> None:
         self.silent, self.extra, self.asked = set(silent), list(extra), list[str]()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,19 +17,23 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from config_groups import prompt_model
-from conftest import compose
-from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cache  # noqa: F401
+from conftest import TINY as TINY_CELL
+from conftest import Cli, compose
+from training_parts import FIXTURES, PLACES, job, no_base_held, one_thread, questions, settings, tiny_cache  # noqa: F401
 
 from littlehuman import data
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.groups import PromptModelConfig
+from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.prompt_models import open_model
+from littlehuman.prompt_models.settings import contradictions
 from littlehuman.prompt_models.vllm_engine import WINDOW
 from littlehuman.prompting import prompts, request_key
 from littlehuman.records import Completion, Failure, Prompt
@@ -38,11 +43,11 @@ TINY = prompt_model("hf", weights="random:llama", dtype="float32", batch_size=4)
 
 @pytest.fixture
 def tiny_prompt_model(tiny_cache: Path, one_thread: None) -> Iterator[None]:  # noqa: F811
-    from littlehuman.training.decoding import load_chat
+    from littlehuman.training.decoding import release
 
-    load_chat.cache_clear()
+    release()
     yield
-    load_chat.cache_clear()
+    release()
 
 
 def _prompts(model: PromptModelConfig, texts: Sequence[str] = PLACES) -> list[Prompt]:
@@ -58,8 +63,6 @@ def _texts(model: PromptModelConfig, asked: Sequence[Prompt]) -> list[str]:
 @pytest.mark.usefixtures("tiny_prompt_model")
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_answer_belongs_to_its_request_whatever_is_asked_beside_it(temperature: float) -> None:
-    from dataclasses import replace
-
     model = replace(TINY, temperature=temperature)
     asked = _prompts(model)
     together = _texts(model, asked)
@@ -96,6 +99,109 @@ def test_settings_that_cannot_be_followed_are_named_together(provider: str) -> N
     with pytest.raises(ConfigError) as caught:
         open_model(prompt_model(provider, weights=None, json_schema=True))
     assert "prompt_model.weights=null" in str(caught.value) and "prompt_model.json_schema=true" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dtype": "foo"}, "prompt_model.dtype=foo  there is: bfloat16, float16, float32"),
+        ({"dtype": "float23"}, "prompt_model.dtype=float23  did you mean 'float32'?"),
+        ({"device": "gpu"}, "prompt_model.device=gpu  must be auto, cpu, cuda or cuda:N"),
+        ({"weights": "package:some", "revision": "v1"}, "prompt_model.revision=v1  names a version on the hub"),
+        (
+            {"provider": Provider.openai, "weights": None, "revision": "v1"},
+            "prompt_model.revision=v1  names a version of weights on the hub",
+        ),
+    ],
+    ids=str,
+)
+def test_value_that_no_model_can_follow_is_named_before_any_data_is_read(values: dict[str, Any], said: str) -> None:
+    found = list(contradictions(prompt_model("hf", **values)))
+    assert [f"{problem.where}  {problem.what}"[: len(said)] for problem in found] == [said]
+    with pytest.raises(ConfigError, match=re.escape(found[0].where)):
+        replace(compose("prompt_model=hf"), prompt_model=prompt_model("hf", **values))
+
+
+def test_revision_makes_other_requests_and_null_leaves_those_that_there_were() -> None:
+    talk = ({"role": "user", "content": "Fog."},)
+    plain, first, second = (request_key(replace(TINY, revision=revision), talk, 8) for revision in (None, "v1", "v2"))
+    assert len({plain, first, second}) == 3 and plain == request_key(TINY, talk, 8) == "b0614439021f224c"
+    endpoint = prompt_model("openai_compatible")
+    assert request_key(replace(endpoint, revision="v1"), talk, 8) == request_key(endpoint, talk, 8), "an endpoint has no revision to send"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "device"),
+    [(["launch=cpu"], "cpu"), (["launch=auto"], "auto"), (["launch=auto", "prompt_model.device=cpu"], "cpu")],
+    ids=str,
+)
+def test_prompt_model_computes_where_the_launch_says(
+    overrides: list[str],
+    device: str,
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    tiny_cache: Path,  # noqa: F811
+) -> None:
+    """Though there may be a GPU: `launch=cpu` means the CPU."""
+    from littlehuman.training import decoding
+
+    asked: list[str] = []
+
+    def load(*given: Any) -> Any:
+        asked.append(given[-1])
+        raise GenerationError("seen")
+
+    monkeypatch.setattr(decoding, "load_chat", load)
+    cli(*TINY_CELL, "prompt_model=hf", "prompt_model.weights=random:llama", *overrides)
+    assert asked == [device]
+
+
+def _on(device: str) -> Any:
+    """What a model is to those that hold it."""
+    model = SimpleNamespace(device=torch.device(device), eval=lambda: model, to=lambda where: model)
+    return model
+
+
+@pytest.mark.usefixtures("tiny_prompt_model")
+@pytest.mark.parametrize(("device", "stays"), [("cuda", False), ("cpu", True)])
+def test_prompt_model_leaves_a_gpu_before_a_training_and_stays_on_a_cpu(
+    device: str, stays: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from littlehuman.training import decoding, fit
+
+    held: list[bool] = []
+    monkeypatch.setattr(decoding, "_held", {("a model",): (None, _on(device))})
+    lease = fit.lease
+    monkeypatch.setattr(fit, "lease", lambda *given: [held.append(bool(decoding._held)), lease(*given)][1])
+    job(tmp_path, questions(2), [], settings(epochs=1))
+    assert held == [stays], "when the training's own model is loaded"
+
+
+@pytest.mark.usefixtures("tiny_prompt_model")
+@pytest.mark.parametrize(("device", "stays"), [("cuda", False), ("cpu", True)])
+def test_base_of_a_training_leaves_a_gpu_before_a_prompt_model_comes(device: str, stays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from littlehuman.training import base, decoding, devices
+
+    held: list[bool] = []
+    monkeypatch.setattr(base, "_held", {("a base",): _on(device)})
+    monkeypatch.setattr(devices, "device", lambda name, key: torch.device(device))
+    monkeypatch.setattr(decoding, "_load", lambda *_: [held.append(bool(base._held)), (None, _on(device))][1])
+    decoding.load_chat("random:llama", "float32")
+    assert held == [stays]
+
+
+@pytest.mark.usefixtures("tiny_prompt_model")
+def test_prompt_model_is_loaded_once_and_goes_before_another_one_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of requests and cells of a sweep share it; two are never in memory together."""
+    from littlehuman.training import decoding
+
+    at_loading: list[int] = []
+    load = decoding._load
+    monkeypatch.setattr(decoding, "_load", lambda *given: [at_loading.append(len(decoding._held)), load(*given)][1])
+    asked = _prompts(TINY, PLACES[:2])
+    for model in (TINY, TINY, replace(TINY, dtype="bfloat16"), TINY):
+        _texts(model, asked)
+    assert at_loading == [0, 0, 0] and len(decoding._held) == 1
 
 
 def test_absent_vllm_is_said_with_the_command_that_installs_it() -> None:

@@ -146,13 +146,23 @@ def test_answers_without_their_number_of_tokens_count_as_the_dearest_ones_for_th
     assert len(fake.requests) == purse.uncounted == 4
 
 
+def test_a_server_that_does_not_keep_max_tokens_passes_the_limit_by_what_was_under_way_alone() -> None:
+    purse = Purse(10 * WORST)
+    with (
+        FakeEndpoint(lambda q, attempt: says("x", usage=(0, 500))) as fake,
+        pytest.raises(GenerationError, match="it is passed, for the server"),
+    ):
+        gather(requests(50), at(fake, concurrency=2), 50, purse, progress=False)
+    assert len(fake.requests) <= 4
+
+
 # --- after -------------------------------------------------------------------------------------
 
 
 class Batch:
     """A prompt model that answers through a batch API."""
 
-    batched = True
+    batched, untaken = True, ()
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         return (Completion(prompt.key, "x", "stop", 10, 5) for prompt in prompts)

@@ -125,7 +125,7 @@ def test_a_server_that_went_away_does_not_narrow_the_window_but_one_looks_for_it
     async def scene() -> tuple[float, bool]:
         line = pace(16)
         for ticket in await tickets(line, 16):
-            line.gone(ticket)
+            line.gone(ticket, waited_for=True)
         alone = await line.start()
         others_wait = await waits(line)
         line.answered(alone, 0)

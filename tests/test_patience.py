@@ -74,7 +74,7 @@ def test_an_endpoint_that_serves_nothing_is_not_asked_for_the_whole_dataset(serv
 def test_an_endpoint_that_breaks_for_good_in_the_middle_is_given_up_and_what_came_is_kept(server: FaultServer) -> None:
     good, bad = [f"a{i}" for i in range(40)], [f"b{i}" for i in range(5000)]
     purse = Purse()
-    with pytest.raises(GenerationError, match="all 64 requests failed"):
+    with pytest.raises(GenerationError, match="the last 64 requests failed, 64 of them so: HTTP 500: broken\nTry: the same command later"):
         ask(at(server), purse, *good, *bad)
     assert purse.bill.requests - purse.bill.failed == 40
     assert len(server.requests) < 300
@@ -108,8 +108,24 @@ def test_stand_ins_that_all_break_do_not_end_a_run_that_was_served(server: Fault
 
 def test_answers_of_an_earlier_run_do_not_make_a_broken_server_a_good_one(server: FaultServer) -> None:
     ask(at(server), Purse(), "a1")
-    with pytest.raises(GenerationError, match="all 5 requests failed"):
+    with pytest.raises(GenerationError, match="the last 5 requests failed"):
         ask(at(server), Purse(), "a1", *(f"b{i}" for i in range(5)))
+
+
+@pytest.mark.parametrize("count", [70, 6])
+def test_a_cell_with_some_requests_that_always_break_fares_alike_when_it_is_repeated(count: int, server: FaultServer) -> None:
+    good, bad = [f"a{i}" for i in range(12 * count)], [f"b{i}" for i in range(count)]
+    for _ in range(2):  # the second time the shelf has all the good ones, and the bad ones come in a row
+        answers = ask(at(server), Purse(), *good, *bad)
+        assert [q for q, found in answers.items() if isinstance(found, Failure)] == [q for q in answers if q[0] == "b"]
+        assert len(answers) == 13 * count
+
+
+def test_a_model_that_refuses_every_request_is_not_asked_for_the_whole_dataset(server: FaultServer) -> None:
+    with pytest.raises(GenerationError) as error:
+        ask(at(server), Purse(), *(f"r{i}" for i in range(5000)))
+    assert "all 64 requests failed" in str(error.value) and "prompt_model.token_limit_name=max_completion_tokens" in str(error.value)
+    assert len(server.requests) < 300
 
 
 def test_the_model_of_a_filter_has_a_patience_of_its_own(server: FaultServer) -> None:

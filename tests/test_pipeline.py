@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from conftest import TINY, claims, compose, write_csv
 
-from littlehuman import data, mixing, pipeline
+from littlehuman import completions, data, mixing, pipeline
 from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError, DataError, GenerationError
-from littlehuman.generation import completions
 from littlehuman.groups import DatasetConfig
 from littlehuman.identity import run_id
 from littlehuman.journal import Journal

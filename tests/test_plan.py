@@ -13,7 +13,7 @@ import pytest
 from conftest import compose, python
 from test_surface import TRUTHS, Truth, grid, noisy
 
-from littlehuman import plan
+from littlehuman import commands, plan
 from littlehuman.budget import buying, doubts, surface
 from littlehuman.budget.shapes import Array
 from littlehuman.errors import ConfigError
@@ -334,7 +334,7 @@ def test_what_a_plan_does_not_count_is_always_said() -> None:
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"human_price": 0.0}, "human-price=0"),
+        ({"human_price": 0.0}, "human-price=0  must be a number above 0: what one point costs"),
         ({"synthetic_price": -1.0}, "synthetic-price=-1"),
         ({"budget": 0.0}, "budget=0"),
         ({"budget": float("nan")}, "budget=nan"),
@@ -393,9 +393,13 @@ def test_thin_data_are_no_failure_of_the_command(tmp_path: Path, capsys: pytest.
     assert value["plan"] is None and value["next_cells"]
 
 
+FREE = ["--human-price", "0", "--synthetic-price", "0.02"]
+
+
 def test_wrong_use_ends_with_2_and_bad_input_with_1_and_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = csv(tmp_path, scored())
-    for arguments in ([path, *PRICES], [path, "--budget", "3", "--human-price", "1"], [path, "--budget", "much", *PRICES]):
+    asked = [path, "--budget", "3"]
+    for arguments in ([path, *PRICES], [*asked, "--human-price", "1"], [path, "--budget", "much", *PRICES], [*asked, *FREE]):
         with pytest.raises(SystemExit) as end:
             plan.main(arguments)
         assert end.value.code == 2
@@ -463,7 +467,7 @@ def test_a_study_gets_commands_that_keep_its_settings_and_make_the_cells(study: 
     assert series["plan"] is None and series["next_cells"]
     for asked in series["next_cells"]:
         words = shlex.split(asked["command"])
-        assert words[:4] == ["python", "-m", "littlehuman.run", "-m"] and "study=trial" in words and "training.epochs=3" in words
+        assert words[:4] == [commands.python(), "-m", "littlehuman.run", "-m"] and "study=trial" in words and "training.epochs=3" in words
         seeds = next(word for word in words if word.startswith("seed=")).removeprefix("seed=").split(",")
         assert len(seeds) == asked["runs"] == len(set(seeds))
         composed = compose(*(word for word in words[4:] if not word.startswith("seed=")))
@@ -479,8 +483,24 @@ def test_a_study_elsewhere_gets_commands_that_add_to_it_there(study: Path, tmp_p
     (at_home,) = advice.commands(asked, study, "fieldnotes_fv")
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "another place"))
     (elsewhere,) = advice.commands(asked, study, "fieldnotes_fv")
-    assert at_home.command and at_home.command.startswith("python ")
+    assert at_home.command and at_home.command.startswith(f"{commands.python()} -m littlehuman.run -m ")
     assert elsewhere.command == f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} {at_home.command}"
+
+
+def test_a_study_with_groups_of_the_user_s_own_gets_commands_that_find_them(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from littlehuman.budget import advice
+
+    sources = [{"path": "/conf", "schema": "file", "provider": "main"}]
+    own = [*sources, {"path": str(tmp_path / "my groups"), "schema": "file", "provider": "command-line"}]
+    for cell in study.iterdir():
+        (cell / ".hydra" / "hydra.yaml").write_text(json.dumps({"hydra": {"runtime": {"config_sources": own}}}))
+    (away,) = advice.commands([advice.NextCell(40, 0, 2, "more seeds")], study, "fieldnotes_fv")
+    assert away.command and f"-m --config-dir '{tmp_path}/my groups' dataset=fieldnotes_fv" in away.command
+    monkeypatch.chdir(tmp_path)
+    (inside,) = advice.commands([advice.NextCell(40, 0, 2, "more seeds")], study, "fieldnotes_fv")
+    assert inside.command and "-m --config-dir 'my groups' dataset=fieldnotes_fv" in inside.command
 
 
 def test_more_seeds_are_seeds_that_were_not_used(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,9 @@ import pytest
 from conftest import python, write_csv
 from study_factory import write_study
 
-from littlehuman import price, results
+from littlehuman import price
 from littlehuman.errors import ConfigError, DataError
+from littlehuman.study import frame
 from littlehuman.study.scored import Scored, read_scores
 from littlehuman.worth import curve, exchange, fits, valuation
 from littlehuman.worth.fits import Array
@@ -312,7 +313,7 @@ def test_flat_synthetic_data_and_human_points_that_lift_the_score_speak_for_huma
 
 
 @pytest.mark.parametrize(
-    ("human", "synthetic", "named"), [(0.0, 1.0, "human price 0"), (1.0, -2.0, "synthetic price -2"), (1.0, None, "missing")]
+    ("human", "synthetic", "named"), [(0.0, 1.0, "human-price=0"), (1.0, -2.0, "synthetic-price=-2"), (1.0, None, "missing")]
 )
 def test_impossible_prices_are_refused(human: float, synthetic: float | None, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
@@ -424,7 +425,7 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
 
     kinds = {"twinless": False, "synthetic": True, "synth_frac": 1.0, "n_train": 0, "extra_human": 0, "seed": 0, "human_in_prompts": 0.0}
     rows = [{**kinds, "cell": f"cell-{i}", "kin": cell["series"], "series_id": cell["series"], **cell} for i, cell in enumerate(cells)]
-    monkeypatch.setattr(results, "load", lambda folder: pd.DataFrame(rows))
+    monkeypatch.setattr(frame, "load", lambda folder: pd.DataFrame(rows))
 
 
 def _cells(series: str, scored: Scored, **more: Any) -> list[dict[str, Any]]:
@@ -521,16 +522,16 @@ def test_one_price_alone_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFi
     path = _csv(tmp_path / "scores.csv", _worth_k(1.0))
     with pytest.raises(SystemExit) as ended:
         price.main([str(path), "--human-price", "1"])
-    assert ended.value.code == 2 and "go together" in capsys.readouterr().err
+    assert ended.value.code == 2 and "--synthetic-price is missing: give both prices, or none" in capsys.readouterr().err
 
 
-def test_the_command_ends_with_0_or_1_and_without_a_traceback(tmp_path: Path) -> None:
+def test_the_command_ends_with_0_or_2_and_without_a_traceback(tmp_path: Path) -> None:
     path = _csv(tmp_path / "scores.csv", _worth_k(88.0, sd=0.005))
     good = python("-m", "littlehuman.price", str(path), "--human-price", "0.8", "--synthetic-price", "0.002")
     assert good.code == 0 and good.err == ""
     assert "synthetic wins" in good.out and price.PAPER_NOTE in good.out
     bad = python("-m", "littlehuman.price", str(path), "--human-price", "0", "--synthetic-price", "0.002")
-    assert bad.code == 1 and bad.out == "" and "human price 0" in bad.err and "Traceback" not in bad.err
+    assert bad.code == 2 and bad.out == "" and "--human-price=0 must be a number above 0" in bad.err and "Traceback" not in bad.err
     lazy = python("-X", "importtime", "-m", "littlehuman.price", "--help")
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in lazy.err.splitlines()}
     assert lazy.code == 0 and "numpy" in imported and not {"scipy", "pandas", "torch"} & imported

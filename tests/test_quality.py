@@ -25,6 +25,13 @@ def test_a_twin_that_copies_its_human_point_is_counted_whatever_its_case_and_pun
     assert (found.twins_equal_to_their_human_point, found.twins_near_their_human_point) == (1, 1)
 
 
+def test_a_twin_that_differs_in_a_vowel_sign_is_no_copy() -> None:
+    day, gift = (Example("a", "राम ने माँगा।", f"राम ने {word} माँगा।", ("x",)) for word in ("दिन", "दान"))
+    mixture = Mixture((Point(gift, Origin.SYNTHETIC),), 1)
+    assert audit(mixture, {"a": day}, []).twins_equal_to_their_human_point == 0
+    assert audit(mixture, {"a": gift}, []).twins_equal_to_their_human_point == 1
+
+
 def test_a_twin_that_changes_one_word_is_near() -> None:
     found = _audit(_twin("When does the ferry to the island leave in the evening?"))
     assert (found.twins_equal_to_their_human_point, found.twins_near_their_human_point) == (0, 1)

@@ -11,12 +11,13 @@ import pytest
 from conftest import compose, python
 from study_factory import FRACTIONS, scientific, write_study
 
-from littlehuman import report, results
+from littlehuman import numbers, report, results
 from littlehuman.errors import DataError
 from littlehuman.identity import scientific as real_scientific
-from littlehuman.reporting import findings, formatting, gathering
-from littlehuman.reporting.lines import lines_of
-from littlehuman.study import comparisons
+from littlehuman.reporting import findings, gathering
+from littlehuman.store import read_json, write_json
+from littlehuman.study import analysis, comparisons
+from littlehuman.study.lines import lines_of
 
 CAUSE = "RuntimeError: <b>out of memory</b> & nothing else"
 DPI = 30
@@ -86,9 +87,9 @@ def test_the_intervals_are_those_of_the_comparisons(written: Written, tables: di
     assert len(tables) == 2
     for table in tables.values():
         for row in table.itertuples():
-            assert f'<td class="n">{formatting.interval(row.mean, row.low, row.high)}</td>' in written.html
+            assert f'<td class="n">{numbers.interval(row.mean, row.low, row.high)}</td>' in written.html
         for row in table.iloc[1:].itertuples():
-            change = formatting.interval(row.change, row.change_low, row.change_high, signed=True)
+            change = numbers.interval(row.change, row.change_low, row.change_high, signed=True)
             assert f'<td class="n">{change}</td>' in written.html and change.count(",") == 1
 
 
@@ -287,3 +288,24 @@ def test_what_two_seeds_can_not_show_of_other_seeds_is_still_said_of_these_model
     less = {"truth": lambda human, synthetic: 0.8 if human else 0.7, "items": 400}
     said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **less))  # type: ignore[arg-type]
     assert any("no difference is shown" in s and "these trained models do differ on other test items (p" in s for s in said)
+
+
+def test_a_study_in_which_one_twin_has_another_label_is_reported(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), texts=40)
+    (profile,) = tmp_path.glob("*/texts.json")
+    texts = read_json(profile)
+    texts["synthetic"]["target"] = ["unsupported", *texts["human"]["target"][1:]]  # the first pair was "supported"
+    write_json(profile, texts)
+    (group,) = analysis.compare(tmp_path)
+    assert group.labels and group.labels.p == 1.0
+    assert "replacement.png" in " ".join(map(str, _write(tmp_path).files))
+
+
+def test_a_sweep_that_the_page_suggests_asks_for_the_user_s_own_groups_without_their_place(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.5,), seeds=(0,))
+    assert "littlehuman.run -m study=" in _write(tmp_path).html
+    sources = [{"path": "/home/me/groups", "schema": "file", "provider": "command-line"}]
+    (cell,) = (path.parent for path in tmp_path.glob("*/result.json"))
+    write_json(cell / ".hydra" / "hydra.yaml", {"hydra": {"runtime": {"config_sources": sources}}})
+    page = _write(tmp_path).html
+    assert "littlehuman.run -m --config-dir DIR study=" in page and "/home/me" not in page

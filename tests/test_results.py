@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from conftest import compose
 
-from littlehuman import journal, results, summary
+from littlehuman import commands, journal, results, summary
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.identity import scientific
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
@@ -22,6 +22,7 @@ def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]
     config = compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")
     scores = {"squad_f1": Score(value, value - 0.1, value + 0.1, 20, 1), "exact_match": Score(0.25, 0.2, 0.3, 20, 1)}
     return {
+        "id": "a1",
         "scores": results.scores_as_json(scores),
         "headline": "squad_f1",
         "knobs": scientific(config),
@@ -86,14 +87,16 @@ def test_a_score_stands_in_the_table_with_its_interval_and_its_price(study: Path
 def test_a_run_that_was_killed_after_its_last_file_is_done(tmp_path: Path) -> None:
     folder = _cell(tmp_path, "cell", "running")
     results.write_result(folder, _result())
-    assert results.is_complete(folder) and results.rows(tmp_path)[0]["state"] == "done"
+    assert results.of_cell(folder, "a1") and results.rows(tmp_path)[0]["state"] == "done"
+    with pytest.raises(ConfigError, match="cell +holds the result of cell a1, and this is cell b2"):
+        results.of_cell(folder, "b2")
 
 
 def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
     folder = _cell(tmp_path, "cell", "running")
-    assert not results.is_complete(folder)
+    assert not results.of_cell(folder, "a1")
     write_text(folder / results.RESULT, '{"scores": ')
-    assert not results.is_complete(folder) and results.rows(tmp_path)[0]["state"] == "running"
+    assert not results.of_cell(folder, "a1") and results.rows(tmp_path)[0]["state"] == "running"
 
 
 def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:
@@ -199,10 +202,35 @@ def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monk
     journal.Journal(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
     journal.tell(tmp_path / "a", "is being computed by another process")
     assert journal.told(ledger) == [
-        (str(tmp_path / "a"), "is being computed by another process"),
-        (str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
+        journal.Missing(str(tmp_path / "a"), "is being computed by another process"),
+        journal.Missing(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
     ]
     assert journal.told(ledger) == [] and not ledger.exists()
+
+
+@pytest.mark.parametrize("work", ["", "result.json", "notes.txt", "mixture.json"])
+def test_a_refused_config_leaves_no_folder_unless_there_is_work_in_it(work: str, multirun: Path) -> None:
+    folder = multirun / "study" / "cell"
+    for name in (".hydra/config.yaml", "run.log", "status.json", *([work] if work else [])):
+        write_text(folder / name, "x")
+    journal.refuse(folder, ConfigError([Problem("a=1", "is wrong")]))
+    assert folder.exists() == folder.parent.exists() == bool(work)
+    assert not work or (folder / work).read_text() == "x"
+
+
+def test_a_table_is_updated_in_a_study_alone(multirun: Path) -> None:
+    for folder in (multirun / "study" / "cell", multirun / "cell", multirun.parent / "elsewhere" / "cell", multirun / "../up/cell"):
+        folder.mkdir(parents=True)
+        study_table.update(folder)
+    assert list(multirun.parent.rglob("table.*")) and {path.parent for path in multirun.parent.rglob("table.*")} == {multirun / "study"}
+
+
+def test_a_test_dataset_is_shown_by_its_name() -> None:
+    assert results.knobs({"dataset": {"name": "wanli"}, "test_dataset": {"name": "fever", "path": None}, "seed": 0}) == {
+        "dataset": "wanli",
+        "seed": 0,
+        "test_dataset": "fever",
+    }
 
 
 def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
@@ -213,6 +241,13 @@ def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
     assert rows[1] == "  squad_f1            50.0%   40.0 to  60.0  words in common, SQuAD's rules"
     assert [row.split()[0] for row in rows[1:]] == ["squad_f1", "exact_match"]
     assert f"results: {tmp_path / 'cell'}" in text and "next:" in text
+
+
+def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
+    typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
+    text = summary.of_run(_result(), tmp_path, single=True, overrides=typed, own="my groups")
+    assert f"{commands.python()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
+    assert "http://***@host/v1" in text and "secret" not in text and "synth_frac=0.5" not in text
 
 
 def test_the_summary_tells_money_only_where_some_was_spent(tmp_path: Path) -> None:

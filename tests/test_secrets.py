@@ -28,7 +28,7 @@ SHOWN = (
 )
 AS_IT_IS = "from littlehuman.run import cli; cli()"
 WITH_A_BUG = """
-from littlehuman.generation import completions
+from littlehuman import completions
 def add(self, completion):
     raise RuntimeError("a bug of ours, while requests are under way")
 completions.Writer.add = add
@@ -134,3 +134,12 @@ def test_the_search_finds_a_key_that_is_there(tmp_path: Path) -> None:
     for number, form in enumerate((KEY, quote(KEY, safe=""), base64.b64encode(KEY.encode()).decode())):
         (tmp_path / f"{number}.log").write_text(f"authorization: Bearer {form}\n")
     assert len(found_in(Left(0, KEY, tmp_path))) == 4
+
+
+@pytest.mark.parametrize("multirun", [(), ("-m", "seed=0,1")])
+def test_a_key_in_place_of_its_variables_name_is_refused_before_anything_is_written(multirun: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path / "multirun"), "LITTLEHUMAN_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", AS_IT_IS, *multirun, "prompt_model=gpt-4-turbo", f"prompt_model.api_key_env={KEY}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "prompt_model.api_key_env=***" in done.stderr and "Traceback" not in done.stderr
+    assert found_in(Left(done.returncode, done.stdout + done.stderr, tmp_path)) == [] and list(tmp_path.iterdir()) == []

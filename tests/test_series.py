@@ -137,6 +137,14 @@ def test_series_that_differ_late_in_their_settings_are_not_merged(tmp_path: Path
     assert len({one.name for one in found}) == len(found) and sum(len(one.cells) for one in found) == len(frame)
 
 
+def test_a_name_is_one_short_line_and_tells_long_values_apart() -> None:
+    long = "{evidence}\nIs it so that\n{text}? " + "Think. " * 20
+    trees = [{"dataset": {"name": "wanli"}, "task": {"name": "fv", "model_input": long + end}} for end in ("Yes.", "No.")]
+    names = list(series._names({str(number): tree for number, tree in enumerate(trees)}).values())
+    assert len(set(names)) == 2 and all("\n" not in name and len(name) < 80 for name in names)
+    assert all(name.startswith("wanli, task.model_input={evidence} Is it so that {text}?") for name in names)
+
+
 def test_a_cell_whose_result_is_lost_does_not_count_as_complete(tmp_path: Path) -> None:
     write_study(tmp_path, fractions=(0.0, 0.9), seeds=(0, 1))
     next(tmp_path.glob("*f0.9-s1*/result.json")).write_text('{"torn')

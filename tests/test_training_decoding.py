@@ -15,7 +15,7 @@ from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cach
 from littlehuman.errors import ConfigError, GenerationError, WeightsError
 from littlehuman.training import answering, decoding
 from littlehuman.training.answering import Decoded
-from littlehuman.training.decoding import Unread, chat, load_chat
+from littlehuman.training.decoding import Unread, chat, load_chat, release
 from littlehuman.training.noise import OwnNoise
 from littlehuman.training.rendering import render
 from littlehuman.training.tiny import CHAT, tiny_model
@@ -28,7 +28,7 @@ TALKS = [[{"role": "system", "content": "Be brief."}, {"role": "user", "content"
 @pytest.fixture(autouse=True)
 def _no_prompt_model_held() -> Iterator[None]:
     yield
-    load_chat.cache_clear()
+    release()
 
 
 def _answers(

@@ -10,7 +10,7 @@ import torch
 from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cache  # noqa: F401
 
 from littlehuman.training.answering import Decoded
-from littlehuman.training.decoding import chat, load_chat
+from littlehuman.training.decoding import chat, load_chat, release
 from littlehuman.training.prefixes import Row, can_share, families
 from littlehuman.training.rendering import render
 
@@ -27,7 +27,7 @@ TALKS = [[*SHOWN, {"role": "user", "content": f"Context: {place * (1 + i % 3)}"}
 @pytest.fixture(autouse=True)
 def _no_prompt_model_held() -> Iterator[None]:
     yield
-    load_chat.cache_clear()
+    release()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from training_parts import CLASSES, claims, encoder_for, job, lent, log_of, sett
 
 from littlehuman.records import Example
 from littlehuman.store import packaged, read_jsonl
-from littlehuman.training.decoding import chat, load_chat
+from littlehuman.training.decoding import chat, release
 from littlehuman.training.weights import resolve
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("empty_cache")]
@@ -28,7 +28,7 @@ def empty_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITTLEHUMAN_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
-        load_chat.cache_clear()
+        release()
 
 
 def _fieldnotes(count: int) -> list[Example]:

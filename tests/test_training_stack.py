@@ -237,7 +237,7 @@ def test_peft_loads_the_adapter_and_predicts_the_same(kind: str, tmp_path: Path,
     longest_first = sorted(prompts, key=lambda row: len(row.ids), reverse=True)
     for seed, (outcome, ours) in enumerate(zip(outcomes, seen, strict=True)):
         loaded = _reference("fv", path, tmp_path / str(seed)).eval()
-        assert loaded.peft_config["default"].base_model_name_or_path == path
+        assert loaded.peft_config["default"].base_model_name_or_path == weights
         assert _said_by(loaded, prompts, None) == texts(outcome)
         with torch.inference_mode():
             theirs = torch.cat([loaded(input_ids=torch.tensor([row.ids]), **_types(row)).logits for row in longest_first])

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from littlehuman.commands import config_dir_of, run
 from littlehuman.store import multirun_root
 from littlehuman.study.scored import Scored
 
@@ -77,12 +78,12 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
     Raises:
         DataError: when the folder is no study.
     """
-    from littlehuman import results
+    from littlehuman.study import frame
 
-    rows: Sequence[Mapping[Hashable, Any]] = results.load(study).to_dict("records")
-    own = [row for row in rows if row["state"] == "done" and row["series"] == series]
-    settings = _settings(own)
-    return tuple(replace(cell, command=_command(cell, settings, study.resolve(), _seeds(own, cell))) for cell in cells)
+    rows: Sequence[Mapping[Hashable, Any]] = frame.load(study).to_dict("records")
+    same = [row for row in rows if row["state"] == "done" and row["series"] == series]
+    settings, own = _settings(same)
+    return tuple(replace(cell, command=_command(cell, settings, own, study.resolve(), _seeds(same, cell))) for cell in cells)
 
 
 def _design(scored: Scored) -> Iterator[tuple[int, int, str]]:
@@ -120,15 +121,15 @@ def _near(one: Iterable[int], other: Iterable[int]) -> bool:
     return all((a == b) or (min(a, b) > 0 and max(a, b) / min(a, b) <= _NEAR) for a, b in zip(one, other, strict=True))
 
 
-def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> list[str]:
-    """The overrides of one cell of the series (one with twins, where there is one) that say what all its cells share."""
+def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str | None]:
+    """What all cells of the series share, from one of them (with twins, where there is one): overrides, and the user's own groups."""
     cells = sorted(cells, key=lambda row: not row["n_synthetic"] > 0)
-    typed = next(filter(None, map(_typed, cells)), [])
-    if typed:
-        return [text for text in typed if text.lstrip("+~").partition("=")[0] not in _OWN]
-    knobs = cells[0] if cells else {}
+    chosen = next(filter(_typed, cells), cells[0] if cells else {})
+    own = config_dir_of(Path(str(chosen["folder"]))) if chosen else None
+    if typed := _typed(chosen):
+        return [text for text in typed if text.lstrip("+~").partition("=")[0] not in _OWN], own
     groups = ("dataset", "model", "prompt_model", "strategy", "filter", "protocol")
-    return [f"{key}={knobs[key]}" for key in groups if isinstance(knobs.get(key), str) and knobs[key]]
+    return [f"{key}={chosen[key]}" for key in groups if isinstance(chosen.get(key), str) and chosen[key]], own
 
 
 def _typed(row: Mapping[Hashable, Any]) -> list[str]:
@@ -147,7 +148,7 @@ def _seeds(cells: Iterable[Mapping[Hashable, Any]], cell: NextCell) -> list[int]
     return [next(free) for _ in range(cell.runs)]
 
 
-def _command(cell: NextCell, settings: Sequence[str], study: Path, seeds: Sequence[int]) -> str:
+def _command(cell: NextCell, settings: Sequence[str], own: str | None, study: Path, seeds: Sequence[int]) -> str:
     """A line for a shell; a study elsewhere than new runs go says where."""
     alone = cell.n_synthetic == 0
     mixture = [
@@ -159,4 +160,4 @@ def _command(cell: NextCell, settings: Sequence[str], study: Path, seeds: Sequen
     ]
     elsewhere = study.parent != multirun_root().resolve()
     place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} " if elsewhere else ""
-    return place + shlex.join(["python", "-m", "littlehuman.run", "-m", *settings, f"study={study.name}", *mixture])
+    return place + run([*settings, f"study={study.name}", *mixture], own)

@@ -1,17 +1,18 @@
-"""How numbers with an interval are written.
+"""How a plan's numbers are written with their intervals.
 
-In: estimates and costs. Out: short texts.
+In: estimates of a surface, and costs. Out: short texts.
 """
 
 from __future__ import annotations
 
+from littlehuman import numbers
 from littlehuman.budget.purchase import TargetCost
 from littlehuman.budget.surface import Estimate
 
 
-def estimate(e: Estimate, digits: int = 3) -> str:
+def estimate(e: Estimate) -> str:
     """`0.812 [0.801, 0.823]`."""
-    return f"{e.value:.{digits}f} [{e.low:.{digits}f}, {e.high:.{digits}f}]"
+    return numbers.score(e.value, e.low, e.high)
 
 
 def small(e: Estimate) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.study.scored import Scored
+from littlehuman.worth import prices
 
 MOST_REACH = 1_000  # times the largest tried numbers: no surface holds there any more
 
@@ -32,7 +33,9 @@ def check(question: Question, scored: Scored) -> None:
     Raises:
         ConfigError: for a price, budget, target or reach that cannot be; all of them at once.
     """
-    problems = [Problem(f"{key}={value:g}", "must be above 0") for key, value in _amounts(question) if not 0 < value < math.inf]
+    problems = prices.problems(question.human_price, question.synthetic_price)
+    if question.budget is not None and not 0 < question.budget < math.inf:
+        problems.append(Problem(f"budget={question.budget:g}", "must be a number above 0"))
     if not 1 <= question.reach <= MOST_REACH:
         problems.append(Problem(f"reach={question.reach:g}", f"must be from 1 to {MOST_REACH:,} (times the largest tried numbers)"))
     if question.budget is None and question.target is None:
@@ -48,8 +51,3 @@ def highest_score(scored: Scored) -> float:
     """The highest score that can be: 1, or 100 where the runs were scored in percent; infinity for other scales."""
     most = float(scored.score.max(initial=0))
     return next((limit for limit in (1.0, 100.0) if most <= limit), float("inf"))
-
-
-def _amounts(question: Question) -> list[tuple[str, float]]:
-    amounts = {"human-price": question.human_price, "synthetic-price": question.synthetic_price, "budget": question.budget}
-    return [(key, value) for key, value in amounts.items() if value is not None]

@@ -55,7 +55,7 @@ def _read_splits(source: Source, config: DatasetConfig, task: TaskConfig) -> tup
     tables: dict[str, Table] = {}
     classes: tuple[str, ...] = ()
     for split in source.splits:
-        labels = Labels(config, mapping) if is_classification(task) else None
+        labels = Labels(config, mapping, task) if is_classification(task) else None
         tables[split] = read_table(READERS[config.reader](source, split), config, source.where(split), labels)
         if is_classification(task) and not classes:
             classes = classes_of((e.target for e in tables[split].examples), mapping, task, source.where(split))

@@ -16,9 +16,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import config as configs
 from littlehuman import data, mixing, results
+from littlehuman.completions import lookup, recording_path, shelf_path
 from littlehuman.config import RunConfig
 from littlehuman.errors import DataError
-from littlehuman.generation.completions import lookup, recording_path, shelf_path
 from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.parsing import parse
 from littlehuman.pipeline import mixture_spec

@@ -1,6 +1,6 @@
 """The two panels of one dataset and size: scores above, change against the smallest synthetic share below.
 
-In: lines of `reporting.lines` that share a facet, and how a figure lays out the shares. Out: drawn axes,
+In: lines of `study.lines` that share a facet, and how a figure lays out the shares. Out: drawn axes,
 and the legend's handles by name.
 """
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from littlehuman import numbers
 from littlehuman.figures import style, words
-from littlehuman.reporting import formatting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from littlehuman.reporting.lines import Line
+    from littlehuman.study.lines import Line
 
 BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
 FLOOR = "always the commonest label"
@@ -70,7 +70,7 @@ def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: S
     for floor in sorted({line.floor for line in lines if line.floor is not None}):
         handles[FLOOR] = upper.axhline(100 * floor, color=words.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
     _margin(lower, lines, sketch.delta)
-    words.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
+    words.title(upper, f"{lines[0].place}, n = {numbers.count(lines[0].curve.n_train)}")
     upper.tick_params(labelbottom=False)
     upper.sharex(lower)
     sketch.shares.label(lower, lines)
@@ -79,8 +79,8 @@ def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: S
 
 def name_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
-    pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
-    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
+    pair[0].set_ylabel(f"{numbers.named(metric)} (%)")
+    pair[1].set_ylabel(f"change of\n{numbers.named(metric)} (%)")
 
 
 def seeds_behind(line: Line, *, changes: bool) -> pd.Series:

@@ -1,6 +1,6 @@
 """Score over the synthetic share of the training set: the paper's Figures 1 and 2.
 
-In: lines of `reporting.lines`. Out: one facet per dataset and size: scores above, change against the
+In: lines of `study.lines`. Out: one facet per dataset and size: scores above, change against the
 smallest share below; and `zoom`, the same for the last tenth with room between its points.
 """
 
@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from littlehuman import numbers
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, style, words
 from littlehuman.figures.panels import Shares, Sketch
-from littlehuman.reporting import formatting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.reporting.lines import Line
+    from littlehuman.study.lines import Line
 
 LAST_TENTH = 0.9
 NOTHING = (
@@ -56,7 +56,7 @@ def zoom(lines: Sequence[Line], delta: float) -> Figure | None:
 
     def label(axes: Axes, lines: Sequence[Line]) -> None:
         human = {float(f): n for line in lines for f, n in zip(line.table["synth_frac"], line.table["n_human"], strict=True)}
-        names = [f"{formatting.share(f)}\n{formatting.count(human.get(f))}" for f in fractions]
+        names = [f"{numbers.share(f)}\n{numbers.count(human.get(f))}" for f in fractions]
         axes.set_xticks(list(place.values()), names, fontsize=8 if len(fractions) < 5 else 7.5)
         axes.set_xlim(-0.4, len(fractions) - 0.6)
         axes.set_xlabel("synthetic share, human points")
@@ -124,7 +124,7 @@ def _over(lines: Sequence[Line], start: float) -> list[str]:
             fewer |= bool((behind < line.table["seeds"].max()).any())
     if seeds == {1} and not fewer:
         return ["one seed", "bars: 95 % interval over test items alone"]
-    said = [f"mean of {formatting.span(min(seeds), max(seeds))} seeds", "bars: 95 % interval over seeds and test items"]
+    said = [f"mean of {numbers.span(min(seeds), max(seeds))} seeds", "bars: 95 % interval over seeds and test items"]
     if fewer:
         said.append("hollow: fewer seeds")
     return [*said, "of one seed the bar is over test items alone"] if 1 in seeds else said

@@ -1,6 +1,6 @@
 """Score over the number of synthetic points, and what human points are worth on that axis: the paper's Section 4.
 
-In: trade-offs of `reporting.gathering`. Out: one facet per series: runs on synthetic points alone with the
+In: trade-offs of `worth.tradeoff`. Out: one facet per series: runs on synthetic points alone with the
 curve a0 + a1 ln x and its band, runs with human points beside them, and an arrow from each of
 those to the synthetic size that has the same score.
 """
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from littlehuman import numbers
 from littlehuman.errors import DataError
 from littlehuman.figures import style, ticks, words
-from littlehuman.reporting import formatting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.reporting.gathering import Tradeoff
     from littlehuman.worth.curve import Curve
+    from littlehuman.worth.tradeoff import Tradeoff
     from littlehuman.worth.valuation import Worth
 
 REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
@@ -71,14 +71,14 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     right = _right_edge(curve, worths[:1])
     handles = _curve(axes, curve, right)
     for worth in worths[:SHOWN]:
-        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(axes, worth, looks[worth.human_points])
+        handles[f"+ {numbers.count(worth.human_points)} human points"] = _runs(axes, worth, looks[worth.human_points])
     axes.set_xscale("log")
     axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
     if worths and curve.rises:
         _arrows(axes, curve, worths[0], looks[worths[0].human_points]["color"])
     words.title(axes, one.scored.name, _told(curve))
     axes.set_xlabel("synthetic training points")
-    axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
+    axes.set_ylabel(f"{numbers.named(one.scored.metric)} (%)")
     ticks.of_sizes(axes)
     return handles
 

@@ -31,7 +31,7 @@ class Sieve:
     def __init__(self, config: FilterConfig, writing: Writing, purse: Purse) -> None:
         self.config, self.writing = config, writing
         anew = writing.strategy.writes is Writes.pair
-        self._asker = Asker(config.model if config.has_own_model else writing.model, writing, purse)
+        self._asker = Asker(config, writing, purse)
         # An annotator's texts are the human ones: only what it wrote itself is filtered.
         self._duplicates = Duplicates(config.rules) if FilterStep.rules in config.steps and anew else None
 

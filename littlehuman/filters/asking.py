@@ -6,18 +6,24 @@ the answer form.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from littlehuman import generation
-from littlehuman.generation.purse import Purse
-from littlehuman.groups import FilterText, PromptModelConfig, PromptText, StrategyConfig
+from littlehuman.errors import GenerationError
+from littlehuman.filters.own_model import named_as_its_own
+from littlehuman.generation.purse import Purse, check_price
+from littlehuman.groups import FilterConfig, FilterStep, FilterText, PromptModelConfig, PromptText, StrategyConfig
 from littlehuman.parsing import parse
+from littlehuman.prompt_models import open_model
 from littlehuman.prompting import request_key
 from littlehuman.prompting.wording import fields_of
 from littlehuman.prompting.worked_examples import clean
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
+
+HOPELESS = 100  # answers of which none could be read: no more are asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +37,72 @@ class Writing:
     progress: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a filter asks about each twin: its step, the words, the longest answer, and what an answer may be.
+
+    `classes` are what the answer must be one of (empty: anything); `readable` says whether an answer
+    that has the right form says anything.
+    """
+
+    step: FilterStep
+    words: FilterText
+    max_tokens: int
+    classes: Sequence[str] = ()
+    readable: Callable[[str], bool] = bool
+
+
 class Asker:
-    """Asks one model about twins; the run's purse pays."""
+    """Asks one model about twins; the run's purse pays.
 
-    def __init__(self, model: PromptModelConfig, writing: Writing, purse: Purse) -> None:
-        self.model, self.writing, self.purse = model, writing, purse
+    Raises:
+        GenerationError, ConfigError: when a filter's own model cannot be asked: before any twin is paid for.
+    """
 
-    def ask(
-        self, twins: Sequence[Synthetic], words: FilterText, max_tokens: int, classes: Sequence[str]
-    ) -> dict[str, Synthetic | Rejected]:
+    def __init__(self, config: FilterConfig, writing: Writing, purse: Purse) -> None:
+        self.own, self.name = config.has_own_model, config.name
+        self.model = config.model if self.own else writing.model
+        self.writing, self.purse = writing, purse
+        if self.own and {FilterStep.judge, FilterStep.round_trip}.intersection(config.steps):
+            with named_as_its_own(self.own):
+                check_price(self.model, purse.limit)
+                open_model(self.model)
+
+    def ask(self, twins: Sequence[Synthetic], question: Question) -> dict[str, Synthetic | Rejected]:
         """What the model answers about each twin, by example id.
 
         Args:
             twins: one request each.
-            words: system turn, user turn and answer form.
-            max_tokens: of an answer; a cut one is not read.
-            classes: what the answer must be one of; empty: anything.
+            question: what is asked; a cut answer is not read.
 
         Returns:
             The twin with the answer as its target, or why there is none, with the raw answer.
 
         Raises:
-            GenerationError: when the model cannot be reached, answers nothing, or would cost too much.
+            GenerationError: when the model cannot be reached, answers nothing that can be read, or
+                would cost too much.
         """
-        requests = _Requests(twins, words, max_tokens, self.model, self.writing)
+        words, read, unread = question.words, dict[str, Synthetic | Rejected](), Counter[str]()
+        requests = _Requests(twins, words, question.max_tokens, self.model, self.writing)
         form = PromptText(system=words.system, assistant=words.assistant, label_words=words.label_words)
-        read: dict[str, Synthetic | Rejected] = {}
-        asking = generation.complete(requests, self.model, max_tokens, self.purse, what="verdicts", progress=self.writing.progress)
-        with closing(asking) as answers:
+        asking = generation.complete(requests, self.model, question.max_tokens, self.purse, what="verdicts", progress=self.writing.progress)
+        with named_as_its_own(self.own), closing(asking) as answers:
             for answer in answers:
                 for twin in requests.twins_of[answer.key].values():
-                    read[twin.example_id] = _read(answer, twin.as_example(), form, classes)
+                    found = _read(answer, twin.as_example(), form, question.classes)
+                    read[twin.example_id] = found
+                    unread.update(_why_unread(found, question.readable))
+                if unread.total() == len(read) >= HOPELESS:
+                    raise self._useless(question, unread)
         return read
+
+    def _useless(self, question: Question, unread: Counter[str]) -> GenerationError:
+        reason, count = unread.most_common(1)[0]
+        limit = f"filter.{question.step}.max_tokens above {question.max_tokens} for answers that were cut"
+        return GenerationError(
+            f"filter={self.name}: none of {unread.total()} answers of {self.model.name} says anything about a twin; {count}: {reason}\n"
+            f"Try: another filter.model, {limit}, or another filter"
+        )
 
 
 @dataclass
@@ -102,6 +142,12 @@ def _read(answer: Completion | Failure, example: Example, form: PromptText, clas
     if isinstance(read, Rejected) and isinstance(answer, Completion) and names == [read.reason.removeprefix("no ")]:
         return parse(replace(answer, text=f"{names[0]}: {answer.text}"), example, form, classes)
     return read
+
+
+def _why_unread(found: Synthetic | Rejected, readable: Callable[[str], bool]) -> list[str]:
+    if isinstance(found, Rejected):
+        return [unreadable(found)]
+    return [] if readable(found.target) else ["it has the form, and says nothing"]
 
 
 def unreadable(answer: Rejected) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from littlehuman.filters.asking import Asker, unreadable
-from littlehuman.groups import JudgeConfig
+from littlehuman.filters.asking import Asker, Question, unreadable
+from littlehuman.groups import FilterStep, JudgeConfig
 from littlehuman.records import Rejected, Synthetic
 
 LOWEST, HIGHEST = 1.0, 5.0
@@ -23,7 +23,10 @@ def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: Asker) -> d
     Raises:
         GenerationError: when the judge cannot be reached, or answers nothing.
     """
-    answers = asker.ask(twins, judge.tasks[asker.writing.task], judge.max_tokens, ())
+    question = Question(
+        FilterStep.judge, judge.tasks[asker.writing.task], judge.max_tokens, readable=lambda said: score_in(said) is not None
+    )
+    answers = asker.ask(twins, question)
     verdicts = ((example_id, _verdict(answer, judge.min_score)) for example_id, answer in answers.items())
     return {example_id: verdict for example_id, verdict in verdicts if verdict}
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.filters.asking import Asker, unreadable
-from littlehuman.groups import RoundTripConfig
+from littlehuman.filters.asking import Asker, Question, unreadable
+from littlehuman.groups import FilterStep, RoundTripConfig
 from littlehuman.metrics.answers import squad_f1
 from littlehuman.records import Rejected, Synthetic
 
@@ -22,7 +22,7 @@ def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker)
         GenerationError: when the model cannot be reached, or answers nothing.
     """
     classes = asker.writing.classes
-    answers = asker.ask(twins, trip.tasks[asker.writing.task], trip.max_tokens, classes)
+    answers = asker.ask(twins, Question(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes))
     verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], trip, bool(classes))) for twin in twins)
     return {example_id: verdict for example_id, verdict in verdicts if verdict}
 

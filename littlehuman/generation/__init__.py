@@ -2,7 +2,7 @@
 
 The way of a request
     answering      prompts -> answers: what the shelf has is free, the rest is asked for
-    completions    the shelf of answers: one folder per prompt model, shared by all jobs
+                   (`completions.py`, one level up, is the shelf: prompt models that replay or hand in batches read it too)
     request_locks  two processes that need the same request pay once
     gate           a request goes while the spending limit allows it
     answer_bar     what the user sees meanwhile

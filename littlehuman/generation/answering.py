@@ -12,8 +12,8 @@ import logging
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from littlehuman.completions import Shelf, Writer, shelf_path
 from littlehuman.generation.answer_bar import AnswerBar
-from littlehuman.generation.completions import Shelf, Writer, shelf_path
 from littlehuman.generation.gate import Answer, Gate, closed_at_once
 from littlehuman.generation.money import Bill, Estimate, dollars
 from littlehuman.generation.purse import Purse, check_price
@@ -115,8 +115,6 @@ class _Asking:
             return
         check_price(self.model, self.purse.limit)
         opened = open_model(self.model)
-        if self.model.provider is Provider.openai and not opened.batched:
-            refuse_bought(shelf.path / "batches", missing, without_password(address(self.model)))
         gate = self._opened_gate(opened, missing, sample, requested)
         with (
             AnswerBar(len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress) as bar,
@@ -163,14 +161,27 @@ class _Asking:
                 before = len(missing)
                 yield from self._shelved(shelf, missing)  # answered by another process meanwhile
                 mine &= missing.keys()
-                with Writer(shelf.path) as writer, closed_at_once(gate.ask(opened, mine)) as answers:
+                if self.model.provider is Provider.openai and not gate.batched:
+                    refuse_bought(shelf.path / "batches", mine, without_password(address(self.model)))
+                yield from self._asked(shelf, mine, missing, opened, gate)
+            if missing:
+                wait.a_little(missing, progressed=len(missing) < before)
+
+    def _asked(self, shelf: Shelf, mine: set[str], missing: dict[str, int], opened: PromptModel, gate: Gate) -> Iterator[Answer]:
+        """Each answer is on the shelf before it counts; so are those that came when nobody took them any more."""
+        with Writer(shelf.path) as writer:
+            try:
+                with closed_at_once(gate.ask(opened, mine)) as answers:
                     for answer in answers:
                         if isinstance(answer, Completion):
                             writer.add(answer)
                         del missing[answer.key]
                         yield self._paid(answer, from_cache=False, batched=gate.batched)
-            if missing:
-                wait.a_little(missing, progressed=len(missing) < before)
+            finally:
+                for late in opened.untaken:
+                    if missing.pop(late.key, None) is not None:
+                        writer.add(late)
+                        self._paid(late, from_cache=False, batched=gate.batched)
 
     def _paid(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
         self.purse.pay(answer, self.model.price, from_cache=from_cache, batched=batched, again=answer.key in self.again)

@@ -34,6 +34,7 @@ class Purse:
         self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
         self._under_way: dict[str, float] = {}
         self._reserved = 0.0
+        self._excess = 1.0  # how much dearer an answer was than the dearest that was asked for: not every server keeps max_tokens
         self._lock = threading.Lock()
 
     def lets_go(self, key: str, worst: float) -> bool:
@@ -41,6 +42,7 @@ class Purse:
         if self.limit is None:
             return True
         with self._lock:
+            worst *= self._excess
             if self._spent + self._reserved + worst > self.limit + _ROUNDING:
                 return False
             self._under_way[key] = worst
@@ -61,6 +63,7 @@ class Purse:
             worst = self._under_way.pop(answer.key, 0.0)
             self._reserved = self._reserved - worst if self._under_way else 0.0
             self._spent += worst if silent else bill.usd
+            self._excess = max(self._excess, self._excess * bill.usd / worst) if worst else self._excess
         if self.receipt:
             self.receipt.note(self.bill)
 
@@ -79,8 +82,11 @@ class Purse:
 
     def empty(self, worst: float, left: int) -> GenerationError:
         """The error of a run that may not ask on: what was spent, what is kept, and how to go on."""
+        stopped = "stopped before it is passed"
+        if self._spent > (self.limit or 0.0) + _ROUNDING:
+            stopped = "it is passed, for the server gave longer answers than max_tokens allows"
         return GenerationError(
-            f"prompt_model.max_usd={self.limit:g}: stopped before it is passed; this run spent {dollars(self._spent)}, "
+            f"prompt_model.max_usd={self.limit:g}: {stopped}; this run spent {dollars(self._spent)}, "
             f"the next request may cost {dollars(worst)}, and {left:,} requests are left\n"
             f"The {self.bill.requests - self.bill.failed:,} answers that came are kept in the cache and cost nothing again.\n"
             "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), a smaller n_train or synth_frac; "

@@ -56,14 +56,14 @@ def per_byte(counter: TokenCounter, sample: Iterable[Prompt]) -> float:
 def counter_of(model: PromptModelConfig) -> TokenCounter:
     """The best counter that is here for `model`."""
     if model.weights:
-        return _own(model.weights) or _four_characters("its tokenizer is not on this machine")
+        return _own(model.weights, model.revision) or _four_characters("its tokenizer is not on this machine")
     return _tiktoken(model.name)
 
 
-def _own(weights: str) -> TokenCounter | None:
+def _own(weights: str, revision: str | None) -> TokenCounter | None:
     from littlehuman.training.counting import own_counter
 
-    count = own_counter(weights)
+    count = own_counter(weights, revision)
     return TokenCounter(count, "counted by its own tokenizer", True) if count else None
 
 

@@ -1,7 +1,8 @@
 """The groups of `conf/` as types: one class per group, one field per key.
 
 In: a group's YAML, which comments each value. Out: its typed, frozen record. Fields marked
-`NOT_IDENTITY` never change a result and are no part of a run's identity (`identity.py`).
+`NOT_IDENTITY` never change a result and are no part of a run's identity; those marked `IF_SET` are one
+where they are not null (`identity.py`).
 """
 
 from littlehuman.groups.data import ColumnsConfig, DatasetConfig, Head, TaskConfig
@@ -21,9 +22,10 @@ from littlehuman.groups.generation import (
     StrategyConfig,
     Writes,
 )
-from littlehuman.groups.marks import NOT_IDENTITY
+from littlehuman.groups.marks import IF_SET, NOT_IDENTITY
 from littlehuman.groups.training import (
     ALL_LINEAR,
+    PRECISIONS,
     Architecture,
     LaunchConfig,
     Layout,
@@ -46,12 +48,14 @@ __all__ = [
     "FilterStep",
     "FilterText",
     "Head",
+    "IF_SET",
     "JudgeConfig",
     "LaunchConfig",
     "Layout",
     "LossOn",
     "MetricsConfig",
     "ModelConfig",
+    "PRECISIONS",
     "PriceConfig",
     "PromptModelConfig",
     "PromptText",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from littlehuman.groups.data import ColumnsConfig
-from littlehuman.groups.marks import NOT_IDENTITY
+from littlehuman.groups.marks import IF_SET, NOT_IDENTITY
 
 
 class Provider(StrEnum):
@@ -57,7 +57,9 @@ class PromptModelConfig:
     name: str = "?"
     provider: Provider = field(default=Provider.hf, metadata=NOT_IDENTITY)
     weights: str | None = None
+    revision: str | None = field(default=None, metadata=IF_SET)
     dtype: str = "bfloat16"
+    device: str | None = field(default=None, metadata=NOT_IDENTITY)
     temperature: float = 0.0
     top_p: float = 1.0
     base_url: str | None = field(default=None, metadata=NOT_IDENTITY)
@@ -79,6 +81,10 @@ class PromptModelConfig:
     timeout_s: float = field(default=60.0, metadata=NOT_IDENTITY)
     retries: int = field(default=5, metadata=NOT_IDENTITY)
     price: PriceConfig = field(default_factory=PriceConfig, metadata=NOT_IDENTITY)
+
+    def on(self, device: str) -> PromptModelConfig:
+        """The same prompt model, computing on `device` where it names none of its own."""
+        return self if self.device else replace(self, device=device)
 
 
 @dataclass(kw_only=True)  # not frozen: OmegaConf refuses to merge YAML into frozen items of a list or dict

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from littlehuman.groups.marks import IF_SET
+
 ALL_LINEAR = "all_linear"  # the one value of lora_targets that every model knows
+PRECISIONS = ("float32", "bfloat16", "float16")  # torch's names
 
 
 class Architecture(StrEnum):
@@ -74,6 +77,7 @@ class ModelConfig:
 
     name: str = "?"
     weights: str = "?"
+    revision: str | None = field(default=None, metadata=IF_SET)
     architecture: Architecture = Architecture.decoder
     quantization: Quantization | None = None
     lora_targets: dict[str, str] = field(default_factory=dict)

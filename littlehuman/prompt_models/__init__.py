@@ -5,7 +5,7 @@ In: prompts. Out: a `Completion` or `Failure` for each, as it comes, in any orde
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from littlehuman.errors import ConfigError, Problem
@@ -16,11 +16,15 @@ from littlehuman.records import Completion, Failure, Prompt
 class PromptModel(Protocol):
     """Answers requests. An answer that cannot be had is a `Failure`; a dead endpoint raises.
 
-    `batched` says that answers cost `price.batch_share` of the price.
+    `batched` says that answers cost `price.batch_share` of the price; `untaken` are the answers that
+    had come, and were not handed over, when the last `complete` was closed: they are paid for.
     """
 
     @property
     def batched(self) -> bool: ...  # noqa: D102 (said above)
+
+    @property
+    def untaken(self) -> Sequence[Completion]: ...  # noqa: D102 (said above)
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         """Yield one answer per prompt, in any order; closing the iterator cancels what costs money (a batch goes on).

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from html import escape
 from urllib.parse import quote
 
 from littlehuman.errors import GenerationError
 
 WORD_CHARS = 8
+KEY_CHARS = 20  # so many letters and digits without a break are no variable's name
+WANTED = "must be the NAME of an environment variable, such as OPENAI_API_KEY; the key itself belongs into no command and no file"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NO_KEY = "no-key"  # a client wants some key; an endpoint without keys ignores it
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of an environment variable, and is not the key itself."""
+    return bool(_NAME.fullmatch(text)) and not any(len(part) >= KEY_CHARS and not part.isalpha() for part in text.split("_"))
 
 
 class ApiKey:
@@ -30,10 +39,13 @@ class ApiKey:
         """The key that an environment variable holds; without a variable, no key.
 
         Raises:
-            GenerationError: when the variable is absent or empty, or holds what no key holds.
+            GenerationError: when the variable is absent or empty, or holds what no key holds; when
+                what is given is no variable's name (it may be the key: it is not shown).
         """
         if variable is None:
             return cls(None)
+        if not is_name(variable):
+            raise GenerationError(f"prompt_model.api_key_env=***: {WANTED}.\nTry: export OPENAI_API_KEY=...")
         value = os.environ.get(variable, "").strip()
         mend = f"Try: export {variable}=... (prompt_model.api_key_env=null asks an endpoint that wants no key)"
         if not value:

@@ -91,7 +91,7 @@ class Asker:
         if result.cure is Cure.SLOWER:
             self.pace.busy(ticket, result.after)
         elif result.cure is Cure.WAIT:
-            self.pace.gone(ticket)
+            self.pace.gone(ticket, waited_for=self._waits)
         else:
             self.pace.failed(ticket)
         return self._in_our_case(result)
@@ -105,7 +105,7 @@ class Asker:
         try:
             async with asyncio.timeout(self.config.timeout_s):  # of the whole: a server that sends a byte now and then is none
                 reply = await self._client.post("/chat/completions", cast_to=httpx2.Response, content=content, options=kind)
-            result = read_bytes(prompt.key, reply.content, reply.headers.get("content-type", ""))
+            result = read_bytes(prompt.key, reply.content, reply.headers.get("content-type", ""), self.config)
         except Exception as error:  # it goes no further: the request in it holds the key
             result = judge(error, self.config)
         if isinstance(result, Completion):
@@ -114,9 +114,14 @@ class Asker:
             result = replace(result, reason=" ".join(self.key.scrub(result.reason).split())[:REASON_CHARS])
         return result
 
+    @property
+    def _waits(self) -> bool:
+        """Whether a server that does not answer is waited for: one that was there, for a while."""
+        return self._reached and not self.pace.hopeless and self.config.retries > 0
+
     def _in_our_case(self, trouble: Trouble) -> Trouble:
         """Whether it ends the run: a server that was there is waited for, one that only refuses is not for ever."""
-        if trouble.cure is Cure.WAIT and self._reached and not self.pace.hopeless and self.config.retries:
+        if trouble.cure is Cure.WAIT and self._waits:
             return replace(trouble, mend="")
         if trouble.cure is Cure.SLOWER and self.pace.hopeless:
             return replace(trouble, mend=trouble.mend or LATER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 
-from littlehuman.generation.completions import Shelf
+from littlehuman.completions import Shelf
 from littlehuman.prompt_models.batch_files import read_outcomes
 from littlehuman.prompt_models.batch_ledger import Ledger, Submission
 from littlehuman.prompt_models.replies import Cure, Trouble

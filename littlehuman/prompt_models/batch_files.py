@@ -100,7 +100,7 @@ def _result(key: str, line: Mapping[str, Any]) -> Completion | Trouble:
     status = response.get("status_code") if isinstance(response, dict) else None
     if not isinstance(response, dict) or not isinstance(status, int):
         return Trouble(_said(line.get("error")) or "a line without an answer", cure=Cure.AGAIN)
-    if 200 <= status < 300:  # paid for, whatever stands in it: as online, it is not asked again
+    if 200 <= status < 300:  # as online: what was paid for is not asked again, an error in an answer's place is
         return read(key, response.get("body"))
     passes = status in PASSES or status in BUSY or status >= 500
     reason = f"HTTP {status}: {said_in(response.get('body'))}"

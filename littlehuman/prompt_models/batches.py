@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from littlehuman.completions import Shelf, shelf_path
 from littlehuman.errors import GenerationError
-from littlehuman.generation.completions import Shelf, shelf_path
 from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.batch_collect import Collected
 from littlehuman.prompt_models.batch_files import Spool
@@ -38,7 +38,7 @@ class BatchEndpoint:
         GenerationError: when the key is missing.
     """
 
-    batched = True
+    batched, untaken = True, ()  # what a batch answered stays in its files until it is on the shelf
 
     def __init__(self, config: PromptModelConfig) -> None:
         self.config = config
@@ -159,15 +159,19 @@ class _Run:
     def _collect(self, submission: Submission) -> Iterator[Completion | Failure]:
         self.open.remove(submission)
         self.crowded = submission.crowded and any(s.bought for s in self.open)
-        came = Collected(submission, self.ledger)
+        came, failures = Collected(submission, self.ledger), list[Failure]()
         for key, result in came.outcomes(self.wanted):
             if isinstance(result, Trouble) and result.cure is not Cure.NONE and (self.crowded or submission.round < self.config.retries):
                 self.rounds[key] = submission.round + (not self.crowded)
                 continue  # it stays wanted, and is in no submission any more
             self.wanted.pop(key)
-            yield self._failure(key, result) if isinstance(result, Trouble) else result
+            if isinstance(result, Trouble):
+                failures.append(self._failure(key, result))
+            else:
+                yield result
         log.info("%s", came)
         self.ledger.settle(submission, came.left_over(Shelf(shelf_path(self.config))))
+        yield from failures  # when the batch is settled: a run that ends with them must ask anew, not read them again
 
     def _failure(self, key: str, trouble: Trouble) -> Failure:
         return Failure(key, self.service.short(trouble.reason), trouble.served)

@@ -9,7 +9,7 @@ while is waited for (`asking.py`, `pacing.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from littlehuman.errors import GenerationError
@@ -42,11 +42,12 @@ class Endpoint:
     def __init__(self, config: PromptModelConfig, patience_s: float = PATIENCE_S) -> None:
         check(config)
         self.config, self.patience_s = config, patience_s
+        self.untaken: Sequence[Completion] = ()
         self.url = manners.address(config)
         self.key = ApiKey.of(config.api_key_env)
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the answers as they come; closing the iterator cancels the requests under way.
+        """Yield the answers as they come; closing the iterator cancels the requests under way and keeps what had come (`untaken`).
 
         `prompts` is drawn from in the caller's thread, the next one when an answer was taken and
         the one after it is asked for: so what was asked and not yet handed over is never more
@@ -56,22 +57,29 @@ class Endpoint:
             GenerationError: when no request can succeed.
         """
         manners.keep_quiet()
-        waiting = iter(prompts)
+        self.untaken, waiting = (), iter(prompts)
         first = list(islice(waiting, self.config.concurrency))
         if not first:
             return  # without a client: the library takes a second to load
         asker = Asker(self.config, self.url, self.key, max_tokens, self.patience_s)
-        with Crew[Result](last=asker.close) as crew:
-            for prompt in first:
+        crew = Crew[Result](last=asker.close)
+        try:
+            with crew:
+                yield from self._answers(crew, asker, first, waiting)
+        finally:
+            self.untaken = [answer for _, answer in crew.untaken if isinstance(answer, Completion)]
+
+    def _answers(self, crew: Crew[Result], asker: Asker, first: list[Prompt], waiting: Iterator[Prompt]) -> Iterator[Completion | Failure]:
+        for prompt in first:
+            crew.begin(asker.ask(prompt))
+        while (result := crew.take()) is not None:
+            key, answer = result
+            if isinstance(answer, Trouble) and answer.mend:
+                yield from self._rest(crew, asker, answer)
+                raise self._error(answer.reason, answer.mend)
+            yield _handed_over(key, answer)
+            for prompt in islice(waiting, 0 if asker.over else 1):
                 crew.begin(asker.ask(prompt))
-            while (result := crew.take()) is not None:
-                key, answer = result
-                if isinstance(answer, Trouble) and answer.mend:
-                    yield from self._rest(crew, asker, answer)
-                    raise self._error(answer.reason, answer.mend)
-                yield _handed_over(key, answer)
-                for prompt in islice(waiting, 0 if asker.over else 1):
-                    crew.begin(asker.ask(prompt))
 
     def _rest(self, crew: Crew[Result], asker: Asker, end: Trouble) -> Iterator[Completion | Failure]:
         """What was paid for is handed over before the run stops."""

@@ -1,6 +1,8 @@
 """A Hugging Face chat model in this process, in batches.
 
-In: prompts, consumed lazily. Out: completions, batch by batch; torch loads with the first one.
+In: prompts, consumed lazily. Out: completions, batch by batch; torch and the weights load with the first
+one, on `prompt_model.device` (null: `launch.device`). The weights stay in memory for the next round and
+the next cell; on a GPU they leave when a training begins (`training/decoding.py`).
 
 An answer does not depend on which requests run beside it, but for rounding: greedy ones take no
 chance, sampled ones draw from a generator that the request's own key seeds. In float32 that is the
@@ -24,7 +26,7 @@ class LocalModel:
         ConfigError: when none are named, or a setting cannot be followed.
     """
 
-    batched = False
+    batched, untaken = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
         check(config)
@@ -56,6 +58,8 @@ class LocalModel:
             temperature=config.temperature,
             top_p=config.top_p,
             seeds=(int(prompt.key, 16) for prompt in seeded),
+            revision=config.revision,
+            device=config.device or "auto",
         )
         for a in answers:
             key = keys.pop(a.index)

@@ -16,13 +16,16 @@ CONNECT_S = 10.0
 
 
 def address(config: PromptModelConfig) -> str:
-    """Who is asked; said in so many words, for null would let the client read OPENAI_BASE_URL."""
-    return config.base_url or OPENAI
+    """Who is asked; said in so many words, for null would let the client read OPENAI_BASE_URL.
+
+    Null alone means OpenAI: an empty address is a shell variable that is not set, and would send a paid key elsewhere.
+    """
+    return OPENAI if config.base_url is None else config.base_url
 
 
 def without_password(address: str) -> str:
-    """The address without the password that it may bring."""
-    return re.sub(r"//[^/@]*@", "//***@", address)
+    """An address, or a command line with some, without the password that it may bring (there may be an @ in it)."""
+    return re.sub(r"//[^/\s]*@", "//***@", address)
 
 
 def keep_quiet() -> None:

@@ -109,10 +109,10 @@ class Pace:
             self._pause(asked_s * random.uniform(1.0, 1.1))  # other processes were told the same
         self._refuse(ticket)
 
-    def gone(self, ticket: Ticket) -> None:
-        """Nobody was there to take the request; one at a time looks whether the server is back."""
+    def gone(self, ticket: Ticket, *, waited_for: bool) -> None:
+        """Nobody was there to take the request; one at a time looks whether the server is back, if it is `waited_for` at all."""
         if ticket.slowdowns == self._slowdowns:
-            if not self._alone:
+            if waited_for and not self._alone:
                 log.warning("nothing answers at the endpoint any more; waiting up to %.0f s for it", self._patience_s)
             self._slow_down(backoff(self._in_a_row + 1, LONGEST_ABSENCE_S))
             self._alone = True

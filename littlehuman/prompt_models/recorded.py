@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from littlehuman.completions import Shelf, recording_path
 from littlehuman.errors import GenerationError
-from littlehuman.generation.completions import Shelf, recording_path
 from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Completion, Failure, Prompt
 
@@ -17,10 +17,10 @@ from littlehuman.records import Completion, Failure, Prompt
 class Recorded:
     """Looks each request up in `prompt_model.path`."""
 
-    batched = False
+    batched, untaken = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
-        self.path = recording_path(config.path)
+        self.config, self.path = config, recording_path(config.path)
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         """Yield the recorded answers, in the order of the recording.
@@ -36,6 +36,22 @@ class Recorded:
         if absent:
             raise GenerationError(
                 f"prompt_model.path={self.path}: {len(absent)} of {requested} requests were not recorded "
-                f"(first: {next(iter(absent.values()))}). A recording holds one strategy, model and human_budget of one dataset.\n"
-                "Try: prompt_model=qwen-1.5b (after `make qwen`) or prompt_model=smollm2, which answer live"
+                f"(first: {next(iter(absent.values()))}). A recording holds one strategy, human_budget and model of one dataset, "
+                f"and these must be the same: {_identity(self.config)}\n{_mend(self.config)}"
             )
+
+
+def _identity(config: PromptModelConfig) -> str:
+    """What of the settings is part of each request's key."""
+    revision = f", revision={config.revision}" if config.revision else ""
+    model = f"weights={config.weights}, dtype={config.dtype}{revision}" if config.weights else f"weights=null, name={config.name}"
+    return f"{model}, temperature={config.temperature:g}, top_p={config.top_p:g}, json_schema={str(config.json_schema).lower()}"
+
+
+def _mend(config: PromptModelConfig) -> str:
+    if (config.path or "").startswith("package:"):
+        return "Try: prompt_model=qwen-1.5b (after `make qwen`) or prompt_model=smollm2, which answer live"
+    return (
+        f"Try: prompt_model=recorded prompt_model.path={config.path} prompt_model.weights=null prompt_model.name=NAME "
+        "prompt_model.temperature=NUMBER as the recorded endpoint had them (weights=WEIGHTS of a model without one)"
+    )

@@ -2,7 +2,8 @@
 
 In: a reply, or the error that the `openai` client raised. Out: a `Completion`, or `Trouble`: a
 reason for this request, what could help it and, where no request could fare better, why the run
-must stop. An answer that came in full was paid for, so nothing that it says is asked again.
+must stop. An answer that came in full was paid for, so nothing that it says is asked again; an
+error that a gateway sends in an answer's place (HTTP 200, with a code in its body) is an error.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ from littlehuman.prompt_models.waits import asked_for
 from littlehuman.records import Completion
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON allows them, files and tokenizers do not
+_ANYBODY = PromptModelConfig()  # where it is not known who was asked, mends name no variable and no address
 REASON_CHARS = 300
 ITS_OWN_FAULT = (400, 413, 422)  # refused for what it says: another request may pass
 BUSY = (429, 503, 529)  # too much at once; 529 is said by some providers
 PASSES = (408, 409, 425)  # and all from 500 on: asked again, the request may be answered
 LONGEST_WAIT_S = 600.0  # a server that asks for a longer one is asked another day
+UNPAID = 402
 STOPS = {
     401: "the key is not accepted",
-    402: "the provider wants to be paid first",
+    UNPAID: "the provider wants to be paid first",
     403: "this key may not ask for this model",
     404: "there is no such model, or no chat endpoint at this address",
     405: "there is no chat endpoint at this address",
@@ -53,7 +56,7 @@ class Trouble:
     after: float | None = None  # seconds that the server asks to wait
 
 
-def read(key: str, reply: Any) -> Completion | Trouble:
+def read(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completion | Trouble:
     """Read a chat completion, as plain values or as an object of the client.
 
     Endpoints differ in what they leave out, so nothing is taken for granted.
@@ -61,10 +64,12 @@ def read(key: str, reply: Any) -> Completion | Trouble:
     choices = _of(reply, "choices")
     if not isinstance(choices, list) or not choices:
         said = said_in(_of(reply, "error")) or (reply if isinstance(reply, str) else "")
-        return Trouble(f"an answer without choices: {said}" if said else "an answer without choices")
+        return _instead(_of(reply, "error"), Trouble(f"an answer without choices: {said}" if said else "an answer without choices"), config)
     message = _of(choices[0], "message")
     text, refusal = _of(message, "content"), _of(message, "refusal")
     finish = _of(choices[0], "finish_reason") or ""
+    if str(finish).casefold() == "error":  # it broke off there: what came of it is no answer
+        return _instead(_of(choices[0], "error") or _of(reply, "error"), Trouble("finish reason: error", cure=Cure.AGAIN), config)
     if isinstance(refusal, str) and refusal:
         text, finish = text or refusal, "refusal"
     usage = _of(reply, "usage")
@@ -76,7 +81,7 @@ def read(key: str, reply: Any) -> Completion | Trouble:
     return Completion(key, _HALF_CHARACTER.sub("\ufffd", text), str(finish), counts[0], counts[1])
 
 
-def read_bytes(key: str, content: bytes, kind: str) -> Completion | Trouble:
+def read_bytes(key: str, content: bytes, kind: str, config: PromptModelConfig = _ANYBODY) -> Completion | Trouble:
     """Read the body of an answer whose content type is `kind`."""
     try:
         reply = json.loads(content)
@@ -84,7 +89,7 @@ def read_bytes(key: str, content: bytes, kind: str) -> Completion | Trouble:
         if "json" in kind:
             return Trouble(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
         reply = content.decode("utf-8", "replace")
-    return read(key, reply)
+    return read(key, reply, config)
 
 
 def judge(error: Exception, config: PromptModelConfig) -> Trouble:
@@ -126,18 +131,29 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
+def _instead(error: Any, otherwise: Trouble, config: PromptModelConfig) -> Trouble:
+    """What an error means that came in the place of an answer: as its code would, were it HTTP's."""
+    code = UNPAID if _of(error, "code") == "insufficient_quota" else _of(error, "code")
+    if not re.fullmatch(r"[4-9][0-9]{2}|[1-9][0-9]{3,5}", str(code)):
+        return otherwise
+    return _meaning(int(code), f"HTTP 200, but error {code}: {said_in(error)}", {}, config)
+
+
 def _refused(error: Any, config: PromptModelConfig) -> Trouble:
-    status = 402 if error.code == "insufficient_quota" else error.status_code
-    said = f"HTTP {error.status_code}: {said_in(error.body) or error.message}"
+    status = UNPAID if error.code == "insufficient_quota" else error.status_code
+    return _meaning(status, f"HTTP {error.status_code}: {said_in(error.body) or error.message}", error.response.headers, config)
+
+
+def _meaning(status: int, said: str, headers: Mapping[str, str], config: PromptModelConfig) -> Trouble:
     if status in STOPS:
         return Trouble(f"{STOPS[status]} ({said})", _mend_stop(status, config))
     if status in ITS_OWN_FAULT:
         refuses_schema = config.json_schema and any(name in said for name in ("response_format", "json_schema"))
         return Trouble(said, "prompt_model.json_schema=false: this endpoint takes no schema" if refuses_schema else "", served=True)
-    after = asked_for(error.response.headers)
+    after = asked_for(headers)
     if status in BUSY and after is not None and after > LONGEST_WAIT_S:
         return Trouble(said, f"the same command in {after / 60:.0f} minutes, as the server asks: what was answered is kept")
-    return Trouble(said, cure=_cure(status, error.response.headers), after=after)
+    return Trouble(said, cure=_cure(status, headers), after=after)
 
 
 def _cure(status: int, headers: Mapping[str, str]) -> Cure:
@@ -150,7 +166,7 @@ def _mend_stop(status: int, config: PromptModelConfig) -> str:
     key = f"export {config.api_key_env}=..." if config.api_key_env else "prompt_model.api_key_env=NAME of the variable that holds the key"
     mends = {
         401: key,
-        402: "the same command again when the account has credit: what was answered is kept",
+        UNPAID: "the same command again when the account has credit: what was answered is kept",
         403: f"{key} with a key that may use it, or another prompt_model.name",
     }
     return mends.get(status, _mend_address(config))

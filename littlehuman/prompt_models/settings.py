@@ -7,13 +7,16 @@ its key, its value and the mend.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from urllib.parse import urlsplit
 
+from littlehuman import spelling
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.prompt_models.manners import address, without_password
+from littlehuman.prompt_models.api_key import WANTED, is_name
+from littlehuman.prompt_models.manners import address
 
 LIMITS = {  # key -> smallest and largest value
     "temperature": (0, math.inf),
@@ -34,6 +37,8 @@ LIMITS = {  # key -> smallest and largest value
 }
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 HERE = (Provider.hf, Provider.vllm)  # in this process
+_KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
+_VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
 
 
 def check(config: PromptModelConfig) -> None:
@@ -57,16 +62,59 @@ def outside_limits(config: object, limits: dict[str, tuple[float, float]], group
 
 def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
     """Settings that its provider cannot follow."""
-    url = urlsplit(address(config))
-    if config.provider is Provider.openai and not (url.scheme in ("http", "https") and url.hostname):
-        yield Problem(f"{group}.base_url={without_password(address(config))}", "must be an address such as http://127.0.0.1:8000/v1")
+    yield from key_for_name(config, group)
+    if config.provider is Provider.openai:
+        yield from _wrong_address(address(config), group)
     if config.token_limit_name not in TOKEN_LIMIT_NAMES:
         yield Problem(f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}")
     if config.provider not in HERE:
+        if config.revision is not None and not config.weights:
+            yield Problem(f"{group}.revision={config.revision}", f"names a version of weights on the hub; provider is {config.provider}")
         return
     if not config.weights:
         yield Problem(f"{group}.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id")
+    yield from spelling.revision(group, config.weights or "", config.revision)
+    yield from spelling.precision(f"{group}.dtype", config.dtype)
+    yield from spelling.device(f"{group}.device", config.device or "auto")
     if config.json_schema:
         yield Problem(f"{group}.json_schema=true", f"provider {config.provider} has no structured output; an endpoint may")
     if config.batch_api:
         yield Problem(f"{group}.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")
+
+
+def key_for_name(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
+    """A key, or anything else, in place of its variable's name; it is not shown."""
+    given = config.api_key_env
+    if given is not None and not is_name(given):
+        yield Problem(f"{group}.api_key_env={'***' if given else ''}", WANTED)
+
+
+def refuse_keys(arguments: Iterable[str]) -> None:
+    """Refuse a command line with a key in place of its variable's name, before Hydra writes it into files and onto the screen.
+
+    Raises:
+        ConfigError: without the key.
+    """
+    overrides = [match for argument in arguments if (match := _KEY_OVERRIDE.fullmatch(argument)) and "${" not in argument]
+    values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
+    wrong = [name for name, given in values.items() if not all(is_name(value) for value in given if value)]
+    if wrong:
+        raise ConfigError([Problem(f"{name}=***", WANTED) for name in wrong])
+
+
+def _wrong_address(asked: str, group: str) -> Iterator[Problem]:
+    what = "must be an address such as http://127.0.0.1:8000/v1"
+    if not asked.strip():
+        yield Problem(f"{group}.base_url=", f"is empty (a shell variable that is not set?); it {what}, or null, which is OpenAI itself")
+    elif not _is_address(asked):
+        shown = re.sub(r"(\w+://)?.*@", r"\1***@", asked, count=1, flags=re.DOTALL)  # where in it the password ends, nobody knows
+        yield Problem(f"{group}.base_url={shown}", what)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        whole = url.hostname and url.hostname.encode("idna") and url.port != 0
+    except ValueError:  # brackets, a port that is no number or too large, a name that no host has
+        return False
+    return bool(url.scheme in ("http", "https") and whole and not re.search(r"\s", text))

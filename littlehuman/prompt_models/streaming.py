@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Callable, Coroutine
-from queue import SimpleQueue
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,7 @@ class Crew(Generic[T]):
         self._done: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
         self._tasks: set[asyncio.Task[T]] = set()  # a loop holds on to its tasks only weakly
         self.open = 0  # begun, and not yet taken
+        self.untaken: list[T] = []  # when it was left: results that had come, and that nobody took
 
     def __enter__(self) -> Crew[T]:
         self._thread.start()
@@ -37,6 +39,7 @@ class Crew(Generic[T]):
         if sys.is_finalizing():  # then the thread is gone already, and nothing would answer
             return
         self.run(_cancel_all())
+        self.untaken = [task.result() for task in self._finished() if not task.cancelled() and not task.exception()]
         self.run(self._last())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -63,6 +66,11 @@ class Crew(Generic[T]):
             if not task.cancelled():
                 return task.result()
         return None
+
+    def _finished(self) -> Iterator[asyncio.Task[T]]:
+        with suppress(Empty):
+            while True:
+                yield self._done.get_nowait()
 
     def _start(self, work: Coroutine[Any, Any, T]) -> None:
         task = self._loop.create_task(work)

@@ -2,7 +2,8 @@
 
 In: prompts, consumed lazily. Out: completions, a window of prompts at a time. The prompts are the
 same tokens as provider hf reads; each request brings its own seed. vLLM batches as it likes, so an
-answer can depend on its neighbours by rounding.
+answer can depend on its neighbours by rounding. It chooses its GPU itself (CUDA_VISIBLE_DEVICES), whatever
+`prompt_model.device` says.
 
 NOT RUN: no machine of this project had vLLM and a GPU that it supports. It follows vLLM's
 documented offline interface (`LLM.generate`, `SamplingParams`); the tests cover what is ours.
@@ -32,7 +33,7 @@ class VllmModel:
         GenerationError: when vLLM is not installed.
     """
 
-    batched = False
+    batched, untaken = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
         check(config)
@@ -46,12 +47,14 @@ class VllmModel:
             WeightsError: when the weights cannot be had.
         """
         from littlehuman.training.rendering import longest_prompt, parts_without_weights, render, too_long
-        from littlehuman.training.weights import resolve
+        from littlehuman.training.weights import commit_of, resolve
 
-        path = resolve(str(self.config.weights))
-        tokenizer, config, ends = parts_without_weights(path)
+        path = resolve(str(self.config.weights), "prompt_model.weights")
+        commit = commit_of(path, self.config.revision, "prompt_model.weights")
+        tokenizer, config, ends = parts_without_weights(path, commit)
         longest, sampling = longest_prompt(config, max_tokens), self._sampling(tokenizer, ends, max_tokens)
-        engine = self.vllm.LLM(model=path, dtype=self.config.dtype, enable_prefix_caching=True, generation_config="vllm")
+        how = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
+        engine = self.vllm.LLM(model=path, enable_prefix_caching=True, generation_config="vllm", **how)
         waiting = iter(prompts)
         while window := list(islice(waiting, WINDOW)):
             rows = [(prompt.key, render(tokenizer, prompt.messages)) for prompt in window]

@@ -91,6 +91,8 @@ def request_key(
         identity["schema"] = schema
     if place:
         identity["place"] = place
+    if model.weights and model.revision:  # of weights alone: an endpoint has none
+        identity["revision"] = model.revision
     return digest([identity, list(messages)])
 
 

@@ -1,4 +1,4 @@
 """From a study to its report: `python -m littlehuman.report`.
 
-gathering (lines, accounts) -> verdicts -> findings (sentences) and tables -> page (with `figures`)
+gathering (study.lines, worth.tradeoff, accounts) -> verdicts -> findings (sentences) and tables -> page
 """

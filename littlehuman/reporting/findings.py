@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman.reporting import formatting
-from littlehuman.reporting.formatting import absent, count, equals, percent, share
+from littlehuman import numbers
+from littlehuman.numbers import absent, count, equals, percent, share
 from littlehuman.reporting.verdicts import base, compared, points, ruled_out, safe_share, seed_count, significant, who
 
 if TYPE_CHECKING:
-    from littlehuman.reporting.gathering import Gathered, Tradeoff
-    from littlehuman.reporting.lines import Line
+    from littlehuman.reporting.gathering import Gathered
+    from littlehuman.study.lines import Line
+    from littlehuman.worth.tradeoff import Tradeoff
 
 MOST = 8
 _NOTHING_LEARNT = (
@@ -51,7 +52,7 @@ def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
         if (reach := safe_share(line)) is not None:
             rows = [row for row in line.table.iloc[1:].itertuples() if row.synth_frac <= reach]
             tested = f"each share tested at 5 % in ascending order; {seed_count(min(rows, key=lambda row: row.pairs))}"
-            lost = f"a loss of {points(delta)} or more of {formatting.named(line.metric)} against training {base(line)}"
+            lost = f"a loss of {points(delta)} or more of {numbers.named(line.metric)} against training {base(line)}"
             yield f"{who(line)}: up to a synthetic share of {share(reach)} {lost} is ruled out ({tested})."
         for fraction in _told(line):
             yield compared(line, _row(line, fraction), delta)
@@ -129,15 +130,11 @@ def _one_worth(one: Tradeoff) -> str:
         return f"{name}: {count(worth.human_points)} human points are beyond any number of synthetic points that can be named."
     if ratio.value <= 0:
         return f"{name}: no worth of the {count(worth.human_points)} human points beside synthetic ones can be shown."
-    high = "without upper end" if ratio.high is None else f"to {_whole(ratio.high)}"
-    bounds = "no interval" if ratio.low is None else f"95 % interval {_whole(ratio.low)} {high}"
+    high = "without upper end" if ratio.high is None else f"to {numbers.size(ratio.high)}"
+    bounds = "no interval" if ratio.low is None else f"95 % interval {numbers.size(ratio.low)} {high}"
     verdict = f" At your prices: {one.price.verdict[0]}." if one.price.verdict else ""
     tried = f"{count(worth.human_points)} human points tried"
-    return f"{name}: a human point is worth {_whole(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{name}: a human point is worth {numbers.size(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
 
 
 def _seeds(found: Gathered) -> Iterator[str]:

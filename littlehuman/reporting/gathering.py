@@ -7,39 +7,26 @@ findings and the HTML file only show it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from littlehuman import price, results
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.journal import STATUS
+from littlehuman.numbers import shortened
 from littlehuman.reporting import accounts
-from littlehuman.reporting.formatting import shortened
-from littlehuman.reporting.lines import Line, added, lines_of
+from littlehuman.results import RESULT
 from littlehuman.store import read_json
-from littlehuman.study import analysis, comparisons, gaps, scored
-from littlehuman.study.series import split
+from littlehuman.study import analysis, comparisons, gaps
+from littlehuman.study.frame import load
+from littlehuman.study.lines import Line, added, lines_of
+from littlehuman.worth import prices as checked
+from littlehuman.worth.tradeoff import Tradeoff, of_study
 
 if TYPE_CHECKING:
-    from littlehuman.price import Price
     from littlehuman.study.analysis import Comparison
-    from littlehuman.study.scored import Scored
-
-SIZES = 3  # synthetic-only sizes from which a curve over size says something
-
-
-@dataclass(frozen=True, eq=False)
-class Tradeoff:
-    """Score over size for one series, and what its human points are worth."""
-
-    scored: Scored
-    price: Price
-    protocol: str
-    dataset: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,23 +64,25 @@ def gather(study: Path, *, delta: float, metric: str | None = None, prices: tupl
         prices: of a human label and of a synthetic point.
 
     Raises:
+        ConfigError: for a price that cannot be.
         DataError: for a folder that is no study, one without a complete cell, and a metric that no cell has.
     """
-    frame = results.load(study)
+    checked.check(*(prices or (None, None)))
+    frame = load(study)
     done = frame[frame["state"] == "done"]
     if done.empty:
         raise DataError(f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing")
     _check_metric(study, done, metric)
     lines = lines_of(frame, metric, delta)
     controls = lines_of(frame, metric, delta, control=True)
-    finished = {folder: read_json(Path(folder) / results.RESULT) for folder in done["folder"]}
+    finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
     return Gathered(
         study=study,
         frame=frame,
         lines=lines,
         controls=controls,
         added=added(lines, controls),
-        tradeoffs=tuple(_tradeoffs(study, frame, prices)),
+        tradeoffs=tuple(of_study(study, frame, prices)),
         texts=tuple(analysis.compare(study)),
         over_seeds=comparisons.over_seeds(frame),
         cost=accounts.cost(frame),
@@ -103,16 +92,6 @@ def gather(study: Path, *, delta: float, metric: str | None = None, prices: tupl
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=delta,
     )
-
-
-def _tradeoffs(study: Path, frame: pd.DataFrame, prices: tuple[float, float] | None) -> Iterator[Tradeoff]:
-    """Series with enough synthetic-only sizes for a curve over size."""
-    by_name = {series.name: series for series in split(frame)}
-    for runs in scored.read_scores(study):
-        alone = runs.n_synthetic[(runs.n_human == 0) & (runs.n_synthetic > 0)]
-        if len(set(alone)) >= SIZES and runs.name in by_name:
-            series = by_name[runs.name]
-            yield Tradeoff(runs, price.of(runs, *(prices or ())), series.protocol, series.dataset)
 
 
 def _check_metric(study: Path, done: pd.DataFrame, metric: str | None) -> None:

@@ -9,8 +9,9 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any
+
+from littlehuman.commands import config_dir_of, run
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import Gathered
@@ -60,7 +61,8 @@ def _again(found: Gathered) -> str:
     """How a further sweep of this study begins: its study, and what all its cells have in common."""
     shared = {key: found.frame[key].dropna().unique() for key in ("dataset", "model", "protocol") if key in found.frame}
     words = [f"{key}={values[0]}" for key, values in shared.items() if len(values) == 1]
-    return " ".join(["python -m littlehuman.run -m", *map(quote, [f"study={found.study.resolve().name}", *words])])
+    own = "DIR" if len(found.frame) and config_dir_of(Path(found.frame["folder"].iloc[0])) else None  # a page may be read elsewhere
+    return run([f"study={found.study.resolve().name}", *words], own, interpreter="python")
 
 
 def _facts(found: Gathered) -> list[tuple[str, str]]:
@@ -88,6 +90,6 @@ def _names(frame: Any, column: str) -> str:
 
 
 def _paper_note() -> str:
-    from littlehuman.price import PAPER_NOTE
+    from littlehuman.worth.price import PAPER_NOTE
 
     return PAPER_NOTE

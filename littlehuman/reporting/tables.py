@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman.reporting.formatting import NOTHING, absent, count, interval, named, p_value, percent, share, shortened, span
+from littlehuman.numbers import NOTHING, absent, count, interval, named, p_value, percent, share, shortened, size, span
 
 if TYPE_CHECKING:
-    from littlehuman.reporting.gathering import Gathered, Tradeoff
-    from littlehuman.reporting.lines import Line
+    from littlehuman.reporting.gathering import Gathered
     from littlehuman.study.analysis import Comparison
+    from littlehuman.study.lines import Line
+    from littlehuman.worth.tradeoff import Tradeoff
+
+
+INFINITE = "infinite"
 
 
 @dataclass(frozen=True)
@@ -85,15 +89,11 @@ def worth(tradeoffs: Sequence[Tradeoff]) -> Table:
 def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
     for found in one.price.valuation.by_human:
         needed, ratio = found.points_needed, found.price_ratio
-        cells = [NOTHING] * 4 if needed is None else [_whole(v) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
-        worth_of_one = NOTHING if ratio is None else _whole(ratio.value)
+        cells = [NOTHING] * 4 if needed is None else [size(v, INFINITE) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
+        worth_of_one = NOTHING if ratio is None else size(ratio.value, INFINITE)
         if ratio is not None and ratio.low is not None:
-            worth_of_one += f" [{_whole(ratio.low)}, {_whole(ratio.high)}]"
+            worth_of_one += f" [{size(ratio.low, INFINITE)}, {size(ratio.high, INFINITE)}]"
         yield (one.scored.name, count(found.human_points), count(len(found.equivalents)), *cells, worth_of_one)
-
-
-def _whole(value: float | None) -> str:
-    return "infinite" if value is None else f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.3g}"
 
 
 def texts(groups: Sequence[Comparison]) -> Table:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.reporting import formatting
-from littlehuman.reporting.formatting import absent, count, equals, percent, share
+from littlehuman import numbers
+from littlehuman.numbers import absent, count, equals, percent, share
 
 if TYPE_CHECKING:
-    from littlehuman.reporting.lines import Line
+    from littlehuman.study.lines import Line
 
 ALPHA = 0.05
 
 
 def compared(line: Line, row: Any, delta: float) -> str:
     """One fraction of one line against its smallest one, with what its tests allow to be said."""
-    metric = formatting.named(line.metric)
+    metric = numbers.named(line.metric)
     head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
     if absent(row.change):
         why = "this metric has no scores of single items" if absent(row.items) else f"no seed is complete here and {base(line)}"

@@ -83,14 +83,13 @@ def _of_scales(rows: Sequence[int], score: NDArray[np.float64]) -> tuple[str, ..
 
 def _of_study(path: Path) -> list[Scored]:
     """One series per curve of a study, from its finished cells."""
-    from littlehuman import results
-    from littlehuman.study import series  # pandas comes with them
+    from littlehuman.study import frame, series  # pandas comes with them
 
-    frame = results.load(path)
-    found = [_of_series(path, one) for one in series.split(frame)]
+    cells = frame.load(path)
+    found = [_of_series(path, one) for one in series.split(cells)]
     if not found:
-        cells = "the only cell of this study is not" if len(frame) == 1 else f"none of the {len(frame)} cells of this study is"
-        raise DataError(f"{path}: {cells} finished\nTry: the sweep's command again")
+        none = "the only cell of this study is not" if len(cells) == 1 else f"none of the {len(cells)} cells of this study is"
+        raise DataError(f"{path}: {none} finished\nTry: the sweep's command again")
     return found
 
 

@@ -21,6 +21,7 @@ from littlehuman.store import digest, read_json
 
 AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
 _SAID = {"prompt_model": "twins by {}", "human_budget": "human budget {}", "protocol": "protocol {}", "filter": "filter {}"}
+_LONGEST = 40  # characters of a value in a name
 _TELLING = ("model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
 
 
@@ -122,8 +123,14 @@ def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
         if len({tuple(words) for words in told.values()}) == len(told):
             break
         if len({str(own[leaf]) for own in values.values() if leaf in own}) > 1:
-            told = {key: [*words, *([f"{leaf}={values[key][leaf]}"] if leaf in values[key] else [])] for key, words in told.items()}
+            told = {key: [*words, *([f"{leaf}={_short(values[key][leaf])}"] if leaf in values[key] else [])] for key, words in told.items()}
     return told
+
+
+def _short(value: Any) -> str:
+    """A value on one line; a long one is cut, and told from others like it by its hash."""
+    line = " ".join(str(value).split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 5]}… {digest(str(value))[:4]}"
 
 
 def _place(row: Mapping[str, Any]) -> str:

@@ -16,7 +16,13 @@ from filelock import FileLock
 
 from littlehuman.journal import STATUS
 from littlehuman.results import GROUPS, NUMBERS, RESULT, rows
-from littlehuman.store import write_text
+from littlehuman.store import in_a_study, write_text
+
+
+def update(folder: Path) -> None:
+    """Rewrite the table of the study that a run folder belongs to; a folder that lies elsewhere (`hydra.run.dir=...`) belongs to none."""
+    if in_a_study(folder):
+        write(folder.parent)
 
 
 def write(study: Path) -> Path:
@@ -34,7 +40,7 @@ def write(study: Path) -> Path:
 
 
 def is_current(folder: Path) -> bool:
-    """Whether the table was written after this run folder's last change: a re-issued sweep need not write it again."""
+    """Whether the study's table was written after this run folder's last change: a re-issued sweep need not write it again."""
     table = folder.parent / "table.csv"
     try:
         return all(table.stat().st_mtime_ns > (folder / name).stat().st_mtime_ns for name in (STATUS, RESULT))

@@ -8,6 +8,7 @@ The way of a cell
     loop        the steps of K courses
     predict     a trained cell -> what it says of its test rows
     adapters    PEFT's targets, initialisation and files
+    keeping     what stays of a trained cell: a folder that plain PEFT and transformers can use
 
 The way of a batch
     batching    points -> rows of tokens
@@ -19,7 +20,8 @@ The way of a batch
     layout      whether a model can read packed rows, tried on the model
 
 Where it computes
-    weights     names of weights -> a folder in Hugging Face layout, or a hub id
+    beforehand  whether device and weights can be had, asked before any twin is
+    weights     names of weights -> a folder in Hugging Face layout, or a hub id;  hub: its commit
     base        that folder -> one frozen model, leased and taken back clean
     devices     device and precision;  memory: how much fits;  crew, workers: N processes
     decoding    messages -> texts, for prompt models that run in this process

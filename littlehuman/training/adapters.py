@@ -35,10 +35,11 @@ class Adapter:
 
     def save(self, folder: Path) -> None:
         """Write the folder that `PeftModel.from_pretrained` reads."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(self.weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+        # As bytes: `save_file` makes a file that its owner alone may read, whatever the umask says.
+        (folder / "adapter_model.safetensors").write_bytes(save(self.weights, metadata={"format": "pt"}))
         self.config.save_pretrained(folder)
 
 
@@ -68,7 +69,8 @@ def initial(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, 
         _initialise_new_modules(peft_model, base)
     weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
     made = Adapter(peft_model.peft_config["default"], {name: value.detach().float().cpu().clone() for name, value in weights.items()})
-    made.config.inference_mode, made.config.base_model_name_or_path = True, base.path  # as PEFT saves it
+    made.config.inference_mode = True  # as PEFT saves it
+    made.config.base_model_name_or_path, made.config.revision = model.weights, base.commit  # no place of this machine's cache
     peft_model.unload()
     base.take_back_modules()
     return made

@@ -1,7 +1,7 @@
 """One frozen base model, leased to a job and taken back clean.
 
 In: weights, head, device, dtype. Out: a `Base` that the next job of this process gets again
-without loading. `PeftModel.unload()` would leave a trained head on it, and a forgotten flag
+without loading (`release` takes it out of memory). `PeftModel.unload()` would leave a trained head on it, and a forgotten flag
 would change the next job silently: so what comes back is restored, and proven by a bitwise
 checksum of every parameter.
 """
@@ -22,7 +22,7 @@ from littlehuman.errors import WeightsError
 from littlehuman.groups import Head, ModelConfig, Quantization
 from littlehuman.training.devices import four_bits
 from littlehuman.training.quiet import quiet
-from littlehuman.training.weights import resolve
+from littlehuman.training.weights import commit_of, resolve
 
 _HEADS = ("score", "classifier")
 _POSITIONS = re.compile(r"(position_embeddings|embed_positions|wpe)$")
@@ -41,6 +41,7 @@ class Base:
     modules: dict[str, torch.nn.Module] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
     use_cache: bool = True
+    commit: str | None = None  # of a hub model
     packs: bool | None = None  # whether its rows may stand end to end (`layout.py` finds out)
 
     @property
@@ -97,15 +98,30 @@ class Base:
 @contextmanager
 def lease(model: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Iterator[Base]:
     """Lend the base to one job. A job that fails leaves no base behind: the next one loads afresh."""
-    key = (model.weights, model.quantization, head, classes, str(device), dtype)
+    key = (model.weights, model.revision, model.quantization, head, classes, str(device), dtype)
     base = _held.pop(key, None)
     if base is None:
-        _held.clear()  # one base at a time in memory
-        gc.collect()
+        release()  # one base at a time in memory
         base = _load(model, head, classes, device, dtype)
     yield base
     base.restore()
     _held[key] = base
+
+
+def release(*, on_gpu_alone: bool = False) -> None:
+    """Keep no base for the next job (of those on a GPU alone, if so asked): its memory is free then."""
+    going = [key for key, base in _held.items() if base.device.type == "cuda" or not on_gpu_alone]
+    for key in going:
+        del _held[key]
+    free(bool(going))
+
+
+def free(collect: bool = True) -> None:
+    """Hand memory that nothing refers to back, that of a GPU to its driver."""
+    if collect:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
@@ -113,7 +129,7 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
 
     quiet()
     weights = config.weights
-    path = resolve(weights)
+    path, commit = resolve(weights), commit_of(weights, config.revision)
     more: dict[str, Any]
     kind, more = (
         (AutoModelForSequenceClassification, {"num_labels": classes}) if head is Head.classification else (AutoModelForCausalLM, {})
@@ -121,10 +137,10 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
     if config.quantization is Quantization.nf4:
         more |= {"quantization_config": four_bits(device), "device_map": {"": device}}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit)
         with torch.random.fork_rng():
             torch.manual_seed(0)  # new modules are drawn: the same ones in each load, and not from the caller's generator
-            model, info = kind.from_pretrained(path, dtype=dtype, output_loading_info=True, **more)
+            model, info = kind.from_pretrained(path, revision=commit, dtype=dtype, output_loading_info=True, **more)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # RuntimeError: shapes; SafetensorError: a torn file
         raise WeightsError(f"model.weights={weights}: could not be loaded: {error}\nTry: a folder that save_pretrained wrote") from error
     if head is Head.generation and info["missing_keys"]:
@@ -134,7 +150,8 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
     model.requires_grad_(False).eval()
     if config.quantization is None:
         model.to(device)
-    base = Base(model, tokenizer, path, device, _new_modules(model, info["missing_keys"]) if head is Head.classification else ())
+    new = _new_modules(model, info["missing_keys"]) if head is Head.classification else ()
+    base = Base(model, tokenizer, path, device, new, commit=commit)
     base.remember()
     return base
 

@@ -62,4 +62,4 @@ def stackable(cell: Cell) -> Hashable:
     s = cell.settings
     classes = len(s.classes) if s.task.head is Head.classification else 0
     targets = s.model.lora_targets.get(str(s.tuning.lora_targets), s.tuning.lora_targets)
-    return (s.model.weights, s.model.quantization, s.model.architecture, s.task.head, classes, s.tuning.lora_r, targets)
+    return (s.model.weights, s.model.revision, s.model.quantization, s.model.architecture, s.task.head, classes, s.tuning.lora_r, targets)

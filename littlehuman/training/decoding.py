@@ -3,25 +3,31 @@
 In: conversations, consumed lazily. Out: one `Decoded` each, as soon as its batch is done. A window
 of conversations at a time is put in order: those that begin alike together, the longest first.
 How a batch is answered stands in `answering`.
+
+One prompt model at a time is held: rounds of requests and the next job of a process find it loaded. On a
+GPU it leaves before a training begins (`release`), and takes the place of the base that was trained on: the
+two are never there together, and a sweep that writes and trains in turns loads each anew. On a CPU, whose
+memory is larger and can be swapped, both stay.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice, repeat
 from typing import Any
 
-import torch
-
-from littlehuman.errors import ConfigError, GenerationError, Problem, WeightsError, did_you_mean
+from littlehuman.errors import ConfigError, GenerationError, WeightsError
+from littlehuman.spelling import precision
+from littlehuman.training import base, devices
 from littlehuman.training.answering import Decoded, Writer
-from littlehuman.training.devices import DTYPES
 from littlehuman.training.prefixes import Row, families
 from littlehuman.training.quiet import quiet
 from littlehuman.training.rendering import Messages, end_tokens, longest_prompt, render, too_long
-from littlehuman.training.weights import resolve
+from littlehuman.training.weights import commit_of, resolve
+
+log = logging.getLogger(__name__)
 
 WINDOW = 64  # batches that are put in order together: memory stays flat, and answers come early
 
@@ -34,30 +40,61 @@ class Unread:
     reason: str
 
 
-@lru_cache(maxsize=1)  # one prompt model at a time: the next job of a sweep reuses it
-def load_chat(weights: str, dtype: str) -> tuple[Any, Any]:
-    """Tokenizer and model of `weights`, on the GPU when there is one.
+_held: dict[tuple[str | None, ...], tuple[Any, Any]] = {}
+
+
+def load_chat(weights: str, dtype: str, revision: str | None = None, device: str = "auto") -> tuple[Any, Any]:
+    """Tokenizer and model of `weights`, loaded unless they are held.
+
+    Args:
+        weights: as `weights.resolve` takes them.
+        dtype: precision of the model.
+        revision: branch, tag or commit of a hub model; None: main.
+        device: as `launch.device`.
 
     Raises:
         WeightsError: when they cannot be had.
-        ConfigError: for a precision that does not exist.
+        ConfigError: for a precision that does not exist, or a device that is not here.
     """
+    key = (weights, dtype, revision, device)
+    if key not in _held:
+        if wrong := list(precision("prompt_model.dtype", dtype)):
+            raise ConfigError(wrong)
+        where = devices.device(device, key="prompt_model.device")
+        release()
+        if where.type == "cuda":
+            base.release(on_gpu_alone=True)
+        tokenizer, model = _load(weights, dtype, revision)
+        _held[key] = tokenizer, model.to(where).eval()
+    return _held[key]
+
+
+def release(*, on_gpu_alone: bool = False) -> None:
+    """Hold no prompt model (none on a GPU, if so asked): its memory is free then."""
+    going = [key for key, (_, model) in _held.items() if model.device.type == "cuda" or not on_gpu_alone]
+    for key in going:
+        del _held[key]
+    base.free(bool(going))
+
+
+def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     quiet()
-    if dtype not in DTYPES:
-        raise ConfigError([Problem(f"prompt_model.dtype={dtype}", did_you_mean(dtype, DTYPES))])
-    path = resolve(weights)
+    key = "prompt_model.weights"
+    path, commit = resolve(weights, key), commit_of(weights, revision, key)
+    if commit:
+        log.info("%s=%s is commit %s", key, weights, commit)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=DTYPES[dtype])
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(path, revision=commit, dtype=devices.DTYPES[dtype])
     except (OSError, ValueError) as error:
-        raise WeightsError(f"prompt_model.weights={weights}: could not be loaded: {error}") from error
+        raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     # Nothing else of the checkpoint's own defaults (top_k, repetition_penalty) may join in: the config says it all.
     ends = end_tokens(tokenizer, model.generation_config)
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id, do_sample=False)
-    return tokenizer, model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return tokenizer, model
 
 
 def chat(
@@ -71,6 +108,8 @@ def chat(
     top_p: float = 1.0,
     seeds: Iterable[int] | None = None,
     share_prefixes: bool = True,
+    revision: str | None = None,
+    device: str = "auto",
 ) -> Iterator[Decoded | Unread]:
     """Answer each conversation, in the order in which batches are done.
 
@@ -87,12 +126,14 @@ def chat(
         top_p: mass of the likeliest tokens that are kept.
         seeds: one per conversation, 0 to 2**64 - 1; without them all sampled answers use seed 0.
         share_prefixes: read what prompts have in common once; the texts are the same but for rounding.
+        revision: as `load_chat` takes it.
+        device: as `load_chat` takes it.
 
     Raises:
         WeightsError: when the weights cannot be had.
         GenerationError: when one row at a time does not fit into memory, or the model's template refuses the turns.
     """
-    tokenizer, model = load_chat(weights, dtype)
+    tokenizer, model = load_chat(weights, dtype, revision, device)
     longest = longest_prompt(model.config, max_tokens)
     pairs = zip(conversations, repeat(0) if seeds is None else seeds, strict=seeds is not None)
     stream = (Row(index, _tokens(tokenizer, messages, weights), seed) for index, (messages, seed) in enumerate(pairs))

@@ -18,29 +18,29 @@ from typing import Any
 import torch
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.groups import PRECISIONS
+from littlehuman.spelling import DEVICE, DEVICES
 from littlehuman.store import cache_root, digest, read_json, write_json
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
 
 
-def device(name: str, rank: int = 0) -> torch.device:
-    """The device that `launch.device` names; process `rank` of several gets a GPU of its own.
+def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device:
+    """The device that `key` of the config names; process `rank` of several gets a GPU of its own.
 
     Raises:
         ConfigError: when torch does not know it or it is not there.
     """
+    if not DEVICE.fullmatch(name):  # torch also knows meta, which computes nothing
+        raise ConfigError([Problem(f"{key}={name}", DEVICES)])
     if name in ("auto", "cuda") and torch.cuda.is_available():
         return _own_gpu(name, rank)
     if name == "auto":
         return torch.device("cpu")
-    try:
-        chosen: torch.device | None = torch.device(name)
-    except RuntimeError:
-        chosen = None
-    if chosen is None or chosen.type not in ("cpu", "cuda"):  # torch also knows meta, which computes nothing
-        raise ConfigError([Problem(f"launch.device={name}", "must be auto, cpu, cuda or cuda:N")])
+    chosen = torch.device(name)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ConfigError([Problem(f"launch.device={name}", f"this machine has {torch.cuda.device_count()} CUDA devices")])
+        mend = f"{key}=auto, or a torch that was built for CUDA" if not torch.cuda.device_count() else f"{key}=auto"
+        raise ConfigError([Problem(f"{key}={name}", f"this machine has {torch.cuda.device_count()} CUDA devices")], mend)
     return chosen
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import LaunchConfig
-from littlehuman.training import devices, memory
+from littlehuman.training import decoding, devices, memory
 from littlehuman.training.base import Base, lease
 from littlehuman.training.cells import Cell, Finished, Outcome, Settings, stackable
 from littlehuman.training.crew import Crew
@@ -40,6 +40,7 @@ def fit(cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None =
         ConfigError: for a device, precision, layout or LoRA target that does not exist.
     """
     _refuse_outer_launcher()
+    decoding.release(on_gpu_alone=True)  # a prompt model that wrote the twins would take the training's memory
     if launch.processes > 1:
         from littlehuman.training.workers import fit_in_processes
 

@@ -17,7 +17,7 @@ import torch
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.groups import Head, LaunchConfig, LossOn
 from littlehuman.records import Prediction
-from littlehuman.training import adapters, memory, predict
+from littlehuman.training import adapters, keeping, memory, predict
 from littlehuman.training.base import Base
 from littlehuman.training.batching import Encoder, Row
 from littlehuman.training.cells import Cell, Outcome, Settings
@@ -161,7 +161,7 @@ def _tested(w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfi
     started = time.perf_counter()
     texts = _predictions(w, stack, place, packed, launch, crew)
     if launch.keep_adapter and crew.speaks:
-        stack.adapter(place).save(w.cell.folder / "adapter")
+        keeping.keep(stack.adapter(place), w.cell.settings, stack.base, w.cell.folder / keeping.FOLDER)
     base = stack.base
     return Outcome(
         predictions=tuple(Prediction(e.id, e.targets, text, e.evidence, e.text) for e, text in zip(w.cell.test, texts, strict=True)),
@@ -177,7 +177,8 @@ def _tested(w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfi
             "layout": "packed" if packed else "padded",
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-        },
+        }
+        | ({"model_commit": base.commit} if base.commit else {}),
     )
 
 

@@ -41,11 +41,12 @@ def end_tokens(tokenizer: Any, generation_config: Any) -> list[int]:
     return sorted({*_as_list(generation_config.eos_token_id), *_as_list(tokenizer.eos_token_id)})
 
 
-def parts_without_weights(path: str) -> tuple[Any, Any, list[int]]:
+def parts_without_weights(path: str, revision: str | None = None) -> tuple[Any, Any, list[int]]:
     """Tokenizer, config and end tokens of a model, for an engine that loads the weights itself.
 
     Args:
         path: as `weights.resolve` returns it.
+        revision: of a hub model: a branch, tag or commit.
 
     Raises:
         WeightsError: when they cannot be had.
@@ -53,11 +54,11 @@ def parts_without_weights(path: str) -> tuple[Any, Any, list[int]]:
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
     try:
-        tokenizer, config = AutoTokenizer.from_pretrained(path), AutoConfig.from_pretrained(path)
+        tokenizer, config = (kind.from_pretrained(path, revision=revision) for kind in (AutoTokenizer, AutoConfig))
     except (OSError, ValueError) as error:
         raise WeightsError(f"prompt_model.weights={path}: could not be loaded: {error}") from error
     try:
-        own = GenerationConfig.from_pretrained(path)
+        own = GenerationConfig.from_pretrained(path, revision=revision)
     except OSError:  # a model need not bring one
         own = GenerationConfig()
     return tokenizer, config, end_tokens(tokenizer, own)

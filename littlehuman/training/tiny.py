@@ -15,18 +15,28 @@ from littlehuman.errors import WeightsError, did_you_mean
 from littlehuman.store import cache_root, packaged, write_json
 
 VERSION = 2
+KINDS = ("llama", "bert")
 SPECIAL = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "[SEP]", "cls_token": "[CLS]"}
 CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
 
 
-def tiny_model(kind: str) -> Path:
+def known(kind: str, key: str = "model.weights") -> None:
+    """Refuse a kind that there is not.
+
+    Raises:
+        WeightsError: naming the kinds.
+    """
+    if kind not in KINDS:
+        raise WeightsError(f"{key}=random:{kind}: {did_you_mean(kind, KINDS)}")
+
+
+def tiny_model(kind: str, key: str = "model.weights") -> Path:
     """Return the folder of a two-layer model of `kind`, made when absent.
 
     Raises:
         WeightsError: for an unknown kind.
     """
-    if kind not in ("llama", "bert"):
-        raise WeightsError(f"model.weights=random:{kind}: {did_you_mean(kind, ['llama', 'bert'])}")
+    known(kind, key)
     folder = cache_root() / "weights" / f"random-{kind}-v{VERSION}"
     if (folder / "manifest.json").is_file():
         return folder

@@ -1,8 +1,8 @@
 """From the name of weights to a folder that `from_pretrained` reads.
 
 In: `package:NAME` (weights that come as a Python package), `random:llama` or `random:bert` (tiny,
-for tests), a local folder, or a hub id. Out: a path or the hub id. Packaged GGUF files are
-converted once into the cache, checked by sha256, and renamed into place when whole.
+for tests), a local folder, or a hub id. Out: a path or the hub id, and of a hub id the commit. Packaged
+GGUF files are converted once into the cache, checked by sha256, and renamed into place when whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from littlehuman.errors import WeightsError, did_you_mean
+from littlehuman.spelling import is_hub_id
 from littlehuman.store import cache_root, write_json
+from littlehuman.training import hub
+from littlehuman.training.tiny import known, tiny_model
 
 log = logging.getLogger(__name__)
 
@@ -68,33 +71,75 @@ PACKAGED = {
 }
 
 
-def resolve(weights: str) -> str:
-    """Return what `from_pretrained` takes for `weights`: a folder, or a hub id as it stands.
+def resolve(weights: str, key: str = "model.weights") -> str:
+    """Return what `from_pretrained` takes for `weights`: a folder, or a hub id as it stands; `key` is what the config calls it.
 
     Raises:
         WeightsError: unknown name, absent package, or bytes that are not the expected ones.
     """
     kind, _, name = weights.partition(":")
     if kind == "package":
-        if name not in PACKAGED:
-            raise WeightsError(f"model.weights={weights}: no such packaged weights; {did_you_mean(name, PACKAGED)}")
-        return str(_packaged(name))
+        return str(_packaged(_spec(name, weights, key), name))
     if kind == "random":
-        from littlehuman.training.tiny import tiny_model
-
-        return str(tiny_model(name))
-    folder = Path(weights).expanduser()
-    if (weights.startswith((".", "/", "~")) or folder.is_dir()) and not (folder / "config.json").is_file():
-        raise WeightsError(f"model.weights={weights}: this folder holds no config.json; give a folder that save_pretrained wrote")
-    return str(folder) if weights.startswith("~") else weights
+        return str(tiny_model(name, key))
+    if not is_hub_id(weights):
+        _check_folder(weights, key)
+    return str(Path(weights).expanduser()) if weights.startswith("~") else weights
 
 
-def _packaged(name: str) -> Path:
-    spec = PACKAGED[name]
-    folder = cache_root() / "weights" / f"{name}-{spec.sha256[:12]}"
-    if (folder / "manifest.json").is_file():
+def commit_of(weights: str, revision: str | None, key: str = "model.weights") -> str | None:
+    """The commit that hub weights are now (one request), the same one for the whole process; None for all other weights.
+
+    Raises:
+        WeightsError: when the hub has none such, or cannot be asked.
+    """
+    return hub.commit(weights, revision, key) if is_hub_id(weights) else None
+
+
+def check(weights: str, revision: str | None = None, key: str = "model.weights") -> None:
+    """Make sure that `weights` can be had, as far as that is cheap: nothing is converted, loaded or downloaded but a config.
+
+    Raises:
+        WeightsError: as `resolve` and `commit_of`.
+    """
+    kind, _, name = weights.partition(":")
+    if kind == "package":
+        _sources(_spec(name, weights, key), name)
+    elif kind == "random":
+        known(name, key)
+    elif not is_hub_id(weights):
+        _check_folder(weights, key)
+    else:
+        commit_of(weights, revision, key)
+
+
+def _check_folder(weights: str, key: str) -> None:
+    if not (Path(weights).expanduser() / "config.json").is_file():
+        raise WeightsError(f"{key}={weights}: this folder holds no config.json; give a folder that save_pretrained wrote")
+
+
+def _spec(name: str, weights: str, key: str) -> Packaged:
+    if name not in PACKAGED:
+        raise WeightsError(f"{key}={weights}: no such packaged weights; {did_you_mean(name, PACKAGED)}")
+    return PACKAGED[name]
+
+
+def _folder(spec: Packaged, name: str) -> Path:
+    return cache_root() / "weights" / f"{name}-{spec.sha256[:12]}"
+
+
+def _sources(spec: Packaged, name: str) -> list[Path]:
+    """The installed files that the weights are made of; none where they are made already."""
+    if (_folder(spec, name) / "manifest.json").is_file():
+        return []
+    return [_installed(file, spec) for file in spec.files]
+
+
+def _packaged(spec: Packaged, name: str) -> Path:
+    folder = _folder(spec, name)
+    sources = _sources(spec, name)
+    if not sources:
         return folder
-    sources = [_installed(file, spec) for file in spec.files]
     from filelock import FileLock
 
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -67,10 +67,13 @@ class Reading:
 def useless(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
     """The error of a prompt model whose answers are no twins."""
     reason, count = Counter(r.reason for r in rejected).most_common(1)[0]
-    milder = "a milder filter, " if config.filter.steps else ""
+    by_filter = reason.startswith(tuple(f"{step.value.replace('_', ' ')}:" for step in config.filter.steps))
+    group, name = ("filter", config.filter.name) if by_filter else ("prompt_model", config.prompt_model.name)
+    mends = {
+        "filter": "a milder filter, another filter.model, another prompt_model",
+        "prompt_model": f"another prompt_model, strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut",
+    }
     return GenerationError(
-        f"prompt_model={config.prompt_model.name}: {usable} of {usable + len(rejected)} answers are usable twins; "
-        f"{count} are not because of: {reason}\n"
-        f"Try: another prompt_model, {milder}strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut, "
-        "or look at the raw answers in the cache"
+        f"{group}={name}: {usable} of {usable + len(rejected)} answers are usable twins; {count} are not because of: {reason}\n"
+        f"Try: {mends[group]}, or look at the raw answers in the cache"
     )

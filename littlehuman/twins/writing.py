@@ -63,7 +63,7 @@ def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path |
                 writer.take(wanted, given)
             else:
                 writer.ask(TwinRequests(wanted, plan.owned, dataset, config))
-                writer.refuseuseless()
+                writer.refuse_useless()
             failed = [example for example in wanted if example.id not in writer.twins]
             wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     finally:
@@ -125,7 +125,7 @@ class _Writer:
         unseen = self.twins and self.config.prompt_model.provider is Provider.provided
         return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
 
-    def refuseuseless(self) -> None:
+    def refuse_useless(self) -> None:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
 
         Raises:

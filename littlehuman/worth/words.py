@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from littlehuman.numbers import size
 from littlehuman.worth.curve import Curve, Range
 from littlehuman.worth.fits import Failed, Fitted
 from littlehuman.worth.valuation import PointsNeeded, Worth
 
 if TYPE_CHECKING:
-    from littlehuman.price import Price
+    from littlehuman.worth.price import Price
 
 
 def block(price: Price) -> str:
@@ -26,7 +27,7 @@ def block(price: Price) -> str:
         lines += ["", *_worth(worth, price.metric, curve)]
     if price.paid is not None and price.verdict is not None:
         verdict, because = price.verdict
-        paid = f"{price.human_price:g} / {price.synthetic_price:g} = {_number(price.paid)}"
+        paid = f"{price.human_price:g} / {price.synthetic_price:g} = {size(price.paid)}"
         lines += ["", f"your prices      one human point costs {paid} synthetic ones", f"verdict          {verdict}: {because}"]
     warnings = [*price.warnings, *(warning for worth in by_human[1:] for warning in worth.warnings)]
     return "\n".join([*lines, "", *(f"! {warning}" for warning in dict.fromkeys(warnings))]).rstrip()
@@ -59,9 +60,9 @@ def _worth(worth: Worth, metric: str, curve: Curve) -> list[str]:
 def _equivalent(needed: PointsNeeded) -> str:
     if needed.mean is None and needed.p25 is None:  # and so the median, and the upper quartile
         return "as good as infinitely many more synthetic points (mean, median and middle half of the runs)"
-    quartiles = f"median {_number(needed.median)}, middle half {_number(needed.p25)} to {_number(needed.p75)}"
+    quartiles = f"median {size(needed.median)}, middle half {size(needed.p25)} to {size(needed.p75)}"
     fewer = needed.mean is not None and needed.mean < 0
-    many = f"{_number(abs(needed.mean or 0))} fewer" if fewer else f"{_number(needed.mean)} more"
+    many = f"{size(abs(needed.mean or 0))} fewer" if fewer else f"{size(needed.mean)} more"
     return f"as good as {many} synthetic points (mean over runs; {quartiles})"
 
 
@@ -69,7 +70,7 @@ def _ratio(ratio: Range) -> str:
     """The break-even ratio; a threshold below 0 is none."""
     if ratio.value is None:
         return f"the human points are out of reach: no finite ratio can be named{_interval(ratio)}"
-    value = f"{_number(ratio.value)}{_interval(ratio)}"
+    value = f"{size(ratio.value)}{_interval(ratio)}"
     if ratio.high is not None and ratio.high <= 0:
         return f"synthetic data wins at any price: the human points made the sets worse (ratio {value})"
     if ratio.value <= 0:
@@ -80,10 +81,4 @@ def _ratio(ratio: Range) -> str:
 def _interval(of: Range) -> str:
     if of.low is None:
         return ""
-    return f" [{_number(of.low)}, {'no upper end' if of.high is None else _number(of.high)}]"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "infinitely many"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f" [{size(of.low)}, {'no upper end' if of.high is None else size(of.high)}]"

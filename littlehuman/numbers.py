@@ -1,6 +1,6 @@
-"""How numbers are written in reports and findings, the same way everywhere.
+"""How numbers are written in answers, reports and figures, the same way everywhere.
 
-In: scores in 0..1, counts, p values; None or NaN where there is none. Out: short texts.
+In: scores in 0..1, counts, p values, estimates; None or NaN where there is none. Out: short texts.
 """
 
 from __future__ import annotations
@@ -50,6 +50,18 @@ def count(value: float | None) -> str:
         return NOTHING
     whole = float(value).is_integer()
     return f"{int(value):,}" if whole else f"{value:,.1f}"
+
+
+def score(value: float, low: float, high: float) -> str:
+    """A score as it was measured, with its interval: `0.812 [0.801, 0.823]`."""
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def size(value: float | None, without_end: str = "infinitely many") -> str:
+    """An estimated number of points, or a ratio of two: `17,672`, `84.5`; None is one without end."""
+    if value is None:
+        return without_end
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def share(fraction: float) -> str:

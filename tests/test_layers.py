@@ -1,0 +1,83 @@
+"""The order of the packages: arrows point one way, and torch stays behind one door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import littlehuman
+
+PACKAGE = Path(littlehuman.__file__).parent
+TENSORBOARD = "tracking.py"  # its writer is torch's, imported when that tracker is chosen
+TORCH = {"torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "bitsandbytes"}
+ASKING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixing"}
+READING = {"study", "stats", "worth", "budget", "reporting", "figures"}
+COMMANDS = {"run", "job", "fused", "price", "plan", "report", "export", "summary"}
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def _at_import(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Statements that run when a module is imported: not those in functions, nor those for type checkers."""
+    for node in nodes:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _at_import([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
+
+
+@cache
+def _imports(late: bool) -> dict[str, set[str]]:
+    """File inside the package -> dotted names that it imports; with `late` also those inside functions and for types."""
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        tree = ast.parse(file.read_text("utf-8"))
+        found[file.relative_to(PACKAGE).as_posix()] = {
+            name for node in (ast.walk(tree) if late else _at_import(tree.body)) for name in _names(node)
+        }
+    return found
+
+
+def _unit(file: str) -> str:
+    """A file's package at the top, or its module: `study/series.py` is `study`, `results.py` is `results`."""
+    return file.split("/")[0].removesuffix(".py")
+
+
+def _units(names: set[str]) -> set[str]:
+    """The same for what is imported of this package."""
+    return {name.split(".")[1] for name in names if name.startswith("littlehuman.")}
+
+
+def test_nothing_outside_training_imports_torch_or_its_kin() -> None:
+    roots = {file: {name.split(".")[0] for name in names} & TORCH for file, names in _imports(late=True).items()}
+    assert {file: found for file, found in roots.items() if found and _unit(file) != "training"} == {TENSORBOARD: {"torch"}}
+    assert not {name for name in _imports(late=False)[TENSORBOARD] if name.startswith("torch")}
+
+
+def test_what_is_asked_for_before_the_training_does_not_wait_for_it() -> None:
+    assert [file for file, names in _imports(late=False).items() if _unit(file) in ASKING and "training" in _units(names)] == []
+
+
+def test_what_reads_a_study_computes_no_cell_and_knows_no_command() -> None:
+    reading = {file: _units(names) for file, names in _imports(late=True).items() if _unit(file) in READING}
+    assert {file: found for file, units in reading.items() if (found := units & ({"pipeline", "twins", "generation"} | COMMANDS))} == {}
+    drawing = {file for file, units in reading.items() if _unit(file) == "figures" and "reporting" in units}
+    writing = {file for file, units in reading.items() if _unit(file) == "reporting" and "figures" in units}
+    assert not drawing | writing  # `report.py` puts the two together
+
+
+def test_no_two_packages_import_each_other() -> None:
+    graph: dict[str, set[str]] = {}
+    for file, names in _imports(late=False).items():
+        graph.setdefault(_unit(file), set()).update(_units(names) - {_unit(file)})
+    assert len(list(TopologicalSorter(graph).static_order())) > 30  # a cycle is an error that names its members

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from littlehuman import spelling, tracking
+from littlehuman import spelling
 from littlehuman.errors import Problem, did_you_mean
-from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig
+from littlehuman.groups import ALL_LINEAR, Architecture, FilterStep, Head, JudgeConfig, RoundTripConfig, Tracker
 from littlehuman.prompt_models import settings
 from littlehuman.prompting.wording import fields_of, unknown_fields
 
@@ -69,7 +70,9 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     else:
         yield from settings.key_for_name(config.prompt_model)
     yield from _filter_problems(config)
-    yield from tracking.problems(config.tracker)
+    if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
+        mend = f"python -m pip install {config.tracker.name}, or tracker=none"
+        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {mend}")
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:

@@ -11,18 +11,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from littlehuman import results
-from littlehuman.errors import Problem, did_you_mean
-from littlehuman.groups import TrackerConfig
+from littlehuman.groups import Tracker, TrackerConfig
 from littlehuman.store import read_jsonl
 
 log = logging.getLogger(__name__)
 
-NONE = "none"
 CURVE = ("loss", "lr", "grad_norm")  # columns of train.jsonl
 PARTS = ("counts", "human_labels", "cost", "seconds", "audit")  # of a result
 
@@ -50,20 +47,12 @@ class Story:
 
 def tell(config: TrackerConfig, result: Mapping[str, Any], folder: Path) -> None:
     """Tell the tracker of a finished cell; what goes wrong is a warning."""
-    if config.name == NONE:
+    if config.name is Tracker.none:
         return
     try:
         _TRACKERS[config.name](_story(config.project, result, folder))
     except Exception as error:
-        log.warning("tracker=%s: %s: %s; the cell itself is complete", config.name, type(error).__name__, error)
-
-
-def problems(config: TrackerConfig) -> Iterator[Problem]:
-    """Why a tracker could not be told; known before anything is paid for."""
-    if config.name not in (NONE, *_TRACKERS):
-        yield Problem(f"tracker.name={config.name}", did_you_mean(config.name, (NONE, *_TRACKERS)))
-    elif config.name != NONE and not find_spec(config.name):
-        yield Problem(f"tracker={config.name}", f"is not installed; try: python -m pip install {config.name}, or tracker=none")
+        log.warning("tracker=%s: %s: %s; the cell itself is complete", config.name.value, type(error).__name__, error)
 
 
 def _story(project: str, result: Mapping[str, Any], folder: Path) -> Story:
@@ -124,4 +113,9 @@ def _trackio(story: Story) -> None:
     run.finish()
 
 
-_TRACKERS: dict[str, Callable[[Story], None]] = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow, "trackio": _trackio}
+_TRACKERS: dict[Tracker, Callable[[Story], None]] = {
+    Tracker.tensorboard: _tensorboard,
+    Tracker.wandb: _wandb,
+    Tracker.mlflow: _mlflow,
+    Tracker.trackio: _trackio,
+}

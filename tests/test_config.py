@@ -10,7 +10,7 @@ import pytest
 from conftest import CONF, Cli, compose
 from omegaconf import OmegaConf
 
-from littlehuman import tracking
+from littlehuman import checks
 from littlehuman.config import RunConfig
 from littlehuman.errors import ConfigError
 from littlehuman.groups import ModelConfig, PriceConfig, TrainingConfig
@@ -47,7 +47,7 @@ def _refusal(config: RunConfig, **changes: Any) -> ConfigError:
 
 @pytest.mark.parametrize("file", FILES, ids=_choice)
 def test_every_yaml_composes_and_becomes_a_typed_config(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "find_spec", lambda name: True)  # as if each tracker were installed
+    monkeypatch.setattr(checks, "find_spec", lambda name: True)  # as if each tracker were installed
     config = compose(f"{file.parent.name}={file.stem}", *COMPANY.get(_choice(file), []))
     assert isinstance(config, RunConfig)
     assert all(getattr(config.fine_tuning, name) is not None for name in TrainingConfig.__dataclass_fields__)

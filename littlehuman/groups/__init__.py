@@ -34,6 +34,7 @@ from littlehuman.groups.training import (
     ModelConfig,
     ProtocolConfig,
     Quantization,
+    Tracker,
     TrackerConfig,
     TrainingConfig,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Shots",
     "StrategyConfig",
     "TaskConfig",
+    "Tracker",
     "TrackerConfig",
     "TrainingConfig",
     "NOT_IDENTITY",

@@ -111,9 +111,19 @@ class LaunchConfig:
     progress: bool = True
 
 
+class Tracker(StrEnum):
+    """An experiment tracker, by the name of its package."""
+
+    none = "none"
+    tensorboard = "tensorboard"
+    wandb = "wandb"
+    mlflow = "mlflow"
+    trackio = "trackio"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrackerConfig:
     """Group `tracker`: who else is told of a finished cell."""
 
-    name: str = "none"
+    name: Tracker = Tracker.none
     project: str = "littlehuman"

@@ -7,6 +7,7 @@ DictConfig.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -93,19 +94,19 @@ class RunConfig:
 
 
 def from_hydra(config: DictConfig) -> RunConfig:
-    """The typed config; here the DictConfig ends.
+    """The typed config; here the DictConfig ends. Hydra's own node may be in it, and is left out.
 
     Raises:
         ConfigError: when a key is unknown, or a value impossible.
     """
-    if unknown := list(unknown_keys(config, RunConfig)):
+    if unknown := [problem for problem in unknown_keys(config, RunConfig) if problem.where != "hydra"]:
         raise ConfigError(unknown)
     try:
-        run = OmegaConf.to_object(OmegaConf.merge(schema(), config))
+        values = {f.name: config[f.name] for f in fields(RunConfig)}  # each is typed by the schema already
+        typed: dict[str, Any] = {name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in values.items()}
+        return RunConfig(**typed)
     except OmegaConfBaseException as error:
         raise ConfigError([Problem(error.full_key or "configuration", str(error).split("\n", 1)[0])]) from error
-    assert isinstance(run, RunConfig)
-    return run
 
 
 def schema() -> DictConfig:

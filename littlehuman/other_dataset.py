@@ -24,7 +24,7 @@ def cell(config: DictConfig, hydra: HydraConf) -> tuple[RunConfig, DatasetConfig
     """A cell's typed config, and that of the dataset that it is tested on where that is another one.
 
     Args:
-        config: what Hydra composed, without its own node.
+        config: what Hydra composed.
         hydra: Hydra's node, which knows the folders that were searched.
 
     Raises:

@@ -36,8 +36,7 @@ def conf_folder() -> Path:
 def _cell(*, _root_: DictConfig) -> str:
     """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
     try:
-        content = OmegaConf.create({key: _root_[key] for key in _root_ if key != "hydra"})
-        return cell_name(*other_dataset.cell(content, _root_.hydra))
+        return cell_name(*other_dataset.cell(_root_, _root_.hydra))
     except (LittlehumanError, OmegaConfBaseException):  # the job meets it again, and tells it
         typed = {key: value for key, value in OmegaConf.to_container(_root_, resolve=False).items() if key != "hydra"}  # type: ignore[union-attr]
         return f"{slug(str(typed['dataset'].get('name')))}-refused-{digest(str(typed))[:8]}"
@@ -51,8 +50,8 @@ def _study(*, _root_: DictConfig) -> str:
 def _notes(*, _root_: DictConfig) -> str | None:
     """Where Hydra keeps what was typed; nowhere in a folder that holds another cell, for it writes before the job can refuse that."""
     there = OmegaConf.select(_root_, "hydra.runtime.output_dir", throw_on_missing=False)
-    held = read_json(Path(there) / results.RESULT).get("id", "") if there else ""
-    return ".hydra" if _cell(_root_=_root_).endswith(str(held)) else None
+    held = read_json(Path(there) / results.RESULT).get("id") if there else None
+    return ".hydra" if held is None or _cell(_root_=_root_).endswith(str(held)) else None
 
 
 def _steps(count: int, *, _root_: DictConfig) -> int:

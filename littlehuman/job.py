@@ -105,7 +105,7 @@ class Job:
                 log.error("failed in stage %s", self._book.stage_name, exc_info=error)
             self._book.failed(error)
             if isinstance(error, ConfigError) and self._book.stage_name == journal.START:
-                journal.refuse(self.folder, error)
+                journal.refuse(self.folder, error, attempted=self._book.again)
             if self.folder.exists():
                 table.update(self.folder)
         finally:
@@ -153,7 +153,7 @@ class Job:
         """Tell of a config that makes no cell; what the folder holds stays as it is."""
         self.state = State.failed
         log.error("%s: %s", type(error).__name__, error)
-        journal.refuse(self.folder, error)
+        journal.refuse(self.folder, error, attempted=(self.folder / journal.STATUS).is_file())
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:

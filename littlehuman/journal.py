@@ -31,7 +31,7 @@ class Journal:
     """Keeps `status.json` of one run and the seconds of its stages."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.again = folder, (folder / STATUS).is_file()
         self.seconds: dict[str, float] = {}
         self._status: dict[str, Any] = {
             "state": "running",
@@ -104,14 +104,19 @@ def told(ledger: Path) -> list[Missing]:
     return sorted((Missing(**entry) for entry in entries if entry), key=lambda missing: missing.folder)
 
 
-def refuse(folder: Path, error: ConfigError) -> None:
-    """Tell of a config that is refused; its folder goes where it holds no work, so that a typo does not stay in the study."""
+def refuse(folder: Path, error: ConfigError, *, attempted: bool) -> None:
+    """Tell of a config that is refused; its folder goes where it holds no work, so that a typo does not stay in the study.
+
+    Args:
+        folder: the run folder; one outside of the results is the user's own, and stays.
+        error: why it is refused.
+        attempted: the folder tells of an earlier attempt, and stays.
+    """
     tell(folder, error.one_line, asks_for_change=True, is_cell=False)
-    if {path.name for path in folder.iterdir()} <= _BEFORE_ANY_WORK:
+    if in_a_study(folder) and not attempted and {path.name for path in folder.iterdir()} <= _BEFORE_ANY_WORK:
         shutil.rmtree(folder, ignore_errors=True)
-        if in_a_study(folder):
-            with suppress(OSError):
-                folder.parent.rmdir()  # where it was the study's only one
+        with suppress(OSError):
+            folder.parent.rmdir()  # where it was the study's only one
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ a field. Dictionaries whose keys are the user's own (labels, splits, tasks, ...)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_type_hints
@@ -44,4 +45,6 @@ def _items(node: DictConfig | ListConfig) -> Iterator[tuple[str, Any]]:
 
 def _value(node: Any) -> str:
     """`=value`, as it was typed; nothing for a whole mapping or list."""
-    return "" if OmegaConf.is_config(node) else f"={node._value()}"
+    if OmegaConf.is_config(node):
+        return ""
+    return "=***" if re.search("key|token|secret|password", str(node._key()), re.IGNORECASE) else f"={node._value()}"

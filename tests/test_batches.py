@@ -546,6 +546,18 @@ def test_who_waits_for_a_process_that_leaves_a_batch_behind_does_not_pay_for_it_
     assert set(fake.asked.values()) == {1}
 
 
+def test_what_a_batch_holds_beside_what_another_process_collects_is_not_paid_online_either() -> None:
+    with FakeBatches(echo, Fate(polls=3)) as fake:
+        config = at(fake)
+        stop_when_running(config, 0, 1)
+        other = Ledger(shelf_path(config) / "batches")
+        assert all(other.take(submission) for submission in other.holding({"k0"}, fake.url))  # it collects k0
+        with pytest.raises(GenerationError, match="1 of these requests were handed in to the batch API"):
+            gather(requests(1), replace(config, batch_api=False), 50, progress=False)
+        other.close()
+        assert run(config, 0, 1) == said(0, 1)
+
+
 def test_a_batch_that_was_refused_is_handed_in_anew_by_the_same_command_and_may_be_asked_online() -> None:
     unpaid = [{"code": "billing_hard_limit_reached", "message": "Billing limit reached", "line": None}]
     with FakeBatches(echo, Fate("failed", errors=unpaid), Fate("failed", errors=unpaid), Fate()) as fake:

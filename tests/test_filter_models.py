@@ -75,6 +75,16 @@ def test_a_model_that_cannot_be_asked_is_known_before_a_twin_is_paid_for(overrid
     assert writer.requests == []
 
 
+def test_a_cell_without_twins_and_one_whose_twins_are_kept_ask_no_filter_for_its_key(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_key = ("filter=judge", "filter.model.api_key_env=JUDGES_KEY")
+    with FakeEndpoint(writes_claims) as writer, FakeEndpoint(lambda q, attempt: says("Score: 5")) as judge:
+        assert written(cell(writer, table, *at(judge), *needs_key, "synth_frac=0")).by_id == {}
+        monkeypatch.setenv("JUDGES_KEY", "sk-only-here")
+        had = written(cell(writer, table, *at(judge), *needs_key))
+        monkeypatch.delenv("JUDGES_KEY")
+        assert written(cell(writer, table, *at(judge), *needs_key)).by_id == had.by_id
+
+
 def test_errors_of_a_filters_own_model_name_its_own_settings(table: str) -> None:
     with (
         FakeEndpoint(writes_claims) as writer,

@@ -156,6 +156,15 @@ def test_a_server_that_does_not_keep_max_tokens_passes_the_limit_by_what_was_und
     assert len(fake.requests) <= 4
 
 
+@pytest.mark.parametrize("at_once", [2, 16])
+def test_answers_twice_as_long_as_asked_for_use_the_limit_as_far_as_it_goes(at_once: int) -> None:
+    purse = Purse(100 * WORST)
+    cost = (0 * 1000 + 100 * 2000) / 1e6  # of an answer of 100 tokens where 50 were asked for
+    with FakeEndpoint(lambda q, attempt: says("x", usage=(0, 100))) as fake, pytest.raises(GenerationError, match="max_usd"):
+        gather(requests(200), at(fake, concurrency=at_once), 50, purse, progress=False)
+    assert 100 * WORST - 2 * cost <= purse.bill.usd <= 100 * WORST
+
+
 # --- after -------------------------------------------------------------------------------------
 
 

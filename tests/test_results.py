@@ -208,14 +208,26 @@ def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monk
     assert journal.told(ledger) == [] and not ledger.exists()
 
 
+REFUSAL = ConfigError([Problem("a=1", "is wrong")])
+
+
 @pytest.mark.parametrize("work", ["", "result.json", "notes.txt", "mixture.json"])
 def test_a_refused_config_leaves_no_folder_unless_there_is_work_in_it(work: str, multirun: Path) -> None:
     folder = multirun / "study" / "cell"
     for name in (".hydra/config.yaml", "run.log", "status.json", *([work] if work else [])):
         write_text(folder / name, "x")
-    journal.refuse(folder, ConfigError([Problem("a=1", "is wrong")]))
+    journal.refuse(folder, REFUSAL, attempted=False)
     assert folder.exists() == folder.parent.exists() == bool(work)
     assert not work or (folder / work).read_text() == "x"
+
+
+def test_a_refused_config_removes_no_folder_of_the_users_own_and_none_that_tells_of_an_earlier_attempt(multirun: Path) -> None:
+    own, tried = multirun.parent / "mine" / "out", multirun / "study" / "cell"
+    for folder in (own, tried):
+        write_text(folder / "run.log", "of another program")
+    journal.refuse(own, REFUSAL, attempted=False)
+    journal.refuse(tried, REFUSAL, attempted=True)
+    assert (own / "run.log").exists() and (tried / "run.log").exists()
 
 
 def test_a_table_is_updated_in_a_study_alone(multirun: Path) -> None:

@@ -136,10 +136,17 @@ def test_the_search_finds_a_key_that_is_there(tmp_path: Path) -> None:
     assert len(found_in(Left(0, KEY, tmp_path))) == 4
 
 
+HF = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
+
+
 @pytest.mark.parametrize("multirun", [(), ("-m", "seed=0,1")])
-def test_a_key_in_place_of_its_variables_name_is_refused_before_anything_is_written(multirun: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [f"prompt_model.api_key_env={KEY}", f"prompt_model.api_key_env={HF}", f"+prompt_model.api_key={KEY}"])
+def test_a_key_in_place_of_its_variables_name_is_refused_before_anything_is_written(
+    given: str, multirun: tuple[str, ...], tmp_path: Path
+) -> None:
     environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path / "multirun"), "LITTLEHUMAN_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-c", AS_IT_IS, *multirun, "prompt_model=gpt-4-turbo", f"prompt_model.api_key_env={KEY}"]
+    command = [sys.executable, "-c", AS_IT_IS, *multirun, "prompt_model=gpt-4-turbo", given]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1 and "prompt_model.api_key_env=***" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and f"{given.split('=')[0].lstrip('+')}=***" in done.stderr and "Traceback" not in done.stderr
+    assert HF not in done.stdout + done.stderr
     assert found_in(Left(done.returncode, done.stdout + done.stderr, tmp_path)) == [] and list(tmp_path.iterdir()) == []

@@ -35,6 +35,10 @@ class Sieve:
         # An annotator's texts are the human ones: only what it wrote itself is filtered.
         self._duplicates = Duplicates(config.rules) if FilterStep.rules in config.steps and anew else None
 
+    def check(self) -> None:
+        """Look whether the model that is asked could be asked (see `Asker.check`)."""
+        self._asker.check()
+
     def sift(self, twins: Sequence[Synthetic], requested: Mapping[str, str]) -> tuple[list[Synthetic], list[Rejected]]:
         """Keep some twins, and say of each of the others why it is dropped.
 

@@ -53,19 +53,23 @@ class Question:
 
 
 class Asker:
-    """Asks one model about twins; the run's purse pays.
-
-    Raises:
-        GenerationError, ConfigError: when a filter's own model cannot be asked: before any twin is paid for.
-    """
+    """Asks one model about twins; the run's purse pays."""
 
     def __init__(self, config: FilterConfig, writing: Writing, purse: Purse) -> None:
         self.own, self.name = config.has_own_model, config.name
         self.model = config.model if self.own else writing.model
         self.writing, self.purse = writing, purse
-        if self.own and {FilterStep.judge, FilterStep.round_trip}.intersection(config.steps):
+        self._asks = not {FilterStep.judge, FilterStep.round_trip}.isdisjoint(config.steps)
+
+    def check(self) -> None:
+        """Look whether a filter's own model could be asked: to be called before twins are paid for.
+
+        Raises:
+            GenerationError, ConfigError: when it could not.
+        """
+        if self.own and self._asks:
             with named_as_its_own(self.own):
-                check_price(self.model, purse.limit)
+                check_price(self.model, self.purse.limit)
                 open_model(self.model)
 
     def ask(self, twins: Sequence[Synthetic], question: Question) -> dict[str, Synthetic | Rejected]:

@@ -9,7 +9,7 @@ that was paid for; what another process is asking for is waited for, not paid tw
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from littlehuman.completions import Shelf, Writer, shelf_path
@@ -37,6 +37,7 @@ def complete(
     purse: Purse | None = None,
     *,
     what: str = "twins",
+    before: Callable[[], None] | None = None,
     progress: bool = True,
 ) -> Generator[Answer, None, None]:
     """Yield one answer per distinct request, from the shelf first, then from the model as they come.
@@ -51,6 +52,7 @@ def complete(
         max_tokens: of each answer.
         purse: pays, and says how much; without one, a purse of `model.max_usd`.
         what: the answers' name on the progress bar.
+        before: called before the first request that the shelf cannot answer; it may raise.
         progress: whether to show one.
 
     Raises:
@@ -59,7 +61,7 @@ def complete(
         ConfigError: when `max_usd` cannot hold.
     """
     requests = list(prompts) if isinstance(prompts, Iterator) else prompts
-    asking = _Asking(requests, model, max_tokens, purse or Purse(model.max_usd), what, progress)
+    asking = _Asking(requests, model, max_tokens, purse or Purse(model.max_usd), what, progress, before)
     first_ever = not any(shelf_path(model).glob("*.jsonl"))
     with closed_at_once(asking.replayed() if model.provider is Provider.recorded else asking.answers()) as answers:
         for answer in answers:
@@ -95,6 +97,7 @@ class _Asking:
     purse: Purse
     what: str
     progress: bool
+    before: Callable[[], None] | None = None
     again: set[str] = field(default_factory=set)  # requests that are further samples
 
     def replayed(self) -> Iterator[Answer]:
@@ -113,6 +116,8 @@ class _Asking:
         yield from self._shelved(shelf, missing)
         if not missing:
             return
+        if self.before:
+            self.before()
         check_price(self.model, self.purse.limit)
         opened = open_model(self.model)
         gate = self._opened_gate(opened, missing, sample, requested)
@@ -185,7 +190,7 @@ class _Asking:
 
     def _paid(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
         self.purse.pay(answer, self.model.price, from_cache=from_cache, batched=batched, again=answer.key in self.again)
-        self.purse.patience[self.model.name].note(answer, asked=not from_cache)
+        self.purse.patience[self.model.name].note(answer)
         return answer
 
     def go_on(self, *, ended: bool = False, first_ever: bool = False) -> None:

@@ -19,7 +19,7 @@ from littlehuman.records import Completion, Failure
 
 MANY = 5  # requests that do not all fail for what each of them says
 ENOUGH = 64  # requests that failed, and none answered; or in a row were not served: the next ones would fail too
-LOSS = 0.1  # share of a run's requests that may go unserved: a batch hands its failures over last, so in a row
+LOSS = 0.1  # share of a run's requests that may go unserved; answers of the shelf are among them
 
 LATER = "the same command later, prompt_model.concurrency=1, or a larger prompt_model.timeout_s"
 ONLINE = "mend what the reason names; a smaller prompt_model.batch_requests, or prompt_model.batch_api=false, which asks online"
@@ -32,21 +32,21 @@ class Patience:
     """A run's patience with one prompt model."""
 
     answered: int = 0  # by the model, or by the shelf
-    served: bool = False  # whether any request had an answer, or a refusal of its own
     failed: Counter[str] = field(default_factory=Counter)  # reasons
-    in_vain: Counter[str] = field(default_factory=Counter)  # reasons of those since the last one that was served
+    unserved: Counter[str] = field(default_factory=Counter)  # reasons of those of which nothing was found out
+    in_a_row: int = 0  # unserved, since the last one that was served
 
-    def note(self, answer: Completion | Failure, *, asked: bool) -> None:
-        """How one request fared; `asked`: the model was asked, not the shelf."""
-        served = isinstance(answer, Completion) or answer.served
+    def note(self, answer: Completion | Failure) -> None:
+        """How one request fared."""
         if isinstance(answer, Completion):
             self.answered += 1
         else:
             self.failed[answer.reason] += 1
-            self.in_vain[answer.reason] += not served
-        if served and asked:
-            self.served = True
-            self.in_vain.clear()
+        if isinstance(answer, Failure) and not answer.served:
+            self.unserved[answer.reason] += 1
+            self.in_a_row += 1
+        else:
+            self.in_a_row = 0
 
     def lost(self, model: PromptModelConfig, *, ended: bool = False, first_ever: bool = False) -> GenerationError | None:
         """The error, once it is of no use to ask on.
@@ -56,20 +56,20 @@ class Patience:
             ended: the round is over. Few failures say something only then.
             first_ever: nothing that this model wrote is on the shelf, so its settings were never tried.
         """
-        failed, in_vain = self.failed.total(), self.in_vain.total()
-        if in_vain >= (MANY if ended and not self.served else ENOUGH) and in_vain > LOSS * (self.answered + failed):
-            return _error(model, self.in_vain, "the last" if self.answered else "all")
+        failed, unserved = self.failed.total(), self.unserved.total()
+        requests = self.answered + failed
+        if (unserved >= MANY if ended else self.in_a_row >= ENOUGH) and unserved > LOSS * requests:
+            return _error(model, self.unserved, requests)
         if not self.answered and (failed >= ENOUGH or (ended and failed and (first_ever or failed >= MANY))):
-            return _error(model, self.failed, "all", refused=self.served)
+            return _error(model, self.failed, requests, refused=unserved < failed)
         return None
 
 
-def _error(model: PromptModelConfig, reasons: Counter[str], which: str, *, refused: bool = False) -> GenerationError:
+def _error(model: PromptModelConfig, reasons: Counter[str], requests: int, *, refused: bool = False) -> GenerationError:
     reason, count = reasons.most_common(1)[0]
+    which = f"all {requests}" if requests == reasons.total() else f"{reasons.total()} of {requests}"
     where = f" at {without_password(model.base_url)}" if model.base_url else ""
     mend = NAMED
     if model.provider is Provider.openai:
         mend = ONLINE if model.batch_api else PARAMETER if refused else LATER
-    return GenerationError(
-        f"prompt_model.name={model.name}{where}: {which} {reasons.total()} requests failed, {count} of them so: {reason}\nTry: {mend}"
-    )
+    return GenerationError(f"prompt_model.name={model.name}{where}: {which} requests failed, {count} of them so: {reason}\nTry: {mend}")

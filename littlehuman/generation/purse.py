@@ -32,7 +32,7 @@ class Purse:
         self.patience: defaultdict[str, Patience] = defaultdict(Patience)  # with each prompt model, by name
         self.uncounted = 0  # answers of which the endpoint did not say how many tokens they took
         self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
-        self._under_way: dict[str, float] = {}
+        self._under_way: dict[str, tuple[float, float]] = {}  # key -> the dearest outcome as asked for, and as set aside
         self._reserved = 0.0
         self._excess = 1.0  # how much dearer an answer was than the dearest that was asked for: not every server keeps max_tokens
         self._lock = threading.Lock()
@@ -42,11 +42,11 @@ class Purse:
         if self.limit is None:
             return True
         with self._lock:
-            worst *= self._excess
-            if self._spent + self._reserved + worst > self.limit + _ROUNDING:
+            aside = worst * self._excess
+            if self._spent + self._reserved + aside > self.limit + _ROUNDING:
                 return False
-            self._under_way[key] = worst
-            self._reserved += worst
+            self._under_way[key] = worst, aside
+            self._reserved += aside
         return True
 
     def pay(
@@ -60,10 +60,10 @@ class Purse:
         silent = isinstance(answer, Completion) and not (answer.prompt_tokens or answer.completion_tokens)
         self.uncounted += silent
         with self._lock:
-            worst = self._under_way.pop(answer.key, 0.0)
-            self._reserved = self._reserved - worst if self._under_way else 0.0
-            self._spent += worst if silent else bill.usd
-            self._excess = max(self._excess, self._excess * bill.usd / worst) if worst else self._excess
+            worst, aside = self._under_way.pop(answer.key, (0.0, 0.0))
+            self._reserved = self._reserved - aside if self._under_way else 0.0
+            self._spent += aside if silent else bill.usd
+            self._excess = max(self._excess, bill.usd / worst) if worst else self._excess
         if self.receipt:
             self.receipt.note(self.bill)
 
@@ -87,7 +87,7 @@ class Purse:
             stopped = "it is passed, for the server gave longer answers than max_tokens allows"
         return GenerationError(
             f"prompt_model.max_usd={self.limit:g}: {stopped}; this run spent {dollars(self._spent)}, "
-            f"the next request may cost {dollars(worst)}, and {left:,} requests are left\n"
+            f"the next request may cost {dollars(worst * self._excess)}, and {left:,} requests are left\n"
             f"The {self.bill.requests - self.bill.failed:,} answers that came are kept in the cache and cost nothing again.\n"
             "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), a smaller n_train or synth_frac; "
             "prompt_model.max_usd=0 shows the estimate and asks nothing"

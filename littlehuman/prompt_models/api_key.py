@@ -23,7 +23,11 @@ NO_KEY = "no-key"  # a client wants some key; an endpoint without keys ignores i
 
 def is_name(text: str) -> bool:
     """Whether a text can be the name of an environment variable, and is not the key itself."""
-    return bool(_NAME.fullmatch(text)) and not any(len(part) >= KEY_CHARS and not part.isalpha() for part in text.split("_"))
+    return bool(_NAME.fullmatch(text)) and not any(len(part) >= KEY_CHARS and not _is_word(part) for part in text.split("_"))
+
+
+def _is_word(part: str) -> bool:
+    return part.isalpha() and (part.isupper() or part.islower())  # keys mix cases, or have digits
 
 
 class ApiKey:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -146,12 +145,11 @@ def refuse_bought(folder: Path, keys: Collection[str], address: str) -> None:
     """Refuse to ask online for what an earlier run handed in to the batch API and did not collect.
 
     Raises:
-        GenerationError: when any of `keys` is in such a batch, and no living process waits for it.
+        GenerationError: when any of `keys` is in such a batch. What a living process waits for is locked, and not among them.
     """
-    wanted = set(keys)
-    with closing(Ledger(folder)) as ledger:
-        bought = [s for s in ledger.holding(wanted, address) if s.phase not in (Phase.uploading, Phase.uploaded) and ledger.take(s)]
-        files = [str(ledger.path(submission)) for submission in bought]
+    wanted, ledger = set(keys), Ledger(folder)
+    bought = [s for s in ledger.holding(wanted, address) if s.phase not in (Phase.uploading, Phase.uploaded)]
+    files = [str(ledger.path(submission)) for submission in bought]
     if bought:
         held = len(wanted.intersection(key for s in bought for key in s.keys))
         raise GenerationError(

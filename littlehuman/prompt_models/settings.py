@@ -38,6 +38,9 @@ LIMITS = {  # key -> smallest and largest value
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 HERE = (Provider.hf, Provider.vllm)  # in this process
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
+_SECRET_OVERRIDE = re.compile(
+    r"\+*(?P<name>([\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+", re.DOTALL | re.IGNORECASE
+)
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
 
 
@@ -95,11 +98,17 @@ def refuse_keys(arguments: Iterable[str]) -> None:
     Raises:
         ConfigError: without the key.
     """
+    arguments = list(arguments)
+    secrets = [match["name"] for argument in arguments if (match := _SECRET_OVERRIDE.fullmatch(argument)) and "${" not in argument]
     overrides = [match for argument in arguments if (match := _KEY_OVERRIDE.fullmatch(argument)) and "${" not in argument]
     values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
     wrong = [name for name, given in values.items() if not all(is_name(value) for value in given if value)]
-    if wrong:
-        raise ConfigError([Problem(f"{name}=***", WANTED) for name in wrong])
+    found = [Problem(f"{name}=***", WANTED) for name in wrong]
+    found += [
+        Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME") for name in secrets
+    ]
+    if found:
+        raise ConfigError(found)
 
 
 def _wrong_address(asked: str, group: str) -> Iterator[Problem]:

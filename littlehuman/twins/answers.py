@@ -7,7 +7,7 @@ counting; and whom to ask again.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -31,11 +31,15 @@ class Reading:
     twins: dict[str, Synthetic] = field(default_factory=dict)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
-    def answers_to(self, requests: TwinRequests, purse: Purse) -> set[str]:
-        """Read the answers as they come, and return whom to ask again: there was an answer, and it was no twin."""
+    def answers_to(self, requests: TwinRequests, purse: Purse, before: Callable[[], None]) -> set[str]:
+        """Read the answers as they come, and return whom to ask again: there was an answer, and it was no twin.
+
+        `before` is called before the first request that must be paid for.
+        """
         again = set[str]()
         config, limit = self.config, self.config.strategy.max_tokens
-        with closing(generation.complete(requests, config.prompt_model, limit, purse, progress=config.launch.progress)) as answers:
+        asking = generation.complete(requests, config.prompt_model, limit, purse, before=before, progress=config.launch.progress)
+        with closing(asking) as answers:
             for answer in answers:
                 for example in requests.points(answer.key):
                     unread = self._read(answer, example, requests)

@@ -95,7 +95,7 @@ class _Writer:
         """One round: ask, ask again for what could not be read, and keep what the filter keeps."""
         wanted, read = requests.wanted, Reading(self.config, useful=bool(self.twins))
         for _ in range(self._attempts):
-            again = read.answers_to(requests, self.purse)
+            again = read.answers_to(requests, self.purse, self._sieve.check)
             self.shown_to |= requests.shown_to
             if not again:
                 break

@@ -33,7 +33,7 @@ test: install  ## the default tests: under 5 minutes on 2 cores, no network
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-all: install  ## all tests, with the slow ones on real models
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -m '' -n logical --maxprocesses 8 --dist loadfile
 
 check: install  ## formatting, lint and types
 	$(BIN)/ruff format --check .

@@ -794,6 +794,7 @@ def test_ctrl_c_in_a_real_run_keeps_what_came_and_the_next_run_asks_the_rest(tmp
             [sys.executable, "-c", RUN, fake.url, str(Path(__file__).parent)],
             env=os.environ | {"HOME": str(tmp_path)},
             stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # under nohup it would be ignored
         )
         wait_until(lambda: len(fake.requests) == 7)
         run.send_signal(signal.SIGINT)

@@ -529,6 +529,10 @@ def test_whatever_hydra_reads_as_names_is_taken_on_the_command_line(value: str) 
     refuse_keys([f"prompt_model.api_key_env={value}"])
 
 
+def test_labels_and_settings_that_are_called_like_secrets_are_none() -> None:
+    refuse_keys(["+dataset.labels.secret=supported", "dataset.labels.token=supported", "dataset.max_tokens=64", "metrics.x_tokens=1"])
+
+
 @pytest.mark.parametrize("value", ["A,sk-R3SECRET", "choice(A,sk-R3SECRET)", "'sk-R3SECRET'"])
 def test_a_key_among_names_is_refused_on_the_command_line(value: str) -> None:
     with pytest.raises(ConfigError) as error:

@@ -38,8 +38,8 @@ LIMITS = {  # key -> smallest and largest value
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 HERE = (Provider.hf, Provider.vllm)  # in this process
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
-_SECRET_OVERRIDE = re.compile(
-    r"\+*(?P<name>([\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+", re.DOTALL | re.IGNORECASE
+_SECRET_OVERRIDE = re.compile(  # not the many settings about tokens, nor a dataset's label that is called so
+    r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+", re.DOTALL | re.IGNORECASE
 )
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
 

@@ -33,14 +33,32 @@ RESUMED = (  # 9 steps; the state is saved after each one
 )
 BORDER = "Ferry {} leaves the harbour at {}."
 HOURS = ("six", "seven", "eight", "nine", "ten")
-COMMANDS: dict[str, tuple[str, ...]] = {  # by the prompt model's name; FOLDER: the test's own, with what `write_tables` makes
+COMMANDS: dict[
+    str, tuple[str, ...]
+] = {  # by the prompt model's name; FOLDER: the test's own, with what `write_tables` makes
     "fv-seed-${seed}": ("-m", "dataset=fieldnotes_fv", "n_train=8", "synth_frac=0.5", "seed=0,1,2"),
     "fv-free-judge": (
-        *("dataset=fieldnotes_fv", "n_train=8", "synth_frac=1", "strategy=few_shot_free", "filter=judge", "filter.steps=[rules,judge]"),
+        *(
+            "dataset=fieldnotes_fv",
+            "n_train=8",
+            "synth_frac=1",
+            "strategy=few_shot_free",
+            "filter=judge",
+            "filter.steps=[rules,judge]",
+        ),
     ),
-    "qa-cot-round-trip": (*("dataset=fieldnotes_qa", "n_train=6", "synth_frac=1", "human_budget=0", "strategy=cot", "filter=round_trip"),),
+    "qa-cot-round-trip": (
+        *("dataset=fieldnotes_qa", "n_train=6", "synth_frac=1", "human_budget=0", "strategy=cot", "filter=round_trip"),
+    ),
     "qa-zero-shot-schema": (
-        *("dataset=fieldnotes_qa", "n_train=5", "synth_frac=0.6", "strategy=zero_shot", "filter=rules", "protocol=code"),
+        *(
+            "dataset=fieldnotes_qa",
+            "n_train=5",
+            "synth_frac=0.6",
+            "strategy=zero_shot",
+            "filter=rules",
+            "protocol=code",
+        ),
         *("prompt_model.json_schema=true", "strategy.language=German"),
     ),
     "classify-annotate": (
@@ -48,7 +66,14 @@ COMMANDS: dict[str, tuple[str, ...]] = {  # by the prompt model's name; FOLDER: 
         *("n_train=9", "synth_frac=0.7", "strategy=annotate", "strategy.shots=2"),
     ),
     "own-yaml-paper": (
-        *("--config-dir=FOLDER/conf", "dataset=mine", "n_train=8", "synth_frac=0.75", "human_budget=5", "extra_human=2"),
+        *(
+            "--config-dir=FOLDER/conf",
+            "dataset=mine",
+            "n_train=8",
+            "synth_frac=0.75",
+            "human_budget=5",
+            "extra_human=2",
+        ),
         *("protocol=paper", "prompt_model.temperature=0.7", "strategy.attempts=2"),
     ),
 }
@@ -56,11 +81,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {  # by the prompt model's name; FOLDER: 
 
 def write_tables(folder: Path) -> None:
     """A table of claims with a YAML of its own, and one of letters with classes: always the same bytes."""
-    claims = [f"{BORDER.format(i, HOURS[i % 5])},Ferry {i} goes at {HOURS[(i + i % 2) % 5]}.,{('yes', 'no')[i % 2]}" for i in range(40)]
+    claims = [
+        f"{BORDER.format(i, HOURS[i % 5])},Ferry {i} goes at {HOURS[(i + i % 2) % 5]}.,{('yes', 'no')[i % 2]}"
+        for i in range(40)
+    ]
     letters = [f"Letter {i} on {kind}.,{kind}" for i, kind in enumerate(("rent", "noise", "bills") * 12)]
-    yaml = (
-        f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nlabels: {{'yes': supported, 'no': unsupported}}\nsizes: [8]\n"
-    )
+    labels = "{'yes': supported, 'no': unsupported}"
+    yaml = f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nlabels: {labels}\nsizes: [8]\n"
     (folder / "conf" / "dataset").mkdir(parents=True)
     for name, text in {
         "claims.csv": "\n".join(["evidence,text,target", *claims, ""]),
@@ -80,7 +107,7 @@ class Ran:
 
 
 def run_cells(folder: Path) -> dict[str, Ran]:
-    """Run `COMMANDS` into the study `folder/multirun/pins`, with the cache `folder/cache`; the cells by their prompt model's name."""
+    """Run `COMMANDS` into the study `folder/multirun/pins`, with the cache `folder/cache`; cells by their prompt model."""
     write_tables(folder)
     with _server() as (url, received):
         for name, overrides in COMMANDS.items():
@@ -95,9 +122,15 @@ def run_cells(folder: Path) -> dict[str, Ran]:
 
 
 def _ran(name: str, run: Path, cache: Path, received: Sequence[dict[str, Any]]) -> Ran:
-    lines = [json.loads(line) for file in (cache / "completions" / name).glob("*.jsonl") for line in file.read_text("utf-8").splitlines()]
+    lines = [
+        json.loads(line)
+        for file in (cache / "completions" / name).glob("*.jsonl")
+        for line in file.read_text("utf-8").splitlines()
+    ]
     requests = [request for request in received if request["model"] == name]
-    assert [line["text"] for line in lines] == [answer(request["messages"]) for request in requests], "kept in the order of asking"
+    assert [line["text"] for line in lines] == [answer(request["messages"]) for request in requests], (
+        "kept in the order of asking"
+    )
     return Ran(run, [line["key"] for line in lines], requests)
 
 

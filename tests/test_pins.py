@@ -1,4 +1,6 @@
-"""What a user keeps of one version must mean the same to the next: run ids, cached answers, prompts, mixtures, files, half-made trainings.
+"""What a user keeps of one version must mean the same to the next one.
+
+Pinned are run ids, cached answers, prompts, mixtures, file names and half-made trainings.
 
 The values lie in `fixtures/pins` and were written by version 3709adb. Compared as equal: run ids, cache keys, prompts,
 mixtures, the help text, and what a resumed training comes to. Of columns, keys and file names all that are pinned must
@@ -42,7 +44,13 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {  # beside those of `COMMANDS`; FO
     "fv, few_shot_free, judge, paper": ("dataset=fever", "strategy=few_shot_free", "filter=judge", "protocol=paper"),
     "fv, annotate, gpt-4-turbo": ("dataset=wanli", "strategy=annotate", "prompt_model=gpt-4-turbo", "n_train=3000"),
     "fv, encoder, extra human points": ("dataset=scifact", "model=bert-base", "extra_human=50", "synth_frac=1"),
-    "qa, cot, round trip, code": ("dataset=ropes", "strategy=cot", "filter=round_trip", "protocol=code", "human_budget=0"),
+    "qa, cot, round trip, code": (
+        "dataset=ropes",
+        "strategy=cot",
+        "filter=round_trip",
+        "protocol=code",
+        "human_budget=0",
+    ),
     "qa, tested on another dataset": ("dataset=squad", "test_dataset=ropes", "filter=rules", "n_test=500"),
     "qa, zero_shot, two filters": ("dataset=coqa", "strategy=zero_shot", "filter=judge", "filter.steps=[judge,rules]"),
     "classify, annotate": ("dataset=conference_titles", "model=llama-3.1-8b", "training.epochs=4"),
@@ -50,9 +58,20 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {  # beside those of `COMMANDS`; FO
     + ("+prompt_model@filter.model=gpt-4-turbo",),
     "human points alone": ("dataset=wanli", "synthetic=false", "human_budget=200"),
     "untrained, a revision": ("dataset=qaconv", "n_train=0", "model=mistral-7b-instruct", "model.revision=main"),
-    "all points human": ("dataset=factify", "synth_frac=0", "prompt_model=openai_compatible", "launch=cpu", "study=elsewhere"),
+    "all points human": (
+        "dataset=factify",
+        "synth_frac=0",
+        "prompt_model=openai_compatible",
+        "launch=cpu",
+        "study=elsewhere",
+    ),
     "own YAML, tested on": ("hydra.searchpath=[file://FOLDER/conf]", "dataset=fieldnotes_fv", "test_dataset=mine"),
-    "own table": ("dataset=table", "dataset.path=FOLDER/claims.csv", "+dataset.labels.yes=supported", "+dataset.labels.no=unsupported"),
+    "own table": (
+        "dataset=table",
+        "dataset.path=FOLDER/claims.csv",
+        "+dataset.labels.yes=supported",
+        "+dataset.labels.no=unsupported",
+    ),
     "own twins": ("dataset=fieldnotes_fv", "prompt_model=provided", "prompt_model.path=FOLDER/claims.csv"),
 }
 
@@ -93,7 +112,9 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
 
 def json_files(folder: Path) -> dict[str, list[str]]:
     """The key paths of each JSON file at the top of a run folder, sorted."""
-    values: Iterable[tuple[str, Any]] = [(file.name, json.loads(file.read_text("utf-8"))) for file in sorted(folder.glob("*.json"))]
+    values: Iterable[tuple[str, Any]] = [
+        (file.name, json.loads(file.read_text("utf-8"))) for file in sorted(folder.glob("*.json"))
+    ]
     lines = [(file.name, rows_of(file)) for file in sorted(folder.glob("*.jsonl"))]
     return {name: sorted(set(key_paths(value))) for name, value in (*values, *lines)}
 
@@ -135,7 +156,7 @@ def test_an_answer_that_was_paid_for_is_found_again(cells: dict[str, Ran]) -> No
 
 
 def test_prompts_are_worded_as_they_were(cells: dict[str, Ran]) -> None:
-    """One whole request of each cell, of those with the seeds all; the words of the others have their digest beside their key."""
+    """One whole request of each cell (all of the cells with seeds); of the others the digest of the words."""
     whole = {name: ran.requests if name.startswith("fv-seed-") else ran.requests[:1] for name, ran in cells.items()}
     assert whole == pinned("prompts", whole)
 
@@ -163,7 +184,9 @@ def test_no_key_of_a_file_is_lost(cells: dict[str, Ran]) -> None:
     """What all cells have in common stands once, then what each has beside it."""
     keys = {name: json_files(ran.folder) for name, ran in cells.items()}
     files = sorted({file for mine in keys.values() for file in mine})
-    common = {file: sorted(set.intersection(*(set(mine[file]) for mine in keys.values() if file in mine))) for file in files}
+    common = {
+        file: sorted(set.intersection(*(set(mine[file]) for mine in keys.values() if file in mine))) for file in files
+    }
     own = {name: {file: lost(paths, common[file]) for file, paths in mine.items()} for name, mine in keys.items()}
     before = pinned("json_keys", {"common": common, "own": own})
     for name, mine in keys.items():
@@ -189,7 +212,7 @@ def test_an_interrupted_training_leaves_the_files_that_it_left(tmp_path: Path) -
 
 @pytest.mark.skipif(RENEWS != "interrupt", reason="the interrupted training is to stay what an earlier version saved")
 def test_begin_the_interrupted_training_anew(tmp_path: Path) -> None:
-    """Not a test: writes `fixtures/pins/interrupted`, without what Hydra and the lock leave, for that names this machine."""
+    """Not a test: writes `fixtures/pins/interrupted`, without what Hydra and the lock leave (it names the machine)."""
     folder = pinned_runs.interrupt(tmp_path, after=SAVED_STEPS)
     shutil.rmtree(INTERRUPTED, ignore_errors=True)
     shutil.copytree(folder, INTERRUPTED / folder.name, ignore=shutil.ignore_patterns(".*", "run.log"))

@@ -107,7 +107,7 @@ class Ran:
 
 
 def run_cells(folder: Path) -> dict[str, Ran]:
-    """Run `COMMANDS` into the study `folder/multirun/pins`, with the cache `folder/cache`; cells by their prompt model."""
+    """Run `COMMANDS` into the study `folder/multirun/pins`, with the cache `folder/cache`; cells by prompt model."""
     write_tables(folder)
     with _server() as (url, received):
         for name, overrides in COMMANDS.items():

@@ -31,11 +31,9 @@ RESUMED = (  # 9 steps; the state is saved after each one
     *("training.epochs=3", "training.batch_size=4", "training.lora_dropout=0.2", "training.warmup_ratio=0.2"),
     *("launch.layout=padded", "launch.save_every_s=1e-9"),
 )
-BORDER = "Ferry {} leaves the harbour at {}."
 HOURS = ("six", "seven", "eight", "nine", "ten")
-COMMANDS: dict[
-    str, tuple[str, ...]
-] = {  # by the prompt model's name; FOLDER: the test's own, with what `write_tables` makes
+# By the prompt model's name; FOLDER: the test's own, with what `write_tables` makes.
+COMMANDS: dict[str, tuple[str, ...]] = {
     "fv-seed-${seed}": ("-m", "dataset=fieldnotes_fv", "n_train=8", "synth_frac=0.5", "seed=0,1,2"),
     "fv-free-judge": (
         *(
@@ -48,7 +46,8 @@ COMMANDS: dict[
         ),
     ),
     "qa-cot-round-trip": (
-        *("dataset=fieldnotes_qa", "n_train=6", "synth_frac=1", "human_budget=0", "strategy=cot", "filter=round_trip"),
+        *("dataset=fieldnotes_qa", "n_train=6", "synth_frac=1", "human_budget=0"),
+        *("strategy=cot", "filter=round_trip"),
     ),
     "qa-zero-shot-schema": (
         *(
@@ -81,13 +80,11 @@ COMMANDS: dict[
 
 def write_tables(folder: Path) -> None:
     """A table of claims with a YAML of its own, and one of letters with classes: always the same bytes."""
-    claims = [
-        f"{BORDER.format(i, HOURS[i % 5])},Ferry {i} goes at {HOURS[(i + i % 2) % 5]}.,{('yes', 'no')[i % 2]}"
-        for i in range(40)
-    ]
+    rows = [(i, HOURS[i % 5], HOURS[(i + i % 2) % 5], "yn"[i % 2]) for i in range(40)]
+    claims = [f"Ferry {i} leaves the harbour at {hour}.,Ferry {i} goes at {said}.,{yes}" for i, hour, said, yes in rows]
     letters = [f"Letter {i} on {kind}.,{kind}" for i, kind in enumerate(("rent", "noise", "bills") * 12)]
-    labels = "{'yes': supported, 'no': unsupported}"
-    yaml = f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nlabels: {labels}\nsizes: [8]\n"
+    yaml = f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nsizes: [8]\n"
+    yaml += "labels: {'y': supported, 'n': unsupported}\n"
     (folder / "conf" / "dataset").mkdir(parents=True)
     for name, text in {
         "claims.csv": "\n".join(["evidence,text,target", *claims, ""]),
@@ -107,7 +104,7 @@ class Ran:
 
 
 def run_cells(folder: Path) -> dict[str, Ran]:
-    """Run `COMMANDS` into the study `folder/multirun/pins`, with the cache `folder/cache`; cells by prompt model."""
+    """Run `COMMANDS` into the study `folder/multirun/pins`; its cells by the name of their prompt model."""
     write_tables(folder)
     with _server() as (url, received):
         for name, overrides in COMMANDS.items():
@@ -122,15 +119,11 @@ def run_cells(folder: Path) -> dict[str, Ran]:
 
 
 def _ran(name: str, run: Path, cache: Path, received: Sequence[dict[str, Any]]) -> Ran:
-    lines = [
-        json.loads(line)
-        for file in (cache / "completions" / name).glob("*.jsonl")
-        for line in file.read_text("utf-8").splitlines()
-    ]
+    files = (cache / "completions" / name).glob("*.jsonl")
+    lines = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
     requests = [request for request in received if request["model"] == name]
-    assert [line["text"] for line in lines] == [answer(request["messages"]) for request in requests], (
-        "kept in the order of asking"
-    )
+    said = [answer(request["messages"]) for request in requests]
+    assert [line["text"] for line in lines] == said, "kept in the order of asking"
     return Ran(run, [line["key"] for line in lines], requests)
 
 

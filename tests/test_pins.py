@@ -1,6 +1,4 @@
-"""What a user keeps of one version must mean the same to the next one.
-
-Pinned are run ids, cached answers, prompts, mixtures, file names and half-made trainings.
+"""What a user keeps of one version must mean the same to the next: ids, answers, prompts, mixtures, files, trainings.
 
 The values lie in `fixtures/pins` and were written by version 3709adb. Compared as equal: run ids, cache keys, prompts,
 mixtures, the help text, and what a resumed training comes to. Of columns, keys and file names all that are pinned must
@@ -22,7 +20,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +67,8 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {  # beside those of `COMMANDS`; FO
     "own table": (
         "dataset=table",
         "dataset.path=FOLDER/claims.csv",
-        "+dataset.labels.yes=supported",
-        "+dataset.labels.no=unsupported",
+        "+dataset.labels.y=supported",
+        "+dataset.labels.n=unsupported",
     ),
     "own twins": ("dataset=fieldnotes_fv", "prompt_model=provided", "prompt_model.path=FOLDER/claims.csv"),
 }
@@ -86,8 +84,13 @@ def pinned(name: str, now: Any) -> Any:
 
 def lost(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """Those of `before` that are not in `now`, or stand there before one that they followed."""
-    rest = iter(now)
-    return [name for name in before if name not in rest]
+    missing, rest = [], list(now)
+    for name in before:
+        if name in rest:
+            rest = rest[rest.index(name) + 1 :]
+        else:
+            missing.append(name)
+    return missing
 
 
 def key_paths(value: Any, path: str = "") -> Iterator[str]:
@@ -112,11 +115,9 @@ def rows_of(file: Path) -> list[dict[str, Any]]:
 
 def json_files(folder: Path) -> dict[str, list[str]]:
     """The key paths of each JSON file at the top of a run folder, sorted."""
-    values: Iterable[tuple[str, Any]] = [
-        (file.name, json.loads(file.read_text("utf-8"))) for file in sorted(folder.glob("*.json"))
-    ]
-    lines = [(file.name, rows_of(file)) for file in sorted(folder.glob("*.jsonl"))]
-    return {name: sorted(set(key_paths(value))) for name, value in (*values, *lines)}
+    values: dict[str, Any] = {file.name: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
+    values |= {file.name: rows_of(file) for file in folder.glob("*.jsonl")}
+    return {name: sorted(set(key_paths(value))) for name, value in sorted(values.items())}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_an_answer_that_was_paid_for_is_found_again(cells: dict[str, Ran]) -> No
 
 
 def test_prompts_are_worded_as_they_were(cells: dict[str, Ran]) -> None:
-    """One whole request of each cell (all of the cells with seeds); of the others the digest of the words."""
+    """All requests of the three seeds, and the first one of each other cell; the rest have a digest by their key."""
     whole = {name: ran.requests if name.startswith("fv-seed-") else ran.requests[:1] for name, ran in cells.items()}
     assert whole == pinned("prompts", whole)
 
@@ -184,9 +185,8 @@ def test_no_key_of_a_file_is_lost(cells: dict[str, Ran]) -> None:
     """What all cells have in common stands once, then what each has beside it."""
     keys = {name: json_files(ran.folder) for name, ran in cells.items()}
     files = sorted({file for mine in keys.values() for file in mine})
-    common = {
-        file: sorted(set.intersection(*(set(mine[file]) for mine in keys.values() if file in mine))) for file in files
-    }
+    paths_of = {file: [set(mine[file]) for mine in keys.values() if file in mine] for file in files}
+    common = {file: sorted(set.intersection(*paths)) for file, paths in paths_of.items()}
     own = {name: {file: lost(paths, common[file]) for file, paths in mine.items()} for name, mine in keys.items()}
     before = pinned("json_keys", {"common": common, "own": own})
     for name, mine in keys.items():
@@ -212,7 +212,7 @@ def test_an_interrupted_training_leaves_the_files_that_it_left(tmp_path: Path) -
 
 @pytest.mark.skipif(RENEWS != "interrupt", reason="the interrupted training is to stay what an earlier version saved")
 def test_begin_the_interrupted_training_anew(tmp_path: Path) -> None:
-    """Not a test: writes `fixtures/pins/interrupted`, without what Hydra and the lock leave (it names the machine)."""
+    """Not a test: writes `fixtures/pins/interrupted`, without what Hydra leaves, for that names this machine."""
     folder = pinned_runs.interrupt(tmp_path, after=SAVED_STEPS)
     shutil.rmtree(INTERRUPTED, ignore_errors=True)
     shutil.copytree(folder, INTERRUPTED / folder.name, ignore=shutil.ignore_patterns(".*", "run.log"))

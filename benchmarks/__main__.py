@@ -40,7 +40,17 @@ def _run(letter: str, options: argparse.Namespace) -> bool:
     print(f"\n({letter}) {MODULES[letter]}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.json"
-        command = [sys.executable, "-m", "benchmarks", "--only", letter, "--size", options.size, "--device", options.device]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks",
+            "--only",
+            letter,
+            "--size",
+            options.size,
+            "--device",
+            options.device,
+        ]
         done = subprocess.run([*command, "--part", str(path)], cwd=HERE.parent, env=_environment(options.threads))
         found = read_json(path)
     if done.returncode or not found:
@@ -61,7 +71,10 @@ def keep(results: Path, letter: str, found: dict[str, Any]) -> None:
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
     device = _device(options.device)
     part = measure(options.only, sizes.ALL[options.size], device)
-    return {"machine": machine.describe(device), "part": part | {"date": time.strftime("%Y-%m-%d"), "commit": machine.commit()}}
+    return {
+        "machine": machine.describe(device),
+        "part": part | {"date": time.strftime("%Y-%m-%d"), "commit": machine.commit()},
+    }
 
 
 def _device(name: str) -> str:
@@ -84,8 +97,12 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[0])
     letters = "; ".join(f"{letter} {name}" for letter, name in MODULES.items())
     parser.add_argument("--only", default=",".join(MODULES), help=f"letters with commas between them ({letters})")
-    parser.add_argument("--quick", dest="size", action="store_const", const="quick", default="full", help="a few minutes; printed only")
-    parser.add_argument("--size", choices=sizes.ALL, default="full", help="tiny: random models, to test the benchmarks themselves")
+    parser.add_argument(
+        "--quick", dest="size", action="store_const", const="quick", default="full", help="a few minutes; printed only"
+    )
+    parser.add_argument(
+        "--size", choices=sizes.ALL, default="full", help="tiny: random models, to test the benchmarks themselves"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, help="threads of every way (default: torch's own choice)")
     parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)

@@ -19,13 +19,18 @@ from unittest.mock import patch
 import psutil
 
 from littlehuman import generation
-from littlehuman.completions import lookup, shelf_path
-from littlehuman.groups import PromptModelConfig, Provider
+from littlehuman.prompt_models.cache import lookup, shelf_path
 from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PromptModelConfig, Provider
 
 FILES = 4
-ANSWER = "Claim: The keepers of the Hallam terraces lost nine of their hives in the wet spring, before the move. || Label: True " * 2
-CONTEXT = "The tide mill at Orrel Staithe ground barley for two centuries, until a storm broke the sea wall in 1911. " * 10
+ANSWER = (
+    "Claim: The keepers of the Hallam terraces lost nine of their hives in the wet spring, before the move. || Label: True "
+    * 2
+)
+CONTEXT = (
+    "The tide mill at Orrel Staithe ground barley for two centuries, until a storm broke the sea wall in 1911. " * 10
+)
 MODEL = PromptModelConfig(name="benchmark", provider=Provider.openai)
 
 
@@ -52,7 +57,11 @@ class Requests:
 
     def __iter__(self) -> Iterator[Prompt]:
         for i in range(self.count):
-            yield Prompt(f"e{i}", ({"role": "system", "content": CONTEXT}, {"role": "user", "content": f"{i} {CONTEXT}"}), key_of(-1 - i))
+            yield Prompt(
+                f"e{i}",
+                ({"role": "system", "content": CONTEXT}, {"role": "user", "content": f"{i} {CONTEXT}"}),
+                key_of(-1 - i),
+            )
 
 
 class Echo:
@@ -100,7 +109,9 @@ def main() -> None:
             print(f"lookup of {given.keys:,} keys, {turn} time: {seconds:.2f} s, memory +{grown:.1f} MB")
         for count in (given.requests // 20, given.requests):
             seconds, grown = timed(lambda count=count: asked(count))  # type: ignore[misc]
-            print(f"run of {count:,} requests beside it: {seconds:.1f} s ({1e6 * seconds / count:.0f} us each), memory +{grown:.1f} MB")
+            print(
+                f"run of {count:,} requests beside it: {seconds:.1f} s ({1e6 * seconds / count:.0f} us each), memory +{grown:.1f} MB"
+            )
             for file in shelf_path(MODEL).glob("*-[0-9]*.jsonl"):
                 if not file.name.startswith("host-"):
                     file.unlink()

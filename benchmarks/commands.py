@@ -57,5 +57,7 @@ def python(*arguments: str, **environment: str) -> float:
     done = subprocess.run([sys.executable, *arguments], env=os.environ | environment, capture_output=True, text=True)
     seconds = time.perf_counter() - started
     if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}")
+        raise RuntimeError(
+            f"{' '.join(arguments)} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-400:]}"
+        )
     return seconds

@@ -17,7 +17,7 @@ from benchmarks import machine
 from benchmarks.harness import WARM_UP, interleave, spread, times_as_fast
 from benchmarks.harness import Comparison as Measured
 from littlehuman import data
-from littlehuman.config import RunConfig
+from littlehuman.config.run_config import RunConfig
 from littlehuman.prompting import prompts
 from littlehuman.records import Prompt
 
@@ -35,7 +35,7 @@ class Asked:
 
     def answers(self, *, share: bool, count: int | None = None) -> tuple[float, list[Any]]:
         """Seconds, and the answers in the order of the requests."""
-        from littlehuman.training.decoding import chat
+        from littlehuman.models.chat import chat
 
         model, chosen = self.config.prompt_model, self.prompts[:count]
         started = self.clock()
@@ -60,8 +60,12 @@ def asked(arguments: Sequence[str], count: int, clock: str = "wall") -> Asked:
 
     config = compose(*arguments)
     dataset = data.load(config.dataset, config.task)
-    found = prompts(dataset.train, dataset.train, config.strategy, config.task.name, config.prompt_model, dataset.classes)
-    distinct = {prompt.key: prompt for prompt in found}  # without worked examples of their own, questions on one passage are one request
+    found = prompts(
+        dataset.train, dataset.train, config.strategy, config.task.name, config.prompt_model, dataset.classes
+    )
+    distinct = {
+        prompt.key: prompt for prompt in found
+    }  # without worked examples of their own, questions on one passage are one request
     return Asked(config, tuple(distinct.values())[:count], CLOCKS[clock])
 
 
@@ -72,7 +76,9 @@ def compare(requests: Asked, rounds: int) -> Measured:
     tokens: list[int] = []
 
     def way(name: str, share: bool, turn: int) -> float:
-        seconds, done = requests.answers(share=share, count=requests.config.prompt_model.batch_size if turn == WARM_UP else None)
+        seconds, done = requests.answers(
+            share=share, count=requests.config.prompt_model.batch_size if turn == WARM_UP else None
+        )
         texts[name] = [answer.text for answer in done]
         tokens[:] = [answer.prompt_tokens for answer in done]
         if name == EACH and turn != WARM_UP:
@@ -82,7 +88,11 @@ def compare(requests: Asked, rounds: int) -> Measured:
 
     ways = {ONCE: lambda turn: way(ONCE, True, turn), EACH: lambda turn: way(EACH, False, turn)}
     values, _ = interleave(ways, rounds)
-    facts = {"requests": len(tokens), "mean prompt tokens": round(sum(tokens) / len(tokens)), "share of texts that differ": max(differing)}
+    facts = {
+        "requests": len(tokens),
+        "mean prompt tokens": round(sum(tokens) / len(tokens)),
+        "share of texts that differ": max(differing),
+    }
     return Measured(title=ONCE, unit="completions/s", values=values, ours=ONCE, facts=facts)
 
 
@@ -90,15 +100,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.decoding", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--requests", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: seconds of this process alone, where others share the cores")
-    parser.add_argument("overrides", nargs="*", help="as for littlehuman; default: dataset=fieldnotes_qa strategy=cot prompt_model=smollm2")
+    parser.add_argument(
+        "--clock",
+        choices=CLOCKS,
+        default="wall",
+        help="cpu: seconds of this process alone, where others share the cores",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help="as for littlehuman; default: dataset=fieldnotes_qa strategy=cot prompt_model=smollm2",
+    )
     options = parser.parse_args()
     chosen = options.overrides or ["dataset=fieldnotes_qa", "strategy=cot", "prompt_model=smollm2"]
     found = compare(asked(chosen, options.requests, options.clock), options.rounds)
     ratio = times_as_fast(found, EACH)
     print(
         json.dumps(
-            machine.describe("cpu") | {"commit": machine.commit(), "clock": options.clock, "overrides": " ".join(chosen)} | found.facts,
+            machine.describe("cpu")
+            | {"commit": machine.commit(), "clock": options.clock, "overrides": " ".join(chosen)}
+            | found.facts,
             indent=1,
         )
     )

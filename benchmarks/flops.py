@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from littlehuman.training.batching import IGNORE, Row
+from littlehuman.training.encoding import IGNORE, Row
 
 _HEADS = ("lm_head", "score", "classifier", "pooler")
 
@@ -25,7 +25,9 @@ def of_training(model: Any, rows: Sequence[Row], causal: bool) -> float:
     """Operations of one epoch over the rows."""
     tokens = sum(len(row.ids) for row in rows)
     config = model.config
-    attention = (6 if causal else 12) * config.hidden_size * config.num_hidden_layers * sum(len(row.ids) ** 2 for row in rows)
+    attention = (
+        (6 if causal else 12) * config.hidden_size * config.num_hidden_layers * sum(len(row.ids) ** 2 for row in rows)
+    )
     learnt = sum(sum(label != IGNORE for label in row.labels) for row in rows if len(row.labels) > 1)
     head = 4 * config.vocab_size * config.hidden_size * learnt
     return float(4 * frozen(model) * tokens + 6 * adapters(model) * tokens + head + attention)
@@ -34,7 +36,11 @@ def of_training(model: Any, rows: Sequence[Row], causal: bool) -> float:
 def frozen(model: Any) -> int:
     """Weights of the frozen linear layers between embedding and head."""
     linear = ((name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
-    return sum(m.weight.numel() for name, m in linear if "lora_" not in name and not any(head in name.split(".") for head in _HEADS))
+    return sum(
+        m.weight.numel()
+        for name, m in linear
+        if "lora_" not in name and not any(head in name.split(".") for head in _HEADS)
+    )
 
 
 def adapters(model: Any) -> int:

@@ -20,10 +20,9 @@ from pathlib import Path
 
 from benchmarks.harness import Way, interleave, spread
 from benchmarks.machine import cores
-from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.prompt_models.bodies import body
-from littlehuman.prompt_models.endpoint import Endpoint
+from littlehuman.prompt_models.chat_api import Endpoint, body
 from littlehuman.records import Prompt
+from littlehuman.schema import PromptModelConfig, Provider
 
 AT_ONCE, ANSWER_S, MAX_TOKENS = 64, 0.2, 120
 OURS, SHORT, TYPED = "littlehuman", "openai, client.post alone", "openai, chat.completions.create"
@@ -66,7 +65,9 @@ def speed(count: int, rounds: int) -> None:
         ways = {OURS: timed(OURS, ours), SHORT: timed(SHORT, short), TYPED: timed(TYPED, typed)}
         values, _ = interleave(ways, rounds)
     ideal = AT_ONCE / ANSWER_S
-    print(f"\n{count} requests, {AT_ONCE} at once, answers after {ANSWER_S:g} s, {cores()} cores: ideal {ideal:.0f} requests/s")
+    print(
+        f"\n{count} requests, {AT_ONCE} at once, answers after {ANSWER_S:g} s, {cores()} cores: ideal {ideal:.0f} requests/s"
+    )
     for name, rates in values.items():
         rate, used = spread(rates), spread(spent[name][1:])  # the first one is the warm-up
         print(f"  {name:32s} {rate.median:5.0f} requests/s ({rate.low:.0f} to {rate.high:.0f})", end=", ")
@@ -102,7 +103,10 @@ async def _library(config: PromptModelConfig, count: int, *, is_typed: bool) -> 
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=AT_ONCE)
     waiting = prompts(count)
     async with AsyncOpenAI(
-        api_key="none", base_url=config.base_url, max_retries=0, http_client=DefaultAsyncHttpxClient(limits=limits, timeout=60)
+        api_key="none",
+        base_url=config.base_url,
+        max_retries=0,
+        http_client=DefaultAsyncHttpxClient(limits=limits, timeout=60),
     ) as client:
 
         async def work() -> None:
@@ -131,7 +135,9 @@ def server(answer_s: float) -> Iterator[PromptModelConfig]:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         try:
-            yield PromptModelConfig(name="m", provider=Provider.openai, base_url=f"http://127.0.0.1:{port}/v1", concurrency=AT_ONCE)
+            yield PromptModelConfig(
+                name="m", provider=Provider.openai, base_url=f"http://127.0.0.1:{port}/v1", concurrency=AT_ONCE
+            )
         finally:
             process.terminate()
 

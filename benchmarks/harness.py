@@ -104,7 +104,10 @@ def interleave(
                 _free()  # now that the error no longer holds its tensors
             elif turn != WARM_UP:
                 values[name].append(value)
-            print(f"  {'warm-up' if turn == WARM_UP else f'round {turn + 1}'}  {name}: {failed.get(name) or f'{value:.4g}'}", flush=True)
+            print(
+                f"  {'warm-up' if turn == WARM_UP else f'round {turn + 1}'}  {name}: {failed.get(name) or f'{value:.4g}'}",
+                flush=True,
+            )
     return {name: value for name, value in values.items() if name not in failed}, failed
 
 

@@ -18,10 +18,11 @@ from typing import Any
 import hydra
 
 from benchmarks.harness import WARM_UP
-from littlehuman import config, data, run, seeding
-from littlehuman.groups import Architecture, Head, LaunchConfig
+from littlehuman import data, run, seeding
+from littlehuman.config import run_config
 from littlehuman.records import Example
-from littlehuman.training.batching import Encoder, Row
+from littlehuman.schema import Architecture, Head, LaunchConfig
+from littlehuman.training.encoding import Encoder, Row
 
 CLAIMS, QUESTIONS = "claims", "questions"
 PUBLIC = {CLAIMS: ("wanli", "fieldnotes_fv"), QUESTIONS: ("ropes", "fieldnotes_qa")}
@@ -40,7 +41,7 @@ class Job:
 
     model_name: str
     rows_from: str
-    config: config.RunConfig
+    config: run_config.RunConfig
     classes: tuple[str, ...]
     train: tuple[Example, ...]
     test: tuple[Example, ...]
@@ -107,14 +108,16 @@ def job(task: str, model: str, device: str, weights: str = "") -> Job:
     """A job of a known model; `weights` puts another folder in the place of the model's own."""
     typed = compose(*overrides(task, model, device), *([f"model.weights={weights}"] if weights else []))
     dataset = data.load(typed.dataset, typed.task)
-    return Job(MODELS[model][0], rows_of(task), typed, dataset.classes, _shuffled(dataset.train), _by_evidence(dataset.test))
+    return Job(
+        MODELS[model][0], rows_of(task), typed, dataset.classes, _shuffled(dataset.train), _by_evidence(dataset.test)
+    )
 
 
 @cache
-def compose(*arguments: str) -> config.RunConfig:
+def compose(*arguments: str) -> run_config.RunConfig:
     """The typed config of a command line."""
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
-        return config.from_hydra(hydra.compose("config", overrides=list(arguments)))
+        return run_config.from_hydra(hydra.compose("config", overrides=list(arguments)))
 
 
 def public_folder(name: str) -> Path | None:
@@ -131,7 +134,7 @@ def rows_of(task: str) -> str:
 
 def precision_of(job: Job) -> str:
     """The frozen base's precision, as littlehuman would choose it."""
-    from littlehuman.training import devices
+    from littlehuman.models import devices
 
     where = devices.device(job.config.launch.device)
     return str(devices.dtype(job.config.launch.dtype, where)).removeprefix("torch.")
@@ -171,5 +174,8 @@ def _shuffled(points: Sequence[Example]) -> tuple[Example, ...]:
 
 def _by_evidence(points: Sequence[Example]) -> tuple[Example, ...]:
     """Evidence after evidence with all of its points: a run tests on the whole split, where these meet."""
-    order = {key: place for place, key in enumerate(seeding.ordering({point.evidence_key for point in points}, 0, "benchmark"))}
+    order = {
+        key: place
+        for place, key in enumerate(seeding.ordering({point.evidence_key for point in points}, 0, "benchmark"))
+    }
     return tuple(sorted(points, key=lambda point: order[point.evidence_key]))

@@ -24,7 +24,10 @@ def describe(device: str) -> Description:
     import torch
 
     found: Description = {"cpu": _cpu(), "cores": cores(), "threads": torch.get_num_threads(), "memory_gb": _memory()}
-    found |= {"instructions": torch.backends.cpu.get_cpu_capability(), "system": f"{platform.system()} {platform.machine()}"}
+    found |= {
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     if device == "cuda":
         gpu = torch.cuda.get_device_properties(0)
         found |= {"gpu": gpu.name, "gpu_memory_gb": round(gpu.total_memory / 2**30), "cuda": str(torch.version.cuda)}

@@ -15,10 +15,10 @@ from benchmarks.jobs import QUESTIONS, Job, job, rows_of
 from benchmarks.parts import Part
 from benchmarks.sizes import Sizes
 from littlehuman import metrics, seeding
-from littlehuman.groups import MetricsConfig
+from littlehuman.models.devices import quiet
+from littlehuman.models.weights import resolve
 from littlehuman.records import Prediction
-from littlehuman.training.quiet import quiet
-from littlehuman.training.weights import resolve
+from littlehuman.schema import MetricsConfig
 
 OURS, EACH = "littlehuman, all rows in one call", "littlehuman, one call per row"
 LIBRARIES = "the libraries' own calls, one per row (BERTScore, BLEU and ROUGE where asked; no intervals)"
@@ -64,7 +64,9 @@ def compare(each: Job, predictions: Sequence[Prediction], config: MetricsConfig,
     if config.bert_score_model:
         facts["BERTScore model"] = Path(config.bert_score_model).name
     title = "with BERTScore" if config.bert_score_model else "without BERTScore"
-    return Comparison(title=title, unit="rows/s", ours=OURS, goal="at least 30 times as fast", values=values, facts=facts)
+    return Comparison(
+        title=title, unit="rows/s", ours=OURS, goal="at least 30 times as fast", values=values, facts=facts
+    )
 
 
 def made(each: Job, count: int) -> list[Prediction]:
@@ -81,7 +83,10 @@ def made(each: Job, count: int) -> list[Prediction]:
     for i, point in enumerate(points):
         draw = seeding.rng(0, "benchmark of metrics", i)
         texts.append(draw.choice(changes)(point.target, draw.choice(points).target))
-    return [Prediction(f"{i}", p.targets, text, p.evidence, p.text) for i, (p, text) in enumerate(zip(points, texts, strict=True))]
+    return [
+        Prediction(f"{i}", p.targets, text, p.evidence, p.text)
+        for i, (p, text) in enumerate(zip(points, texts, strict=True))
+    ]
 
 
 def _rate(predictions: Sequence[Prediction], score: Callable[[Sequence[Prediction]], Any]) -> Way:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.jobs import Job
-from littlehuman.groups import LaunchConfig
 from littlehuman.records import Example, Mixture, Origin, Point
+from littlehuman.schema import LaunchConfig
 from littlehuman.training.fit import Cell, Outcome, Settings, fit
 
 
@@ -28,7 +28,13 @@ def cell(job: Job, folder: Path, train: Sequence[Example], test: Sequence[Exampl
         test_max_tokens=job.config.dataset.max_tokens,
         answer_tokens=job.config.answer_tokens_for(job.config.dataset),
     )
-    return Cell(Mixture(tuple(Point(example, Origin.HUMAN) for example in train), len(train)), tuple(test), seed, folder, settings)
+    return Cell(
+        Mixture(tuple(Point(example, Origin.HUMAN) for example in train), len(train)),
+        tuple(test),
+        seed,
+        folder,
+        settings,
+    )
 
 
 def outcomes(cells: Sequence[Cell], launch: LaunchConfig) -> list[Outcome]:

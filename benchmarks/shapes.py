@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from benchmarks.sizes import Sizes
-from littlehuman.training.quiet import quiet
-from littlehuman.training.weights import resolve
+from littlehuman.models.devices import quiet
+from littlehuman.models.weights import resolve
 
 # The sizes in the config.json of meta-llama/Llama-3.1-8B; its positions are cut to what the rows need.
 LLAMA_8B: dict[str, Any] = {
@@ -29,7 +29,13 @@ LLAMA_8B: dict[str, Any] = {
     "max_position_embeddings": 8192,
     "rope_parameters": {"rope_type": "default", "rope_theta": 500000.0},
 }
-SMALL = LLAMA_8B | {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+SMALL = LLAMA_8B | {
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 SMALL |= {"vocab_size": 1024}
 GPU_GB, DISK_GB = 70, 20
 
@@ -42,7 +48,12 @@ def llama(sizes: Sizes, device: str) -> Iterator[tuple[str, str]]:
         yield "", reason
         return
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), device, SMALL if sizes.tiny else LLAMA_8B, "random:llama" if sizes.tiny else "package:smollm2-135m-instruct")
+        write(
+            Path(folder),
+            device,
+            SMALL if sizes.tiny else LLAMA_8B,
+            "random:llama" if sizes.tiny else "package:smollm2-135m-instruct",
+        )
         yield folder, ""
 
 
@@ -53,7 +64,11 @@ def write(folder: Path, device: str, sizes: dict[str, Any], tokenizer_of: str) -
     quiet()
     tokenizer = AutoTokenizer.from_pretrained(resolve(tokenizer_of))
     tokenizer.save_pretrained(folder)
-    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    ends = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(LlamaConfig(**sizes, **ends), dtype=torch.bfloat16)
     model.save_pretrained(folder)
@@ -69,4 +84,6 @@ def _missing(device: str) -> str:
     if memory < GPU_GB:
         return f"these need a GPU of {GPU_GB} GB or more; this one has {memory:.0f}"
     free = shutil.disk_usage(tempfile.gettempdir()).free / 2**30
-    return "" if free >= DISK_GB else f"these need {DISK_GB} GB in {tempfile.gettempdir()} (TMPDIR); {free:.0f} are free"
+    return (
+        "" if free >= DISK_GB else f"these need {DISK_GB} GB in {tempfile.gettempdir()} (TMPDIR); {free:.0f} are free"
+    )

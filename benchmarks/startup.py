@@ -31,7 +31,9 @@ def measure(sizes: Sizes, device: str) -> Part:
     }
     values, _ = interleave(ways, sizes.starts)
     start = Comparison(title="The command line", unit=SECONDS, values=values)
-    return Part(question="Starting, and what surrounds the computing", comparisons=[start, overhead(sizes, device)], notes=NOTES)
+    return Part(
+        question="Starting, and what surrounds the computing", comparisons=[start, overhead(sizes, device)], notes=NOTES
+    )
 
 
 def overhead(sizes: Sizes, device: str) -> Comparison:

@@ -36,7 +36,9 @@ def measure(sizes: Sizes, device: str) -> Part:
             comparisons.append(compare(job(CLAIMS, "llama-8b", device, weights), sizes.encoder_rows * times, sizes))
         else:
             absent.append(f"Llama-3.1-8B's shapes: {reason}")
-    comparisons.append(of_commands("tiny-encoder" if sizes.tiny else "minilm", device, sizes.encoder_rows * times, sizes))
+    comparisons.append(
+        of_commands("tiny-encoder" if sizes.tiny else "minilm", device, sizes.encoder_rows * times, sizes)
+    )
     return Part(question=f"A sweep of {sizes.cells} cells", comparisons=comparisons, notes=NOTES, absent=absent)
 
 
@@ -70,23 +72,38 @@ def compare(each: Job, rows: int, sizes: Sizes) -> Comparison:
         title=f"{each.title}: training alone",
         unit=SECONDS,
         ours=FUSED,
-        goal="at least 5 times as fast as one job after another with transformers.Trainer" if baseline.device.type == "cuda" else "",
+        goal="at least 5 times as fast as one job after another with transformers.Trainer"
+        if baseline.device.type == "cuda"
+        else "",
         values=values,
         work=work,
         peak=flops.peak(baseline.device, getattr(torch, precision_of(each))),
         failed=failed,
-        facts={**each.facts(), "cells": sizes.cells, "rows a cell": rows, "real tokens a cell": sum(len(row.ids) for row in lessons)},
+        facts={
+            **each.facts(),
+            "cells": sizes.cells,
+            "rows a cell": rows,
+            "real tokens a cell": sum(len(row.ids) for row in lessons),
+        },
     )
 
 
 def of_commands(model: str, device: str, rows: int, sizes: Sizes) -> Comparison:
     """Whole commands."""
     print(f"{model}: commands, {sizes.cells} cells of {rows} rows", flush=True)
-    shared = [*overrides(CLAIMS, model, device), f"n_train={rows}", f"n_test={TESTED}", "launch.progress=false", "study=benchmark"]
+    shared = [
+        *overrides(CLAIMS, model, device),
+        f"n_train={rows}",
+        f"n_test={TESTED}",
+        "launch.progress=false",
+        "study=benchmark",
+    ]
     seeds = range(sizes.cells)
     sweep = ["-m", *shared, f"seed={','.join(map(str, seeds))}"]
     ways: dict[str, Way] = {
-        FUSED_COMMAND: lambda _: commands.littlehuman(*sweep, "hydra/launcher=fused", f"launch.cells={sizes.cells}").seconds,
+        FUSED_COMMAND: lambda _: (
+            commands.littlehuman(*sweep, "hydra/launcher=fused", f"launch.cells={sizes.cells}").seconds
+        ),
         WARM_COMMAND: lambda _: commands.littlehuman(*sweep).seconds,
         PROCESSES: lambda _: sum(commands.littlehuman(*shared, f"seed={seed}").seconds for seed in seeds),
     }

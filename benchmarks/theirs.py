@@ -18,13 +18,13 @@ from typing import Any
 import torch
 
 from benchmarks.jobs import Job, encoder, in_our_order, precision_of
-from littlehuman.groups import ALL_LINEAR
+from littlehuman.models import devices
+from littlehuman.models.devices import quiet
+from littlehuman.models.weights import resolve
 from littlehuman.records import Example
-from littlehuman.training import devices
-from littlehuman.training.batching import Row
+from littlehuman.schema import ALL_LINEAR
+from littlehuman.training.encoding import Row
 from littlehuman.training.predict import first_line
-from littlehuman.training.quiet import quiet
-from littlehuman.training.weights import resolve
 
 MAXIMUM, DYNAMIC = "max_length", "longest"  # names of transformers' `padding`
 
@@ -41,12 +41,18 @@ class Baseline:
         path = resolve(job.config.model.weights)
         self.tokenizer = AutoTokenizer.from_pretrained(path)
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
-        kind, more = (AutoModelForCausalLM, {}) if job.answers else (AutoModelForSequenceClassification, {"num_labels": len(job.classes)})
+        kind, more = (
+            (AutoModelForCausalLM, {})
+            if job.answers
+            else (AutoModelForSequenceClassification, {"num_labels": len(job.classes)})
+        )
         self.base = kind.from_pretrained(path, dtype=getattr(torch, precision_of(job)), **more).to(self.device)
         self.base.config.pad_token_id = self.tokenizer.pad_token_id
         self._of_trl: Any = None
         # TRL changes the forward of what it trains: it gets modules of its own around the same weights.
-        self._base_of_trl = copy.deepcopy(self.base, {id(p): p for p in self.base.parameters()}) if job.answers else None
+        self._base_of_trl = (
+            copy.deepcopy(self.base, {id(p): p for p in self.base.parameters()}) if job.answers else None
+        )
         self.reader = encoder(job, self.tokenizer, getattr(self.base.config, "type_vocab_size", 0) > 1)
 
     def lessons(self, examples: Sequence[Example]) -> list[Row]:
@@ -91,8 +97,12 @@ class Baseline:
             self._of_trl = self.wrapped(self._base_of_trl)
         dataset = Dataset.from_list([{"input_ids": list(row.ids), "labels": list(row.labels)} for row in rows])
         with tempfile.TemporaryDirectory() as folder:
-            arguments = SFTConfig(**self._arguments(folder), bf16=self.is_half, gradient_checkpointing=False, max_length=None)
-            return self._timed(SFTTrainer(self._of_trl, arguments, train_dataset=dataset, processing_class=self.tokenizer))
+            arguments = SFTConfig(
+                **self._arguments(folder), bf16=self.is_half, gradient_checkpointing=False, max_length=None
+            )
+            return self._timed(
+                SFTTrainer(self._of_trl, arguments, train_dataset=dataset, processing_class=self.tokenizer)
+            )
 
     def tested_seconds(self, adapter: Path, tested: Sequence[Example]) -> tuple[float, list[str]]:
         """Seconds and texts of predicting rows one by one with a saved adapter."""
@@ -108,7 +118,11 @@ class Baseline:
         return seconds, texts
 
     def _predicted(self, model: Any, row: Row) -> str:
-        tensors = {"input_ids": row.ids, "attention_mask": (1,) * len(row.ids), **({"token_type_ids": row.types} if row.types else {})}
+        tensors = {
+            "input_ids": row.ids,
+            "attention_mask": (1,) * len(row.ids),
+            **({"token_type_ids": row.types} if row.types else {}),
+        }
         inputs = {name: torch.tensor([values], device=self.device) for name, values in tensors.items()}
         with torch.inference_mode():
             if not self.job.answers:

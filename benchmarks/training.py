@@ -16,10 +16,14 @@ from benchmarks.jobs import CLAIMS, QUESTIONS, Job, job, precision_of
 from benchmarks.parts import Part
 from benchmarks.sizes import Sizes
 from littlehuman.records import Example
-from littlehuman.training.batching import Row
+from littlehuman.training.encoding import Row
 
 OURS, TRL = "littlehuman", "TRL SFTTrainer"
-MAXIMUM, DYNAMIC, AUTOCAST = "Trainer, padded to the maximum", "Trainer, dynamic padding", "Trainer, dynamic padding, bf16 autocast"
+MAXIMUM, DYNAMIC, AUTOCAST = (
+    "Trainer, padded to the maximum",
+    "Trainer, dynamic padding",
+    "Trainer, dynamic padding, bf16 autocast",
+)
 NOTES = [
     "Tokens are real ones: padding does not count. Loading and tokenising are outside the clock; a warm-up round is dropped.",
     "The bound is padded tokens / real tokens of the same batches in the same order: what removing all padding allows at most. More can "
@@ -54,7 +58,9 @@ def compare(each: Job, steps: int, sizes: Sizes) -> Comparison:
     tokens = sum(len(row.ids) for row in rows)
     work = flops.of_training(model, rows, each.causal) / tokens
     peak = flops.peak(baseline.device, getattr(torch, precision_of(each)))
-    values, failed = interleave(_ways(each, baseline, model, count), sizes.rounds, may_fail=(MAXIMUM, DYNAMIC, AUTOCAST, TRL))
+    values, failed = interleave(
+        _ways(each, baseline, model, count), sizes.rounds, may_fail=(MAXIMUM, DYNAMIC, AUTOCAST, TRL)
+    )
     dynamic = theirs.padded_tokens(rows, each.batch_size) / tokens
     bounds = {
         MAXIMUM: theirs.padded_tokens(rows, each.batch_size, each.longest) / tokens,

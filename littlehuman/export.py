@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from littlehuman import console
+from littlehuman import cli
 
 OUT = "dataset"  # inside the cell's folder
 
@@ -21,7 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     arguments = _arguments(argv)
     cell = Path(arguments.cell)
-    return console.say(lambda: write(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human))
+    return cli.say(
+        lambda: write(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human)
+    )
 
 
 def write(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
@@ -35,18 +37,23 @@ def write(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
     Raises:
         LittlehumanError: when the cell cannot be rebuilt, or the folder not be written.
     """
-    from littlehuman.exporting import folder, rebuilt
+    from littlehuman.exporting import folder, rebuild
 
-    return folder.write(rebuilt.rebuild(cell), out, with_human=with_human)
+    return folder.write(rebuild.rebuild(cell), out, with_human=with_human)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m littlehuman.export", description="Write a cell's synthetic data as a dataset with its data card."
+        prog="python -m littlehuman.export",
+        description="Write a cell's synthetic data as a dataset with its data card.",
     )
     parser.add_argument("cell", help="a folder multirun/STUDY/CELL")
-    parser.add_argument("out", nargs="?", metavar="OUT", help=f"the folder to write (default: {OUT} inside the cell's folder)")
-    parser.add_argument("--with-human", action="store_true", help="the human points too; their licence is the dataset's")
+    parser.add_argument(
+        "out", nargs="?", metavar="OUT", help=f"the folder to write (default: {OUT} inside the cell's folder)"
+    )
+    parser.add_argument(
+        "--with-human", action="store_true", help="the human points too; their licence is the dataset's"
+    )
     return parser.parse_args(argv)
 
 

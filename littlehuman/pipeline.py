@@ -14,20 +14,31 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import data, metrics, mixing, quality, results, texts, tracking, twins
-from littlehuman.config import RunConfig
+from littlehuman import data, metrics, twins
+from littlehuman.config.identity import run_id, scientific
+from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
-from littlehuman.groups import DatasetConfig, Head, LaunchConfig, Writes
-from littlehuman.identity import run_id, scientific
-from littlehuman.journal import Journal
+from littlehuman.mixture import mixing, text_features
+from littlehuman.mixture.audit import Audit, audit_mixture, labels, reasons
 from littlehuman.records import Dataset, Example, Mixture
+from littlehuman.runs import tracking
+from littlehuman.runs.artifacts import (
+    scores_as_json,
+    versions,
+    write_mixture,
+    write_predictions,
+    write_result,
+    write_texts,
+)
+from littlehuman.runs.status import Journal
+from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.seeding import ordering
 from littlehuman.store import digest
-from littlehuman.training import beforehand
+from littlehuman.training import preflight
 from littlehuman.twins import Twins
 
 if TYPE_CHECKING:
-    from littlehuman.training.cells import Cell, Outcome
+    from littlehuman.training.types import Cell, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +75,7 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
 def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> Prepared:
     """From the human data to the mixture: all that a cell needs before it is trained (arguments as in `run`)."""
     metrics.check(config.task.metrics, expected_classes(config), config.metrics)
-    beforehand.check(config.model, config.launch)
+    preflight.check(config.model, config.launch)
     with journal.stage("data"):
         dataset = loaded(config, test_from)
         test = tested(dataset, config.n_test)
@@ -75,16 +86,24 @@ def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: Datase
     with journal.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
         human, anew = {e.id: e for e in dataset.train}, config.strategy.writes is Writes.pair
-        audit = quality.audit(mixture, human, test, written_anew=anew, copies=synthetic.copies)
-        results.write_mixture(folder, mixture, synthetic.rejected)
-        results.write_texts(folder, texts.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)))
+        audit = audit_mixture(mixture, human, test, written_anew=anew, copies=synthetic.copies)
+        write_mixture(folder, mixture, synthetic.rejected)
+        write_texts(
+            folder,
+            text_features.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)),
+        )
         report_mixture(mixture, synthetic, audit)
     account = _account(config, test_from, dataset, mixture, synthetic, audit)
     return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
 
 
 def _account(
-    config: RunConfig, test_from: DatasetConfig | None, dataset: Dataset, mixture: Mixture, synthetic: Twins, audit: quality.Audit
+    config: RunConfig,
+    test_from: DatasetConfig | None,
+    dataset: Dataset,
+    mixture: Mixture,
+    synthetic: Twins,
+    audit: Audit,
 ) -> dict[str, Any]:
     """What is known of a cell before it is trained."""
     human = {example.id: example for example in dataset.train}
@@ -95,8 +114,8 @@ def _account(
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
-        "rejected_because": quality.reasons(synthetic.rejected),
-        "labels": quality.labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
+        "rejected_because": reasons(synthetic.rejected),
+        "labels": labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
@@ -110,18 +129,22 @@ def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, 
     config, folder = prepared.config, prepared.cell.folder
     with journal.stage("scoring"):
         scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
-        results.write_predictions(folder, outcome.predictions, scored.items)
+        write_predictions(folder, outcome.predictions, scored.items)
     result = {
         "id": prepared.account["id"],
-        "scores": results.scores_as_json(scored.scores),
+        "scores": scores_as_json(scored.scores),
         **prepared.account,
         "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
-        "seconds": {**journal.seconds, "training": round(outcome.seconds["train"], 3), "evaluation": round(outcome.seconds["predict"], 3)}
+        "seconds": {
+            **journal.seconds,
+            "training": round(outcome.seconds["train"], 3),
+            "evaluation": round(outcome.seconds["predict"], 3),
+        }
         | {"loading_model": round(outcome.seconds["load"], 3)},
         "environment": outcome.environment,
-        "versions": results.versions(),
+        "versions": versions(),
     }
-    results.write_result(folder, result)
+    write_result(folder, result)
     tracking.tell(config.tracker, result, folder)
     return result
 
@@ -168,23 +191,32 @@ def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
     )
 
 
-def report_mixture(mixture: Mixture, synthetic: Twins, audit: quality.Audit) -> None:
+def report_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
     """Log what the training set is made of, and say aloud what is missing."""
     counts = mixture.counts
     log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
     if synthetic.rejected:
         log.info("%d answers were no usable twins (first: %s)", len(synthetic.rejected), synthetic.rejected[0].reason)
     if audit.distinct_twins < counts["synthetic"]:
-        log.warning("%d of %d twins repeat another one", counts["synthetic"] - audit.distinct_twins, counts["synthetic"])
+        log.warning(
+            "%d of %d twins repeat another one", counts["synthetic"] - audit.distinct_twins, counts["synthetic"]
+        )
     if counts["shortfall"]:
-        log.warning("the training set is %d points short: no spare points are left to replace failed twins", counts["shortfall"])
+        log.warning(
+            "the training set is %d points short: no spare points are left to replace failed twins", counts["shortfall"]
+        )
 
 
 def training_cell(
-    mixture: Mixture, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig, folder: Path
+    mixture: Mixture,
+    test: Sequence[Example],
+    dataset: Dataset,
+    config: RunConfig,
+    tested_on: DatasetConfig,
+    folder: Path,
 ) -> Cell:
     """The cell as training takes it; `tested_on` sets the length limits of the test points."""
-    from littlehuman.training.cells import Cell, Settings
+    from littlehuman.training.types import Cell, Settings
 
     settings = Settings(
         model=config.model,

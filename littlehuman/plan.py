@@ -15,24 +15,30 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from littlehuman import console
-from littlehuman.budget import advice
-from littlehuman.budget.planning import Plan, of
-from littlehuman.budget.question import Question
-from littlehuman.study.scored import read_scores
-from littlehuman.worth import prices
+from littlehuman import cli
+from littlehuman.economics import next_runs, price_options
+from littlehuman.economics.plan import of
+from littlehuman.economics.plan_types import Plan, Question
+from littlehuman.study.scores import read_scores
 
 __all__ = ["Plan", "Question", "main", "of"]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m littlehuman.plan", description="How many human and synthetic points to buy.")
-    parser.add_argument("scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score")
+    parser = argparse.ArgumentParser(
+        "python -m littlehuman.plan", description="How many human and synthetic points to buy."
+    )
+    parser.add_argument(
+        "scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score"
+    )
     parser.add_argument("--budget", type=float, help="the sum to spend")
     parser.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
-    prices.add_options(parser, required=True)
+    price_options.add_options(parser, required=True)
     parser.add_argument(
-        "--reach", type=float, default=2.0, help="propose at most this many times the largest tried numbers (2; from 1 to 1000)"
+        "--reach",
+        type=float,
+        default=2.0,
+        help="propose at most this many times the largest tried numbers (2; from 1 to 1000)",
     )
     parser.add_argument("--series", help="one series of a study with several")
     parser.add_argument("--json", action="store_true", help="strict JSON instead of text")
@@ -45,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.budget is None and args.target is None:
         parser.error("give --budget, --target or both")
-    prices.check_options(parser, args)
-    return console.say(lambda: [_answer(args)])
+    price_options.check_options(parser, args)
+    return cli.say(lambda: [_answer(args)])
 
 
 def _answer(args: argparse.Namespace) -> str:
@@ -61,10 +67,12 @@ def _answer(args: argparse.Namespace) -> str:
 def _plans(args: argparse.Namespace) -> list[Plan]:
     path = Path(args.scores).expanduser()
     series = read_scores(path, args.series)
-    plans = [of(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach) for scored in series]
+    plans = [
+        of(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach) for scored in series
+    ]
     if not path.is_dir():
         return plans
-    return [replace(plan, next_cells=advice.commands(plan.next_cells, path, plan.name)) for plan in plans]
+    return [replace(plan, next_cells=next_runs.commands(plan.next_cells, path, plan.name)) for plan in plans]
 
 
 if __name__ == "__main__":

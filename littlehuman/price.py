@@ -15,29 +15,35 @@ import json
 import sys
 from pathlib import Path
 
-from littlehuman import console
+from littlehuman import cli
+from littlehuman.economics import price_options
+from littlehuman.economics.price import PAPER_NOTE, Price, price_of_scores
 from littlehuman.errors import DataError
-from littlehuman.study.scored import read_scores
-from littlehuman.worth import prices
-from littlehuman.worth.price import PAPER_NOTE, Price, of
+from littlehuman.study.scores import read_scores
 
-__all__ = ["PAPER_NOTE", "Price", "main", "of"]
+__all__ = ["PAPER_NOTE", "Price", "main", "price_of_scores"]
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = _parser()
     asked = parser.parse_args(argv)
-    prices.check_options(parser, asked)
-    return console.say(lambda: [_answer(asked)])
+    price_options.check_options(parser, asked)
+    return cli.say(lambda: [_answer(asked)])
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m littlehuman.price", description="What human data is worth, in synthetic points.")
-    parser.add_argument("scores", help="a CSV with columns n_synthetic, n_human, score (one row per run), or a folder multirun/STUDY")
-    prices.add_options(parser)
+    parser = argparse.ArgumentParser(
+        prog="python -m littlehuman.price", description="What human data is worth, in synthetic points."
+    )
+    parser.add_argument(
+        "scores", help="a CSV with columns n_synthetic, n_human, score (one row per run), or a folder multirun/STUDY"
+    )
+    price_options.add_options(parser)
     parser.add_argument("--series", metavar="NAME", help="of a study with several series, this one only")
-    parser.add_argument("--json", action="store_true", help="strict JSON instead of text (for a study: a list under the key series)")
+    parser.add_argument(
+        "--json", action="store_true", help="strict JSON instead of text (for a study: a list under the key series)"
+    )
     return parser
 
 
@@ -47,13 +53,15 @@ def _answer(asked: argparse.Namespace) -> str:
     told: list[Price | tuple[str, DataError]] = []
     for scored in found:
         try:
-            told.append(of(scored, asked.human_price, asked.synthetic_price))
+            told.append(price_of_scores(scored, asked.human_price, asked.synthetic_price))
         except DataError as error:
             told.append((scored.name, error))
     if all(isinstance(one, tuple) for one in told):
         raise DataError("\n".join(str(one[1]) for one in told if isinstance(one, tuple)))
     if not asked.json:
-        return "\n\n".join([*(one.text() if isinstance(one, Price) else f"{one[1]}" for one in told), f"Note: {PAPER_NOTE}"])
+        return "\n\n".join(
+            [*(one.text() if isinstance(one, Price) else f"{one[1]}" for one in told), f"Note: {PAPER_NOTE}"]
+        )
     entries = [one.as_json() if isinstance(one, Price) else {"name": one[0], "error": str(one[1])} for one in told]
     whole = {"series": entries} if Path(asked.scores).expanduser().is_dir() else entries[0]
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)

@@ -77,7 +77,9 @@ class Prompt:
     key: str
     shown: tuple[str, ...] = ()  # ids of the human points that the prompt shows
     sample: int = 0  # which answer is wanted to the same words: 0, or 1, 2, ... where earlier ones could not be read
-    schema: Mapping[str, Any] | None = None  # JSON schema that the answer shall follow, where the endpoint can hold it to that
+    schema: Mapping[str, Any] | None = (
+        None  # JSON schema that the answer shall follow, where the endpoint can hold it to that
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,12 @@ class Mixture:
     @property
     def fingerprint(self) -> str:
         """Content of the set: ids, origins, texts and targets."""
-        return digest([[p.origin.value, p.example.id, p.example.evidence, p.example.text, *p.example.targets] for p in self.points])
+        return digest(
+            [
+                [p.origin.value, p.example.id, p.example.evidence, p.example.text, *p.example.targets]
+                for p in self.points
+            ]
+        )
 
 
 @dataclass(frozen=True, slots=True)

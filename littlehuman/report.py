@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from littlehuman import console
+from littlehuman import cli
+from littlehuman.economics import price_options
 from littlehuman.errors import DataError
-from littlehuman.worth import prices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    both = prices.check_options(parser, arguments)
+    both = price_options.check_options(parser, arguments)
 
     def lines() -> list[str]:
         said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=both)
         return [*said, "", *map(str, files)]
 
-    return console.say(lines)
+    return cli.say(lines)
 
 
 def write(
@@ -68,7 +68,13 @@ def write(
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
     found = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
     said = findings.of(found)
-    files = [study / "report.html", table.write(study), study / "table.md", study / "over_seeds.csv", study / "over_seeds.md"]
+    files = [
+        study / "report.html",
+        table.write(study),
+        study / "table.md",
+        study / "over_seeds.csv",
+        study / "over_seeds.md",
+    ]
     write_text(files[3], found.over_seeds.to_csv(index=False))
     write_text(files[4], tables.over_seeds(found.over_seeds).markdown())
     drawn = []
@@ -112,11 +118,15 @@ def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m littlehuman.report", description="Write the report of a study into its folder.")
+    parser = argparse.ArgumentParser(
+        prog="python -m littlehuman.report", description="Write the report of a study into its folder."
+    )
     parser.add_argument("study", help="a folder multirun/STUDY")
-    parser.add_argument("--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)")
+    parser.add_argument(
+        "--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)"
+    )
     parser.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
-    prices.add_options(parser)
+    price_options.add_options(parser)
     return parser
 
 

@@ -18,12 +18,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from littlehuman import __version__, console, journal, other_dataset, results
-from littlehuman import config as configs
-from littlehuman.checks import is_study
+from littlehuman import __version__
+from littlehuman.cli import nobody_listens
+from littlehuman.config import run_config as configs
+from littlehuman.config import test_dataset
+from littlehuman.config.identity import cell_name
+from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.identity import cell_name
 from littlehuman.prompt_models.settings import refuse_keys
+from littlehuman.runs import status
+from littlehuman.runs.artifacts import RESULT
 from littlehuman.store import digest, multirun_root, read_json, slug
 
 
@@ -36,7 +40,7 @@ def conf_folder() -> Path:
 def _cell(*, _root_: DictConfig) -> str:
     """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
     try:
-        return cell_name(*other_dataset.cell(_root_, _root_.hydra))
+        return cell_name(*test_dataset.cell(_root_, _root_.hydra))
     except (LittlehumanError, OmegaConfBaseException):  # the job meets it again, and tells it
         typed = {key: value for key, value in OmegaConf.to_container(_root_, resolve=False).items() if key != "hydra"}  # type: ignore[union-attr]
         return f"{slug(str(typed['dataset'].get('name')))}-refused-{digest(str(typed))[:8]}"
@@ -50,7 +54,7 @@ def _study(*, _root_: DictConfig) -> str:
 def _notes(*, _root_: DictConfig) -> str | None:
     """Where Hydra keeps what was typed; nowhere in a folder that holds another cell, for it writes before the job can refuse that."""
     there = OmegaConf.select(_root_, "hydra.runtime.output_dir", throw_on_missing=False)
-    held = read_json(Path(there) / results.RESULT).get("id") if there else None
+    held = read_json(Path(there) / RESULT).get("id") if there else None
     return ".hydra" if held is None or _cell(_root_=_root_).endswith(str(held)) else None
 
 
@@ -71,7 +75,7 @@ def _register() -> None:
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
 def main(config: DictConfig) -> float | None:
     """Run one cell; return its headline score, or None when it failed (then `status.json` says why)."""
-    from littlehuman.job import Job
+    from littlehuman.execution.job import Job
 
     return Job(Path(HydraConfig.get().runtime.output_dir)).run(config)
 
@@ -88,7 +92,10 @@ def cli() -> None:
         sys.exit(1)
     root = multirun_root().absolute()
     ledger = root / f".invocation-{uuid.uuid4().hex}"
-    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), journal.INVOCATION: str(ledger)}  # the same place in whatever folder a job works
+    os.environ |= {
+        "LITTLEHUMAN_MULTIRUN": str(root),
+        status.INVOCATION: str(ledger),
+    }  # the same place in whatever folder a job works
     code = 0
     try:
         main()
@@ -96,18 +103,21 @@ def cli() -> None:
     except KeyboardInterrupt:
         code = 130  # as shells have it
     except BrokenPipeError:
-        console.nobody_listens()
+        nobody_listens()
     finally:
-        missing = journal.told(ledger)
+        missing = status.collect(ledger)
         _name(missing)
     if missing or code:
         sys.exit(code or 1)
 
 
-def _name(missing: Sequence[journal.Missing]) -> None:
+def _name(missing: Sequence[status.Missing]) -> None:
     """Name what is not complete, and say what helps."""
     for cell in missing:
-        print(f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}", file=sys.stderr)
+        print(
+            f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}",
+            file=sys.stderr,
+        )
     repeated = [cell for cell in missing if not cell.asks_for_change]
     if repeated:
         print(f"{len(repeated)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)

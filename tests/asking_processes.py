@@ -114,7 +114,9 @@ class Askers:
         assert self._process.stdout and self._process.stdout.readline() == "ready\n"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(10)

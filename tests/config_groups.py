@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
-from littlehuman.config import _thaw
-from littlehuman.groups import PromptModelConfig, StrategyConfig
+from littlehuman.config.run_config import _thaw
+from littlehuman.schema import PromptModelConfig, StrategyConfig
 
 CONF = Path(__file__).parents[1] / "conf"
 T = TypeVar("T")

@@ -19,13 +19,22 @@ import absl.logging
 import pytest
 from filelock import FileLock
 
-absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__  # it would close pytest's own when logging is set up anew
+absl.logging.get_absl_handler().python_handler.stream = (
+    sys.__stderr__
+)  # it would close pytest's own when logging is set up anew
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads this once
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
-TINY = ("model=tiny", "launch=cpu", "launch.progress=false", "launch.keep_adapter=false", "metrics.bootstrap=100", "n_test=5")
+TINY = (
+    "model=tiny",
+    "launch=cpu",
+    "launch.progress=false",
+    "launch.keep_adapter=false",
+    "metrics.bootstrap=100",
+    "n_test=5",
+)
 
 
 def forbid_requests(note: Callable[[str], object]) -> None:
@@ -55,7 +64,11 @@ def forbid_requests(note: Callable[[str], object]) -> None:
         return call
 
     def of_address(made: Any, *arguments: Any) -> Any:
-        return arguments[-1][0] if made.family in (socket.AF_INET, socket.AF_INET6) and isinstance(arguments[-1], tuple) else None
+        return (
+            arguments[-1][0]
+            if made.family in (socket.AF_INET, socket.AF_INET6) and isinstance(arguments[-1], tuple)
+            else None
+        )
 
     kind: Any = socket.socket
     for method in ("connect", "connect_ex", "sendto"):
@@ -72,7 +85,11 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
     notes = base / "requests.txt"
     child = base / "child"
     child.mkdir()
-    code = inspect.getsource(forbid_requests).replace("Callable[[str], object]", "object").replace("Callable[..., Any]", "object")
+    code = (
+        inspect.getsource(forbid_requests)
+        .replace("Callable[[str], object]", "object")
+        .replace("Callable[..., Any]", "object")
+    )
     code = f"from __future__ import annotations\n\n{code}\nforbid_requests(lambda host: open({str(notes)!r}, 'a').write(host + '\\n'))\n"
     (child / "sitecustomize.py").write_text(code)
     forbid_requests(lambda host: notes.open("a").write(host + "\n"))
@@ -118,10 +135,11 @@ def compose(*overrides: str) -> Any:
     """The typed config of a command line, without running it (frozen, so one composition serves all tests)."""
     import hydra
 
-    from littlehuman import config, run
+    from littlehuman import run
+    from littlehuman.config import run_config
 
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
-        return config.from_hydra(hydra.compose("config", overrides=list(overrides)))
+        return run_config.from_hydra(hydra.compose("config", overrides=list(overrides)))
 
 
 @dataclass(frozen=True)
@@ -144,9 +162,10 @@ Cli = Callable[..., Ended]
 @pytest.fixture
 def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line in this process: the code of `python -m littlehuman.run` without 4 seconds of imports."""
-    from littlehuman import journal, run
+    from littlehuman import run
+    from littlehuman.runs import status
 
-    monkeypatch.setenv(journal.INVOCATION, "")  # so that it is taken back afterwards
+    monkeypatch.setenv(status.INVOCATION, "")  # so that it is taken back afterwards
 
     def call(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["littlehuman", *arguments])
@@ -176,7 +195,12 @@ def _logging_restored() -> Iterator[None]:
 def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Ended:
     """A Python of its own."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=cwd or ROOT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=cwd or ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
 
@@ -207,7 +231,9 @@ def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Test processes that run side by side share it: the first one makes it.
     """
-    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    shared = (
+        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
+    )
     place = shared / "studies"
     with FileLock(f"{place}.lock"):
         if not (place / "made").exists():
@@ -222,6 +248,8 @@ def _make_studies(place: Path) -> None:
     ended = [
         python(*base, "n_train=8", "synth_frac=0,0.5,1", "synthetic=true,false", "seed=0,1", **environment),
         python(*base, "n_train=6,12,18,24", "synth_frac=1", "extra_human=0,4", "seed=0", **environment),
-        python(*base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment),  # not recorded under this seed
+        python(
+            *base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment
+        ),  # not recorded under this seed
     ]
     assert [end.code for end in ended] == [0, 0, 1], "".join(end.err[-2000:] for end in ended)

@@ -32,7 +32,10 @@ def answer(text: str, usage: tuple[int, int] = (10, 5), finish: str = "stop") ->
 
 def refusal(status: int, message: str = "no") -> dict[str, Any]:
     """What stands in an error line for a request that was refused."""
-    return {"response": {"status_code": status, "request_id": "r", "body": {"error": {"message": message}}}, "error": None}
+    return {
+        "response": {"status_code": status, "request_id": "r", "body": {"error": {"message": message}}},
+        "error": None,
+    }
 
 
 def echo(question: str, attempt: int) -> dict[str, Any] | None:
@@ -98,7 +101,9 @@ class FakeBatches:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -163,7 +168,9 @@ class FakeBatches:
         made = {"id": name, "object": "batch", "created_at": int(time.time()), "status": "validating"}
         self.batches[name] = made | request
         self.batches[name]["request_counts"] = {"total": 0, "completed": 0, "failed": 0}
-        self.most_running = max(self.most_running, sum(batch["status"] in ("validating", "in_progress") for batch in self.batches.values()))
+        self.most_running = max(
+            self.most_running, sum(batch["status"] in ("validating", "in_progress") for batch in self.batches.values())
+        )
         return self.batches[name]
 
     def _list(self, query: dict[str, list[str]]) -> dict[str, Any]:
@@ -171,7 +178,12 @@ class FakeBatches:
         start = names.index(query["after"][0]) + 1 if "after" in query else 0
         page = names[start : start + min(int(query.get("limit", ["20"])[0]), 3)]
         more = bool(page) and page[-1] != names[-1]
-        return {"object": "list", "data": [self.batches[name] for name in page], "has_more": more, "last_id": page[-1] if page else None}
+        return {
+            "object": "list",
+            "data": [self.batches[name] for name in page],
+            "has_more": more,
+            "last_id": page[-1] if page else None,
+        }
 
     def _poll(self, name: str) -> None:
         self._polls[name] += 1
@@ -203,7 +215,9 @@ class FakeBatches:
             if said is None:
                 continue
             good = bool(said["response"]) and said["response"]["status_code"] == 200
-            (output if good else errors).append(json.dumps({"id": f"r{number}", "custom_id": request["custom_id"], **said}))
+            (output if good else errors).append(
+                json.dumps({"id": f"r{number}", "custom_id": request["custom_id"], **said})
+            )
         output = fate.rewrite(output)
         batch["request_counts"] = {"total": len(self.lines(batch)), "completed": len(output), "failed": len(errors)}
         batch["output_file_id"] = self._put("\n".join(output).encode() + b"\n") if output else None
@@ -258,7 +272,11 @@ def _handler(fake: FakeBatches) -> type[BaseHTTPRequestHandler]:
                 status, headers = broken.status, broken.headers
                 body = json.dumps({"error": {"message": broken.message}}).encode()
             self.send_response(status)
-            for name, value in {"content-type": "application/json", "content-length": str(len(body)), **headers}.items():
+            for name, value in {
+                "content-type": "application/json",
+                "content-length": str(len(body)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if headers.get("x-cut") else body)

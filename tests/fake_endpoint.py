@@ -34,7 +34,12 @@ class Reply:
 
 
 def says(
-    text: str | None, *, finish: str | None = "stop", usage: tuple[int, int] | None = (10, 5), delay: float = 0.0, **message: Any
+    text: str | None,
+    *,
+    finish: str | None = "stop",
+    usage: tuple[int, int] | None = (10, 5),
+    delay: float = 0.0,
+    **message: Any,
 ) -> Reply:
     """A chat completion."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
@@ -86,7 +91,9 @@ class FakeEndpoint:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:

@@ -43,7 +43,10 @@ def answer(text: str, *, finish: str = "stop", tokens: tuple[int, int] = (100, 2
     """A chat completion; all have the same id, as with servers that do not care."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
     usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-    return Fate(json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage}).encode(), delay=delay)
+    return Fate(
+        json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage}).encode(),
+        delay=delay,
+    )
 
 
 def refusal(status: int, message: str = "no", **headers: str) -> Fate:
@@ -83,7 +86,9 @@ class FaultServer:
         self._do(self._listen())
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._do(self._vanish())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

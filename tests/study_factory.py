@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from littlehuman import journal, results
-from littlehuman.identity import OF_TWINS
-from littlehuman.mixing import count_of
+from littlehuman.config.identity import OF_TWINS
+from littlehuman.mixture.mixing import count_of
+from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
 from littlehuman.store import digest, write_json, write_text
 
@@ -99,11 +99,21 @@ def _trees(
                         for fraction in fractions:
                             for seed in seeds:
                                 for synthetic in (True, False) if control and fraction else (True,):
-                                    yield scientific(dataset, prompt_model, model, size, extra, fraction, seed, synthetic, protocol)
+                                    yield scientific(
+                                        dataset, prompt_model, model, size, extra, fraction, seed, synthetic, protocol
+                                    )
 
 
 def scientific(
-    dataset: str, prompt_model: str, model: str, size: int, extra: int, fraction: float, seed: int, synthetic: bool, protocol: str
+    dataset: str,
+    prompt_model: str,
+    model: str,
+    size: int,
+    extra: int,
+    fraction: float,
+    seed: int,
+    synthetic: bool,
+    protocol: str,
 ) -> dict[str, Any]:
     """The scientific config of a cell, with the keys that the real one has."""
     tree: dict[str, Any] = {
@@ -131,15 +141,27 @@ def scientific(
 
 
 def _write_cell(
-    study: Path, tree: dict[str, Any], failure: str | None, items: int, truth: Truth, scatter: float, texts: int, majority: float | None
+    study: Path,
+    tree: dict[str, Any],
+    failure: str | None,
+    items: int,
+    truth: Truth,
+    scatter: float,
+    texts: int,
+    majority: float | None,
 ) -> None:
     """One run folder; a cell that another prompt model shares is written once."""
     name = f"{tree['dataset']['name']}-f{tree['synth_frac']:g}-s{tree['seed']}-{digest(tree)[:8]}"
     folder = study / name
     if folder.exists():
         return
-    status = {"state": "failed" if failure else "done", "stage": "training", "knobs": tree, "updated": "2026-11-20T12:00:00+0000"}
-    write_json(folder / journal.STATUS, status | ({"reason": failure, "error": failure} if failure else {}))
+    status = {
+        "state": "failed" if failure else "done",
+        "stage": "training",
+        "knobs": tree,
+        "updated": "2026-11-20T12:00:00+0000",
+    }
+    write_json(folder / STATUS, status | ({"reason": failure, "error": failure} if failure else {}))
     if failure:
         return
     synthetic = count_of(tree["synth_frac"], tree["n_train"]) if tree["synthetic"] else 0
@@ -153,12 +175,16 @@ def _write_cell(
     if texts and synthetic:
         write_json(folder / "texts.json", profile(texts, tree["prompt_model"]["name"]))
     _write_mixture(folder, human, synthetic, texts)
-    results.write_result(folder, _result(tree, human, synthetic, float(right.mean()), items, majority))
+    write_result(folder, _result(tree, human, synthetic, float(right.mean()), items, majority))
 
 
 def _level(tree: Mapping[str, Any]) -> float:
     """Datasets and models differ: up to 5 points."""
-    names = [tree[group]["name"] for group in ("dataset", "model", "prompt_model") if group in tree and group != "prompt_model"]
+    names = [
+        tree[group]["name"]
+        for group in ("dataset", "model", "prompt_model")
+        if group in tree and group != "prompt_model"
+    ]
     return 0.05 * (number(0, "level", *names) % 1000) / 1000
 
 
@@ -178,20 +204,24 @@ def _write_mixture(folder: Path, human: int, synthetic: int, points: int) -> Non
     """Only with `points` are ids listed: long lists cost time and nothing reads them."""
     ids = [{"id": f"p{i}", "origin": "synthetic"} for i in range(min(points, synthetic))]
     rejected = [
-        {"example_id": f"x{i}", "reason": "label supported returned, unsupported requested", "raw": ""} for i in range(points // 20)
+        {"example_id": f"x{i}", "reason": "label supported returned, unsupported requested", "raw": ""}
+        for i in range(points // 20)
     ]
     counts = {"human": human, "synthetic": synthetic, "total": human + synthetic, "shortfall": 0}
     write_json(folder / "mixture.json", {"fingerprint": "f", "counts": counts, "rejected": rejected, "points": ids})
 
 
-def _result(tree: Mapping[str, Any], human: int, synthetic: int, score: float, items: int, majority: float | None) -> dict[str, Any]:
+def _result(
+    tree: Mapping[str, Any], human: int, synthetic: int, score: float, items: int, majority: float | None
+) -> dict[str, Any]:
     half = 1.96 * math.sqrt(score * (1 - score) / items)
     interval = {"value": score, "low": score - half, "high": score + half, "n": items, "n_failed": 0}
     macro = {**interval, "value": 0.9 * score}  # a metric without scores of single items
     shown = 3 * min(synthetic, 50)
     return {
         "id": digest(dict(tree))[:8],
-        "scores": {"accuracy": interval, "macro_f1": macro} | ({"majority": {**interval, "value": majority}} if majority else {}),
+        "scores": {"accuracy": interval, "macro_f1": macro}
+        | ({"majority": {**interval, "value": majority}} if majority else {}),
         "headline": "accuracy",
         "knobs": dict(tree),
         "counts": {"human": human, "synthetic": synthetic, "total": human + synthetic, "shortfall": 0},
@@ -204,7 +234,14 @@ def _result(tree: Mapping[str, Any], human: int, synthetic: int, score: float, i
             "training_points_on_test_evidence": 4,
             "distinct_twins": synthetic - synthetic // 50,
         },
-        "cost": {"requests": synthetic, "from_cache": 0, "failed": 0, "prompt_tokens": 0, "completion_tokens": 0, "usd": synthetic * 1e-4},
+        "cost": {
+            "requests": synthetic,
+            "from_cache": 0,
+            "failed": 0,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "usd": synthetic * 1e-4,
+        },
         "seconds": {"data": 0.5, "generation": synthetic / 100, "training": (human + synthetic) / 50},
         "versions": VERSIONS,
     }

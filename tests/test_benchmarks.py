@@ -116,11 +116,17 @@ def test_use_of_the_peak_of_rates_and_of_seconds() -> None:
 # Rows and baselines
 
 
-def test_rows_come_with_the_package_where_the_public_ones_are_not_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_come_with_the_package_where_the_public_ones_are_not_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LITTLEHUMAN_TEST_DATA", str(tmp_path))
-    assert jobs.rows_of(jobs.CLAIMS) == "fieldnotes_fv" and "dataset=fieldnotes_qa" in jobs.overrides(jobs.QUESTIONS, "smollm2", "cpu")
+    assert jobs.rows_of(jobs.CLAIMS) == "fieldnotes_fv" and "dataset=fieldnotes_qa" in jobs.overrides(
+        jobs.QUESTIONS, "smollm2", "cpu"
+    )
     (tmp_path / "wanli").mkdir()
-    assert jobs.rows_of(jobs.CLAIMS) == "wanli" and f"dataset.path={tmp_path / 'wanli'}" in jobs.overrides(jobs.CLAIMS, "smollm2", "cpu")
+    assert jobs.rows_of(jobs.CLAIMS) == "wanli" and f"dataset.path={tmp_path / 'wanli'}" in jobs.overrides(
+        jobs.CLAIMS, "smollm2", "cpu"
+    )
 
 
 @pytest.fixture
@@ -139,14 +145,16 @@ def test_each_round_has_rows_of_its_own(packaged: Callable[[str, str], jobs.Job]
 
 def test_padding_is_counted_by_batch() -> None:
     from benchmarks.theirs import padded_tokens
-    from littlehuman.training.batching import Row
+    from littlehuman.training.encoding import Row
 
     rows = [Row((1,) * length, (0,)) for length in (3, 5, 2, 2, 7)]
     assert padded_tokens(rows, 2) == 2 * 5 + 2 * 2 + 7
     assert padded_tokens(rows, 2, 6) == 2 * 6 + 2 * 6 + 7, "a row that is longer than the maximum stays whole"
 
 
-def test_trainer_and_littlehuman_begin_with_the_same_loss(packaged: Callable[[str, str], jobs.Job], tmp_path: Path) -> None:
+def test_trainer_and_littlehuman_begin_with_the_same_loss(
+    packaged: Callable[[str, str], jobs.Job], tmp_path: Path
+) -> None:
     """Same weights, tokens, order, batch and definition of the loss: LoRA begins at zero, so the first step's loss is the base's."""
     from benchmarks import ours, theirs
 
@@ -168,7 +176,7 @@ def test_trainer_and_littlehuman_begin_with_the_same_loss(packaged: Callable[[st
 
 def test_operations_of_a_step_by_hand(packaged: Callable[[str, str], jobs.Job]) -> None:
     from benchmarks import flops, theirs
-    from littlehuman.training.batching import Row
+    from littlehuman.training.encoding import Row
 
     model = theirs.Baseline(packaged(jobs.QUESTIONS, "tiny-decoder")).wrapped()
     hidden, inner, keys, layers, vocabulary, rank = 32, 64, 16, 2, model.config.vocab_size, 16
@@ -176,7 +184,11 @@ def test_operations_of_a_step_by_hand(packaged: Callable[[str, str], jobs.Job]) 
     assert flops.frozen(model) == layers * sum(a * b for a, b in linear)
     assert flops.adapters(model) == layers * sum(rank * (a + b) for a, b in linear)
     rows = [Row((1,) * 10, (-100,) * 7 + (1,) * 3)]
-    expected = 10 * (4 * flops.frozen(model) + 6 * flops.adapters(model)) + 3 * 4 * vocabulary * hidden + 6 * hidden * layers * 10**2
+    expected = (
+        10 * (4 * flops.frozen(model) + 6 * flops.adapters(model))
+        + 3 * 4 * vocabulary * hidden
+        + 6 * hidden * layers * 10**2
+    )
     assert flops.of_training(model, rows, causal=True) == expected
 
 
@@ -184,7 +196,9 @@ def test_operations_of_a_step_by_hand(packaged: Callable[[str, str], jobs.Job]) 
 
 
 def test_page_shows_medians_ratios_bounds_and_only_columns_with_something_in_them(tmp_path: Path) -> None:
-    command.keep(tmp_path, "a", _found(_rates(bounds={"theirs": 2.5}), _rates(title="Alone", ours="", values={"x": [0.5]})))
+    command.keep(
+        tmp_path, "a", _found(_rates(bounds={"theirs": 2.5}), _rates(title="Alone", ours="", values={"x": [0.5]}))
+    )
     text = page.page(tmp_path)
     assert "## A Processor (R) 3000, 2 cores" in text and "torch 2.13.0" in text and "- A note." in text
     assert "| theirs | 50.0 (20.0 to 60.0) rows/s | 2.00 (1.50 to 2.50) times as fast | 2.50 times | 80% |" in text
@@ -193,11 +207,14 @@ def test_page_shows_medians_ratios_bounds_and_only_columns_with_something_in_the
 
 
 def test_page_says_what_could_not_run(tmp_path: Path) -> None:
-    found = _found(_rates(failed={"TRL": "ModuleNotFoundError: No module named 'trl'"}), absent=["Shapes: these need a GPU"])
+    found = _found(
+        _rates(failed={"TRL": "ModuleNotFoundError: No module named 'trl'"}), absent=["Shapes: these need a GPU"]
+    )
     command.keep(tmp_path, "a", found)
     text = page.page(tmp_path)
     assert (
-        "- Could not run: TRL (ModuleNotFoundError: No module named 'trl')." in text and "- Not run here: Shapes: these need a GPU." in text
+        "- Could not run: TRL (ModuleNotFoundError: No module named 'trl')." in text
+        and "- Not run here: Shapes: these need a GPU." in text
     )
 
 
@@ -214,7 +231,10 @@ def test_a_part_that_is_run_again_replaces_itself_alone(tmp_path: Path) -> None:
 def test_another_machine_has_a_file_of_its_own(tmp_path: Path) -> None:
     command.keep(tmp_path, "a", _found(_rates()))
     command.keep(tmp_path, "a", _found(_rates()) | {"machine": MACHINE | {"gpu": "A GPU"}})
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a-gpu-2-cores.json", "a-processor-r-3000-2-cores.json"]
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "a-gpu-2-cores.json",
+        "a-processor-r-3000-2-cores.json",
+    ]
     assert page.page(tmp_path).count("\n## ") == 2
 
 
@@ -231,7 +251,9 @@ def test_page_in_the_repository_is_what_its_results_say() -> None:
 
 def _bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=600
+    )
 
 
 def test_a_letter_that_is_no_part_is_refused_with_the_parts_that_are() -> None:
@@ -251,4 +273,8 @@ def test_part_runs_at_its_smallest_and_leaves_the_page_alone(letter: str) -> Non
 def test_the_whole_size_is_what_is_run_unless_another_is_asked_for() -> None:
     from benchmarks.__main__ import _options
 
-    assert _options([]).size == "full" and _options(["--quick"]).size == "quick" and _options(["--size", "tiny"]).size == "tiny"
+    assert (
+        _options([]).size == "full"
+        and _options(["--quick"]).size == "quick"
+        and _options(["--size", "tiny"]).size == "tiny"
+    )

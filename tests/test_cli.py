@@ -21,9 +21,10 @@ from conftest import CONF, ROOT, TINY, Cli, Ended, claims, compose, python, writ
 from filelock import FileLock
 
 import littlehuman
-from littlehuman import journal, run
-from littlehuman.config import RunConfig
-from littlehuman.identity import cell_name
+from littlehuman import run
+from littlehuman.config.identity import cell_name
+from littlehuman.config.run_config import RunConfig
+from littlehuman.runs.status import collect
 from littlehuman.store import read_json, write_json, write_text
 
 COLUMNS = ("evidence", "text", "target")
@@ -61,7 +62,9 @@ def _no_result(multirun: Path) -> bool:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--cfg", "job"], ["--info", "defaults-tree"], ["hydra/launcher=fused", "--cfg", "hydra"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--cfg", "job"], ["--info", "defaults-tree"], ["hydra/launcher=fused", "--cfg", "hydra"]],
+    ids=" ".join,
 )
 def test_help_is_fast(arguments: list[str], tmp_path: Path) -> None:
     started = time.perf_counter()
@@ -83,12 +86,26 @@ def test_help_names_every_group_and_every_option(cli: Cli) -> None:
     for file in CONF.glob("*/*.yaml"):
         line = next(line for line in ended.out.splitlines() if line.startswith(f"{file.parent.name}: "))
         assert file.stem in line.replace(",", "").split()
-    for key in ("synth_frac", "n_train", "n_test", "seed", "study", "human_budget", "extra_human", "synthetic", "test_dataset"):
+    for key in (
+        "synth_frac",
+        "n_train",
+        "n_test",
+        "seed",
+        "study",
+        "human_budget",
+        "extra_human",
+        "synthetic",
+        "test_dataset",
+    ):
         assert key in ended.out
 
 
-@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--info", "searchpath"]], ids=" ".join)
-def test_the_configuration_can_be_shown_without_leaving_a_folder(arguments: list[str], cli: Cli, multirun: Path) -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job"], ["--cfg", "job", "--resolve"], ["--info", "searchpath"]], ids=" ".join
+)
+def test_the_configuration_can_be_shown_without_leaving_a_folder(
+    arguments: list[str], cli: Cli, multirun: Path
+) -> None:
     ended = cli(*arguments)
     assert ended.code == 0 and not multirun.exists()
 
@@ -115,7 +132,9 @@ def test_cli_from_wheel(marks: str, tmp_path: Path) -> None:
     )
     for command in commands:
         wheels = [str(wheel) for wheel in (tmp_path / "dist").glob("*.whl")] if command[0] == "install" else []
-        done = subprocess.run([sys.executable, *pip, *command, *wheels], env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, *pip, *command, *wheels], env=environment, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == 0, done.stderr
     elsewhere = {"cwd": tmp_path, "PYTHONPATH": str(tmp_path / "site")}
     where = python("-c", "import littlehuman.run as r; print(r.conf_folder())", **elsewhere)  # type: ignore[arg-type]
@@ -148,7 +167,13 @@ def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> 
     last = ended.err.strip().splitlines()[-3:]
     for seed in (0, 1):
         failed = _folder(root, *HUMAN, "dataset=fieldnotes_fv", f"seed={seed}", "n_train=9000")
-        assert sum(line.startswith(f"NOT COMPLETE  {failed}  in stage plan: n_train=9000 fieldnotes_fv has 3") for line in last) == 1
+        assert (
+            sum(
+                line.startswith(f"NOT COMPLETE  {failed}  in stage plan: n_train=9000 fieldnotes_fv has 3")
+                for line in last
+            )
+            == 1
+        )
     assert last[2] == "2 cell(s) cannot be computed as asked; change the values that are named above."
     assert "Traceback" not in ended.text
 
@@ -164,7 +189,9 @@ def test_table_is_complete_after_a_failure(swept: tuple[Path, Ended]) -> None:
     assert "| failed |" in (root / "default" / "table.md").read_text()
 
 
-def test_the_same_sweep_again_computes_only_what_is_missing(swept: tuple[Path, Ended], cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_sweep_again_computes_only_what_is_missing(
+    swept: tuple[Path, Ended], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, _ = swept
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(root))
     before = {path: path.stat().st_mtime_ns for path in root.rglob("result.json")}
@@ -222,14 +249,19 @@ def test_runs_never_collide(tmp_path: Path) -> None:
     environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path)}
     commands = [[sys.executable, "-m", "littlehuman.run", "-m", *QUICK, f"seed={seeds}"] for seeds in ("0,1", "0,2")]
     running = [
-        subprocess.Popen(c, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for c in commands
+        subprocess.Popen(c, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for c in commands
     ]
     said = [process.communicate(timeout=120)[0] for process in running]
     assert sum("already complete" in text or "is being computed by another process" in text for text in said) == 1, said
     for process, text in zip(running, said, strict=True):
         assert process.returncode == int("is being computed" in text), text
     table = _table(tmp_path / "default")
-    assert sorted((row["seed"], row["state"]) for row in table.values()) == [("0", "done"), ("1", "done"), ("2", "done")]
+    assert sorted((row["seed"], row["state"]) for row in table.values()) == [
+        ("0", "done"),
+        ("1", "done"),
+        ("2", "done"),
+    ]
     assert len(list((tmp_path / "default").glob("*/result.json"))) == 3
 
 
@@ -248,7 +280,9 @@ def test_failed_run_explains_itself(cli: Cli, multirun: Path) -> None:
     assert _table(multirun / "default")[folder.name]["error"] == status["reason"]
 
 
-def test_a_run_that_fails_unexpectedly_explains_itself_with_a_traceback(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_unexpectedly_explains_itself_with_a_traceback(
+    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("broken on purpose")
 
@@ -276,7 +310,9 @@ def test_a_result_that_cannot_be_written_is_a_failed_run_and_is_repeated_later(c
     assert _table(multirun / "default")[folder.name]["error"] == ""
 
 
-def test_an_interrupted_run_is_noted_and_stops_the_sweep(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_is_noted_and_stops_the_sweep(
+    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -305,8 +341,12 @@ def test_a_cell_that_another_process_computes_is_left_alone_and_said_to_be_missi
     with FileLock(folder / ".lock"):
         ended = cli(*QUICK)
     assert ended.code == 1
-    assert f"NOT COMPLETE  {folder}  is being computed by another process" in ended.err and "Traceback" not in ended.text
-    assert read_json(folder / "status.json") == {"state": "running", "stage": "training", "pid": 1} and _no_result(multirun)
+    assert (
+        f"NOT COMPLETE  {folder}  is being computed by another process" in ended.err and "Traceback" not in ended.text
+    )
+    assert read_json(folder / "status.json") == {"state": "running", "stage": "training", "pid": 1} and _no_result(
+        multirun
+    )
 
 
 @pytest.mark.parametrize("place", ["study=paper/figure3", "hydra.run.dir={}/elsewhere/cell"])
@@ -317,12 +357,17 @@ def test_a_failure_is_told_wherever_its_folder_lies(place: str, cli: Cli, multir
 
 
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
-def test_a_folder_that_holds_another_cell_is_left_alone(launcher: list[str], cli: Cli, multirun: Path, tmp_path: Path) -> None:
+def test_a_folder_that_holds_another_cell_is_left_alone(
+    launcher: list[str], cli: Cli, multirun: Path, tmp_path: Path
+) -> None:
     by_number = ("-m", *launcher, *QUICK, "hydra.sweep.subdir=${hydra.job.num}")
     first, again, grown = cli(*by_number, "seed=0,1"), cli(*by_number, "seed=0,1"), cli(*by_number, "seed=0,2,1")
     assert (first.code, again.code, grown.code) == (0, 0, 1), grown.text
     assert again.out.count("already complete") == 2 and grown.out.count("already complete") == 1
-    assert len(re.findall(r"REFUSED  \S+/default/1 holds the result of cell \w{8}, and this is cell \w{8}", grown.err)) == 1
+    assert (
+        len(re.findall(r"REFUSED  \S+/default/1 holds the result of cell \w{8}, and this is cell \w{8}", grown.err))
+        == 1
+    )
     assert [row["seed"] for row in _table(multirun / "default").values()] == ["0", "1", "1"]
     assert "Try: another folder" in grown.out and "Traceback" not in grown.text
 
@@ -340,11 +385,15 @@ def test_a_folder_of_the_users_choice_answers_for_its_own_cell_alone(cli: Cli, m
     assert kept == {file: file.read_text() for file in there.rglob("*") if file.is_file() and file.suffix != ".log"}
     assert "already complete" in cli(*QUICK, place).out
     assert (tmp_path / "mine" / "table.csv").read_text() == theirs
-    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"out", "table.csv"} and not list(multirun.iterdir())
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"out", "table.csv"} and not list(
+        multirun.iterdir()
+    )
 
 
 @pytest.mark.parametrize("mode", [[], ["-m"]], ids=["single", "sweep"])
-def test_a_study_outside_of_the_results_is_refused_and_leaves_nothing_there(mode: list[str], cli: Cli, multirun: Path) -> None:
+def test_a_study_outside_of_the_results_is_refused_and_leaves_nothing_there(
+    mode: list[str], cli: Cli, multirun: Path
+) -> None:
     for study in ("../esc", str(multirun.parent / "esc")):
         ended = cli(*mode, *QUICK, f"study={study}")
         assert ended.code == 1 and f"REFUSED  study={study} must be a folder under multirun/" in ended.err, ended.text
@@ -359,11 +408,17 @@ def test_a_value_may_be_taken_from_another_key(mode: list[str], cli: Cli, multir
 
 def test_a_value_that_is_taken_from_nowhere_is_one_clear_message(cli: Cli, multirun: Path) -> None:
     ended = cli(*QUICK, "n_test=${nothing}")
-    assert ended.code == 1 and "REFUSED  n_test Interpolation key 'nothing' not found" in ended.err and "Traceback" not in ended.text
+    assert (
+        ended.code == 1
+        and "REFUSED  n_test Interpolation key 'nothing' not found" in ended.err
+        and "Traceback" not in ended.text
+    )
     assert not list(multirun.iterdir())
 
 
-def test_a_table_is_written_also_where_a_job_works_in_its_own_folder(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_is_written_also_where_a_job_works_in_its_own_folder(
+    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(multirun.parent)
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", "here")
     assert cli(*QUICK, "hydra.job.chdir=true").code == 0
@@ -373,17 +428,23 @@ def test_a_table_is_written_also_where_a_job_works_in_its_own_folder(cli: Cli, m
 def test_a_dataset_of_the_users_own_is_one_file_anywhere(cli: Cli, multirun: Path, tmp_path: Path) -> None:
     table = write_csv(tmp_path / "ferries.csv", ("evidence", "claim", "target"), claims(40))
     mine = tmp_path / "conf" / "dataset"
-    write_text(mine / "ferries.yaml", f"defaults: [table, _self_]\nname: ferries\npath: {table}\ncolumns: {{text: claim}}\n")
+    write_text(
+        mine / "ferries.yaml", f"defaults: [table, _self_]\nname: ferries\npath: {table}\ncolumns: {{text: claim}}\n"
+    )
     write_text(mine / "boats.yaml", "defaults: [ferries, _self_]\nname: boats\n")
     own = cli("--config-dir", str(tmp_path / "conf"), *HUMAN, "dataset=ferries", "n_train=4")
     assert own.code == 0 and "fine-tuned on ferries" in own.out, own.text
-    assert f"littlehuman.run -m --config-dir {tmp_path / 'conf'} synth_frac=0,0.9,1" in own.out  # what is to be typed next finds it too
+    assert (
+        f"littlehuman.run -m --config-dir {tmp_path / 'conf'} synth_frac=0,0.9,1" in own.out
+    )  # what is to be typed next finds it too
     other = cli("--config-dir", str(tmp_path / "conf"), *QUICK, "test_dataset=boats", "n_test=null")
     assert other.code == 0 and "fine-tuned on fieldnotes_fv" in other.out, other.text
     assert any("test points of boats" in str(read_json(path)["notes"]) for path in multirun.rglob("result.json"))
 
 
-def test_a_test_dataset_of_the_users_own_that_was_edited_is_another_cell(cli: Cli, multirun: Path, tmp_path: Path) -> None:
+def test_a_test_dataset_of_the_users_own_that_was_edited_is_another_cell(
+    cli: Cli, multirun: Path, tmp_path: Path
+) -> None:
     table, conf = tmp_path / "ferries.csv", tmp_path / "conf" / "dataset" / "ferry.yaml"
     own = f"defaults: [table, _self_]\nname: ferry\npath: {table}\ncolumns: {{text: claim}}\n"
     command = ["--config-dir", str(tmp_path / "conf"), *QUICK, "test_dataset=ferry", "n_test=null"]
@@ -404,7 +465,9 @@ def test_a_test_dataset_whose_yaml_is_wrong_is_one_clear_message(cli: Cli, multi
     write_text(tmp_path / "conf" / "dataset" / "barge.yaml", "defaults: [tabel, _self_]\nname: barge\n")
     for name, said in (("ferry", "lables"), ("barge", "did you mean 'table'?")):
         ended = cli("--config-dir", str(tmp_path / "conf"), *QUICK, f"test_dataset={name}")
-        assert ended.code == 1 and "test_dataset=" in ended.out and said in ended.out and "Traceback" not in ended.text, ended.text
+        assert (
+            ended.code == 1 and "test_dataset=" in ended.out and said in ended.out and "Traceback" not in ended.text
+        ), ended.text
     assert _no_result(multirun)
 
 
@@ -426,23 +489,41 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     "unknown dataset": (lambda _: ["dataset=wanly"], ["dataset/wanly", "wanli"]),
     "unknown protocol": (lambda _: ["protocol=mine"], ["protocol/mine", "recommended"]),
     "share above one": (lambda _: ["synth_frac=1.2"], ["synth_frac=1.2", "must be between 0 and 1", "Try:"]),
-    "too many points": (lambda _: ["synth_frac=0", "n_train=100000"], ["n_train=100000", "usable training points", "Try:"]),
+    "too many points": (
+        lambda _: ["synth_frac=0", "n_train=100000"],
+        ["n_train=100000", "usable training points", "Try:"],
+    ),
     "missing column": (
         lambda tmp: ["dataset=table", f"dataset.path={_claims(tmp)}", "dataset.columns.text=claim"],
         ["claims.csv", "'claim'", "evidence, target, text", "dataset.columns.text=NAME"],
     ),
     "label outside the map": (
         lambda tmp: ["dataset=table", f"dataset.path={_claims(tmp, label='maybe')}"],
-        ["claims.csv", "'maybe' (1 rows)", "'dataset.labels={maybe: CLASS, unsupported: unsupported, supported: supported}'"],
+        [
+            "claims.csv",
+            "'maybe' (1 rows)",
+            "'dataset.labels={maybe: CLASS, unsupported: unsupported, supported: supported}'",
+        ],
     ),
-    "no such path": (lambda tmp: ["dataset=wanli", f"dataset.path={tmp}/nowhere"], ["/nowhere does not exist", "train.jsonl"]),
-    "no source": (lambda _: ["dataset=table"], ["dataset=table has neither a path nor a hub name", "dataset.path=FILE_OR_FOLDER"]),
+    "no such path": (
+        lambda tmp: ["dataset=wanli", f"dataset.path={tmp}/nowhere"],
+        ["/nowhere does not exist", "train.jsonl"],
+    ),
+    "no source": (
+        lambda _: ["dataset=table"],
+        ["dataset=table has neither a path nor a hub name", "dataset.path=FILE_OR_FOLDER"],
+    ),
     "missing key": (
         lambda _: ["prompt_model=gpt-4-turbo", "n_train=4"],
         ["OPENAI_API_KEY", "not set", "export OPENAI_API_KEY"],
     ),
     "endpoint down": (
-        lambda _: ["prompt_model=openai_compatible", "prompt_model.base_url=http://127.0.0.1:9/v1", "prompt_model.retries=0", "n_train=4"],
+        lambda _: [
+            "prompt_model=openai_compatible",
+            "prompt_model.base_url=http://127.0.0.1:9/v1",
+            "prompt_model.retries=0",
+            "n_train=4",
+        ],
         ["http://127.0.0.1:9/v1", "nothing answers there"],
     ),
     "no recording": (
@@ -457,8 +538,14 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
         lambda _: ["n_train=20", "synth_frac=0.5", "human_budget=5"],
         ["human_budget=5", "trains on 10 human points", "human_budget=10 or more"],
     ),
-    "unknown metric": (lambda _: ["task.metrics=[squad_f1,rouge]"], ["task.metrics=rouge", "is no metric", "did you mean 'rouge1'?"]),
-    "unknown LoRA target": (lambda _: ["training.lora_targets=atention"], ["training.lora_targets=atention", "all_linear, kv_down"]),
+    "unknown metric": (
+        lambda _: ["task.metrics=[squad_f1,rouge]"],
+        ["task.metrics=rouge", "is no metric", "did you mean 'rouge1'?"],
+    ),
+    "unknown LoRA target": (
+        lambda _: ["training.lora_targets=atention"],
+        ["training.lora_targets=atention", "all_linear, kv_down"],
+    ),
     "test dataset of another task": (lambda _: ["test_dataset=wanli"], ["test_dataset=wanli", "task=fv", "task=qa"]),
     "unknown test dataset": (lambda _: ["test_dataset=sqad"], ["test_dataset=sqad", "did you mean 'squad'?"]),
     "test dataset with other labels": (
@@ -466,7 +553,10 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
         ["'perhaps'"],
     ),
     "unknown reader": (lambda _: ["dataset.reader=tabel"], ["dataset.reader=tabel", "did you mean 'table'?"]),
-    "unknown device": (lambda _: [*QUICK, "launch.device=gpu"], ["launch.device=gpu", "must be auto, cpu, cuda or cuda:N"]),
+    "unknown device": (
+        lambda _: [*QUICK, "launch.device=gpu"],
+        ["launch.device=gpu", "must be auto, cpu, cuda or cuda:N"],
+    ),
 }
 
 
@@ -488,7 +578,13 @@ def test_bad_input_in_a_process_of_its_own_ends_the_same_way(tmp_path: Path) -> 
 
 def test_a_key_is_never_written_or_shown(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", PLANTED)
-    ended = cli(*TINY, "prompt_model=gpt-4-turbo", "prompt_model.base_url=http://127.0.0.1:9/v1", "prompt_model.retries=0", "n_train=4")
+    ended = cli(
+        *TINY,
+        "prompt_model=gpt-4-turbo",
+        "prompt_model.base_url=http://127.0.0.1:9/v1",
+        "prompt_model.retries=0",
+        "n_train=4",
+    )
     assert ended.code == 1 and "127.0.0.1:9" in ended.text and PLANTED not in ended.text
     files = [path for path in multirun.rglob("*") if path.is_file()]
     assert len(files) > 5 and not [path for path in files if PLANTED.encode() in path.read_bytes()]
@@ -516,7 +612,9 @@ def test_make_help_lists_targets_that_exist() -> None:
     make = shutil.which("make")
     if not make:
         pytest.skip("make is not installed")
-    listed = subprocess.run([make, "-C", str(ROOT), "--no-print-directory", "help"], capture_output=True, text=True, timeout=30)
+    listed = subprocess.run(
+        [make, "-C", str(ROOT), "--no-print-directory", "help"], capture_output=True, text=True, timeout=30
+    )
     targets = [line.split()[1] for line in listed.stdout.splitlines()]
     assert {"install", "run", "test", "test-all", "check"} <= set(targets)
     for target in targets:
@@ -526,7 +624,14 @@ def test_make_help_lists_targets_that_exist() -> None:
 
 def test_the_time_that_the_benchmarks_take_is_said_alike_everywhere() -> None:
     said = {}
-    for name in ("Makefile", "README.md", "CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/page.py", "benchmarks/sizes.py"):
+    for name in (
+        "Makefile",
+        "README.md",
+        "CONTRIBUTING.md",
+        "benchmarks/README.md",
+        "benchmarks/page.py",
+        "benchmarks/sizes.py",
+    ):
         lines = " ".join((ROOT / name).read_text().split())
         said[name] = set(re.findall(r"(?:make bench|bench:|sized for).{0,160}?(\d+) minutes", lines))
     assert all(minutes == {"30"} for minutes in said.values()), said
@@ -544,20 +649,37 @@ def test_the_readme_of_the_results_names_what_a_run_leaves(cli: Cli, multirun: P
     written = (ROOT / "multirun" / "README.md").read_text()
     folder = _folder(multirun, *QUICK)
     left = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    assert {"status.json", "mixture.json", "train.jsonl", "predictions.jsonl", "result.json", "adapter", "run.log"} == left
+    assert {
+        "status.json",
+        "mixture.json",
+        "train.jsonl",
+        "predictions.jsonl",
+        "result.json",
+        "adapter",
+        "run.log",
+    } == left
     assert all(name in written for name in left | {"table.csv", "table.md", "CELL/dataset/", "training.safetensors"})
-    assert journal.told(multirun / "nothing") == []
+    assert collect(multirun / "nothing") == []
 
 
 @pytest.mark.parametrize("module", ["run", "plan"])
 def test_a_reader_that_leaves_early_is_no_error(module: str, tmp_path: Path) -> None:
-    arguments = {"run": ["--help"], "plan": [str(_scores(tmp_path)), "--budget=100", "--human-price=1", "--synthetic-price=0.1"]}[module]
+    arguments = {
+        "run": ["--help"],
+        "plan": [str(_scores(tmp_path)), "--budget=100", "--human-price=1", "--synthetic-price=0.1"],
+    }[module]
     command = shlex.join([sys.executable, "-m", f"littlehuman.{module}", *arguments])
-    done = subprocess.run(f"({command}; echo code $? >&2) | true", shell=True, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    done = subprocess.run(
+        f"({command}; echo code $? >&2) | true", shell=True, capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
     assert done.stderr == "code 0\n"
 
 
 def _scores(folder: Path) -> Path:
-    rows = [f"{synthetic},{human},{0.5 + human / 1e4 + synthetic / 1e5}" for synthetic in (0, 500, 1000) for human in (100, 200)]
+    rows = [
+        f"{synthetic},{human},{0.5 + human / 1e4 + synthetic / 1e5}"
+        for synthetic in (0, 500, 1000)
+        for human in (100, 200)
+    ]
     (folder / "scores.csv").write_text("\n".join(["n_synthetic,n_human,score", *rows]) + "\n")
     return folder / "scores.csv"

@@ -11,11 +11,11 @@ from conftest import CONF, TINY, Cli
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from littlehuman import config as configs
 from littlehuman import results, run
-from littlehuman.config import RunConfig
-from littlehuman.identity import cell_name, run_id, scientific
-from littlehuman.prompting.wording import asks_for_label
+from littlehuman.config import run_config as configs
+from littlehuman.config.identity import cell_name, run_id, scientific
+from littlehuman.config.run_config import RunConfig
+from littlehuman.prompting.templates import asks_for_label
 
 NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
@@ -26,7 +26,10 @@ def cells(name: str, *overrides: str, corners: bool = False, ends: bool = False)
         first = compose("config", overrides=[f"experiment={name}", *overrides], return_hydra_config=True)
         params: dict[str, Any] = dict(first.hydra.sweeper.params)
         parsed = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
-        axes = [[f"{o.key_or_group}={v}" for v in (o.sweep_string_iterator() if o.is_sweep_override() else [o.value()])] for o in parsed]
+        axes = [
+            [f"{o.key_or_group}={v}" for v in (o.sweep_string_iterator() if o.is_sweep_override() else [o.value()])]
+            for o in parsed
+        ]
         axes = [[axis[0], axis[-1]] if corners and len(axis) > 1 else axis for axis in axes]
         chosen = [[f"experiment={name}", *axis, *overrides] for axis in product(*axes)]
         chosen = [chosen[0], chosen[-1]] if ends else chosen
@@ -34,7 +37,18 @@ def cells(name: str, *overrides: str, corners: bool = False, ends: bool = False)
 
 
 def test_there_is_one_experiment_for_each_figure_and_table_of_the_paper() -> None:
-    asked = {"replacement", "zoom", "scale", "finetune_model", "prompt_model", "cot", "tradeoff", "ood", "human_only", "smoke"}
+    asked = {
+        "replacement",
+        "zoom",
+        "scale",
+        "finetune_model",
+        "prompt_model",
+        "cot",
+        "tradeoff",
+        "ood",
+        "human_only",
+        "smoke",
+    }
     asked |= {"label_shift"}
     assert asked <= set(NAMES)
 
@@ -100,7 +114,9 @@ def test_a_planted_failure_leaves_the_rest_complete_and_is_all_that_is_repeated(
     planted = multirun / "smoke" / _cell_of("smoke", "n_train=8", "synth_frac=1", "seed=1") / "mixture.json"
     planted.mkdir(parents=True)
     first = cli(*command)
-    states = {path.parent.name: (path.parent / "result.json").is_file() for path in (multirun / "smoke").glob("*/status.json")}
+    states = {
+        path.parent.name: (path.parent / "result.json").is_file() for path in (multirun / "smoke").glob("*/status.json")
+    }
     assert first.code == 1 and sorted(states.values()) == [False, True, True, True]
     assert f"NOT COMPLETE  {planted.parent}" in first.err and "mixture.json" in first.err
     planted.rmdir()

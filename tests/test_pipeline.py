@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from conftest import TINY, claims, compose, write_csv
 
-from littlehuman import completions, data, mixing, pipeline
-from littlehuman.config import RunConfig
+from littlehuman import data, pipeline
+from littlehuman.config.identity import run_id
+from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, DataError, GenerationError
-from littlehuman.groups import DatasetConfig
-from littlehuman.identity import run_id
-from littlehuman.journal import Journal
+from littlehuman.mixture import mixing
+from littlehuman.prompt_models import cache
 from littlehuman.prompting import prompts
 from littlehuman.records import Completion, Dataset, Prompt
+from littlehuman.runs.status import Journal
+from littlehuman.schema import DatasetConfig
 from littlehuman.store import read_json, read_jsonl
 from littlehuman.twins import write
 
@@ -45,17 +47,31 @@ def _requests(config: RunConfig) -> list[Prompt]:
     dataset, plan = _loaded(config)
     asked = [*plan.to_replace, *plan.spares]
     shots = config.protocol.shots_with_replacement
-    return list(prompts(asked, plan.owned, config.strategy, config.task.name, config.prompt_model, dataset.classes, replacement=shots))
+    return list(
+        prompts(
+            asked,
+            plan.owned,
+            config.strategy,
+            config.task.name,
+            config.prompt_model,
+            dataset.classes,
+            replacement=shots,
+        )
+    )
 
 
 def _recorded(config: RunConfig, folder: Path, malformed: Collection[str] = ()) -> RunConfig:
     """The cell with a recording of good answers, but for the points of `malformed`."""
     targets = {e.id: e.target for e in _loaded(config)[0].train}
     words = config.strategy.tasks[config.task.name]
-    with completions.Writer(folder / "recording") as shelf:
+    with cache.Writer(folder / "recording") as shelf:
         for request in _requests(config):
             target = targets[request.example_id]
-            fields = {"text": f"New text about {request.example_id}", "target": words.label_words.get(target, target), "explanation": "So."}
+            fields = {
+                "text": f"New text about {request.example_id}",
+                "target": words.label_words.get(target, target),
+                "explanation": "So.",
+            }
             text = "I cannot help with that." if request.example_id in malformed else words.assistant.format(**fields)
             shelf.add(Completion(request.key, text, "stop", SPENT, SPENT))
     return replace(config, prompt_model=replace(config.prompt_model, path=str(folder / "recording")))
@@ -95,17 +111,23 @@ def test_malformed_answers_are_rejected_with_their_text_and_spares_stand_in(half
 
 
 @pytest.mark.parametrize(("n_train", "asked"), [(4, 20), (30, 30)])
-def test_a_prompt_model_that_cannot_follow_the_form_is_not_asked_for_the_whole_dataset(tmp_path: Path, n_train: int, asked: int) -> None:
+def test_a_prompt_model_that_cannot_follow_the_form_is_not_asked_for_the_whole_dataset(
+    tmp_path: Path, n_train: int, asked: int
+) -> None:
     config = _config(f"n_train={n_train}", "synth_frac=1")
     everybody = [e.id for e in _loaded(config)[0].train]
     fine = _loaded(config)[1].to_replace[0].id if n_train >= 20 else ""  # one of thirty is fewer than one in ten
     useless = _recorded(config, tmp_path, [i for i in everybody if i != fine])
-    with pytest.raises(GenerationError, match=rf"of {asked} answers are usable twins; \d+ are not because of: no Question"):
+    with pytest.raises(
+        GenerationError, match=rf"of {asked} answers are usable twins; \d+ are not because of: no Question"
+    ):
         _run(useless, tmp_path / "cell")
     assert not (tmp_path / "cell" / "result.json").exists()
 
 
-def test_the_test_points_of_another_dataset_are_read_at_their_own_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_test_points_of_another_dataset_are_read_at_their_own_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from littlehuman.training import fit
 
     seen: list[fit.Settings] = []
@@ -148,9 +170,22 @@ def test_predictions_stand_beside_their_targets_with_their_scores(half: dict[str
 
 def test_a_result_says_what_was_done_with_what_and_at_which_price(half: dict[str, Any]) -> None:
     result = read_json(half["folder"] / "result.json")
-    assert {"scores", "headline", "knobs", "counts", "human_labels", "cost", "seconds", "versions", "fingerprints", "audit"} <= set(result)
+    assert {
+        "scores",
+        "headline",
+        "knobs",
+        "counts",
+        "human_labels",
+        "cost",
+        "seconds",
+        "versions",
+        "fingerprints",
+        "audit",
+    } <= set(result)
     for score in result["scores"].values():
-        assert {"value", "low", "high", "n", "n_failed"} <= set(score) and 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+        assert {"value", "low", "high", "n", "n_failed"} <= set(score) and 0 <= score["low"] <= score["value"] <= score[
+            "high"
+        ] <= 1
     assert result["knobs"]["synth_frac"] == 0.5 and result["knobs"]["protocol"]["name"] == "recommended"
     assert {"data", "generation", "training", "evaluation", "scoring"} <= set(result["seconds"])
     assert result["id"] == run_id(half["config"]) and result["training"]["steps"] == 1
@@ -188,13 +223,19 @@ def test_prompts_show_only_owned_points(tmp_path: Path) -> None:
 
 def test_no_human_label_at_all_is_possible_without_worked_examples(tmp_path: Path) -> None:
     config = _config("n_train=4", "synth_frac=1", "human_budget=0", "strategy=zero_shot")
-    assert _run(_recorded(config, tmp_path), tmp_path / "cell")["human_labels"] == {"in_training": 0, "in_prompts": 0, "total": 0}
+    assert _run(_recorded(config, tmp_path), tmp_path / "cell")["human_labels"] == {
+        "in_training": 0,
+        "in_prompts": 0,
+        "total": 0,
+    }
     with pytest.raises(ConfigError, match="human_budget=0"):
         _requests(_config("n_train=4", "synth_frac=1", "human_budget=0"))
 
 
 def test_the_control_without_twins_asks_nobody(tmp_path: Path) -> None:
-    result = _run(_config("n_train=10", "synth_frac=0.8", "synthetic=false", "prompt_model=gpt-4-turbo"), tmp_path / "cell")
+    result = _run(
+        _config("n_train=10", "synth_frac=0.8", "synthetic=false", "prompt_model=gpt-4-turbo"), tmp_path / "cell"
+    )
     assert result["counts"] == {"human": 2, "synthetic": 0, "total": 2, "shortfall": 0}
     assert result["cost"]["requests"] == 0
 
@@ -213,7 +254,9 @@ def test_an_untrained_model_can_be_measured(tmp_path: Path) -> None:
 
 
 def test_machine_annotation_keeps_the_human_texts(tmp_path: Path) -> None:
-    config = _config("dataset=table", _table(tmp_path), "prompt_model=recorded", "strategy=annotate", "n_train=6", "synth_frac=1")
+    config = _config(
+        "dataset=table", _table(tmp_path), "prompt_model=recorded", "strategy=annotate", "n_train=6", "synth_frac=1"
+    )
     config = _recorded(config, tmp_path)
     dataset, plan = _loaded(config)
     twins = write(plan, dataset, config)
@@ -224,11 +267,19 @@ def test_machine_annotation_keeps_the_human_texts(tmp_path: Path) -> None:
 
 
 def test_classes_that_only_the_data_names_can_be_learnt_and_scored(tmp_path: Path) -> None:
-    rows = [[f"Paper {i} on {('filters', 'proofs', 'robots')[i % 3]}", ("ISCAS", "LICS", "ICRA")[i % 3]] for i in range(40)]
+    rows = [
+        [f"Paper {i} on {('filters', 'proofs', 'robots')[i % 3]}", ("ISCAS", "LICS", "ICRA")[i % 3]] for i in range(40)
+    ]
     folder = write_csv(tmp_path / "title_conference.csv", ("Title", "Conference"), rows).parent
-    result = _run(_config("dataset=conference_titles", f"dataset.path={folder}", "n_train=6", "synth_frac=0"), tmp_path / "cell")
+    result = _run(
+        _config("dataset=conference_titles", f"dataset.path={folder}", "n_train=6", "synth_frac=0"), tmp_path / "cell"
+    )
     assert {"accuracy", "macro_f1", "majority"} == set(result["scores"])
-    assert {line["prediction"] for line in read_jsonl(tmp_path / "cell" / "predictions.jsonl")} <= {"ISCAS", "LICS", "ICRA"}
+    assert {line["prediction"] for line in read_jsonl(tmp_path / "cell" / "predictions.jsonl")} <= {
+        "ISCAS",
+        "LICS",
+        "ICRA",
+    }
 
 
 def test_another_dataset_may_be_the_test(tmp_path: Path) -> None:

@@ -67,12 +67,18 @@ def begun(folder: Path, fake: FakeEndpoint, code: str = AS_IT_IS) -> subprocess.
     )
     environment = {**os.environ, **places, "MY_KEY": KEY, "NO_PROXY": "127.0.0.1", "HYDRA_FULL_ERROR": "1"}
     command = [sys.executable, "-c", code, *SHOWN, *ask]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def found_in(left: Left) -> list[str]:
     """Where the key stands, or a part of it, plain or encoded."""
-    forms = {form.encode() for key in (KEY, *PARTS) for form in (key, quote(key, safe=""), base64.b64encode(key.encode()).decode())}
+    forms = {
+        form.encode()
+        for key in (KEY, *PARTS)
+        for form in (key, quote(key, safe=""), base64.b64encode(key.encode()).decode())
+    }
     return [place for place, content in left.texts() if any(form in content for form in forms)]
 
 
@@ -107,7 +113,9 @@ def test_a_run_that_passes_shows_the_key_nowhere(left: dict[str, Left]) -> None:
     names = {path.name for path in passing.folder.rglob("*")}
     assert {"result.json", "run.log", "status.json", "overrides.yaml", "mixture.json"} <= names
     assert list(passing.folder.glob("littlehuman_cache/completions/model/*.jsonl"))
-    assert list(passing.folder.rglob("events.out.tfevents.*")) and b"train/loss" in b"".join(content for _, content in passing.texts())
+    assert list(passing.folder.rglob("events.out.tfevents.*")) and b"train/loss" in b"".join(
+        content for _, content in passing.texts()
+    )
     assert "twins by model: 100%" in passing.screen  # the progress bar was shown
     assert found_in(passing) == []
 
@@ -140,13 +148,23 @@ HF = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
 
 
 @pytest.mark.parametrize("multirun", [(), ("-m", "seed=0,1")])
-@pytest.mark.parametrize("given", [f"prompt_model.api_key_env={KEY}", f"prompt_model.api_key_env={HF}", f"+prompt_model.api_key={KEY}"])
+@pytest.mark.parametrize(
+    "given", [f"prompt_model.api_key_env={KEY}", f"prompt_model.api_key_env={HF}", f"+prompt_model.api_key={KEY}"]
+)
 def test_a_key_in_place_of_its_variables_name_is_refused_before_anything_is_written(
     given: str, multirun: tuple[str, ...], tmp_path: Path
 ) -> None:
-    environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path / "multirun"), "LITTLEHUMAN_CACHE": str(tmp_path / "cache")}
+    environment = {
+        **os.environ,
+        "LITTLEHUMAN_MULTIRUN": str(tmp_path / "multirun"),
+        "LITTLEHUMAN_CACHE": str(tmp_path / "cache"),
+    }
     command = [sys.executable, "-c", AS_IT_IS, *multirun, "prompt_model=gpt-4-turbo", given]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1 and f"{given.split('=')[0].lstrip('+')}=***" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 1
+        and f"{given.split('=')[0].lstrip('+')}=***" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert HF not in done.stdout + done.stderr
     assert found_in(Left(done.returncode, done.stdout + done.stderr, tmp_path)) == [] and list(tmp_path.iterdir()) == []

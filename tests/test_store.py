@@ -17,7 +17,9 @@ def test_equal_values_have_equal_digests() -> None:
     assert len(store.digest("\ud83d half a character")) == store.DIGEST_CHARS
 
 
-def test_a_file_that_could_not_be_written_leaves_the_old_one_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_could_not_be_written_leaves_the_old_one_and_no_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.write_json(tmp_path / "a.json", {"old": True})
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
@@ -40,7 +42,9 @@ def test_json_lines_survive_a_torn_end(tmp_path: Path) -> None:
     assert list(store.read_jsonl(tmp_path / "a.jsonl")) == [{"a": 1}, {"b": "ü"}]
 
 
-@pytest.mark.parametrize("value", ["line\u2028separator", "NUL \x00", 'quote " and \\', "é ü 漢字 🐐", "\ud83d", "None", ""])
+@pytest.mark.parametrize(
+    "value", ["line\u2028separator", "NUL \x00", 'quote " and \\', "é ü 漢字 🐐", "\ud83d", "None", ""]
+)
 def test_any_text_comes_back_as_it_was(tmp_path: Path, value: str) -> None:
     store.write_json(tmp_path / "a.json", {"value": value})
     store.write_jsonl(tmp_path / "a.jsonl", [{"value": value}])
@@ -56,14 +60,17 @@ def test_a_folder_is_its_visible_files(tmp_path: Path) -> None:
         return tmp_path / name
 
     plain = store.file_digest(folder("a", {"x": "1", "sub/y": "2"}))
-    assert plain == store.file_digest(folder("b", {"sub/y": "2", "x": "1", ".hidden": "3", ".git/index": "4", "CARD.md": "5"}))
+    assert plain == store.file_digest(
+        folder("b", {"sub/y": "2", "x": "1", ".hidden": "3", ".git/index": "4", "CARD.md": "5"})
+    )
     assert plain != store.file_digest(folder("c", {"x": "1", "sub/y": "3"}))
     assert plain != store.file_digest(folder("d", {"x": "1", "sub/z": "2"}))
     assert store.file_digest(tmp_path / "absent") == "missing"
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), [("gpt-4", "gpt-4"), ("org/model", "org-model"), ("../..", "unnamed"), ("", "unnamed"), ("a b\n", "a-b")]
+    ("name", "folder"),
+    [("gpt-4", "gpt-4"), ("org/model", "org-model"), ("../..", "unnamed"), ("", "unnamed"), ("a b\n", "a-b")],
 )
 def test_a_name_becomes_one_folder(name: str, folder: str) -> None:
     assert store.slug(name) == folder
@@ -90,7 +97,15 @@ def test_a_random_choice_belongs_to_its_names() -> None:
         return [generator.random() for _ in range(3)]
 
     assert numbers(0, "order", "a") == numbers(0, "order", "a")
-    assert len({tuple(numbers(*names)) for names in [(0, "order", "a"), (1, "order", "a"), (0, "dropout", "a"), (0, "order", "b")]}) == 4
+    assert (
+        len(
+            {
+                tuple(numbers(*names))
+                for names in [(0, "order", "a"), (1, "order", "a"), (0, "dropout", "a"), (0, "order", "b")]
+            }
+        )
+        == 4
+    )
     assert seeding.number(0, "a", "b") != seeding.number(0, "a b")
 
 

@@ -18,20 +18,29 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from littlehuman.groups import Architecture, Head, LaunchConfig, LossOn, ModelConfig, Quantization, TaskConfig, TrainingConfig
+from littlehuman.models import base_model as base_module
+from littlehuman.models import devices
+from littlehuman.models.base_model import Base, lease
+from littlehuman.models.tiny import tiny_model
 from littlehuman.records import Example, Mixture, Origin, Point
-from littlehuman.training import base as base_module
-from littlehuman.training import devices
+from littlehuman.schema import (
+    Architecture,
+    Head,
+    LaunchConfig,
+    LossOn,
+    ModelConfig,
+    Quantization,
+    TaskConfig,
+    TrainingConfig,
+)
 from littlehuman.training.adapters import initial
-from littlehuman.training.base import Base, lease
-from littlehuman.training.batching import Encoder, Row
-from littlehuman.training.cells import Cell, Outcome, Settings
 from littlehuman.training.dropout import stream
+from littlehuman.training.encoding import Encoder, Row
 from littlehuman.training.fit import fit
-from littlehuman.training.group import encoder_of
+from littlehuman.training.multi_lora import Member, Stack
 from littlehuman.training.packing import Pack, pack
-from littlehuman.training.stack import Member, Stack
-from littlehuman.training.tiny import tiny_model
+from littlehuman.training.trainer import encoder_of
+from littlehuman.training.types import Cell, Outcome, Settings
 
 FIXTURES = pytest.mark.usefixtures("tiny_cache", "one_thread", "no_base_held")
 CPU = torch.device("cpu")
@@ -93,7 +102,12 @@ def forget() -> None:
 def questions(count: int = 8) -> list[Example]:
     """Questions with answers of 1 to 6 words, on evidence of unlike length."""
     return [
-        Example(f"q{i}", PLACES[i % 8] + " A ring of keys." * (i % 3), f"What lies in house {i}?", (ANSWERS[i % len(ANSWERS)],))
+        Example(
+            f"q{i}",
+            PLACES[i % 8] + " A ring of keys." * (i % 3),
+            f"What lies in house {i}?",
+            (ANSWERS[i % len(ANSWERS)],),
+        )
         for i in range(count)
     ]
 
@@ -103,7 +117,10 @@ def claims(count: int = 8) -> list[Example]:
     words = ("no", "yes")
     return [
         Example(
-            f"c{i}", f"Report {i * 7 % 13} of the warden says {words[i % 2]}." * (1 + i % 3), f"Gate {i % 5} is open.", (CLASSES[i % 2],)
+            f"c{i}",
+            f"Report {i * 7 % 13} of the warden says {words[i % 2]}." * (1 + i % 3),
+            f"Gate {i % 5} is open.",
+            (CLASSES[i % 2],),
         )
         for i in range(count)
     ]
@@ -153,9 +170,17 @@ def settings(
 ) -> Shared:
     """What a job shares: `task` is qa or fv; `launch` and `values` are values of the launch and of training."""
     head = Head.generation if task == "qa" else Head.classification
-    architecture = Architecture.encoder if any(kind in Path(weights).name for kind in ENCODERS) else Architecture.decoder
+    architecture = (
+        Architecture.encoder if any(kind in Path(weights).name for kind in ENCODERS) else Architecture.decoder
+    )
     values_of_cell = Settings(
-        model=ModelConfig(name="tiny", weights=weights, architecture=architecture, lora_targets=targets or {}, quantization=quantization),
+        model=ModelConfig(
+            name="tiny",
+            weights=weights,
+            architecture=architecture,
+            lora_targets=targets or {},
+            quantization=quantization,
+        ),
         task=TaskConfig(name=task, head=head, model_input=QUESTION if task == "qa" else CLAIM),
         tuning=tuning(**values),
         classes=() if task == "qa" else CLASSES,
@@ -163,7 +188,9 @@ def settings(
         test_max_tokens=max_tokens,
         answer_tokens=answer_tokens,
     )
-    return Shared(values_of_cell, LaunchConfig(**({"device": "cpu", "dtype": dtype, "progress": False} | (launch or {}))))
+    return Shared(
+        values_of_cell, LaunchConfig(**({"device": "cpu", "dtype": dtype, "progress": False} | (launch or {})))
+    )
 
 
 def cell(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Shared, seed: int = 0) -> Cell:
@@ -308,7 +335,9 @@ def _small(folder: Path, kind: str, reads_as: str, make: Callable[[Any], Any], *
 
     if not (folder / "config.json").is_file():
         tokenizer = AutoTokenizer.from_pretrained(tiny_model(reads_as))
-        ends = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "sep", "cls")}
+        ends = {
+            f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos", "sep", "cls")
+        }
         config = AutoConfig.for_model(kind, **{"vocab_size": len(tokenizer), **SIZES, **ends, **values})
         with torch.random.fork_rng():
             torch.manual_seed(0)

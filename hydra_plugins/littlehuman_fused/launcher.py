@@ -23,7 +23,7 @@ from omegaconf import DictConfig, open_dict
 if TYPE_CHECKING:
     from hydra._internal.callbacks import Callbacks
 
-    from littlehuman.job import Job
+    from littlehuman.execution.job import Job
 
 log = logging.getLogger(__name__)
 
@@ -50,14 +50,14 @@ class FusedLauncher(Launcher):
 
         The task function is left alone: it computes one cell from beginning to end, and cells
         that are trained together must be held between their preparation and their scoring. Both
-        go through the steps of `littlehuman.job.Job`.
+        go through the steps of `littlehuman.execution.job.Job`.
         """
         self.context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compute the cells; one job's failure is in its own folder and stops no other."""
-        from littlehuman import fused
         from littlehuman.errors import ConfigError, Problem
+        from littlehuman.execution import fused
 
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])

@@ -43,7 +43,9 @@ def _story(path: Path) -> Iterator[Row]:
         wanted = [key.strip() for key in need(row, "cor_section", str(path)).split(",") if key.strip()]
         absent = [key for key in wanted if key not in sections]
         if absent:
-            raise DataError(f"{path}: question {number} is about section {absent[0]}; the story has {', '.join(sections)}")
+            raise DataError(
+                f"{path}: question {number} is about section {absent[0]}; the story has {', '.join(sections)}"
+            )
         yield {
             "id": f"{name}-{number}",
             "content": "\n".join(sections[key] for key in wanted),

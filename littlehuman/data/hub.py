@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from littlehuman.errors import DataError
-from littlehuman.groups import DatasetConfig
+from littlehuman.schema import DatasetConfig
 
 REASON_CHARS = 300
 
@@ -32,7 +32,9 @@ def open_hub(config: DatasetConfig) -> Mapping[str, Any]:
     found = {split: tables[name] for split, name in config.splits.items() if name in tables}
     if not found:
         wanted = ", ".join(dict.fromkeys(config.splits.values())) or "none (dataset.splits is empty)"
-        raise DataError(f"hub {config.hub} has the splits {', '.join(tables)}; wanted: {wanted}\nTry: ++dataset.splits.train=NAME")
+        raise DataError(
+            f"hub {config.hub} has the splits {', '.join(tables)}; wanted: {wanted}\nTry: ++dataset.splits.train=NAME"
+        )
     return found
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
-from littlehuman.groups import DatasetConfig, Head, TaskConfig
+from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
 MANY = 10  # unknown labels beyond which they look like answers, or like classes of their own
 WORDS = r"[\w-]+( [\w-]+)*"
@@ -28,7 +28,12 @@ def label_map(config: DatasetConfig, task: TaskConfig) -> Mapping[str, str] | No
     strange = sorted(set(config.labels.values()) - set(task.classes or config.labels.values()))
     if strange:
         raise ConfigError(
-            [Problem(f"dataset.labels: {name}", f"is no class of task={task.name}; {did_you_mean(name, task.classes)}") for name in strange]
+            [
+                Problem(
+                    f"dataset.labels: {name}", f"is no class of task={task.name}; {did_you_mean(name, task.classes)}"
+                )
+                for name in strange
+            ]
         )
     return config.labels
 
@@ -38,7 +43,9 @@ def is_classification(task: TaskConfig) -> bool:
     return task.head is Head.classification
 
 
-def classes_of(found: Iterable[str], mapping: Mapping[str, str] | None, task: TaskConfig, where: str) -> tuple[str, ...]:
+def classes_of(
+    found: Iterable[str], mapping: Mapping[str, str] | None, task: TaskConfig, where: str
+) -> tuple[str, ...]:
     """The classes in their order: the task's, else the map's, else those found in train, sorted.
 
     Raises:

@@ -14,8 +14,8 @@ from littlehuman.data.source import SPLITS, Source, open_source
 from littlehuman.data.splits import complete
 from littlehuman.data.table import Table, check_columns, read_table, unique_ids
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
-from littlehuman.groups import DatasetConfig, TaskConfig
 from littlehuman.records import Dataset
+from littlehuman.schema import DatasetConfig, TaskConfig
 
 
 def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | None = None) -> Dataset:
@@ -45,7 +45,11 @@ def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
         taken |= {example.id for example in found[split]}
     splits = complete(found, config)
     lone = len(tables) == 1  # then its rows end up on all sides
-    dropped = {f"{'all' if lone else split}: {reason}": n for split, table in tables.items() for reason, n in table.dropped.items()}
+    dropped = {
+        f"{'all' if lone else split}: {reason}": n
+        for split, table in tables.items()
+        for reason, n in table.dropped.items()
+    }
     return Dataset(config.name, splits.train, splits.valid, splits.test, classes, dropped, splits.notes)
 
 
@@ -71,7 +75,10 @@ def _tested_on(dataset: Dataset, other: Dataset) -> Dataset:
         )
     taken = {example.id for example in dataset.train + dataset.valid}
     dropped = {f"{other.name} {reason}": count for reason, count in other.dropped.items()}
-    notes = (f"test: the {len(other.test)} test points of {other.name}", *(f"{other.name}: {note}" for note in other.notes))
+    notes = (
+        f"test: the {len(other.test)} test points of {other.name}",
+        *(f"{other.name}: {note}" for note in other.notes),
+    )
     return replace(
         dataset,
         test=unique_ids(other.test, taken),
@@ -88,7 +95,10 @@ def check_config(config: DatasetConfig) -> None:
     """
     problems = [*_problems(config), *check_columns(config)]
     if problems:
-        raise ConfigError(problems, hint="python -m littlehuman.run --help lists the datasets; conf/dataset/table.yaml explains the keys")
+        raise ConfigError(
+            problems,
+            hint="python -m littlehuman.run --help lists the datasets; conf/dataset/table.yaml explains the keys",
+        )
 
 
 def _problems(config: DatasetConfig) -> Iterator[Problem]:
@@ -102,4 +112,6 @@ def _problems(config: DatasetConfig) -> Iterator[Problem]:
     for name in outside:
         yield Problem(f"dataset.{name}={shares[name]:g}", "must be 0 or more, and below 1")
     if not outside and sum(shares.values()) >= 1:
-        yield Problem(" ".join(f"dataset.{name}={share:g}" for name, share in shares.items()), "leave nothing to train on")
+        yield Problem(
+            " ".join(f"dataset.{name}={share:g}" for name, share in shares.items()), "leave nothing to train on"
+        )

@@ -23,7 +23,9 @@ SEGMENTS = "article_segment.json"
 def read(source: Source, split: str) -> Iterator[Row]:
     """One row a question, with its segment as 'speaker: text' lines."""
     if split not in source.files:
-        raise DataError(f"{source.where(split)}: qaconv is read from its release. Try: dataset.path=DIR, with {SEGMENTS}")
+        raise DataError(
+            f"{source.where(split)}: qaconv is read from its release. Try: dataset.path=DIR, with {SEGMENTS}"
+        )
     path = source.files[split][0].parent / SEGMENTS
     segments = read_document(path)
     where = source.where(split)

@@ -14,7 +14,7 @@ from typing import Any
 from littlehuman.data.files import READABLE, read_rows
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
-from littlehuman.groups import DatasetConfig
+from littlehuman.schema import DatasetConfig
 
 SPLITS = ("train", "valid", "test")
 PACKAGED = "package:"
@@ -60,7 +60,9 @@ def open_source(config: DatasetConfig) -> Source:
         from littlehuman.data.hub import open_hub
 
         return Source(f"hub {config.hub}", tables=open_hub(config))
-    raise DataError(f"dataset={config.name} has neither a path nor a hub name.\n{config.how_to_get or 'Give dataset.path=DIR.'}")
+    raise DataError(
+        f"dataset={config.name} has neither a path nor a hub name.\n{config.how_to_get or 'Give dataset.path=DIR.'}"
+    )
 
 
 def _local(config: DatasetConfig, name: str) -> Source:
@@ -68,7 +70,9 @@ def _local(config: DatasetConfig, name: str) -> Source:
     if root.is_file():
         return Source(str(root), files={split: (root,) for split in _splits_of(root, config)})
     if not root.is_dir():
-        raise DataError(f"dataset.path={name} does not exist (looked at {root.absolute()}).\n{config.how_to_get}".rstrip())
+        raise DataError(
+            f"dataset.path={name} does not exist (looked at {root.absolute()}).\n{config.how_to_get}".rstrip()
+        )
     files = {split: found for split in SPLITS if (found := _find(root, split, config))}
     if not files:
         raise DataError(_nothing_found(root, config))
@@ -114,4 +118,6 @@ def _nothing_found(root: Path, config: DatasetConfig) -> str:
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     looked_for = [f"  {split}: {', '.join(patterns)}" for split in SPLITS if (patterns := _patterns(split, config))]
     mend = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
-    return "\n".join([f"{root}: no file of dataset={config.name} here.", f"  holds: {shown or 'nothing'}", *looked_for, mend])
+    return "\n".join(
+        [f"{root}: no file of dataset={config.name} here.", f"  holds: {shown or 'nothing'}", *looked_for, mend]
+    )

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from littlehuman.errors import DataError
-from littlehuman.groups import DatasetConfig
 from littlehuman.records import Example
+from littlehuman.schema import DatasetConfig
 from littlehuman.seeding import ordering
 
 Examples = tuple[Example, ...]
@@ -40,9 +40,13 @@ def complete(found: Mapping[str, Examples], config: DatasetConfig) -> Splits:
     for name, share in (("test", config.test_share), ("valid", config.valid_share)):
         if name not in points:
             pool, points[name] = hold_out(pool, share * total, config.split_seed, f"held-out {name}")
-            notes.append(f"{name}: {len(points[name])} of {total} points, held out of train by {_key_name(points['train'])}")
+            notes.append(
+                f"{name}: {len(points[name])} of {total} points, held out of train by {_key_name(points['train'])}"
+            )
     if not pool:
-        raise DataError(f"{config.name}: {total} points with too few distinct evidence texts: what was held out leaves nothing to train on")
+        raise DataError(
+            f"{config.name}: {total} points with too few distinct evidence texts: what was held out leaves nothing to train on"
+        )
     return Splits(pool, points["valid"], points["test"], tuple(notes))
 
 
@@ -50,9 +54,13 @@ def _with_train(found: Mapping[str, Examples], config: DatasetConfig) -> tuple[d
     if "train" in found:
         return dict(found), []
     if len(found) > 1:
-        raise DataError(f"{config.name}: has {' and '.join(found)} points, but none to train on\nTry: ++dataset.files.train=NAME")
+        raise DataError(
+            f"{config.name}: has {' and '.join(found)} points, but none to train on\nTry: ++dataset.files.train=NAME"
+        )
     (name, points), *_ = found.items()
-    return {"train": points}, [f"only {config.splits.get(name, name)} points are here: they are split into train, valid and test"]
+    return {"train": points}, [
+        f"only {config.splits.get(name, name)} points are here: they are split into train, valid and test"
+    ]
 
 
 def hold_out(points: Sequence[Example], count: float, seed: int, purpose: str) -> tuple[Examples, Examples]:

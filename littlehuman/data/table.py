@@ -14,8 +14,8 @@ from typing import Any
 from littlehuman.data.labels import Labels
 from littlehuman.data.rows import Row, texts
 from littlehuman.errors import DataError, Problem
-from littlehuman.groups import DatasetConfig
 from littlehuman.records import Example
+from littlehuman.schema import DatasetConfig
 from littlehuman.store import digest
 
 ID_CHARS = 12
@@ -91,7 +91,9 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None)
         return "no answer" if labels is None else "no label"
     if labels is not None:
         if len(targets) > 1:
-            raise DataError(f"{where}: a row has {len(targets)} labels ({', '.join(targets)}); a classification takes one")
+            raise DataError(
+                f"{where}: a row has {len(targets)} labels ({', '.join(targets)}); a classification takes one"
+            )
         name = labels.class_of(targets[0])
         if name is None:
             return "ignored label"
@@ -101,7 +103,9 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None)
 
 def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
     columns = _columns(getattr(config.columns, name))
-    mend = f"dataset.columns.{name}=NAME" + (f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else "")
+    mend = f"dataset.columns.{name}=NAME" + (
+        f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else ""
+    )
     return [text for column in columns for text in texts(row, column, where, mend)]
 
 

@@ -10,11 +10,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from littlehuman.exporting import passages
-from littlehuman.exporting.rebuilt import Rebuilt
-from littlehuman.groups import Head
+from littlehuman.exporting import card_sections
+from littlehuman.exporting.rebuild import Rebuilt
+from littlehuman.schema import Head
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+)
 _COLUMNS = {
     "id": "of the human point that the row is the twin of (or is)",
     "evidence": "text of the source dataset, as the human point has it",
@@ -45,7 +51,7 @@ def text(found: Rebuilt, size: Size) -> str:
     """The whole card."""
     header = found.config.dataset.name
     parts = [f"---\n{_header(found, size)}---\n", f"# Synthetic training data on {header}\n", *_intro(found, size)]
-    for title, lines in passages.of(found):
+    for title, lines in card_sections.of(found):
         parts.append("\n".join([f"## {title}\n", *lines]) + "\n")
     return "\n".join(parts)
 
@@ -65,7 +71,12 @@ def _header(found: Rebuilt, size: Size) -> str:
             size_categories=[next((name for limit, name in _SIZES if size.total < limit), "n>10M")],
             tags=["synthetic", "littlehuman"],
             configs=[{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*"}]}],
-            dataset_info={"features": features, "splits": splits, "download_size": size.file_bytes, "dataset_size": size.bytes},
+            dataset_info={
+                "features": features,
+                "splits": splits,
+                "download_size": size.file_bytes,
+                "dataset_size": size.bytes,
+            },
         ).to_yaml()
         + "\n"
     )
@@ -79,11 +90,20 @@ def _language_code(name: str) -> list[str] | None:
 
 def _intro(found: Rebuilt, size: Size) -> Iterator[str]:
     name, human = found.config.dataset.name, size.rows.get("human", 0)
-    rest = f"; and the {human:,} human points of the same training set" if human else ". The human points are not part of this dataset"
+    rest = (
+        f"; and the {human:,} human points of the same training set"
+        if human
+        else ". The human points are not part of this dataset"
+    )
     twins = f"{size.rows.get('synthetic', 0):,} synthetic points, each the twin of a human point of {name}"
     yield f"{twins}: the same id and evidence, with a text or target of its own{rest}.\n"
     yield '```python\nimport datasets\n\ntrain = datasets.load_dataset(FOLDER, split="train")  # this folder\n```\n'
-    yield "\n".join(["| column | what it holds |", "|---|---|", *(f"| {name} | {what} |" for name, what in _COLUMNS.items())]) + "\n"
+    yield (
+        "\n".join(
+            ["| column | what it holds |", "|---|---|", *(f"| {name} | {what} |" for name, what in _COLUMNS.items())]
+        )
+        + "\n"
+    )
 
 
 def columns() -> Sequence[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from littlehuman.errors import DataError
 from littlehuman.exporting import card
-from littlehuman.exporting.rebuilt import Rebuilt
+from littlehuman.exporting.rebuild import Rebuilt
 from littlehuman.records import Origin, Point
 from littlehuman.store import write_text
 
@@ -48,7 +48,9 @@ def _check_free(folder: Path) -> None:
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
     strange = sorted(str(name) for name in names - {TABLE, Path(CARD)})
     if strange:  # load_dataset would read it too
-        raise DataError(f"{folder}: holds other files (first: {strange[0]}), which would become part of the dataset\nTry: a new folder")
+        raise DataError(
+            f"{folder}: holds other files (first: {strange[0]}), which would become part of the dataset\nTry: a new folder"
+        )
 
 
 def _table(found: Rebuilt, points: list[Point]) -> pa.Table:
@@ -59,10 +61,18 @@ def _table(found: Rebuilt, points: list[Point]) -> pa.Table:
 
 
 def _rows(found: Rebuilt, points: list[Point]) -> Iterator[dict[str, str | None]]:
-    maker: dict[str, str | None] = {"prompt_model": found.config.prompt_model.name, "strategy": found.config.strategy.name}
+    maker: dict[str, str | None] = {
+        "prompt_model": found.config.prompt_model.name,
+        "strategy": found.config.strategy.name,
+    }
     for point in points:
         example, synthetic = point.example, point.origin is Origin.SYNTHETIC
-        row: dict[str, str | None] = {"id": example.id, "evidence": example.evidence, "text": example.text, "target": example.target}
+        row: dict[str, str | None] = {
+            "id": example.id,
+            "evidence": example.evidence,
+            "text": example.text,
+            "target": example.target,
+        }
         row |= {"origin": point.origin.value, "key": found.keys[example.id] if synthetic else None}
         row |= maker if synthetic else {}
         # Half a surrogate pair, which an answer may hold, is no text to parquet.

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman import numbers
-from littlehuman.figures import style, words
+from littlehuman import formatting
+from littlehuman.figures import style, text_layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from littlehuman.study.lines import Line
+    from littlehuman.study.replacement import Line
 
 BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
 FLOOR = "always the commonest label"
@@ -68,9 +68,9 @@ def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: S
         crosses = [x for x in sketch.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
         style.cross(upper, crosses, stroke.look["color"])
     for floor in sorted({line.floor for line in lines if line.floor is not None}):
-        handles[FLOOR] = upper.axhline(100 * floor, color=words.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
+        handles[FLOOR] = upper.axhline(100 * floor, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
     _margin(lower, lines, sketch.delta)
-    words.title(upper, f"{lines[0].place}, n = {numbers.count(lines[0].curve.n_train)}")
+    text_layout.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
     upper.tick_params(labelbottom=False)
     upper.sharex(lower)
     sketch.shares.label(lower, lines)
@@ -79,8 +79,8 @@ def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: S
 
 def name_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
-    pair[0].set_ylabel(f"{numbers.named(metric)} (%)")
-    pair[1].set_ylabel(f"change of\n{numbers.named(metric)} (%)")
+    pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
+    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
 
 
 def seeds_behind(line: Line, *, changes: bool) -> pd.Series:
@@ -95,7 +95,9 @@ def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
     if stroke.band:
         axes.fill_between(x, points["low"], points["high"], color=look["color"], alpha=0.10, linewidth=0)
     bars = [points["value"] - points["low"], points["high"] - points["value"]]
-    axes.errorbar(x, points["value"], yerr=bars, fmt="none", ecolor=look["color"], elinewidth=0.8, capsize=2, capthick=0.8)
+    axes.errorbar(
+        x, points["value"], yerr=bars, fmt="none", ecolor=look["color"], elinewidth=0.8, capsize=2, capthick=0.8
+    )
     drawn = axes.plot(x, points["value"], **look)[0]
     if (thin := points["thin"]).any():
         axes.plot(x[thin], points["value"][thin], **{**look, "linestyle": "none"}, markerfacecolor="white", zorder=3)
@@ -104,7 +106,9 @@ def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
 
 def _control(axes: Axes, line: Line, sketch: Sketch) -> Any:
     points = _points(line, sketch, _SCORE)
-    return axes.plot(points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4)[0]
+    return axes.plot(
+        points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4
+    )[0]
 
 
 def _points(line: Line, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
@@ -116,18 +120,20 @@ def _points(line: Line, sketch: Sketch, columns: tuple[str, str, str]) -> pd.Dat
     table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.gaps)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
-    told = {name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)}
+    told = {
+        name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)
+    }
     points = pd.DataFrame({"x": sketch.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
     return points[points["x"].notna()].reset_index(drop=True)
 
 
 def _margin(axes: Axes, lines: Sequence[Line], delta: float) -> None:
     """Zero, and where the score has lost `delta` (absolute), for each different score that is compared with."""
-    axes.axhline(0, color=words.DARK, linewidth=0.8)
+    axes.axhline(0, color=text_layout.DARK, linewidth=0.8)
     if all(line.table["relative"].isna().all() for line in lines):
-        told = words.wrapped("no relative change can be said", words.room(axes) * words.SMALL)
-        axes.text(0.5, 0.75, told, transform=axes.transAxes, ha="center", va="center", color=words.DARK)
+        told = text_layout.wrapped("no relative change can be said", text_layout.room(axes) * text_layout.SMALL)
+        axes.text(0.5, 0.75, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
         axes.set_yticks([0])
     for base in sorted({round(float(line.table["mean"].iloc[0]), 4) for line in lines}):
         if base > 0:
-            axes.axhline(-100 * delta / base, color=words.DARK, linewidth=0.8, linestyle=(0, (1, 2)))
+            axes.axhline(-100 * delta / base, color=text_layout.DARK, linewidth=0.8, linestyle=(0, (1, 2)))

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import numbers
+from littlehuman import formatting
 from littlehuman.errors import DataError
-from littlehuman.figures import panels, style, words
+from littlehuman.figures import panels, style, text_layout
 from littlehuman.figures.panels import Shares, Sketch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.study.lines import Line
+    from littlehuman.study.replacement import Line
 
 LAST_TENTH = 0.9
 NOTHING = (
@@ -55,13 +55,17 @@ def zoom(lines: Sequence[Line], delta: float) -> Figure | None:
     place = {fraction: float(i) for i, fraction in enumerate(fractions)}
 
     def label(axes: Axes, lines: Sequence[Line]) -> None:
-        human = {float(f): n for line in lines for f, n in zip(line.table["synth_frac"], line.table["n_human"], strict=True)}
-        names = [f"{numbers.share(f)}\n{numbers.count(human.get(f))}" for f in fractions]
+        human = {
+            float(f): n for line in lines for f, n in zip(line.table["synth_frac"], line.table["n_human"], strict=True)
+        }
+        names = [f"{formatting.share(f)}\n{formatting.count(human.get(f))}" for f in fractions]
         axes.set_xticks(list(place.values()), names, fontsize=8 if len(fractions) < 5 else 7.5)
         axes.set_xlim(-0.4, len(fractions) - 0.6)
         axes.set_xlabel("synthetic share, human points")
 
-    shares = Shares(lambda fractions: [place.get(float(f), math.nan) for f in fractions], label, LAST_TENTH, most=2, dodge=0.06)
+    shares = Shares(
+        lambda fractions: [place.get(float(f), math.nan) for f in fractions], label, LAST_TENTH, most=2, dodge=0.06
+    )
     return _draw(kept, [], delta, shares)
 
 
@@ -71,7 +75,11 @@ def _late(fractions: Iterable[float]) -> list[float]:
 
 def _draw(lines: Sequence[Line], controls: Sequence[Line], delta: float, shares: Shares) -> Figure:
     facets = list(dict.fromkeys(line.facet for line in lines))
-    sketch = Sketch(shares, delta, {label: style.of_series(i) for i, label in enumerate(dict.fromkeys(line.label for line in lines))})
+    sketch = Sketch(
+        shares,
+        delta,
+        {label: style.of_series(i) for i, label in enumerate(dict.fromkeys(line.label for line in lines))},
+    )
     several = len({line.metric for line in lines}) > 1
     with style.look():
         figure, pairs, columns = _paper(len(facets), shares.most)
@@ -83,7 +91,7 @@ def _draw(lines: Sequence[Line], controls: Sequence[Line], delta: float, shares:
                 panels.name_scores(pair, mine[0].metric)
         if panels.FLOOR in handles:
             handles[panels.FLOOR] = handles.pop(panels.FLOOR)  # after all curves
-        words.finish(figure, handles, caption(lines, delta, shares.start))
+        text_layout.finish(figure, handles, caption(lines, delta, shares.start))
     return figure
 
 
@@ -108,7 +116,9 @@ def _share_axis(axes: Axes, lines: Sequence[Line]) -> None:
 def caption(lines: Sequence[Line], delta: float, start: float = 0.0) -> str:
     """Protocol, seeds, what the bars are, and what hollow points, the dotted line and the crosses mean, for shares from `start` on."""
     parts = [f"protocol {', '.join(sorted({line.protocol for line in lines}))}", *_over(lines, start)]
-    parts.append(f"lower panels: change against the smallest synthetic share, paired; dotted: a loss of {100 * delta:g} percentage points")
+    parts.append(
+        f"lower panels: change against the smallest synthetic share, paired; dotted: a loss of {100 * delta:g} percentage points"
+    )
     if any(line.gaps for line in lines):
         parts.append("crosses: no run is complete there")
     return "; ".join(parts)
@@ -124,7 +134,7 @@ def _over(lines: Sequence[Line], start: float) -> list[str]:
             fewer |= bool((behind < line.table["seeds"].max()).any())
     if seeds == {1} and not fewer:
         return ["one seed", "bars: 95 % interval over test items alone"]
-    said = [f"mean of {numbers.span(min(seeds), max(seeds))} seeds", "bars: 95 % interval over seeds and test items"]
+    said = [f"mean of {formatting.span(min(seeds), max(seeds))} seeds", "bars: 95 % interval over seeds and test items"]
     if fewer:
         said.append("hollow: fewer seeds")
     return [*said, "of one seed the bar is over test items alone"] if 1 in seeds else said

@@ -23,7 +23,15 @@ ALONE = 5.2  # inches of a figure with one facet
 # Okabe and Ito (2008), "Color Universal Design"; without the yellow, which white paper swallows.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.2, 1.2)), (0, (8, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (2, 1)))
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (8, 2)),
+    (0, (4, 1, 1, 1, 1, 1)),
+    (0, (2, 1)),
+)
 LOOK: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from littlehuman.errors import DataError
-from littlehuman.figures import style, ticks, words
+from littlehuman.figures import style, text_layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from littlehuman.study.analysis import Comparison
+    from littlehuman.study.text_comparison import Comparison
     from littlehuman.study.twin_tests import Shares
 
 SHOWN = 8  # groups; the table has them all
@@ -39,7 +39,9 @@ def texts(comparisons: Sequence[Comparison], protocol: str) -> Figure:
     if not comparisons:
         raise DataError(NOTHING)
     shown = comparisons[:SHOWN]
-    names = [words.wrapped(f"{group.name}  ({group.n:,} twins)", style.WIDTH * words.LETTERS) for group in shown]
+    names = [
+        text_layout.wrapped(f"{group.name}  ({group.n:,} twins)", style.WIDTH * text_layout.LETTERS) for group in shown
+    ]
     heights = [_HEIGHT + _HEADING * name.count("\n") for name in names]
     with style.look():
         figure = style.blank(style.WIDTH, sum(heights) + 0.8)
@@ -48,7 +50,7 @@ def texts(comparisons: Sequence[Comparison], protocol: str) -> Figure:
         for part, group, name in zip(parts, shown, names, strict=True):
             handles |= _row(part, group)
             part.suptitle(name, x=0.01, ha="left", fontsize=9)
-        words.finish(figure, handles, caption(comparisons, protocol))
+        text_layout.finish(figure, handles, caption(comparisons, protocol))
     return figure
 
 
@@ -67,7 +69,9 @@ def _row(part: SubFigure, group: Comparison) -> dict[str, Any]:
 def _panels(group: Comparison) -> list[Panel]:
     """Distributions first; the last place is for shares, where there are any."""
     units = {row.name: row.unit for row in group.rows}
-    shares = [(shares, name) for shares, name in ((group.openings, "opening"), (group.labels, "label")) if shares is not None]
+    shares = [
+        (shares, name) for shares, name in ((group.openings, "opening"), (group.labels, "label")) if shares is not None
+    ]
     bars: list[Panel] = [lambda axes, s=s, name=name: _bars(axes, s, name) for s, name in shares]  # type: ignore[misc]
     curves: list[Panel] = [
         lambda axes, name=name, values=values: _steps(axes, _axis(name, units[name]), values)  # type: ignore[misc]
@@ -86,7 +90,7 @@ def _steps(axes: Axes, label: str, values: tuple[list[float], list[float]]) -> d
         handles[side] = axes.step(x, y, where="post", color=look["color"], linestyle=look["linestyle"])[0]
     axes.set_ylim(0, 101)
     axes.set_xlabel(label)
-    ticks.few(axes)
+    text_layout.few(axes)
     return handles
 
 
@@ -98,18 +102,23 @@ def _bars(axes: Axes, shares: Shares, name: str) -> dict[str, Any]:
         colour = style.of_series(side)["color"]
         length = [100 * shares.shares[word][side] for word in words]
         face, hatch = (colour, "") if side == 0 else ("white", "/////")
-        axes.barh(places + 0.2 - 0.4 * side, length, height=0.38, facecolor=face, edgecolor=colour, hatch=hatch, linewidth=0.8)
+        axes.barh(
+            places + 0.2 - 0.4 * side, length, height=0.38, facecolor=face, edgecolor=colour, hatch=hatch, linewidth=0.8
+        )
     axes.set_yticks(places, [word if len(word) <= 14 else f"{word[:13]}…" for word in words])
     axes.set_ylim(min(-0.6, len(words) - 4.6), len(words) - 0.4)
     axes.set_xlabel(f"share of {name}s\n(%)")
     axes.grid(False, axis="y")
-    ticks.few(axes)
+    text_layout.few(axes)
     return {}
 
 
 def _axis(name: str, unit: str) -> str:
     """Name and unit on two lines: panels are narrow."""
-    short = {"likeness to the evidence": "likeness to evidence", "place of the most similar sentence": "place of likest sentence"}
+    short = {
+        "likeness to the evidence": "likeness to evidence",
+        "place of the most similar sentence": "place of likest sentence",
+    }
     return f"{short.get(name, name)}\n({unit.removeprefix('highest sentence ')})"
 
 

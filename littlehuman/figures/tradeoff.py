@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from littlehuman import numbers
+from littlehuman import formatting
 from littlehuman.errors import DataError
-from littlehuman.figures import style, ticks, words
+from littlehuman.figures import style, text_layout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.worth.curve import Curve
-    from littlehuman.worth.tradeoff import Tradeoff
-    from littlehuman.worth.valuation import Worth
+    from littlehuman.economics.price import Tradeoff
+    from littlehuman.economics.size_curve import Curve
+    from littlehuman.economics.valuation import Worth
 
 REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
 CROWD = 25  # runs from which the mean per size has the arrow, not each run
@@ -56,7 +56,7 @@ def tradeoff(tradeoffs: Sequence[Tradeoff]) -> Figure:
             handles |= _facet(axes[row][column], one, looks)
         for row, column in style.grid_places(rows, columns)[len(tradeoffs) :]:
             axes[row][column].remove()
-        words.finish(figure, handles, caption(tradeoffs))
+        text_layout.finish(figure, handles, caption(tradeoffs))
     return figure
 
 
@@ -71,15 +71,17 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     right = _right_edge(curve, worths[:1])
     handles = _curve(axes, curve, right)
     for worth in worths[:SHOWN]:
-        handles[f"+ {numbers.count(worth.human_points)} human points"] = _runs(axes, worth, looks[worth.human_points])
+        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(
+            axes, worth, looks[worth.human_points]
+        )
     axes.set_xscale("log")
     axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
     if worths and curve.rises:
         _arrows(axes, curve, worths[0], looks[worths[0].human_points]["color"])
-    words.title(axes, one.scored.name, _told(curve))
+    text_layout.title(axes, one.scored.name, _told(curve))
     axes.set_xlabel("synthetic training points")
-    axes.set_ylabel(f"{numbers.named(one.scored.metric)} (%)")
-    ticks.of_sizes(axes)
+    axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
+    text_layout.of_sizes(axes)
     return handles
 
 
@@ -96,21 +98,27 @@ def _runs(axes: Axes, worth: Worth, look: dict[str, Any]) -> Any:
     runs = [(e.n_synthetic, 100 * e.score) for e in worth.equivalents]
     if len(runs) > CROWD:
         axes.plot(*zip(*runs, strict=True), **options, alpha=0.3, zorder=3, markersize=3)
-        runs = [(size, float(np.mean([score for n, score in runs if n == size]))) for size in sorted({n for n, _ in runs})]
+        runs = [
+            (size, float(np.mean([score for n, score in runs if n == size]))) for size in sorted({n for n, _ in runs})
+        ]
     return axes.plot(*zip(*runs, strict=True), **options, zorder=4)[0]
 
 
 def _curve(axes: Axes, curve: Curve, right: float) -> dict[str, Any]:
     """Runs, the logarithm with its band (dashed where nothing was tried), and the curve that levels off where it fits better."""
     look = style.of_series(0)
-    dots = axes.plot(curve.x, 100 * curve.y, marker="o", markerfacecolor="white", color=look["color"], linestyle="none", zorder=3)[0]
+    dots = axes.plot(
+        curve.x, 100 * curve.y, marker="o", markerfacecolor="white", color=look["color"], linestyle="none", zorder=3
+    )[0]
     tried, beyond = np.geomspace(curve.x.min(), curve.x.max(), 60), np.geomspace(curve.x.max(), right, 30)
     line = axes.plot(tried, 100 * curve.log.predict(tried), color=look["color"])[0]
     axes.plot(beyond, 100 * curve.log.predict(beyond), color=look["color"], linestyle=(0, (4, 2)), linewidth=1)
     everywhere = np.concatenate([tried, beyond])
     half = _half_width(curve, everywhere)
     middle = curve.log.predict(everywhere)
-    axes.fill_between(everywhere, 100 * (middle - half), 100 * (middle + half), color=look["color"], alpha=0.12, linewidth=0)
+    axes.fill_between(
+        everywhere, 100 * (middle - half), 100 * (middle + half), color=look["color"], alpha=0.12, linewidth=0
+    )
     handles = {"synthetic points alone": dots, "fit a0 + a1 ln x": line}
     if curve.levelling is not None:
         handles["a curve that levels off"] = axes.plot(
@@ -123,13 +131,13 @@ def _half_width(curve: Curve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
     """Half of the 95 % confidence band of a fitted mean (any text on regression, e.g. Draper and Smith 1998, 1.4)."""
     from scipy import stats
 
-    from littlehuman.worth import fits
+    from littlehuman.economics import curves
 
     sd = curve.log.residual_sd
     if sd is None:
         return np.zeros_like(x)
     away = np.log(x) - np.log(curve.x).mean()
-    return stats.t.ppf(0.975, curve.log.df) * sd * np.sqrt(1 / len(curve.x) + away**2 / fits.spread(curve.x))
+    return stats.t.ppf(0.975, curve.log.df) * sd * np.sqrt(1 / len(curve.x) + away**2 / curves.spread(curve.x))
 
 
 def _right_edge(curve: Curve, worths: Iterable[Worth]) -> float:
@@ -145,7 +153,10 @@ def _levels(curve: Curve, worth: Worth) -> list[tuple[float, float, float]]:
     if len(runs) > CROWD:
         sizes = sorted({n for n, _ in runs})
         runs = [(size, float(np.mean([score for n, score in runs if n == size]))) for size in sizes]
-    return [(n, score, float(end)) for (n, score), end in zip(runs, curve.sizes(np.array([score for _, score in runs])), strict=True)]
+    return [
+        (n, score, float(end))
+        for (n, score), end in zip(runs, curve.sizes(np.array([score for _, score in runs])), strict=True)
+    ]
 
 
 def _arrows(axes: Axes, curve: Curve, worth: Worth, colour: str) -> None:
@@ -160,7 +171,9 @@ def _arrows(axes: Axes, curve: Curve, worth: Worth, colour: str) -> None:
 
 def caption(tradeoffs: Sequence[Tradeoff]) -> str:
     """Protocol, what a point is, and what band, arrows and `>` mean."""
-    parts = [f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}; each point is one run; band: 95 % confidence of the fit"]
+    parts = [
+        f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}; each point is one run; band: 95 % confidence of the fit"
+    ]
     if any(t.price.valuation.curve.rises and t.price.headline for t in tradeoffs):
         parts.append("arrows: to the synthetic size with the same score (> beyond the axis)")
     if any(len(w.equivalents) > CROWD for t in tradeoffs for w in t.price.valuation.by_human[:1]):

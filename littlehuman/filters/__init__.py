@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from littlehuman.filters.asking import Asker, Writing
-from littlehuman.filters.duplicates import Duplicates
 from littlehuman.filters.judge import misjudged
+from littlehuman.filters.model_client import Asker, Writing
 from littlehuman.filters.round_trip import disagreeing
-from littlehuman.filters.rules import broken_rule
-from littlehuman.generation.purse import Purse
-from littlehuman.groups import FilterConfig, FilterStep, Writes
+from littlehuman.filters.rules import Duplicates, broken_rule
+from littlehuman.generation.spending import Purse
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.schema import FilterConfig, FilterStep, Writes
 
 __all__ = ["Sieve", "Writing"]
 
@@ -56,7 +55,9 @@ class Sieve:
         for step in self._steps():
             dropped |= step(kept) if kept else {}
             kept = [twin for twin in kept if twin.example_id not in dropped]
-        return kept, [self._rejected(t, requested[t.example_id], *dropped[t.example_id]) for t in twins if t.example_id in dropped]
+        return kept, [
+            self._rejected(t, requested[t.example_id], *dropped[t.example_id]) for t in twins if t.example_id in dropped
+        ]
 
     def _rejected(self, twin: Synthetic, requested: str, reason: str, said: str) -> Rejected:
         raw = f"{twin.text} || {twin.target}" + (f"\n{said}" if said else "")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from littlehuman.filters.asking import Asker, Question, unreadable
-from littlehuman.groups import FilterStep, JudgeConfig
+from littlehuman.filters.model_client import Asker, Question, unreadable
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.schema import FilterStep, JudgeConfig
 
 LOWEST, HIGHEST = 1.0, 5.0
-_SCORE = re.compile(r"\W*(\d+(?:\.\d+)?)(?![\d.]*\d)(?: ?(?:/|of|out of) ?(\d+))?(?! ?(?:-|–|to|or) ?\d)", re.IGNORECASE)
+_SCORE = re.compile(
+    r"\W*(\d+(?:\.\d+)?)(?![\d.]*\d)(?: ?(?:/|of|out of) ?(\d+))?(?! ?(?:-|–|to|or) ?\d)", re.IGNORECASE
+)
 
 
 def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: Asker) -> dict[str, tuple[str, str]]:
@@ -24,7 +26,10 @@ def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: Asker) -> d
         GenerationError: when the judge cannot be reached, or answers nothing.
     """
     question = Question(
-        FilterStep.judge, judge.tasks[asker.writing.task], judge.max_tokens, readable=lambda said: score_in(said) is not None
+        FilterStep.judge,
+        judge.tasks[asker.writing.task],
+        judge.max_tokens,
+        readable=lambda said: score_in(said) is not None,
     )
     answers = asker.ask(twins, question)
     verdicts = ((example_id, _verdict(answer, judge.min_score)) for example_id, answer in answers.items())

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.filters.asking import Asker, Question, unreadable
-from littlehuman.groups import FilterStep, RoundTripConfig
+from littlehuman.filters.model_client import Asker, Question, unreadable
 from littlehuman.metrics.answers import squad_f1
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.schema import FilterStep, RoundTripConfig
 
 
 def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker) -> dict[str, tuple[str, str]]:
@@ -22,12 +22,16 @@ def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker)
         GenerationError: when the model cannot be reached, or answers nothing.
     """
     classes = asker.writing.classes
-    answers = asker.ask(twins, Question(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes))
+    answers = asker.ask(
+        twins, Question(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes)
+    )
     verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], trip, bool(classes))) for twin in twins)
     return {example_id: verdict for example_id, verdict in verdicts if verdict}
 
 
-def _verdict(twin: Synthetic, answer: Synthetic | Rejected, trip: RoundTripConfig, has_classes: bool) -> tuple[str, str] | None:
+def _verdict(
+    twin: Synthetic, answer: Synthetic | Rejected, trip: RoundTripConfig, has_classes: bool
+) -> tuple[str, str] | None:
     if isinstance(answer, Rejected):
         return f"round trip: no answer ({unreadable(answer)})", answer.raw
     if has_classes:

@@ -15,6 +15,6 @@ Money and patience
     patience       when a run gives a prompt model up
 """
 
-from littlehuman.generation.answering import complete, gather
+from littlehuman.generation.complete import complete, gather
 
 __all__ = ["complete", "gather"]

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from littlehuman.groups import PromptModelConfig
 from littlehuman.records import Prompt
+from littlehuman.schema import PromptModelConfig
 
 PER_MESSAGE = 4  # what a chat format adds: role, begin and end of a turn
 AT_MOST_PER_MESSAGE = 32
@@ -61,7 +61,7 @@ def counter_of(model: PromptModelConfig) -> TokenCounter:
 
 
 def _own(weights: str, revision: str | None) -> TokenCounter | None:
-    from littlehuman.training.counting import own_counter
+    from littlehuman.models.chat_template import own_counter
 
     count = own_counter(weights, revision)
     return TokenCounter(count, "counted by its own tokenizer", True) if count else None
@@ -79,12 +79,18 @@ def _tiktoken(name: str) -> TokenCounter:
     if not _file_of(encoding).is_file():
         return _four_characters(f"tiktoken has no files of {encoding} here")
     counts = tiktoken.get_encoding(encoding)
-    return TokenCounter(lambda text: len(counts.encode(text, disallowed_special=())), f"counted by tiktoken, {encoding}", True)
+    return TokenCounter(
+        lambda text: len(counts.encode(text, disallowed_special=())), f"counted by tiktoken, {encoding}", True
+    )
 
 
 def _file_of(encoding: str) -> Path:
     """Where tiktoken keeps an encoding; it would download what is absent."""
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR") or os.environ.get("DATA_GYM_CACHE_DIR") or Path(tempfile.gettempdir()) / "data-gym-cache"
+    folder = (
+        os.environ.get("TIKTOKEN_CACHE_DIR")
+        or os.environ.get("DATA_GYM_CACHE_DIR")
+        or Path(tempfile.gettempdir()) / "data-gym-cache"
+    )
     return Path(folder) / hashlib.sha1(_TIKTOKEN_FILES.format(encoding).encode()).hexdigest()
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
-from littlehuman.groups import MetricsConfig
 from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
 from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, summarise
 from littlehuman.records import Prediction, Score
+from littlehuman.schema import MetricsConfig
 from littlehuman.store import read_json
 
 BERT_SCORE = "bert_score"
@@ -45,7 +45,9 @@ class Scored:
     items: list[dict[str, float]]
 
 
-def score(predictions: Sequence[Prediction], names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> Scored:
+def score(
+    predictions: Sequence[Prediction], names: Sequence[str], classes: Sequence[str], config: MetricsConfig
+) -> Scored:
     """Score the predictions by every named metric.
 
     `bert_score` is left out of the result when `config.bert_score_model` is None. Intervals are over
@@ -99,7 +101,10 @@ def _problems(names: Sequence[str], classes: Sequence[str], config: MetricsConfi
     if config.bert_score_layer is None:
         yield Problem("metrics.bert_score_layer=null", "must name the layer of a local model (usually its last)")
     if "t5" in str(folder) and "t5" not in str(read_json(folder / "config.json").get("model_type")):
-        yield Problem(f"metrics.bert_score_model={folder}", "bert-score takes any path with 't5' in it for a T5: rename or link the folder")
+        yield Problem(
+            f"metrics.bert_score_model={folder}",
+            "bert-score takes any path with 't5' in it for a T5: rename or link the folder",
+        )
 
 
 def _pairs(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[Pair]:
@@ -113,7 +118,9 @@ def _pairs(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[Pa
             raise DataError(
                 f"test point {p.id!r}: the target {strange[0]!r} is none of the classes {', '.join(classes)}; mend dataset.labels"
             )
-    return [(tuple(t for t in p.targets if t.strip()), "" if _is_failed(p.text, classes) else p.text) for p in predictions]
+    return [
+        (tuple(t for t in p.targets if t.strip()), "" if _is_failed(p.text, classes) else p.text) for p in predictions
+    ]
 
 
 def _is_failed(text: str, classes: Sequence[str]) -> bool:

@@ -72,7 +72,8 @@ def squad_f1(targets: tuple[str, ...], prediction: str) -> float | None:
 
 
 ANSWER_METRICS: dict[str, ItemMetric] = {
-    metric.__name__: metric for metric in (exact_match, inclusion, reverse_inclusion, sentence_bleu, rouge1, squad_em, squad_f1)
+    metric.__name__: metric
+    for metric in (exact_match, inclusion, reverse_inclusion, sentence_bleu, rouge1, squad_em, squad_f1)
 }
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.groups import PromptModelConfig, Provider
 from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PromptModelConfig, Provider
 
 
 class PromptModel(Protocol):
@@ -43,9 +43,11 @@ def open_model(config: PromptModelConfig) -> PromptModel:
     """
     if config.provider is Provider.provided:
         what = "has its twins in a file and answers no requests; a filter that asks needs a model of its own"
-        raise ConfigError([Problem(f"prompt_model={config.name}", what)], "+prompt_model@filter.model=gpt-4-turbo, or filter=rules")
+        raise ConfigError(
+            [Problem(f"prompt_model={config.name}", what)], "+prompt_model@filter.model=gpt-4-turbo, or filter=rules"
+        )
     if config.provider is Provider.hf:
-        from littlehuman.prompt_models.local import LocalModel
+        from littlehuman.prompt_models.hf_local import LocalModel
 
         return LocalModel(config)
     if config.provider is Provider.vllm:
@@ -53,11 +55,11 @@ def open_model(config: PromptModelConfig) -> PromptModel:
 
         return VllmModel(config)
     if config.provider is Provider.openai and config.batch_api:
-        from littlehuman.prompt_models.batches import BatchEndpoint
+        from littlehuman.prompt_models.batch_api import BatchEndpoint
 
         return BatchEndpoint(config)
     if config.provider is Provider.openai:
-        from littlehuman.prompt_models.endpoint import Endpoint
+        from littlehuman.prompt_models.chat_api import Endpoint
 
         return Endpoint(config)
     from littlehuman.prompt_models.recorded import Recorded

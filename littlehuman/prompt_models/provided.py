@@ -20,10 +20,10 @@ from pathlib import Path
 from littlehuman.data.files import READABLE, read_rows
 from littlehuman.data.rows import Row, texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
-from littlehuman.groups import PromptModelConfig, StrategyConfig, Writes
-from littlehuman.parsing import class_named, other_label
-from littlehuman.prompting.wording import asks_for_label
+from littlehuman.prompting.parsing import class_named, other_label
+from littlehuman.prompting.templates import asks_for_label
 from littlehuman.records import Dataset, Example, Origin, Rejected, Synthetic, evidence_key
+from littlehuman.schema import PromptModelConfig, StrategyConfig, Writes
 from littlehuman.store import digest, packaged, visible_files
 
 log = logging.getLogger(__name__)
@@ -64,11 +64,22 @@ class Provided:
     """
 
     def __init__(
-        self, model: PromptModelConfig, dataset: Dataset, strategy: StrategyConfig, task: str, labels: Mapping[str, str] | None = None
+        self,
+        model: PromptModelConfig,
+        dataset: Dataset,
+        strategy: StrategyConfig,
+        task: str,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
-        self.path, self.words, self.annotated = _place(model.path), strategy.tasks[task], strategy.writes is Writes.target
+        self.path, self.words, self.annotated = (
+            _place(model.path),
+            strategy.tasks[task],
+            strategy.writes is Writes.target,
+        )
         words = {self.words.label_words.get(name, name): name for name in dataset.classes}
-        self.classes = {**(labels or {}), **{name: name for name in dataset.classes}, **words} if dataset.classes else {}
+        self.classes = (
+            {**(labels or {}), **{name: name for name in dataset.classes}, **words} if dataset.classes else {}
+        )
         self.rows = tuple(self._read(model))
         self.by_id, self.unmatched = self._matched(dataset.train)
         self._say(dataset.name)
@@ -84,13 +95,20 @@ class Provided:
             return Rejected(example.id, NOT_PROVIDED, "", asked=0)
         target, reason = self._target(row, example)
         if reason := self._lacking(row, example) or reason:
-            return Rejected(example.id, reason, f"{row.text} || {row.target}", (example.target, target) if self.classes and target else ())
+            return Rejected(
+                example.id,
+                reason,
+                f"{row.text} || {row.target}",
+                (example.target, target) if self.classes and target else (),
+            )
         text = row.text or example.text
         return Synthetic(example.id, example.evidence, text, target, digest(["provided", example.id, text, target]))
 
     def useless(self, rejected: Sequence[Rejected], name: str) -> GenerationError:
         """The error of a file that gave no twin at all."""
-        reason = next((r.reason for r in rejected if r.reason != NOT_PROVIDED), "no row stands for a point that is to be replaced")
+        reason = next(
+            (r.reason for r in rejected if r.reason != NOT_PROVIDED), "no row stands for a point that is to be replaced"
+        )
         return GenerationError(
             f"prompt_model.path={self.path}: none of its {len(self.rows)} rows is a usable twin of {name}: {reason}\n"
             "Try: a column id with the ids of the training points (mixture.json lists those of a run), or a column evidence with their "
@@ -122,7 +140,9 @@ class Provided:
 
     def _given(self, row: Row, where: str, model: PromptModelConfig) -> Given:
         cells = {name: _cell(row, getattr(model.columns, name), name, where) for name in COLUMNS}
-        absent = [name for name in ("text", "target") if cells[name] is None and not (self.annotated and name == "text")]
+        absent = [
+            name for name in ("text", "target") if cells[name] is None and not (self.annotated and name == "text")
+        ]
         if absent or not (cells["id"] or cells["evidence"]):
             raise DataError(_what_is_missing(row, where, absent))
         return Given(where, **{name: cell or "" for name, cell in cells.items()})
@@ -148,10 +168,20 @@ class Provided:
 
     def _kind(self, evidence: str, text: str, target: str) -> tuple[str, ...]:
         """What a row and a point must have in common, besides ids: an annotator keeps the human text."""
-        return evidence, evidence_key(text) if self.annotated else "", target if self.classes and asks_for_label(self.words) else ""
+        return (
+            evidence,
+            evidence_key(text) if self.annotated else "",
+            target if self.classes and asks_for_label(self.words) else "",
+        )
 
     def _say(self, name: str) -> None:
-        log.info("%s: %d rows, %d of which stand for a training point of %s", self.path, len(self.rows), len(self.by_id), name)
+        log.info(
+            "%s: %d rows, %d of which stand for a training point of %s",
+            self.path,
+            len(self.rows),
+            len(self.by_id),
+            name,
+        )
         if self.unmatched:
             what = "match no training point that another row does not stand for (first: %s)"
             log.warning(f"%s: %d rows {what}", self.path, len(self.unmatched), self.unmatched[0].where)
@@ -159,7 +189,9 @@ class Provided:
 
 def _place(path: str | None) -> Path:
     if not path:
-        raise ConfigError([Problem("prompt_model.path=null", "names no file of twins")], "prompt_model.path=twins.jsonl")
+        raise ConfigError(
+            [Problem("prompt_model.path=null", "names no file of twins")], "prompt_model.path=twins.jsonl"
+        )
     place = packaged(path)
     if not place.exists():
         raise DataError(f"prompt_model.path={path}: there is no such file or folder ({place.absolute()})")

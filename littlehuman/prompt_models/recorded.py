@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from littlehuman.completions import Shelf, recording_path
 from littlehuman.errors import GenerationError
-from littlehuman.groups import PromptModelConfig
+from littlehuman.prompt_models.cache import Shelf, recording_path
 from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PromptModelConfig
 
 
 class Recorded:
@@ -44,7 +44,11 @@ class Recorded:
 def _identity(config: PromptModelConfig) -> str:
     """What of the settings is part of each request's key."""
     revision = f", revision={config.revision}" if config.revision else ""
-    model = f"weights={config.weights}, dtype={config.dtype}{revision}" if config.weights else f"weights=null, name={config.name}"
+    model = (
+        f"weights={config.weights}, dtype={config.dtype}{revision}"
+        if config.weights
+        else f"weights=null, name={config.name}"
+    )
     return f"{model}, temperature={config.temperature:g}, top_p={config.top_p:g}, json_schema={str(config.json_schema).lower()}"
 
 

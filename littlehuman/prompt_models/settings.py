@@ -12,11 +12,9 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from urllib.parse import urlsplit
 
-from littlehuman import spelling
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.groups import PromptModelConfig, Provider
-from littlehuman.prompt_models.api_key import WANTED, is_name
-from littlehuman.prompt_models.manners import address
+from littlehuman.prompt_models.connection import WANTED, address, is_name
+from littlehuman.schema import PromptModelConfig, Provider, devices
 
 LIMITS = {  # key -> smallest and largest value
     "temperature": (0, math.inf),
@@ -39,7 +37,8 @@ TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
 HERE = (Provider.hf, Provider.vllm)  # in this process
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
 _SECRET_OVERRIDE = re.compile(  # not the many settings about tokens, nor a dataset's label that is called so
-    r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+", re.DOTALL | re.IGNORECASE
+    r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
+    re.DOTALL | re.IGNORECASE,
 )
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
 
@@ -69,18 +68,27 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     if config.provider is Provider.openai:
         yield from _wrong_address(address(config), group)
     if config.token_limit_name not in TOKEN_LIMIT_NAMES:
-        yield Problem(f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}")
+        yield Problem(
+            f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}"
+        )
     if config.provider not in HERE:
         if config.revision is not None and not config.weights:
-            yield Problem(f"{group}.revision={config.revision}", f"names a version of weights on the hub; provider is {config.provider}")
+            yield Problem(
+                f"{group}.revision={config.revision}",
+                f"names a version of weights on the hub; provider is {config.provider}",
+            )
         return
     if not config.weights:
-        yield Problem(f"{group}.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id")
-    yield from spelling.revision(group, config.weights or "", config.revision)
-    yield from spelling.precision(f"{group}.dtype", config.dtype)
-    yield from spelling.device(f"{group}.device", config.device or "auto")
+        yield Problem(
+            f"{group}.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id"
+        )
+    yield from devices.revision(group, config.weights or "", config.revision)
+    yield from devices.precision(f"{group}.dtype", config.dtype)
+    yield from devices.device(f"{group}.device", config.device or "auto")
     if config.json_schema:
-        yield Problem(f"{group}.json_schema=true", f"provider {config.provider} has no structured output; an endpoint may")
+        yield Problem(
+            f"{group}.json_schema=true", f"provider {config.provider} has no structured output; an endpoint may"
+        )
     if config.batch_api:
         yield Problem(f"{group}.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")
 
@@ -99,13 +107,20 @@ def refuse_keys(arguments: Iterable[str]) -> None:
         ConfigError: without the key.
     """
     arguments = list(arguments)
-    secrets = [match["name"] for argument in arguments if (match := _SECRET_OVERRIDE.fullmatch(argument)) and "${" not in argument]
-    overrides = [match for argument in arguments if (match := _KEY_OVERRIDE.fullmatch(argument)) and "${" not in argument]
+    secrets = [
+        match["name"]
+        for argument in arguments
+        if (match := _SECRET_OVERRIDE.fullmatch(argument)) and "${" not in argument
+    ]
+    overrides = [
+        match for argument in arguments if (match := _KEY_OVERRIDE.fullmatch(argument)) and "${" not in argument
+    ]
     values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
     wrong = [name for name, given in values.items() if not all(is_name(value) for value in given if value)]
     found = [Problem(f"{name}=***", WANTED) for name in wrong]
     found += [
-        Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME") for name in secrets
+        Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME")
+        for name in secrets
     ]
     if found:
         raise ConfigError(found)
@@ -114,9 +129,14 @@ def refuse_keys(arguments: Iterable[str]) -> None:
 def _wrong_address(asked: str, group: str) -> Iterator[Problem]:
     what = "must be an address such as http://127.0.0.1:8000/v1"
     if not asked.strip():
-        yield Problem(f"{group}.base_url=", f"is empty (a shell variable that is not set?); it {what}, or null, which is OpenAI itself")
+        yield Problem(
+            f"{group}.base_url=",
+            f"is empty (a shell variable that is not set?); it {what}, or null, which is OpenAI itself",
+        )
     elif not _is_address(asked):
-        shown = re.sub(r"(\w+://)?.*@", r"\1***@", asked, count=1, flags=re.DOTALL)  # where in it the password ends, nobody knows
+        shown = re.sub(
+            r"(\w+://)?.*@", r"\1***@", asked, count=1, flags=re.DOTALL
+        )  # where in it the password ends, nobody knows
         yield Problem(f"{group}.base_url={shown}", what)
 
 

@@ -17,9 +17,9 @@ from itertools import islice
 from typing import Any
 
 from littlehuman.errors import GenerationError
-from littlehuman.groups import PromptModelConfig
 from littlehuman.prompt_models.settings import check
 from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PromptModelConfig
 
 WINDOW = 1024  # prompts handed over together: answers are kept after each window
 INSTALL = "python -m pip install vllm  (in an environment of its own: it pins its own torch; it needs a GPU)"
@@ -46,8 +46,8 @@ class VllmModel:
         Raises:
             WeightsError: when the weights cannot be had.
         """
-        from littlehuman.training.rendering import longest_prompt, parts_without_weights, render, too_long
-        from littlehuman.training.weights import commit_of, resolve
+        from littlehuman.models.chat_template import longest_prompt, parts_without_weights, render, too_long
+        from littlehuman.models.weights import commit_of, resolve
 
         path = resolve(str(self.config.weights), "prompt_model.weights")
         commit = commit_of(path, self.config.revision, "prompt_model.weights")
@@ -58,7 +58,9 @@ class VllmModel:
         waiting = iter(prompts)
         while window := list(islice(waiting, WINDOW)):
             rows = [(prompt.key, render(tokenizer, prompt.messages)) for prompt in window]
-            yield from (Failure(key, too_long(len(ids), longest, max_tokens)) for key, ids in rows if len(ids) > longest)
+            yield from (
+                Failure(key, too_long(len(ids), longest, max_tokens)) for key, ids in rows if len(ids) > longest
+            )
             fitting = [(key, ids) for key, ids in rows if len(ids) <= longest]
             seeded = [self.vllm.SamplingParams(seed=int(key, 16) % 2**63, **sampling) for key, _ in fitting]
             outputs = engine.generate([{"prompt_token_ids": ids} for _, ids in fitting], seeded, use_tqdm=False)
@@ -68,7 +70,7 @@ class VllmModel:
 
     def _sampling(self, tokenizer: Any, ends: list[int], max_tokens: int) -> dict[str, Any]:
         """What all requests share."""
-        from littlehuman.training.rendering import stop_texts
+        from littlehuman.models.chat_template import stop_texts
 
         return {
             "temperature": self.config.temperature,

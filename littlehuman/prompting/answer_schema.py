@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from littlehuman.groups import PromptText
-from littlehuman.prompting.wording import fields_of
+from littlehuman.prompting.templates import fields_of
+from littlehuman.schema import PromptText
 
 _FENCED = re.compile(r"(?:```\w*\s*)?(?=\{)")
 _DECODER = json.JSONDecoder(strict=False)  # a raw line break within a string does no harm

@@ -12,11 +12,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from littlehuman.groups import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.prompting.answer_schema import answer_schema
-from littlehuman.prompting.wording import check, in_language
-from littlehuman.prompting.worked_examples import Shown, clean, fields_for, user_turn
+from littlehuman.prompting.few_shot import Shown, clean, fields_for, user_turn
+from littlehuman.prompting.templates import check, in_language
 from littlehuman.records import Example, Prompt
+from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
 
 log = logging.getLogger(__name__)
@@ -132,7 +132,9 @@ def places_of(
 class _Writing:
     """Writes the messages of each point's request."""
 
-    def __init__(self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]) -> None:
+    def __init__(
+        self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]
+    ) -> None:
         check(strategy, task)
         self.strategy, self.words = strategy, strategy.tasks[task]
         self.classes, self.names = classes, ", ".join(self.words.label_words.get(name, name) for name in classes)
@@ -142,13 +144,22 @@ class _Writing:
         """Ids of the human points that are shown, and the messages."""
         words, strategy = self.words, self.strategy
         ids, turns = self.shown.turns_for(example)
-        system = words.system.format_map(fields_for(words, example.target, self.names)).strip() + in_language(strategy, words, self.classes)
+        system = words.system.format_map(fields_for(words, example.target, self.names)).strip() + in_language(
+            strategy, words, self.classes
+        )
         question = user_turn(
-            words, strategy, Demonstration(evidence=example.evidence, text=example.text, target=example.target), self.names
+            words,
+            strategy,
+            Demonstration(evidence=example.evidence, text=example.text, target=example.target),
+            self.names,
         )
         return ids, ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
 
     def asked_about(self, example: Example) -> tuple[str, ...]:
         """All that a request says of its own point: requests that are the same are the same in this."""
         evidence = clean(example.evidence, self.strategy.max_evidence_words)
-        return evidence, example.target if self.shown.labelled else "", example.text if self.strategy.writes is Writes.target else ""
+        return (
+            evidence,
+            example.target if self.shown.labelled else "",
+            example.text if self.strategy.writes is Writes.target else "",
+        )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman import numbers
-from littlehuman.numbers import absent, count, equals, percent, share
+from littlehuman import formatting
+from littlehuman.formatting import absent, count, equals, percent, share
 from littlehuman.reporting.verdicts import base, compared, points, ruled_out, safe_share, seed_count, significant, who
 
 if TYPE_CHECKING:
+    from littlehuman.economics.price import Tradeoff
     from littlehuman.reporting.gathering import Gathered
-    from littlehuman.study.lines import Line
-    from littlehuman.worth.tradeoff import Tradeoff
+    from littlehuman.study.replacement import Line
 
 MOST = 8
 _NOTHING_LEARNT = (
@@ -37,7 +37,9 @@ def of(found: Gathered) -> list[str]:
     ]
     warnings = [*_seeds(found), *_contamination(found.audit), *_unfinished(found)]
     if not said:
-        said = ["There is no curve to read here: neither two synthetic shares of one size, nor three sizes of synthetic points alone."]
+        said = [
+            "There is no curve to read here: neither two synthetic shares of one size, nor three sizes of synthetic points alone."
+        ]
     return [*said[: MOST - len(warnings)], *warnings]
 
 
@@ -52,7 +54,7 @@ def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
         if (reach := safe_share(line)) is not None:
             rows = [row for row in line.table.iloc[1:].itertuples() if row.synth_frac <= reach]
             tested = f"each share tested at 5 % in ascending order; {seed_count(min(rows, key=lambda row: row.pairs))}"
-            lost = f"a loss of {points(delta)} or more of {numbers.named(line.metric)} against training {base(line)}"
+            lost = f"a loss of {points(delta)} or more of {formatting.named(line.metric)} against training {base(line)}"
             yield f"{who(line)}: up to a synthetic share of {share(reach)} {lost} is ruled out ({tested})."
         for fraction in _told(line):
             yield compared(line, _row(line, fraction), delta)
@@ -88,7 +90,9 @@ def _told(line: Line) -> list[float]:
 
 
 def _row(line: Line, fraction: float) -> Any:
-    return next(line.table[line.table["synth_frac"] == fraction].itertuples())  # a field `mean`, where a Series has a method
+    return next(
+        line.table[line.table["synth_frac"] == fraction].itertuples()
+    )  # a field `mean`, where a Series has a method
 
 
 def _added(added: pd.DataFrame) -> Iterator[str]:
@@ -130,11 +134,11 @@ def _one_worth(one: Tradeoff) -> str:
         return f"{name}: {count(worth.human_points)} human points are beyond any number of synthetic points that can be named."
     if ratio.value <= 0:
         return f"{name}: no worth of the {count(worth.human_points)} human points beside synthetic ones can be shown."
-    high = "without upper end" if ratio.high is None else f"to {numbers.size(ratio.high)}"
-    bounds = "no interval" if ratio.low is None else f"95 % interval {numbers.size(ratio.low)} {high}"
+    high = "without upper end" if ratio.high is None else f"to {formatting.size(ratio.high)}"
+    bounds = "no interval" if ratio.low is None else f"95 % interval {formatting.size(ratio.low)} {high}"
     verdict = f" At your prices: {one.price.verdict[0]}." if one.price.verdict else ""
     tried = f"{count(worth.human_points)} human points tried"
-    return f"{name}: a human point is worth {numbers.size(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
+    return f"{name}: a human point is worth {formatting.size(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
 
 
 def _seeds(found: Gathered) -> Iterator[str]:

@@ -3,30 +3,88 @@
 In: a study folder. Out: `Gathered`: replacement curves with their statistics, the human points
 alone, trade-offs with prices, twins beside human texts, costs, audits, what is missing. Figures,
 findings and the HTML file only show it.
+
+
+[folded] What a study cost, and how clean its training sets are.
+
+In: the frame of `results.load`, and the results of its complete cells. Out: a row per series.
+
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from littlehuman.economics import price_options as checked
+from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError, did_you_mean
-from littlehuman.journal import STATUS
-from littlehuman.numbers import shortened
-from littlehuman.reporting import accounts
-from littlehuman.results import RESULT
+from littlehuman.formatting import shortened
+from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
-from littlehuman.study import analysis, comparisons, gaps
-from littlehuman.study.frame import load
-from littlehuman.study.lines import Line, added, lines_of
-from littlehuman.worth import prices as checked
-from littlehuman.worth.tradeoff import Tradeoff, of_study
+from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.load import load
+from littlehuman.study.missing import missing_conditions
+from littlehuman.study.replacement import Line, added, lines_of
+from littlehuman.study.series import split
 
 if TYPE_CHECKING:
-    from littlehuman.study.analysis import Comparison
+    from littlehuman.study.text_comparison import Comparison
+
+AUDITED = (
+    "twins_equal_to_their_human_point",
+    "twins_near_their_human_point",
+    "twins_equal_to_a_shown_example",
+    "repeated_twins",
+    "training_points_in_test",
+    "training_points_on_test_evidence",
+)
+
+
+def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per series: complete cells, money saved by the cache, requests, time in all, human labels per cell (least and most).
+
+    Money that was paid is that of all cells, whether they came to an end or not.
+    """
+    rows = []
+    for series in split(frame):
+        cells = series.complete
+        row: dict[str, Any] = {
+            "series": series.name,
+            "cells": len(cells),
+            "usd": pd.to_numeric(series.cells["usd"]).sum(),
+            "seconds": cells["seconds"].sum(),
+        }
+        row |= {name: pd.to_numeric(cells[name]).sum() for name in ("usd_saved", "requests", "from_cache")}
+        for key, column in (("in_training", "n_human"), ("in_prompts", "human_in_prompts"), ("in_all", "human_labels")):
+            row |= {f"{key}_low": cells[column].min(), f"{key}_high": cells[column].max()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def audit_table(frame: pd.DataFrame, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Per series the largest share of any cell: copies of human points, repeated twins, training points in the test split."""
+    rows = []
+    for series in split(frame):
+        shares = [_audited(finished[folder]) for folder in series.complete["folder"] if finished[folder].get("audit")]
+        if shares:
+            rows.append({"series": series.name, "cells": len(shares), **pd.DataFrame(shares).max().to_dict()})
+    return pd.DataFrame(rows, columns=["series", "cells", *AUDITED])
+
+
+def _audited(result: Mapping[str, Any]) -> dict[str, float]:
+    found, counts = result["audit"], result.get("counts", {})
+    twins, points = counts.get("synthetic", 0), counts.get("total", 0)
+    of_twins = {name: found.get(name, math.nan) for name in AUDITED[:3]} | {
+        "repeated_twins": twins - found["distinct_twins"]
+    }
+    shares = {name: value / twins if twins else 0.0 for name, value in of_twins.items()}
+    return shares | {name: found[name] / points if points else 0.0 for name in AUDITED[4:]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +112,9 @@ class Gathered:
         return ", ".join(sorted({str(name) for name in self.frame["protocol"].dropna()})) or "unknown"
 
 
-def gather(study: Path, *, delta: float, metric: str | None = None, prices: tuple[float, float] | None = None) -> Gathered:
+def gather(
+    study: Path, *, delta: float, metric: str | None = None, prices: tuple[float, float] | None = None
+) -> Gathered:
     """Read a study and compute all tables.
 
     Args:
@@ -71,7 +131,9 @@ def gather(study: Path, *, delta: float, metric: str | None = None, prices: tupl
     frame = load(study)
     done = frame[frame["state"] == "done"]
     if done.empty:
-        raise DataError(f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing")
+        raise DataError(
+            f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
+        )
     _check_metric(study, done, metric)
     lines = lines_of(frame, metric, delta)
     controls = lines_of(frame, metric, delta, control=True)
@@ -83,12 +145,16 @@ def gather(study: Path, *, delta: float, metric: str | None = None, prices: tupl
         controls=controls,
         added=added(lines, controls),
         tradeoffs=tuple(of_study(study, frame, prices)),
-        texts=tuple(analysis.compare(study)),
+        texts=tuple(text_comparison.compare(study)),
         over_seeds=comparisons.over_seeds(frame),
-        cost=accounts.cost(frame),
-        audit=accounts.audit(frame, finished),
-        missing=gaps.missing(frame),
-        versions=tuple(sorted({f"{name} {v}" for r in finished.values() for name, v in r.get("versions", {}).items() if v != "absent"})),
+        cost=cost_table(frame),
+        audit=audit_table(frame, finished),
+        missing=missing_conditions(frame),
+        versions=tuple(
+            sorted(
+                {f"{name} {v}" for r in finished.values() for name, v in r.get("versions", {}).items() if v != "absent"}
+            )
+        ),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=delta,
     )

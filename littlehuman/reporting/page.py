@@ -1,6 +1,12 @@
 """The report's page: one HTML file that loads nothing from elsewhere.
 
 In: what was gathered, the findings, the figures. Out: the text of `report.html`.
+
+
+[folded] How the numbers of a report were computed: one sentence per method, with its source.
+
+In: `Gathered`. Out: the sentences that its sections need.
+
 """
 
 from __future__ import annotations
@@ -11,10 +17,55 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.commands import config_dir_of, run
+from littlehuman.cli import config_dir_of, run
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import Gathered
+
+INTERVALS = (
+    "Intervals are 95 % and for a new draw of seeds and of test items: every seed is tested on the same items, and the variance is that "
+    "of a crossed two-way design with random seeds and items (Brennan 2001, Generalizability Theory; Owen 2007), "
+    "read from the tails of two t distributions, of seeds and of items, weighed by their parts of the variance "
+    "(after Cochran and Cox 1957). With one seed they are for test items alone (Wilson 1927 for scores of 0 and 1, else Student t)."
+)
+WITHOUT_ITEMS = "Metrics without scores of single items (corpus BLEU, macro F1) have intervals over seeds alone (Student t), and none with one seed."
+CURVES = (
+    "Changes are paired: within a seed the training sets are nested and the test items the same. p is the two-sided t test of that "
+    "design; p (items) is for these trained models on other test items (exact McNemar test for one seed and scores of 0 and 1, else a "
+    "paired permutation test); p (Holm) corrects p over the shares of one curve (Holm 1979), or p (items) where there is one seed.",
+    "The smallest detectable difference is the one that a study with this standard error finds in 80 % of repetitions at the 5 % level "
+    "(Card et al. 2020; Miller 2024, arXiv 2411.00640).",
+    "A loss is ruled out by a one-sided test against the margin (non-inferiority; Schuirmann 1987): no difference found is no such "
+    "proof. Each share is tested by itself; `up to a share` takes them in ascending order and stops at the first that fails, which "
+    "needs no correction (Maurer, Hothorn and Lehmacher 1995).",
+    "Relative changes are ratios of means, with intervals by linearisation (Cochran 1977, Sampling Techniques, 6.4).",
+)
+ALONE = (
+    "The human points alone are the same human points as in the mixture, without the twins; the comparison is paired, and its p (Holm) "
+    "is over all rows of that table."
+)
+WORTH = (
+    "The worth of human points follows Section 4 of arXiv 2410.13098: y = a0 + a1 ln x through the runs on synthetic points alone; the "
+    "equivalent size of a score y* is exp((y* - a0) / a1). The interval carries the scatter of both kinds of runs; curves that level off "
+    "are compared by AICc (Hurvich and Tsai 1989)."
+)
+TEXTS = (
+    "Twins are compared with the human texts of the same ids, in pairs, as in Appendix D of arXiv 2410.13098; likeness to the evidence "
+    "is the highest sentence BLEU against its sentences (sacreBLEU, Post 2018). Differences have paired t intervals over twins."
+)
+AUDIT = "Near means at least 80 % of all words in common (Jaccard). Shares are those of the worst cell of a series."
+COST = "Money and time are sums over the cells of a series; cells without twins that several series share are counted in each."
+
+
+def of(found: Gathered) -> list[str]:
+    """The sentences for what this report shows."""
+    said = [INTERVALS, WITHOUT_ITEMS]
+    said += CURVES if found.lines or found.controls else ()
+    said += [ALONE] if len(found.added) else []
+    said += [WORTH] if found.tradeoffs else []
+    said += [TEXTS] if found.texts else []
+    return [*said, AUDIT, COST]
+
 
 TEMPLATE = Path(__file__).parent / "report.html"
 
@@ -37,9 +88,11 @@ def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
     """The page; all text of the study is escaped."""
     import jinja2
 
-    from littlehuman.reporting import methods, tables
+    from littlehuman.reporting import tables
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         study=found.study.resolve().name,
         again=_again(found),
@@ -52,7 +105,7 @@ def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
         controls=[tables.curve(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
         unplaced=tables.unplaced(found),
-        methods=methods.of(found),
+        methods=of(found),
         table_3=_paper_note() if found.tradeoffs else "",
     )
 
@@ -61,7 +114,9 @@ def _again(found: Gathered) -> str:
     """How a further sweep of this study begins: its study, and what all its cells have in common."""
     shared = {key: found.frame[key].dropna().unique() for key in ("dataset", "model", "protocol") if key in found.frame}
     words = [f"{key}={values[0]}" for key, values in shared.items() if len(values) == 1]
-    own = "DIR" if len(found.frame) and config_dir_of(Path(found.frame["folder"].iloc[0])) else None  # a page may be read elsewhere
+    own = (
+        "DIR" if len(found.frame) and config_dir_of(Path(found.frame["folder"].iloc[0])) else None
+    )  # a page may be read elsewhere
     return run([f"study={found.study.resolve().name}", *words], own, interpreter="python")
 
 
@@ -73,7 +128,8 @@ def _facts(found: Gathered) -> list[tuple[str, str]]:
     cells = [f"{n} {state}" for state, n in sorted(states.items())] + ([f"{never} never run"] if never else [])
     facts = [("protocol", found.protocols)]
     facts += [
-        (key.replace("_", " "), _names(frame, key)) for key in ("dataset", "test_dataset", "task", "model", "prompt_model", "strategy")
+        (key.replace("_", " "), _names(frame, key))
+        for key in ("dataset", "test_dataset", "task", "model", "prompt_model", "strategy")
     ]
     facts += [
         ("seeds", _names(frame, "seed")),
@@ -90,6 +146,6 @@ def _names(frame: Any, column: str) -> str:
 
 
 def _paper_note() -> str:
-    from littlehuman.worth.price import PAPER_NOTE
+    from littlehuman.economics.price import PAPER_NOTE
 
     return PAPER_NOTE

@@ -11,13 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from littlehuman.numbers import NOTHING, absent, count, interval, named, p_value, percent, share, shortened, size, span
+from littlehuman.formatting import (
+    NOTHING,
+    absent,
+    count,
+    interval,
+    named,
+    p_value,
+    percent,
+    share,
+    shortened,
+    size,
+    span,
+)
 
 if TYPE_CHECKING:
+    from littlehuman.economics.price import Tradeoff
     from littlehuman.reporting.gathering import Gathered
-    from littlehuman.study.analysis import Comparison
-    from littlehuman.study.lines import Line
-    from littlehuman.worth.tradeoff import Tradeoff
+    from littlehuman.study.replacement import Line
+    from littlehuman.study.text_comparison import Comparison
 
 
 INFINITE = "infinite"
@@ -35,7 +47,9 @@ class Table:
     def markdown(self) -> str:
         """The table in Markdown."""
         lines = [self.header, tuple("---" for _ in self.header), *self.rows]
-        return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
+        return "".join(
+            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines
+        )
 
 
 def curve(line: Line, delta: float) -> Table:
@@ -73,8 +87,21 @@ def added(frame: pd.DataFrame) -> Table:
     """What twins add to the human points that a mixture has anyway."""
     header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points),p,p (items),p (Holm)"
     rows = [
-        (r.line, share(r.synth_frac), count(r.n_human), count(r.n_synthetic), count(r.seeds), percent(r.alone), percent(r.mixture))
-        + (interval(r.change, r.change_low, r.change_high, signed=True), p_value(r.p), p_value(r.p_items), p_value(r.p_holm))
+        (
+            r.line,
+            share(r.synth_frac),
+            count(r.n_human),
+            count(r.n_synthetic),
+            count(r.seeds),
+            percent(r.alone),
+            percent(r.mixture),
+        )
+        + (
+            interval(r.change, r.change_low, r.change_high, signed=True),
+            p_value(r.p),
+            p_value(r.p_items),
+            p_value(r.p_holm),
+        )
         for r in _records(frame)
     ]
     return Table(tuple(header.split(",")), tuple(rows))
@@ -89,7 +116,11 @@ def worth(tradeoffs: Sequence[Tradeoff]) -> Table:
 def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
     for found in one.price.valuation.by_human:
         needed, ratio = found.points_needed, found.price_ratio
-        cells = [NOTHING] * 4 if needed is None else [size(v, INFINITE) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
+        cells = (
+            [NOTHING] * 4
+            if needed is None
+            else [size(v, INFINITE) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
+        )
         worth_of_one = NOTHING if ratio is None else size(ratio.value, INFINITE)
         if ratio is not None and ratio.low is not None:
             worth_of_one += f" [{size(ratio.low, INFINITE)}, {size(ratio.high, INFINITE)}]"
@@ -99,7 +130,15 @@ def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
 def texts(groups: Sequence[Comparison]) -> Table:
     """Means of human texts and of their twins, with the paired difference."""
     rows = [
-        (group.name, row.name, row.unit, count(row.n), f"{row.human:.3g}", f"{row.synthetic:.3g}", _difference(row.difference))
+        (
+            group.name,
+            row.name,
+            row.unit,
+            count(row.n),
+            f"{row.human:.3g}",
+            f"{row.synthetic:.3g}",
+            _difference(row.difference),
+        )
         for group in groups
         for row in group.rows
     ]
@@ -119,7 +158,9 @@ def kinds(groups: Sequence[Comparison]) -> Table:
         if found is not None
         for word, (human, synthetic) in found.shares.items()
     ]
-    return Table(("group", "kind", "word", "human (%)", "synthetic (%)", "p (all words of this kind)"), tuple(rows), words=3)
+    return Table(
+        ("group", "kind", "word", "human (%)", "synthetic (%)", "p (all words of this kind)"), tuple(rows), words=3
+    )
 
 
 def yields(groups: Sequence[Comparison]) -> Table:
@@ -129,7 +170,9 @@ def yields(groups: Sequence[Comparison]) -> Table:
 
 
 def _causes(group: Comparison) -> str:
-    shifts = [f"asked for {asked}, came back {returned}: {count(n)}" for (asked, returned), n in group.label_shift.items()]
+    shifts = [
+        f"asked for {asked}, came back {returned}: {count(n)}" for (asked, returned), n in group.label_shift.items()
+    ]
     causes = [f"{reason}: {count(n)}" for reason, n in group.rejected.items()]
     return "; ".join([*causes, *(f"({shift})" for shift in shifts)]) or "none"
 
@@ -153,7 +196,15 @@ def cost(frame: pd.DataFrame) -> Table:
     header = "series,cells,USD paid,USD saved by the cache,requests,from the cache,compute time"
     header += ",human labels in training,shown in prompts,different ones in all"
     rows = [
-        (r.series, count(r.cells), f"{r.usd:,.2f}", f"{r.usd_saved:,.2f}", count(r.requests), count(r.from_cache), _time(r.seconds))
+        (
+            r.series,
+            count(r.cells),
+            f"{r.usd:,.2f}",
+            f"{r.usd_saved:,.2f}",
+            count(r.requests),
+            count(r.from_cache),
+            _time(r.seconds),
+        )
         + tuple(span(getattr(r, f"{k}_low"), getattr(r, f"{k}_high")) for k in ("in_training", "in_prompts", "in_all"))
         for r in _records(frame)
     ]
@@ -161,7 +212,13 @@ def cost(frame: pd.DataFrame) -> Table:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:,.1f} s"
+    return (
+        f"{seconds / 3600:,.1f} h"
+        if seconds >= 3600
+        else f"{seconds / 60:,.1f} min"
+        if seconds >= 60
+        else f"{seconds:,.1f} s"
+    )
 
 
 def missing(frame: pd.DataFrame) -> Table:
@@ -179,7 +236,9 @@ def missing(frame: pd.DataFrame) -> Table:
         )
         for r in _records(frame)
     ]
-    return Table(("series", "state", "cause", "n_train", "extra human", "synthetic share", "twins", "seed"), tuple(rows), words=3)
+    return Table(
+        ("series", "state", "cause", "n_train", "extra human", "synthetic share", "twins", "seed"), tuple(rows), words=3
+    )
 
 
 def unplaced(found: Gathered) -> Table:
@@ -193,7 +252,17 @@ def unplaced(found: Gathered) -> Table:
 def over_seeds(frame: pd.DataFrame) -> Table:
     """Every condition with every metric, mean over seeds and interval, in percent."""
     metrics = [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
-    header = ("series", "protocol", "n_train", "extra human", "synthetic share", "twins", "human points", "synthetic points", "seeds")
+    header = (
+        "series",
+        "protocol",
+        "n_train",
+        "extra human",
+        "synthetic share",
+        "twins",
+        "human points",
+        "synthetic points",
+        "seeds",
+    )
     rows = []
     for r in frame.to_dict("records"):
         shape = (count(r["n_train"]), count(r["extra_human"]), share(r["synth_frac"]), _twins(r["synthetic"]))

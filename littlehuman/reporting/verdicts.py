@@ -8,25 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import numbers
-from littlehuman.numbers import absent, count, equals, percent, share
+from littlehuman import formatting
+from littlehuman.formatting import absent, count, equals, percent, share
 
 if TYPE_CHECKING:
-    from littlehuman.study.lines import Line
+    from littlehuman.study.replacement import Line
 
 ALPHA = 0.05
 
 
 def compared(line: Line, row: Any, delta: float) -> str:
     """One fraction of one line against its smallest one, with what its tests allow to be said."""
-    metric = numbers.named(line.metric)
+    metric = formatting.named(line.metric)
     head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
     if absent(row.change):
-        why = "this metric has no scores of single items" if absent(row.items) else f"no seed is complete here and {base(line)}"
+        why = (
+            "this metric has no scores of single items"
+            if absent(row.items)
+            else f"no seed is complete here and {base(line)}"
+        )
         return head + f"{percent(row.mean)} % ({why}, so nothing is tested)."
-    bounds = (
-        f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
-    )
+    bounds = f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
     return f"{head}{_change(row.change)} {base(line)} ({bounds}): {_verdict(row, delta)}."
 
 
@@ -79,9 +81,7 @@ def _verdict(row: Any, delta: float) -> str:
         return f"{head}a loss of {points(delta)} or more is ruled out ({equals(row.at_most)})"
     if sure:
         return f"a {'loss' if row.change < 0 else 'gain'}{of_what}{p}"
-    return (
-        f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
-    )
+    return f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
 
 
 def _these(row: Any) -> str:
@@ -110,5 +110,7 @@ def base(line: Line) -> str:
     """The smallest share of a curve, which the others are compared with."""
     first = line.table.iloc[0]
     return (
-        f"with {count(first.n_human)} human points alone" if first.synth_frac == 0 else f"with {share(first.synth_frac)} synthetic points"
+        f"with {count(first.n_human)} human points alone"
+        if first.synth_frac == 0
+        else f"with {share(first.synth_frac)} synthetic points"
     )

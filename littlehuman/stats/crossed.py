@@ -71,7 +71,9 @@ class Estimate:
         """Where `tail` is 1 - `level`, for a level above 0.5: between those of the two t distributions."""
         if not self.seed_share.any():
             return np.full(self.mean.shape, special.stdtrit(self.df_items, level))
-        low, high = (np.full(self.mean.shape, t) for t in sorted(special.stdtrit([self.df_items, self.df_seeds], level)))
+        low, high = (
+            np.full(self.mean.shape, t) for t in sorted(special.stdtrit([self.df_items, self.df_seeds], level))
+        )
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
             above = self.tail(middle) > 1 - level
@@ -99,7 +101,9 @@ def estimate(scores: Floats, largest: float = 1.0) -> Estimate:
     same = scores.max((-2, -1)) - scores.min((-2, -1)) < SAME
     at_least = _unseen(items) * largest / special.stdtrit(items - 1, 0.975)
     se = np.where(same, at_least, np.sqrt(variance))
-    return Estimate(mean, np.asarray(se), np.where(same, 0.0, share), np.where(same, 0.0, narrow), max(seeds - 1, 1), items - 1)
+    return Estimate(
+        mean, np.asarray(se), np.where(same, 0.0, share), np.where(same, 0.0, narrow), max(seeds - 1, 1), items - 1
+    )
 
 
 def _variance(scores: Floats) -> tuple[Floats, Floats, Floats]:

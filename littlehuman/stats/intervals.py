@@ -54,7 +54,9 @@ def of_items(scores: npt.ArrayLike) -> Interval:
     """
     table = as_scores(scores)
     if len(table) != 1:
-        raise DataError(f"scores of one run have one row, not {len(table)}; two_level takes the scores of several seeds")
+        raise DataError(
+            f"scores of one run have one row, not {len(table)}; two_level takes the scores of several seeds"
+        )
     return _wilson(table[0]) if is_binary(table) else _clipped(as_interval(estimate(table), table))
 
 
@@ -125,7 +127,11 @@ def as_interval(estimated: Estimate, table: Floats, at: float | None = None) -> 
     value, se = float(estimated.mean) if at is None else at, float(estimated.se)
     factor = float(estimated.quantile(_UPPER)) if np.isfinite(se) else float("nan")
     fewest, most = sorted((estimated.df_seeds, estimated.df_items))
-    df = float(np.clip(special.stdtridf(_UPPER, factor), fewest, most)) if estimated.seed_share.any() else estimated.df_items + 0 * factor
+    df = (
+        float(np.clip(special.stdtridf(_UPPER, factor), fewest, most))
+        if estimated.seed_share.any()
+        else estimated.df_items + 0 * factor
+    )
     return Interval(value, value - factor * se, value + factor * se, se, df, *table.shape)
 
 
@@ -138,7 +144,9 @@ def as_scores(scores: npt.ArrayLike, bounded: bool = True, name: str = "scores")
     if wrong.any():
         seed, item = np.argwhere(wrong)[0]
         what = "outside 0..1" if np.isfinite(table[seed, item]) else "not a number"
-        raise DataError(f"{name}: seed row {seed}, item {item} (from 0) is {table[seed, item]:g}, {what}; score it or leave the item out")
+        raise DataError(
+            f"{name}: seed row {seed}, item {item} (from 0) is {table[seed, item]:g}, {what}; score it or leave the item out"
+        )
     return table
 
 

@@ -80,7 +80,11 @@ def compare(new: npt.ArrayLike, base: npt.ArrayLike, resamples: int = RESAMPLES)
     found = as_interval(estimated, change)
     known = found.se == found.se
     p = 2 * float(estimated.tail(abs(found.value) / found.se)) if known and found.seeds > 1 else None
-    detectable = float(special.stdtrit(found.df, (1 + LEVEL) / 2) + special.stdtrit(found.df, POWER)) * found.se if known else None
+    detectable = (
+        float(special.stdtrit(found.df, (1 + LEVEL) / 2) + special.stdtrit(found.df, POWER)) * found.se
+        if known
+        else None
+    )
     if len(change) == 1 and is_binary(above) and is_binary(below):
         return Comparison(found, p, _mcnemar(change[0]), MCNEMAR, detectable)
     return Comparison(found, p, _sign_flips(change.mean(0), resamples), SIGN_FLIPS, detectable)

@@ -73,7 +73,8 @@ def along(curve: Curve, *, metric: str | None = None, base: float | None = None,
     base = fractions[0] if base is None else base
     ground = curve.sheet(base, metric)
     rows = [
-        _at(curve, fraction, metric) | _against(curve.sheet(fraction, metric), ground, delta, fraction == base) for fraction in fractions
+        _at(curve, fraction, metric) | _against(curve.sheet(fraction, metric), ground, delta, fraction == base)
+        for fraction in fractions
     ]
     table = pd.DataFrame(rows)
     chosen = [row.get("p") if row.get("p") is not None else row.get("p_items") for row in rows]

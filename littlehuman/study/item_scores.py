@@ -41,7 +41,10 @@ def of(cells: pd.DataFrame, metric: str) -> Sheet | None:
         DataError: when the cells were not tested on the same items.
     """
     ordered = cells.sort_values("seed").drop_duplicates("seed")
-    columns = {int(seed): scores_of(Path(folder), metric) for seed, folder in zip(ordered["seed"], ordered["folder"], strict=True)}
+    columns = {
+        int(seed): scores_of(Path(folder), metric)
+        for seed, folder in zip(ordered["seed"], ordered["folder"], strict=True)
+    }
     found = {seed: column for seed, column in columns.items() if column is not None}
     if not found:
         return None
@@ -58,7 +61,9 @@ def paired(new: Sheet, base: Sheet) -> tuple[Floats, Floats]:
     """
     seeds = [seed for seed in base.seeds if seed in new.seeds]
     if not seeds:
-        raise DataError(f"no seed in common: {list(new.seeds)} and {list(base.seeds)}; run both conditions with the same seeds")
+        raise DataError(
+            f"no seed in common: {list(new.seeds)} and {list(base.seeds)}; run both conditions with the same seeds"
+        )
     items = new.items if new.items == base.items else _common([new.items, base.items], [])
     return _on(new, seeds, items), _on(base, seeds, items)
 
@@ -84,14 +89,18 @@ def _columns(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
     import pyarrow as pa
     from pyarrow import json as reader
 
-    whole = reader.ReadOptions(use_threads=False, block_size=max(file.stat().st_size, 1))  # a long answer may be longer than a block
+    whole = reader.ReadOptions(
+        use_threads=False, block_size=max(file.stat().st_size, 1)
+    )  # a long answer may be longer than a block
     try:
         table = reader.read_json(file, whole, reader.ParseOptions(explicit_schema=pa.schema([("id", pa.string())])))
     except pa.ArrowInvalid:  # half a surrogate pair in an answer, or a torn line
         return _slowly(file)
     scores = table["scores"].combine_chunks()
     names = [field.name for field in scores.type]
-    return tuple(table["id"].to_pylist()), {n: scores.field(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in names}
+    return tuple(table["id"].to_pylist()), {
+        n: scores.field(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in names
+    }
 
 
 def _slowly(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
@@ -100,7 +109,9 @@ def _slowly(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
         raise DataError(f"{file}: holds no predictions\nTry: remove this run's folder and run its cell again")
     names = dict.fromkeys(name for row in rows for name in row["scores"])
     nan = float("nan")
-    return tuple(str(row["id"]) for row in rows), {n: np.array([row["scores"].get(n, nan) for row in rows], dtype=float) for n in names}
+    return tuple(str(row["id"]) for row in rows), {
+        n: np.array([row["scores"].get(n, nan) for row in rows], dtype=float) for n in names
+    }
 
 
 def _common(ids: Sequence[tuple[str, ...]], folders: Iterable[str]) -> tuple[str, ...]:

@@ -14,13 +14,17 @@ from typing import Any
 
 import pandas as pd
 
-from littlehuman.identity import OF_TWINS
-from littlehuman.journal import STATUS
-from littlehuman.results import RESULT, knobs
+from littlehuman.config.identity import OF_TWINS
+from littlehuman.runs.artifacts import RESULT, STATUS, knobs
 from littlehuman.store import digest, read_json
 
 AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
-_SAID = {"prompt_model": "twins by {}", "human_budget": "human budget {}", "protocol": "protocol {}", "filter": "filter {}"}
+_SAID = {
+    "prompt_model": "twins by {}",
+    "human_budget": "human budget {}",
+    "protocol": "protocol {}",
+    "filter": "filter {}",
+}
 _LONGEST = 40  # characters of a value in a name
 _TELLING = ("model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
 
@@ -66,7 +70,13 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     twinless = [bool(tree) and "prompt_model" not in tree for tree in trees]
     homes = _homes(frame["kin"], key, twinless)
     key = [homes.get(kin, own) if alone else own for kin, own, alone in zip(frame["kin"], key, twinless, strict=True)]
-    names = _names({k: tree for k, tree, alone in sorted(zip(key, trees, twinless, strict=True), key=lambda row: not row[2]) if tree})
+    names = _names(
+        {
+            k: tree
+            for k, tree, alone in sorted(zip(key, trees, twinless, strict=True), key=lambda row: not row[2])
+            if tree
+        }
+    )
     frame["series_id"] = key
     frame["series"] = [names.get(k) for k in key]
     frame["twinless"] = twinless
@@ -123,7 +133,10 @@ def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
         if len({tuple(words) for words in told.values()}) == len(told):
             break
         if len({str(own[leaf]) for own in values.values() if leaf in own}) > 1:
-            told = {key: [*words, *([f"{leaf}={_short(values[key][leaf])}"] if leaf in values[key] else [])] for key, words in told.items()}
+            told = {
+                key: [*words, *([f"{leaf}={_short(values[key][leaf])}"] if leaf in values[key] else [])]
+                for key, words in told.items()
+            }
     return told
 
 

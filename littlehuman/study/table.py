@@ -14,8 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from littlehuman.journal import STATUS
-from littlehuman.results import GROUPS, NUMBERS, RESULT, rows
+from littlehuman.runs.artifacts import GROUPS, NUMBERS, RESULT, STATUS, rows
 from littlehuman.store import in_a_study, write_text
 
 
@@ -51,7 +50,9 @@ def is_current(folder: Path) -> bool:
 def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """The table for reading: knobs that differ between cells, and each score with its interval."""
     metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
-    differing = [k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1]
+    differing = [
+        k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1
+    ]
     header = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     for row in table:

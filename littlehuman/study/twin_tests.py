@@ -82,6 +82,12 @@ def _p(order: Sequence[str], human: Sequence[str], synthetic: Sequence[str]) -> 
         return sum(((a == i).sum(axis) - (b == i).sum(axis)) ** 2 / total[word] for i, word in enumerate(order))
 
     left, right = np.array(differing, dtype=np.int16).T
-    options = {"permutation_type": "samples", "vectorized": True, "alternative": "greater", "batch": 200, "n_resamples": RESAMPLES}
+    options = {
+        "permutation_type": "samples",
+        "vectorized": True,
+        "alternative": "greater",
+        "batch": 200,
+        "n_resamples": RESAMPLES,
+    }
     rng = np.random.default_rng(number(0, "swap the sides of pairs"))
     return float(stats.permutation_test((left, right), chi_square, rng=rng, **options).pvalue)

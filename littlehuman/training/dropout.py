@@ -44,7 +44,10 @@ def kept(names: torch.Tensor, place: int, width: int, cuts: torch.Tensor | int) 
         width: features of an entry.
         cuts: from `thresholds`: one for all entries, or int16 [entries, 1].
     """
-    draws = _mixed(names[:, None] ^ _columns(place, (width + 1) // 2, names.device)[None, :]).view(torch.int16)[:, :width] >> 1
+    draws = (
+        _mixed(names[:, None] ^ _columns(place, (width + 1) // 2, names.device)[None, :]).view(torch.int16)[:, :width]
+        >> 1
+    )
     draws -= cuts
     draws >>= 15  # the sign: -1 where the draw lies below the cut
     return draws.bitwise_not_()

@@ -17,13 +17,13 @@ from itertools import count
 import torch
 from tqdm import tqdm
 
-from littlehuman.training import memory
-from littlehuman.training.batching import IGNORE, Row
-from littlehuman.training.course import Course
-from littlehuman.training.crew import Crew
+from littlehuman.models import memory
 from littlehuman.training.dropout import stream
+from littlehuman.training.encoding import IGNORE, Row
+from littlehuman.training.multi_lora import Stack
 from littlehuman.training.packing import pack
-from littlehuman.training.stack import Stack
+from littlehuman.training.process_group import Crew
+from littlehuman.training.state import Course
 
 Batches = dict[int, list[Row]]  # cell -> the rows of its global batch
 
@@ -49,7 +49,9 @@ def train(stack: Stack, courses: Sequence[Course], pace: Pace, crew: Crew) -> No
     saved = time.monotonic()
     stack.checkpoint(pace.checkpointing)
     total = sum(course.steps - course.step for course in courses)
-    with tqdm(total=total, desc=_title(courses), unit="step", leave=None, disable=not pace.progress or not crew.speaks) as bar:
+    with tqdm(
+        total=total, desc=_title(courses), unit="step", leave=None, disable=not pace.progress or not crew.speaks
+    ) as bar:
         while batches := {cell: course.batch() for cell, course in enumerate(courses) if not course.is_done}:
             started = time.perf_counter()
             losses = _gradient(stack, courses, batches, pace, crew)
@@ -84,7 +86,9 @@ def _gradient(stack: Stack, courses: Sequence[Course], batches: Batches, pace: P
     return losses[list(batches)]
 
 
-def _accumulate(stack: Stack, courses: Sequence[Course], batches: Batches, pace: Pace, crew: Crew, losses: torch.Tensor) -> None:
+def _accumulate(
+    stack: Stack, courses: Sequence[Course], batches: Batches, pace: Pace, crew: Crew, losses: torch.Tensor
+) -> None:
     mine = {cell: crew.share(sorted(rows, key=lambda row: len(row.ids))) for cell, rows in batches.items()}
     counts = {cell: sum(targets(row) for row in rows) for cell, rows in batches.items()}
     for start in count(0, pace.micro_batch):
@@ -92,7 +96,9 @@ def _accumulate(stack: Stack, courses: Sequence[Course], batches: Batches, pace:
         if not chunk:
             return
         names = [stream(courses[cell].dropout_seed, courses[cell].step) for cell, _ in chunk]
-        batch = pack(chunk, stack.base.device, pad=pace.pad, packed=pace.packed, first=stack.base.first_position, names=names)
+        batch = pack(
+            chunk, stack.base.device, pad=pace.pad, packed=pace.packed, first=stack.base.first_position, names=names
+        )
         with stack.learning(batch) as logits:
             terms = torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
             parts = [terms[a:b].sum() / counts[cell] for cell, a, b in batch.picked.blocks.spans]

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 import torch
 from tqdm import tqdm
 
-from littlehuman.training import memory, prefixes
-from littlehuman.training.batching import Row, by_length, left_padded
+from littlehuman.models import memory, prefix_cache
+from littlehuman.models.prefix_cache import Prefix
+from littlehuman.training.encoding import Row, by_length, left_padded
+from littlehuman.training.multi_lora import Stack
 from littlehuman.training.packing import pack
-from littlehuman.training.prefixes import Prefix
-from littlehuman.training.stack import Stack
 
 BUDGET = {"cpu": 4096, "cuda": 32768}  # tokens at once
 SHORT = 6  # tokens of a usual answer: what a further batch costs is weighed by it
@@ -32,18 +32,34 @@ def budget(asked: int | None, device: torch.device) -> int:
 
 
 def classify(
-    stack: Stack, cell: int, rows: Sequence[Row], classes: Sequence[str], *, tokens: int, packed: bool, progress: bool = True
+    stack: Stack,
+    cell: int,
+    rows: Sequence[Row],
+    classes: Sequence[str],
+    *,
+    tokens: int,
+    packed: bool,
+    progress: bool = True,
 ) -> list[str]:
     """The most probable class of each row: one forward pass."""
 
     def read(group: list[Row], _: Prefix | None) -> list[str]:
-        batch = pack([(0, group)], stack.base.device, pad=stack.base.pad, packed=packed, first=stack.base.first_position, names=[0])
+        batch = pack(
+            [(0, group)],
+            stack.base.device,
+            pad=stack.base.pad,
+            packed=packed,
+            first=stack.base.first_position,
+            names=[0],
+        )
         return [classes[choice] for choice in stack.logits(batch, cell).float().argmax(-1).tolist()]
 
     return _in_batches(rows, [(group, None) for group in by_length(rows, tokens)], read, progress)
 
 
-def answer(stack: Stack, cell: int, rows: Sequence[Row], *, max_tokens: int, tokens: int, progress: bool = True) -> list[str]:
+def answer(
+    stack: Stack, cell: int, rows: Sequence[Row], *, max_tokens: int, tokens: int, progress: bool = True
+) -> list[str]:
     """The greedy answer to each row, up to `max_tokens` tokens or the end token."""
 
     def write(group: list[Row], prefix: Prefix | None) -> list[str]:
@@ -53,7 +69,9 @@ def answer(stack: Stack, cell: int, rows: Sequence[Row], *, max_tokens: int, tok
         return _in_batches(rows, _batches(stack.model, rows, tokens, max_tokens), write, progress)
 
 
-def generated(model: Any, tokenizer: Any, rows: Sequence[Row], max_tokens: int, prefix: Prefix | None = None) -> list[str]:
+def generated(
+    model: Any, tokenizer: Any, rows: Sequence[Row], max_tokens: int, prefix: Prefix | None = None
+) -> list[str]:
     """One batch of greedy answers; `prefix`, where given, is what all rows begin with."""
     read = prefix.ids.shape[1] if prefix else 0
     tensors = left_padded([row.ids[read:] for row in rows], tokenizer.pad_token_id, model.device)
@@ -71,7 +89,10 @@ def generated(model: Any, tokenizer: Any, rows: Sequence[Row], max_tokens: int, 
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    return [first_line(tokenizer.decode(new, skip_special_tokens=True)) for new in tokens[:, inputs["input_ids"].shape[1] :].tolist()]
+    return [
+        first_line(tokenizer.decode(new, skip_special_tokens=True))
+        for new in tokens[:, inputs["input_ids"].shape[1] :].tolist()
+    ]
 
 
 def first_line(text: str) -> str:
@@ -82,9 +103,11 @@ def first_line(text: str) -> str:
 def _batches(model: Any, rows: Sequence[Row], tokens: int, more: int) -> Iterator[Batch]:
     """Batches of rows that begin alike, where reading that once pays, and of like length."""
     by_index = {row.index: row for row in rows}
-    for family in prefixes.families([prefixes.Row(row.index, row.ids) for row in rows], SHORT):
+    for family in prefix_cache.families([prefix_cache.Row(row.index, row.ids) for row in rows], SHORT):
         own = [by_index[member.index] for member in family.rows]
-        pays = family.saved > prefixes.STEP and prefixes.can_share(model, max(len(row.ids) for row in own) + more)
+        pays = family.saved > prefix_cache.STEP and prefix_cache.can_share(
+            model, max(len(row.ids) for row in own) + more
+        )
         prefix = Prefix(model, own[0].ids[: family.prefix]) if pays else None
         for group in by_length(own, tokens, more):
             yield group, prefix

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from littlehuman import filters, mixing, quality
-from littlehuman.config import RunConfig
-from littlehuman.generation.money import Bill
-from littlehuman.generation.purse import Purse
-from littlehuman.generation.receipts import Receipt
-from littlehuman.groups import Provider, Shots
+from littlehuman import filters
+from littlehuman.config.run_config import RunConfig
+from littlehuman.generation.costs import Bill, Receipt
+from littlehuman.generation.spending import Purse
+from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
-from littlehuman.twins.answers import Reading, useless
-from littlehuman.twins.requests import TwinRequests
+from littlehuman.schema import Provider, Shots
+from littlehuman.twins.answers import Reading, TwinRequests, useless
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +119,7 @@ class _Writer:
         """All that was had; `owned` are the points that prompts may have shown."""
         words, own = self.config.strategy.tasks.get(self.config.task.name), self.config.strategy.shots_from is Shots.own
         brought = words.demonstrations if words and own else ()
-        copies = quality.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
+        copies = audit.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
         shown = frozenset(i for ids in self.shown_to.values() for i in ids)
         unseen = self.twins and self.config.prompt_model.provider is Provider.provided
         return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
@@ -142,13 +141,19 @@ class _Writer:
         if bill.requests:
             log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
         if self.purse.uncounted:
-            log.warning("%d answers came without their number of tokens: what they cost is not on the bill", self.purse.uncounted)
+            log.warning(
+                "%d answers came without their number of tokens: what they cost is not on the bill",
+                self.purse.uncounted,
+            )
 
 
 def _attempts(config: RunConfig) -> int:
     """How often a twin is asked for; a greedy answer would be the same one again."""
     if config.strategy.attempts > 1 and config.prompt_model.temperature == 0:
-        log.info("strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same", config.strategy.attempts)
+        log.info(
+            "strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same",
+            config.strategy.attempts,
+        )
         return 1
     return config.strategy.attempts
 

@@ -1,0 +1,1 @@
+"""The configuration of one cell: types, checks, identity, and the dataset that it is tested on."""

@@ -1,0 +1,136 @@
+"""One cell's configuration: the groups of `conf/` (`groups/`) and the numbers beside them.
+
+In: the composed Hydra config. Out: a frozen, checked `RunConfig`; from there on nobody sees a
+DictConfig.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from littlehuman.config.validation import problems, unknown_keys
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.schema import (
+    NOT_IDENTITY,
+    DatasetConfig,
+    FilterConfig,
+    LaunchConfig,
+    MetricsConfig,
+    ModelConfig,
+    PromptModelConfig,
+    ProtocolConfig,
+    StrategyConfig,
+    TaskConfig,
+    TrackerConfig,
+    TrainingConfig,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One cell: everything that a run needs to know, checked as a whole."""
+
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    prompt_model: PromptModelConfig = field(default_factory=PromptModelConfig)
+    strategy: StrategyConfig = field(default_factory=StrategyConfig)
+    filter: FilterConfig = field(default_factory=FilterConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=NOT_IDENTITY)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=NOT_IDENTITY)
+    synth_frac: float = 0.9
+    n_train: int | None = None
+    n_test: int | None = None
+    seed: int = 0
+    human_budget: int | str = "all"
+    extra_human: int = 0
+    synthetic: bool = True
+    test_dataset: str | None = None
+    test_path: str | None = None
+    study: str = field(default="default", metadata=NOT_IDENTITY)
+
+    def __post_init__(self) -> None:
+        """Check what can be seen without data.
+
+        Raises:
+            ConfigError: naming every problem, not the first one.
+        """
+        found = list(problems(self))
+        if found:
+            mend = (
+                ""
+                if 0 <= self.synth_frac <= 1
+                else f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95"
+            )
+            raise ConfigError(found, mend)
+
+    @property
+    def size(self) -> int:
+        """Training points: `n_train`, or the dataset's own first size."""
+        return self.dataset.sizes[0] if self.n_train is None else self.n_train
+
+    @property
+    def fine_tuning(self) -> TrainingConfig:
+        """The training values in force, from the layers of `TrainingConfig`."""
+        head = self.task.head.value
+        layers = [self.training, getattr(self.protocol, head), getattr(self.model, head)]
+        names = [f.name for f in fields(TrainingConfig)]
+        first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
+        return TrainingConfig(**first)
+
+    def placed(self) -> RunConfig:
+        """The same cell, whose prompt models of this process compute on `launch.device` too (unless they name one)."""
+        device = self.launch.device
+        return replace(
+            self,
+            prompt_model=self.prompt_model.on(device),
+            filter=replace(self.filter, model=self.filter.model.on(device)),
+        )
+
+    def answer_tokens_for(self, dataset: DatasetConfig) -> int:
+        """Length limit of a predicted answer to a question of `dataset`, in tokens."""
+        short = dataset.code_answer_tokens if self.protocol.short_answers else None
+        return short or dataset.answer_tokens
+
+
+def from_hydra(config: DictConfig) -> RunConfig:
+    """The typed config; here the DictConfig ends. Hydra's own node may be in it, and is left out.
+
+    Raises:
+        ConfigError: when a key is unknown, or a value impossible.
+    """
+    if unknown := [problem for problem in unknown_keys(config, RunConfig) if problem.where != "hydra"]:
+        raise ConfigError(unknown)
+    try:
+        values = {f.name: config[f.name] for f in fields(RunConfig)}  # each is typed by the schema already
+        typed: dict[str, Any] = {
+            name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in values.items()
+        }
+        return RunConfig(**typed)
+    except OmegaConfBaseException as error:
+        raise ConfigError([Problem(error.full_key or "configuration", str(error).split("\n", 1)[0])]) from error
+
+
+def schema() -> DictConfig:
+    """`RunConfig` as the first entry of the defaults list: it types every group and key."""
+    node = _thaw(OmegaConf.structured(RunConfig))
+    for name in ("labels", "splits", "files"):  # their keys are the data's own: the command line may name new ones
+        OmegaConf.set_struct(node.dataset[name], False)
+    return node
+
+
+def _thaw(node: DictConfig) -> DictConfig:
+    # OmegaConf makes frozen dataclasses read-only, which would refuse the YAML files too.
+    OmegaConf.set_readonly(node, None)
+    for key in node:
+        child = node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none():
+            _thaw(child)
+    return node

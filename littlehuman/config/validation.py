@@ -1,0 +1,268 @@
+"""What can be seen to be wrong before any data is read or any twin is paid for.
+
+In: a `RunConfig`. Out: every problem at once, each with its key, its value and the mend.
+
+
+[folded] Keys that no config class has: a typo, or `+key=value` on Hydra's own advice.
+
+In: a composed config and the dataclass that it is to become. Out: a problem for each key without
+a field. Dictionaries whose keys are the user's own (labels, splits, tasks, ...) stay free.
+
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib.util import find_spec
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from littlehuman.errors import Problem, did_you_mean
+from littlehuman.prompt_models import settings
+from littlehuman.prompting.templates import fields_of, unknown_fields
+from littlehuman.schema import (
+    ALL_LINEAR,
+    Architecture,
+    FilterStep,
+    Head,
+    JudgeConfig,
+    RoundTripConfig,
+    Tracker,
+    devices,
+)
+
+if TYPE_CHECKING:
+    from littlehuman.config.run_config import RunConfig
+
+
+def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Problem]:
+    """Each key of `config`, at any depth, that dataclass `kind` has no field for; `path` stands before its name."""
+    known = get_type_hints(kind)
+    for key, node in _items(config):
+        if key in known:
+            yield from _below(node, known[key], f"{path}{key}")
+        else:
+            yield Problem(f"{path}{key}{_value(node)}", f"is no key; {did_you_mean(key, known)}")
+
+
+def _below(node: Any, kind: Any, path: str) -> Iterator[Problem]:
+    """What is wrong inside a value: in a dataclass by its fields, in a collection of dataclasses item by item."""
+    if (
+        not isinstance(node, DictConfig | ListConfig)
+        or node._is_none()
+        or node._is_missing()
+        or node._is_interpolation()
+    ):
+        return
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(node, DictConfig):
+        yield from unknown_keys(node, kind, f"{path}.")
+    elif items := [item for item in get_args(kind) if is_dataclass(item)]:
+        for key, item in _items(node):
+            yield from _below(item, items[0], f"{path}.{key}")
+
+
+def _items(node: DictConfig | ListConfig) -> Iterator[tuple[str, Any]]:
+    """Keys and nodes, with interpolations as they stand."""
+    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
+    return ((str(key), node._get_node(key)) for key in keys)
+
+
+def _value(node: Any) -> str:
+    """`=value`, as it was typed; nothing for a whole mapping or list."""
+    if OmegaConf.is_config(node):
+        return ""
+    return "=***" if re.search("key|token|secret|password", str(node._key()), re.IGNORECASE) else f"={node._value()}"
+
+
+_LIMITS = {  # key -> smallest and largest value
+    "synth_frac": (0, 1),
+    "n_train": (0, math.inf),  # 0: the untrained model
+    "n_test": (1, math.inf),
+    "extra_human": (0, math.inf),
+    "dataset.max_tokens": (16, math.inf),
+    "dataset.answer_tokens": (1, math.inf),
+    "strategy.shots": (0, math.inf),
+    "strategy.max_tokens": (1, math.inf),
+    "strategy.max_evidence_words": (1, math.inf),
+    "strategy.attempts": (1, math.inf),
+    "filter.rules.min_words": (1, math.inf),
+    "filter.rules.max_words": (1, math.inf),
+    "filter.rules.max_answer_words": (1, math.inf),
+    "filter.rules.near_duplicates": (0.1, 1),
+    "filter.round_trip.min_f1": (0, 1),
+    "filter.round_trip.max_tokens": (1, math.inf),
+    "filter.judge.min_score": (1, 5),
+    "filter.judge.max_tokens": (1, math.inf),
+    "metrics.bootstrap": (100, math.inf),
+    "launch.micro_batch": (1, math.inf),
+    "launch.eval_tokens": (1, math.inf),
+    "launch.cells": (1, math.inf),
+    "launch.processes": (1, math.inf),
+    "launch.save_every_s": (0, math.inf),
+    "fine_tuning.epochs": (1, math.inf),
+    "fine_tuning.batch_size": (1, math.inf),
+    "fine_tuning.warmup_ratio": (0, 1),
+    "fine_tuning.weight_decay": (0, math.inf),
+    "fine_tuning.max_grad_norm": (0, math.inf),  # 0: gradients are not clipped
+    "fine_tuning.lora_r": (1, math.inf),
+    "fine_tuning.lora_alpha": (1, math.inf),
+    "fine_tuning.lora_dropout": (0, 1),
+}
+_LIMITS |= {
+    f"{group}.{key}": limits for group in ("prompt_model", "filter.model") for key, limits in settings.LIMITS.items()
+}
+
+
+def problems(config: RunConfig) -> Iterator[Problem]:
+    """Everything that is wrong with a cell, as far as the config alone tells."""
+    yield from _outside_limits(config)
+    yield from _contradictions(config)
+    yield from _training_problems(config)
+    yield from devices.problems(config.launch)
+    yield from devices.revision("model", config.model.weights, config.model.revision)
+    if config.synthetic and config.synth_frac != 0:
+        yield from settings.contradictions(config.prompt_model)
+    else:
+        yield from settings.key_for_name(config.prompt_model)
+    yield from _filter_problems(config)
+    if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
+        mend = f"python -m pip install {config.tracker.name}, or tracker=none"
+        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {mend}")
+
+
+def _outside_limits(config: RunConfig) -> Iterator[Problem]:
+    for problem in settings.outside_limits(config, _LIMITS):
+        yield Problem(problem.where.replace("fine_tuning", "training"), problem.what)
+
+
+def _contradictions(config: RunConfig) -> Iterator[Problem]:
+    task, strategy, model, launch = config.task, config.strategy, config.model, config.launch
+    if launch.processes > 1 and ":" in launch.device:
+        yield Problem(
+            f"launch.device={launch.device}",
+            f"names one device for launch.processes={launch.processes}; say cuda or auto",
+        )
+    if config.n_train is None and not config.dataset.sizes:
+        yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
+    if not is_study(config.study):
+        yield Problem(
+            f"study={config.study}",
+            "must be a folder under multirun/: a name, or several with / between them, without ..",
+        )
+    if not _is_budget(config.human_budget):
+        yield Problem(f"human_budget={config.human_budget!r}", "must be all, or a number of points")
+    if config.test_path is not None and config.test_dataset is None:
+        yield Problem(f"test_path={config.test_path}", "needs test_dataset=NAME")
+    if config.synthetic and config.synth_frac != 0 and task.name not in strategy.tasks:
+        yield Problem(
+            f"strategy={strategy.name}",
+            f"has no words for task={task.name}; it has: {', '.join(strategy.tasks) or 'none'}",
+        )
+    if task.headline not in task.metrics:
+        yield Problem(
+            f"task.headline={task.headline}", f"must be one of task.metrics: {', '.join(task.metrics) or 'none'}"
+        )
+    if task.headline == "bert_score" and config.metrics.bert_score_model is None:
+        yield Problem("task.headline=bert_score", "needs metrics.bert_score_model")
+    if what := _wrong_input(task.model_input):
+        yield Problem("task.model_input", what)
+    if task.head is Head.generation and model.architecture is Architecture.encoder:
+        what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
+        yield Problem(f"model={model.name}", what)
+
+
+def _training_problems(config: RunConfig) -> Iterator[Problem]:
+    tuning, model = config.fine_tuning, config.model
+    for name in (f.name for f in fields(tuning) if getattr(tuning, f.name) is None):
+        yield Problem(f"training.{name}=null", f"set by neither protocol={config.protocol.name} nor model={model.name}")
+    if tuning.learning_rate is not None and not 0 < tuning.learning_rate < math.inf:
+        yield Problem(f"training.learning_rate={tuning.learning_rate:g}", "must be above 0")
+    roles = [ALL_LINEAR, *model.lora_targets]
+    if (
+        tuning.lora_targets is not None and tuning.lora_targets not in roles
+    ):  # known here, so that no twin is paid for first
+        what = f"model={model.name} does not name these; {did_you_mean(tuning.lora_targets, roles)}"
+        yield Problem(f"training.lora_targets={tuning.lora_targets}", what)
+
+
+def _filter_problems(config: RunConfig) -> Iterator[Problem]:
+    chosen = config.filter
+    for step in FilterStep:
+        part = getattr(chosen, step)
+        if step not in chosen.steps and part != type(part)():
+            used = ", ".join(chosen.steps) or "nothing"
+            yield Problem(
+                f"filter.{step}",
+                f"is set, and filter={chosen.name} uses {used}; try filter={step} or filter.steps=[...]",
+            )
+    asking: dict[FilterStep, JudgeConfig | RoundTripConfig] = {
+        FilterStep.round_trip: chosen.round_trip,
+        FilterStep.judge: chosen.judge,
+    }
+    if chosen.has_own_model and asking.keys().isdisjoint(chosen.steps):
+        yield Problem(
+            f"filter.model={chosen.model.name}",
+            f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip",
+        )
+    elif chosen.has_own_model:
+        yield from settings.contradictions(chosen.model, "filter.model")
+    else:
+        yield from settings.key_for_name(chosen.model, "filter.model")
+    if chosen.model.json_schema:
+        yield Problem(
+            "filter.model.json_schema=true",
+            "verdicts are asked for in a plain form; try filter.model.json_schema=false",
+        )
+    if chosen.model.max_usd is not None:
+        what = "a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
+        yield Problem(f"filter.model.max_usd={chosen.model.max_usd:g}", what)
+    for step, part in asking.items() if config.synthetic and config.synth_frac != 0 else ():
+        if step in chosen.steps:
+            yield from _unasked(config, step, part, ("label",) if step is FilterStep.judge else ())
+
+
+def _unasked(
+    config: RunConfig, name: FilterStep, asking: JudgeConfig | RoundTripConfig, told: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Why a filter could ask nothing; known here, before the twins are paid for. In a round trip the words may not tell the label."""
+    task = config.task.name
+    words = asking.tasks.get(task)
+    if words is None:
+        yield Problem(
+            f"filter={config.filter.name}",
+            f"{name} has no words for task={task}; it has: {', '.join(asking.tasks) or 'none'}",
+        )
+        return
+    problems = [
+        *unknown_fields("system", words.system, ("classes",)),
+        *unknown_fields("user", words.user, ("evidence", "text", "classes", *told)),
+        *unknown_fields("assistant", words.assistant, ("target",)),
+    ]
+    if "target" not in fields_of(words.assistant).values():
+        problems.append(
+            "assistant needs a word and a colon before {target}, as in `Score: {target}`: so it is found in an answer"
+        )
+    yield from (Problem(f"filter={config.filter.name}", f"{name}.tasks.{task}.{what}") for what in problems)
+
+
+def _wrong_input(template: str) -> str:
+    try:
+        template.format(evidence="", text="")
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        return f"may name {{evidence}} and {{text}} alone; write other braces twice ({error})"
+    return ""
+
+
+def is_study(name: str) -> bool:
+    """Whether a study's folder lies under that of all results."""
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+
+
+def _is_budget(value: int | str) -> bool:
+    return value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)

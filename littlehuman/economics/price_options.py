@@ -1,0 +1,52 @@
+"""The two prices that `price`, `plan` and `report` ask for: one wording, one check.
+
+In: what a human label and a synthetic point cost, in one currency. Out: the options of a command line,
+and what is wrong with the prices. On a command line that is wrong usage (exit code 2), elsewhere a `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from littlehuman.errors import ConfigError, Problem
+
+
+def problems(human: float | None, synthetic: float | None) -> list[Problem]:
+    """What is wrong with two prices; None is a price that was not given."""
+    given = {"human-price": human, "synthetic-price": synthetic}
+    if (human is None) != (synthetic is None):
+        return [
+            Problem(name, "is missing: give both prices, or none") for name, price in given.items() if price is None
+        ]
+    wrong = {name: price for name, price in given.items() if price is not None and not 0 < price < math.inf}
+    return [
+        Problem(f"{name}={price:g}", "must be a number above 0: what one point costs") for name, price in wrong.items()
+    ]
+
+
+def check(human: float | None, synthetic: float | None) -> None:
+    """Refuse prices that cannot be.
+
+    Raises:
+        ConfigError: for a price that is not above 0, or one price without the other.
+    """
+    if wrong := problems(human, synthetic):
+        raise ConfigError(wrong)
+
+
+def add_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed."""
+    told = {
+        "human": "what one human label costs, in any currency",
+        "synthetic": "what one synthetic point costs, in the same currency",
+    }
+    for kind, help in told.items():
+        parser.add_argument(f"--{kind}-price", type=float, required=required, metavar="PRICE", help=help)
+
+
+def check_options(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> tuple[float, float] | None:
+    """The two prices, None where none was given; ends the program with 2 where they cannot be."""
+    if wrong := problems(asked.human_price, asked.synthetic_price):
+        parser.error("; ".join(f"--{problem.where} {problem.what}" for problem in wrong))
+    return None if asked.human_price is None else (asked.human_price, asked.synthetic_price)

@@ -1,0 +1,1 @@
+"""Mixtures of human and synthetic points: which ids are synthetic, what was rejected, and features of the texts."""

@@ -1,0 +1,133 @@
+"""Which ids are human, which turn synthetic: the design of the paper's experiment.
+
+In: the human training points and a `MixtureSpec`. Out: a `Plan` before the twins exist, and the
+`Mixture` when they do. Under one seed every dataset has two fixed orderings: the first says who
+is in the training set (n takes a prefix), the second who turns synthetic first (the fraction
+takes a prefix). So sets are nested in n and in fraction, and paired within a seed: the 125 human
+points of 97.5 % are among the 250 of 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
+from littlehuman.seeding import ordering
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureSpec:
+    """The part of the config that decides a mixture."""
+
+    n_train: int
+    synth_frac: float
+    seed: int
+    extra_human: int = 0
+    synthetic: bool = True
+    human_budget: int | str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who stands where, before any twin is written.
+
+    `human` and `to_replace` make up the n points, in training order; `extra` are human points
+    beside them; `spares` stand by, in order, for points whose twin fails; `owned` are the human
+    labels that the cell may use, and prompts may show no others.
+    """
+
+    human: tuple[Example, ...]
+    to_replace: tuple[Example, ...]
+    extra: tuple[Example, ...]
+    spares: tuple[Example, ...]
+    owned: tuple[Example, ...]
+
+    @property
+    def requested(self) -> int:
+        """Points that the finished mixture should have."""
+        return len(self.human) + len(self.to_replace) + len(self.extra)
+
+
+def plan(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset") -> Plan:
+    """Decide who is human and who gets a twin.
+
+    Raises:
+        ConfigError: when the dataset has too few points, or the budget is below what is trained on.
+    """
+    by_id = {example.id: example for example in train}
+    order = ordering(by_id, spec.seed, "who is in the training set")
+    _check_size(spec, len(order), name)
+    inside = order[: spec.n_train]
+    # Extra human points come from the far end, so that they are the same ones for every n.
+    extra = order[len(order) - spec.extra_human :]
+    turning = ordering(inside, spec.seed, "who turns synthetic first")
+    count = count_of(spec.synth_frac, spec.n_train)
+    human = turning[count:]
+    owned = _owned(extra, turning, order, spec, trained=len(human) + len(extra))
+    return Plan(
+        human=tuple(by_id[i] for i in human),
+        to_replace=tuple(by_id[i] for i in turning[:count]) if spec.synthetic else (),
+        extra=tuple(by_id[i] for i in extra),
+        spares=tuple(by_id[i] for i in order[spec.n_train : len(order) - spec.extra_human]) if spec.synthetic else (),
+        owned=tuple(by_id[i] for i in owned),
+    )
+
+
+def stand_ins(
+    failed: Sequence[Example], spares: Sequence[Example], *, same_target: bool
+) -> tuple[list[Example], list[Example]]:
+    """Spare points for those whose twin failed, and the spares that are left.
+
+    With `same_target` a failed point is replaced by the next spare of its class, so that twins that
+    fail more often in one class do not shift the labels; by any spare when none of its class is left.
+    """
+    left = list(spares)
+    chosen: list[Example] = []
+    for point in failed[: len(left)]:
+        index = next((i for i, spare in enumerate(left) if not same_target or spare.target == point.target), 0)
+        chosen.append(left.pop(index))
+    return chosen, left
+
+
+def mix(plan: Plan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
+    """Join the human points and the twins that were had, in a fixed order.
+
+    Args:
+        plan: who is human.
+        twins: example id -> its twin; ids of spares stand in for failed ones.
+        shown: ids of the human points that the twins' prompts showed.
+    """
+    points = [Point(example, Origin.HUMAN) for example in (*plan.human, *plan.extra)]
+    points += [
+        Point(twins[e.id].as_example(), Origin.SYNTHETIC) for e in (*plan.to_replace, *plan.spares) if e.id in twins
+    ]
+    return Mixture(tuple(points), plan.requested, shown)
+
+
+def count_of(fraction: float, n: int) -> int:
+    """`fraction` of `n`, halves up, by the decimal that the user wrote: 0.975 of 200 is 195."""
+    return int(Fraction(str(fraction)) * n + Fraction(1, 2))
+
+
+def _check_size(spec: MixtureSpec, usable: int, name: str) -> None:
+    if spec.n_train + spec.extra_human <= usable:
+        return
+    asked = f"n_train={spec.n_train}" + (f" + extra_human={spec.extra_human}" if spec.extra_human else "")
+    hint = f"python -m littlehuman.run dataset={name} n_train={max(usable - spec.extra_human, 0)} synth_frac={spec.synth_frac:g}"
+    raise ConfigError([Problem(asked, f"{name} has {usable} usable training points")], hint)
+
+
+def _owned(extra: list[str], turning: list[str], order: list[str], spec: MixtureSpec, trained: int) -> list[str]:
+    """Human labels in the order in which they are bought: the extra ones, those that stay human longest, the rest."""
+    if spec.human_budget == "all":
+        return order
+    budget = int(spec.human_budget)
+    if budget < trained:
+        problem = Problem(
+            f"human_budget={budget}", f"this mixture trains on {trained} human points, more than the budget allows"
+        )
+        raise ConfigError([problem], f"human_budget={trained} or more, or a larger synth_frac")
+    return list(dict.fromkeys([*extra, *reversed(turning), *order]))[:budget]

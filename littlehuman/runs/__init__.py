@@ -1,0 +1,1 @@
+"""The run folder: its files, the status of a run, and experiment trackers."""

@@ -1,0 +1,65 @@
+"""The human data, and what is asked of it: the groups `dataset` and `task`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from littlehuman.schema.metadata import NOT_IDENTITY
+
+
+class Head(StrEnum):
+    """What the fine-tuned model ends in."""
+
+    classification = "classification"
+    generation = "generation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnsConfig:
+    """Columns of the rows: a name, a dotted path, or a list that is joined by newlines."""
+
+    evidence: Any = None
+    text: Any = None
+    target: Any = None
+    id: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetConfig:
+    """Group `dataset`: where the rows are and what they mean."""
+
+    name: str = "?"
+    reader: str = "table"
+    hub: str | None = None
+    hub_config: str | None = None
+    hub_revision: str | None = None
+    path: str | None = None
+    how_to_get: str = field(default="", metadata=NOT_IDENTITY)
+    splits: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    columns: ColumnsConfig = field(default_factory=ColumnsConfig)
+    labels: dict[str, str] = field(default_factory=dict)
+    ignored_labels: list[str] = field(default_factory=list)
+    valid_share: float = 0.2
+    test_share: float = 0.2
+    split_seed: int = 0
+    sizes: list[int] = field(default_factory=lambda: [5000], metadata=NOT_IDENTITY)
+    tradeoff_step: int = field(default=1000, metadata=NOT_IDENTITY)
+    tradeoff_human: int = field(default=200, metadata=NOT_IDENTITY)
+    max_tokens: int = 512
+    answer_tokens: int = 32
+    code_answer_tokens: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """Group `task`: head, how a point is shown to the fine-tuned model, how it is scored."""
+
+    name: str = "?"
+    head: Head = Head.generation
+    classes: list[str] = field(default_factory=list)
+    model_input: str = "{evidence}\n{text}"
+    metrics: list[str] = field(default_factory=list)
+    headline: str = "?"

@@ -1,0 +1,121 @@
+"""Where a run computes, and in which precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from training_parts import CPU, FIXTURES, job, no_base_held, one_thread, questions, settings, tiny_cache  # noqa: F401
+
+from littlehuman.errors import ConfigError
+from littlehuman.models import devices
+from littlehuman.schema import LaunchConfig, Quantization
+
+pytestmark = FIXTURES
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "meta", "cuda:x"])
+def test_unknown_device_is_answered_with_the_known_ones(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"launch.device={name} +must be auto, cpu, cuda or cuda:N"):
+        devices.device(name)
+
+
+def test_absent_gpu_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="launch.device=cuda +this machine has 0 CUDA devices"):
+        devices.device("cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert devices.device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ConfigError, match="launch.device=cuda:2 +this machine has 2 CUDA devices"):
+        devices.device("cuda:2")
+
+
+def test_unknown_precision_is_answered_with_a_known_one() -> None:
+    with pytest.raises(ConfigError, match="launch.dtype=bfloat +did you mean 'bfloat16'"):
+        devices.dtype("bfloat", CPU)
+
+
+def test_named_precisions() -> None:
+    assert {name: devices.dtype(name, CPU) for name in devices.DTYPES} == devices.DTYPES
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.dtype]]:
+    """A machine that nothing is known of yet; takes down what is measured."""
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    seen: list[torch.dtype] = []
+    monkeypatch.setattr(devices, "_seconds", lambda kind: [seen.append(kind), SECONDS[kind]][1])
+    devices.bfloat16_pays.cache_clear()
+    yield seen
+    devices.bfloat16_pays.cache_clear()
+
+
+SECONDS = {torch.float32: 1.3, torch.bfloat16: 1.0}
+
+
+def test_auto_is_decided_once_per_machine(measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two jobs of a sweep, or two runs of a day, never differ because one of them was disturbed."""
+    first = devices.dtype("auto", CPU)
+    assert first is torch.bfloat16 and sorted(measured, key=str) == [torch.bfloat16, torch.float32]
+    devices.bfloat16_pays.cache_clear()  # another process
+    monkeypatch.setitem(SECONDS, torch.bfloat16, 9.0)
+    assert devices.dtype("auto", CPU) is first and len(measured) == 2
+    monkeypatch.setattr(torch, "__version__", "another version of torch")
+    devices.bfloat16_pays.cache_clear()
+    assert devices.dtype("auto", CPU) is torch.float32, "another library is measured anew"
+
+
+@pytest.mark.parametrize(("speedup", "expected"), [(1.1, torch.float32), (1.3, torch.bfloat16)])
+def test_auto_takes_bfloat16_where_it_is_clearly_faster(
+    speedup: float, expected: torch.dtype, measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECONDS, torch.float32, speedup)
+    assert devices.dtype("auto", CPU) is expected and len(measured) == 2
+
+
+def test_products_are_really_timed() -> None:
+    assert all(0 < devices._seconds(kind, repeats=1) < 60 for kind in (torch.float32, torch.bfloat16))
+
+
+def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "bfloat16_pays", lambda: pytest.fail("measured"))
+    assert devices.dtype("auto", torch.device("cuda")) is torch.bfloat16
+
+
+def test_default_launch_fits_any_machine() -> None:
+    launch = LaunchConfig()
+    assert devices.dtype(launch.dtype, devices.device(launch.device)) in devices.DTYPES.values()
+
+
+def test_float16_job_runs_on_a_cpu(tmp_path: Path) -> None:
+    outcome = job(tmp_path, questions(), questions(2), settings(dtype="float16"))
+    assert (
+        outcome.environment["dtype"] == "float16"
+        and outcome.final_loss is not None
+        and outcome.final_loss == outcome.final_loss
+    )
+
+
+def test_four_bits_without_a_gpu_are_a_clear_error(tmp_path: Path) -> None:
+    """The weights of QLoRA are read by a kernel that knows CUDA alone: no silent fall back to a base of another kind."""
+    shared = settings(quantization=Quantization.nf4)
+    with pytest.raises(
+        ConfigError,
+        match="model.quantization=nf4 +needs a CUDA device; without: model.quantization=null.*\nTry: pip install",
+    ):
+        job(tmp_path, questions(), [], shared)
+
+
+def test_four_bits_without_their_library_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="model.quantization=nf4 +needs the package bitsandbytes"):
+        devices.four_bits(torch.device("cuda"))
+
+
+def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "find_spec", lambda name: object())
+    config = devices.four_bits(torch.device("cuda"))
+    assert config.load_in_4bit and config.bnb_4bit_quant_type == "nf4" and config.bnb_4bit_use_double_quant
+    assert config.bnb_4bit_compute_dtype is torch.bfloat16

@@ -1,0 +1,361 @@
+"""The report of a study: complete, honest about what is missing, and one file that loads nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import compose, python
+from study_factory import FRACTIONS, scientific, write_study
+
+from littlehuman import formatting, report, results
+from littlehuman.config.identity import scientific as real_scientific
+from littlehuman.errors import DataError
+from littlehuman.reporting import findings, gathering
+from littlehuman.store import read_json, write_json
+from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.replacement import lines_of
+
+CAUSE = "RuntimeError: <b>out of memory</b> & nothing else"
+DPI = 30
+
+
+@dataclass(frozen=True)
+class Written:
+    study: Path
+    said: list[str]
+    files: list[Path]
+    html: str
+
+
+def _write(study: Path, **options: object) -> Written:
+    said, files = report.write(study, dpi=DPI, **options)  # type: ignore[arg-type]
+    return Written(study, said, files, (study / "report.html").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """A study with everything: curves with gaps, controls, a trade-off, texts, failures."""
+    study = tmp_path_factory.mktemp("multirun") / "everything"
+    absent, failing = [(0.95, 1)], {(0.5, seed): CAUSE for seed in (0, 1, 2)} | {(1.0, 2): CAUSE}
+    write_study(study, fractions=FRACTIONS, control=True, failing=failing, absent=absent, texts=40)
+    write_study(study, fractions=(1.0,), seeds=(0, 1), sizes=(1000, 2000, 4000), extra_human=(0, 200), items=400)
+    return _write(study, prices=(0.8, 0.002))
+
+
+@pytest.fixture(scope="module")
+def tables(written: Written) -> dict[str, pd.DataFrame]:
+    """What `comparisons` says of each curve of that study."""
+    frame = results.load(written.study)
+    curves = comparisons.replacement_curves(frame) + comparisons.replacement_curves(frame, control=True)
+    return {f"{curve.name} {curve.control}": comparisons.along(curve) for curve in curves}
+
+
+def test_every_file_is_written(written: Written) -> None:
+    names = {path.relative_to(written.study).as_posix() for path in written.files}
+    figures = {
+        f"figures/{name}.{kind}" for name in ("replacement", "zoom", "tradeoff", "texts") for kind in ("png", "svg")
+    }
+    assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | figures
+    assert all(path.stat().st_size > 100 for path in written.files)
+
+
+def test_the_page_loads_nothing_from_elsewhere(written: Written) -> None:
+    assert not re.search(r"<script|<link|<iframe|@import|url\(", written.html)
+    addresses = re.findall(r'(?:src|href)="([^"]*)"', written.html)
+    assert len(addresses) == 4 and all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
+    assert "http" not in re.sub(r"base64,[^\"]*", "", written.html)
+    assert len(re.findall(r'<img [^>]*alt="[^"]{20,}"', written.html)) == 4
+
+
+def test_a_failed_cell_is_shown_with_its_cause_and_the_cause_cannot_become_html(written: Written) -> None:
+    assert "RuntimeError: &lt;b&gt;out of memory&lt;/b&gt; &amp; nothing else" in written.html
+    assert "<b>out" not in written.html
+
+
+def test_cells_without_a_result_are_missing_not_forgotten(written: Written) -> None:
+    page = written.html[written.html.index("<h2>Not complete</h2>") :]
+    page = page[: page.index("<h2>All conditions")]
+    assert len(re.findall(r"<td>failed</td>", page)) == 8  # 4 with twins, 4 without
+    assert len(re.findall(r"<td>not run</td>", page)) >= 2
+    assert "50 %: no complete run" in written.html
+    assert any("not complete" in sentence and "8 failed" in sentence for sentence in written.said)
+
+
+def test_the_intervals_are_those_of_the_comparisons(written: Written, tables: dict[str, pd.DataFrame]) -> None:
+    assert len(tables) == 2
+    for table in tables.values():
+        for row in table.itertuples():
+            assert f'<td class="n">{formatting.interval(row.mean, row.low, row.high)}</td>' in written.html
+        for row in table.iloc[1:].itertuples():
+            change = formatting.interval(row.change, row.change_low, row.change_high, signed=True)
+            assert f'<td class="n">{change}</td>' in written.html and change.count(",") == 1
+
+
+def test_tables_beside_the_page_hold_every_cell_and_condition(written: Written) -> None:
+    cells, conditions = pd.read_csv(written.study / "table.csv"), pd.read_csv(written.study / "over_seeds.csv")
+    assert len(cells) == sum(path.is_dir() and path.name != "figures" for path in written.study.iterdir())
+    done = results.load(written.study).query("state == 'done'")
+    assert conditions["seeds"].sum() == len(done)
+    assert len((written.study / "over_seeds.md").read_text().splitlines()) == len(conditions) + 2
+
+
+def test_protocol_prices_costs_and_audit_are_named(written: Written) -> None:
+    assert "<dt>protocol</dt><dd>recommended</dd>" in written.html
+    assert "one human point costs 0.8 / 0.002 = 400 synthetic ones" in written.html
+    for heading in (
+        "In short",
+        "Replacement curves",
+        "The last tenth",
+        "Human points alone",
+        "Trade-off and price",
+        "Cost",
+        "How it was computed",
+    ):
+        assert f"<h2>{heading}</h2>" in written.html
+    assert "twin repeats another" in written.html
+    assert "asked for unsupported, came back supported: 2" in written.html
+
+
+def test_sentences_are_three_to_eight_and_never_say_significant(written: Written) -> None:
+    assert 3 <= len(written.said) <= 8
+    assert not any("significan" in sentence for sentence in written.said)
+
+
+def _said(study: Path, **options: object) -> list[str]:
+    return findings.of(gathering.gather(study, delta=0.02, **options))  # type: ignore[arg-type]
+
+
+def test_a_loss_that_is_there_is_called_a_loss(tmp_path: Path) -> None:
+    write_study(
+        tmp_path,
+        fractions=(0.0, 1.0),
+        items=400,
+        seeds=range(5),
+        truth=lambda human, _: 0.8 if human else 0.6,
+        scatter=0.3,
+    )
+    said = _said(tmp_path)
+    assert any(
+        "lower than with 5,000 human points alone" in s and re.search(r": a loss \(p [<=] [0-9.]+ after Holm", s)
+        for s in said
+    )
+    assert not any("ruled out" in s for s in said)
+
+
+def test_no_loss_is_claimed_only_when_it_was_shown(tmp_path: Path) -> None:
+    flat = {"truth": lambda human, synthetic: 0.7, "fractions": (0.0, 0.9, 0.975)}
+    much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))  # type: ignore[arg-type]
+    assert any("a loss of 2 percentage points or more is ruled out (p" in s for s in much)
+    assert any(
+        "up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy against training with 5,000 human"
+        in s
+        for s in much
+    )
+    little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))  # type: ignore[arg-type]
+    assert any(
+        "no difference is shown" in s and "would have been found with 80 % power" in s and "cannot be excluded" in s
+        for s in little
+    )
+    assert not any("ruled out" in s for s in little)
+
+
+def test_twins_are_set_against_the_same_human_points_alone(tmp_path: Path) -> None:
+    truth = lambda human, synthetic: 0.55 + (0.25 if synthetic else 0.0)  # noqa: E731
+    write_study(
+        tmp_path, fractions=(0.0, 0.9), control=True, items=500, truth=truth, prompt_models=("a", "b"), scatter=0.3
+    )
+    found = gathering.gather(tmp_path, delta=0.02)
+    assert len(found.lines) == 2 and len(found.controls) == 1  # nobody's twins: the control serves both
+    assert list(found.added["synth_frac"]) == [0.9, 0.9]
+    assert ((found.added["change_low"] < 0.25) & (found.added["change_high"] > 0.25)).all()
+
+
+def test_shares_that_have_no_seed_in_common_are_not_compared(tmp_path: Path) -> None:
+    failing = {(0.0, 0): CAUSE, (0.0, 1): CAUSE, (0.9, 2): CAUSE}
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.9, 1.0), failing=failing))
+    assert any("with 100 % synthetic points" in sentence for sentence in page.said)
+    assert any(
+        "no seed is complete here and with 5,000 human points alone, so nothing is tested" in sentence
+        for sentence in page.said
+    )
+    assert any(
+        "one seed: other seeds may differ" in sentence for sentence in page.said
+    )  # three are complete, one of them in both
+
+
+def test_one_seed_is_said_to_know_nothing_of_other_seeds(tmp_path: Path) -> None:
+    one = _write(write_study(tmp_path, seeds=(7,)))
+    assert any("one seed only" in sentence for sentence in one.said)
+    assert any("one seed: other seeds may differ" in sentence for sentence in one.said)
+
+
+def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:
+    plain = _write(write_study(tmp_path, fractions=(1.0,), seeds=(0,)))
+    assert (
+        "No series has two complete synthetic shares" in plain.html
+        and "No series has three complete sizes" in plain.html
+    )
+    assert not (tmp_path / "figures").exists()
+    assert any("no curve to read" in sentence for sentence in plain.said)
+
+
+def test_one_curve_fails_to_hide_behind_many(tmp_path: Path) -> None:
+    write_study(
+        tmp_path,
+        datasets=("a", "b", "c"),
+        fractions=(0.0, 0.9, 1.0),
+        items=300,
+        truth=lambda h, _: 0.8 if h else 0.5,
+        scatter=0.3,
+    )
+    assert any("At 100 % synthetic points, of 3 curves 3 scored lower" in s for s in _said(tmp_path))
+
+
+def test_another_metric_and_one_without_scores_of_single_items(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 1.0))
+    page = _write(tmp_path, metric="macro_f1")
+    assert "macro f1, protocol recommended" in page.html
+    assert any("has no scores of single items, so nothing is tested" in s for s in page.said)
+    with pytest.raises(DataError, match="no cell has a metric 'macro_f2'; did you mean 'macro_f1'"):
+        report.write(tmp_path, metric="macro_f2")
+
+
+def test_a_study_in_which_all_failed_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), failing={(0.0, 0): CAUSE, (1.0, 0): CAUSE})
+    assert report.main([str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert (
+        f"none of the 2 cells of this study is complete (first cause: {CAUSE})" in told.err
+        and "Traceback" not in told.err
+    )
+    assert not told.out and not (tmp_path / "report.html").exists()
+
+
+def test_what_is_no_study_and_what_is_no_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(tmp_path / "nowhere")]) == 1
+    assert report.main([str(tmp_path)]) == 1
+    errors = capsys.readouterr().err
+    assert "nowhere: is no folder" in errors and "holds no cells" in errors
+    for wrong in (["--delta", "2"], ["--human-price", "0.8"], ["--human-price", "-1", "--synthetic-price", "1"]):
+        with pytest.raises(SystemExit) as end:
+            report.main([str(tmp_path), *wrong])
+        assert end.value.code == 2
+
+
+def test_the_command_prints_findings_and_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main([str(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1)))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("wanli, twins by qwen-1.5b, n = 5,000")
+    assert str(tmp_path / "report.html") in lines and str(tmp_path / "figures" / "replacement.png") in lines
+
+
+def test_help_needs_none_of_the_heavy_libraries() -> None:
+    code = "import sys; from littlehuman import report; print([m for m in ('pandas', 'matplotlib', 'scipy', 'torch') if m in sys.modules])"
+    assert python("-c", code).out.strip() == "[]"
+
+
+def test_made_studies_have_the_keys_of_real_ones() -> None:
+    real = real_scientific(compose("dataset=wanli", "synth_frac=0.5"))
+    made = scientific("wanli", "smollm2", "smollm2", 5000, 0, 0.5, 0, True, "recommended")
+    assert made.keys() == real.keys()
+    assert all(
+        made[group].keys() <= real[group].keys()
+        for group in ("dataset", "task", "prompt_model", "strategy", "protocol")
+    )
+
+
+@pytest.mark.slow
+def test_a_study_of_two_thousand_cells_is_reported_whole(tmp_path: Path) -> None:
+    models = [f"model-{i}" for i in range(5)]
+    datasets = ("wanli", "fever", "scifact", "ropes", "coqa")
+    fractions = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
+    write_study(tmp_path, datasets=datasets, models=models, fractions=fractions, seeds=range(10), items=100)
+    page = _write(tmp_path)
+    assert len(pd.read_csv(tmp_path / "table.csv")) == 2000
+    conditions = pd.read_csv(tmp_path / "over_seeds.csv")
+    assert len(conditions) == 200 and (conditions["seeds"] == 10).all()
+    assert len(lines_of(results.load(tmp_path), None, 0.02)) == 25
+    assert all(name in page.html for name in conditions["series"])
+
+
+def test_a_model_that_learnt_nothing_is_not_said_to_lose_nothing(tmp_path: Path) -> None:
+    """A flat curve at the share of the commonest label is no evidence that human data can be replaced."""
+    idle = _write(
+        write_study(tmp_path / "idle", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.5, majority=0.6)
+    )
+    assert "always saying the commonest label" in idle.said[0] and "nothing was learnt" in idle.said[0]
+    assert not any("is ruled out" in sentence for sentence in idle.said)
+    learnt = _write(write_study(tmp_path / "learnt", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.9))
+    assert not any("nothing was learnt" in sentence for sentence in learnt.said)
+
+
+def test_the_margin_is_said_against_what_it_was_tested_and_with_the_fewest_seeds(tmp_path: Path) -> None:
+    """In a zoom the smallest share is 95 %: nothing there is said against human data alone."""
+    flat = {"truth": lambda human, synthetic: 0.7, "items": 3000, "scatter": 0.3}
+    said = _said(write_study(tmp_path, fractions=(0.95, 0.975, 1.0), seeds=range(5), absent=[(0.975, 4)], **flat))  # type: ignore[arg-type]
+    sentence = next(s for s in said if "up to a synthetic share" in s)
+    assert "against training with 95 % synthetic points" in sentence and "; 4 seeds)" in sentence
+
+
+def test_failures_outside_every_series_are_counted_in_short(tmp_path: Path) -> None:
+    write_study(tmp_path, datasets=("wanli",), fractions=(0.0, 0.9))
+    write_study(
+        tmp_path, datasets=("fever",), fractions=(0.0,), failing={(0.0, seed): "no such file" for seed in range(3)}
+    )
+    assert any("3 failed" in sentence for sentence in _said(tmp_path))
+
+
+def test_a_failed_cell_that_two_prompt_models_share_is_one_failure(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 0.9), prompt_models=("a", "b"), failing={(0.0, 0): "out of memory"})
+    found = gathering.gather(tmp_path, delta=0.02)
+    assert list(found.missing["state"]) == ["failed"]
+    assert any("of the full grid 1 failed" in sentence for sentence in findings.of(found))
+
+
+def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:
+    better = {
+        "truth": lambda human, synthetic: 0.6 if human else 0.9,
+        "items": 1000,
+        "scatter": 0.2,
+        "prompt_models": ("a", "b", "c"),
+    }
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), **better))  # type: ignore[arg-type]
+    assert any("of 3 curves 0 scored lower than at the smallest share and 3 higher" in sentence for sentence in said)
+
+
+def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None:
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.9), failing={(0.9, 0): "x" * 5000}, absent=[(0.9, 1)]))
+    assert "x" * 300 in page.html and "x" * 400 not in page.html and ">nan<" not in page.html
+
+
+def test_what_two_seeds_can_not_show_of_other_seeds_is_still_said_of_these_models(tmp_path: Path) -> None:
+    less = {"truth": lambda human, synthetic: 0.8 if human else 0.7, "items": 400}
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **less))  # type: ignore[arg-type]
+    assert any(
+        "no difference is shown" in s and "these trained models do differ on other test items (p" in s for s in said
+    )
+
+
+def test_a_study_in_which_one_twin_has_another_label_is_reported(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), texts=40)
+    (profile,) = tmp_path.glob("*/texts.json")
+    texts = read_json(profile)
+    texts["synthetic"]["target"] = ["unsupported", *texts["human"]["target"][1:]]  # the first pair was "supported"
+    write_json(profile, texts)
+    (group,) = text_comparison.compare(tmp_path)
+    assert group.labels and group.labels.p == 1.0
+    assert "replacement.png" in " ".join(map(str, _write(tmp_path).files))
+
+
+def test_a_sweep_that_the_page_suggests_asks_for_the_user_s_own_groups_without_their_place(tmp_path: Path) -> None:
+    write_study(tmp_path, fractions=(0.5,), seeds=(0,))
+    assert "littlehuman.run -m study=" in _write(tmp_path).html
+    sources = [{"path": "/home/me/groups", "schema": "file", "provider": "command-line"}]
+    (cell,) = (path.parent for path in tmp_path.glob("*/result.json"))
+    write_json(cell / ".hydra" / "hydra.yaml", {"hydra": {"runtime": {"config_sources": sources}}})
+    page = _write(tmp_path).html
+    assert "littlehuman.run -m --config-dir DIR study=" in page and "/home/me" not in page

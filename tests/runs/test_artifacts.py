@@ -1,0 +1,343 @@
+"""The table of a study, the status of a run, and the summary that a newcomer reads."""
+
+from __future__ import annotations
+
+import csv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import compose
+
+from littlehuman import cli
+from littlehuman.config.identity import scientific
+from littlehuman.errors import ConfigError, DataError, Problem
+from littlehuman.execution import summary
+from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
+from littlehuman.runs.artifacts import (
+    RESULT,
+    knobs,
+    of_cell,
+    rows,
+    scores_as_json,
+    versions,
+    write_mixture,
+    write_predictions,
+    write_result,
+)
+from littlehuman.runs.status import INVOCATION, Journal, Missing, collect, refuse, report_incomplete, settle
+from littlehuman.store import read_json, read_jsonl, write_json, write_text
+from littlehuman.study import table as study_table
+
+
+def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]:
+    config = compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")
+    scores = {"squad_f1": Score(value, value - 0.1, value + 0.1, 20, 1), "exact_match": Score(0.25, 0.2, 0.3, 20, 1)}
+    return {
+        "id": "a1",
+        "scores": scores_as_json(scores),
+        "headline": "squad_f1",
+        "knobs": scientific(config),
+        "counts": {"human": 2, "synthetic": 2, "total": 4, "shortfall": 0},
+        "human_labels": {"in_training": 2, "in_prompts": 3, "total": 5},
+        "cost": {"usd": 0.0, "from_cache": 0},
+        "seconds": {"data": 0.25, "training": 1.5},
+        **changes,
+    }
+
+
+def _cell(study: Path, name: str, state: str, seed: int = 0, error: Exception | None = None) -> Path:
+    """A run folder in one of the states in which a run can leave it."""
+    folder = study / name
+    book = Journal(folder)
+    book.note_knobs(scientific(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
+    with book.stage("training"):
+        pass
+    if error:
+        book.failed(error)
+    if state == "done":
+        write_result(folder, _result(seed))
+        book.done()
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    _cell(tmp_path, "a-done", "done", seed=0)
+    _cell(
+        tmp_path,
+        "b-failed",
+        "failed",
+        seed=1,
+        error=DataError("claims.csv: no column 'claim'\nTry: dataset.columns.text=NAME"),
+    )
+    _cell(tmp_path, "c-running", "running", seed=2)
+    return tmp_path
+
+
+def _read(study: Path) -> list[dict[str, str]]:
+    with (study / "table.csv").open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
+
+
+def test_the_table_has_a_row_for_each_cell_in_whatever_state(study: Path) -> None:
+    study_table.write(study)
+    table = _read(study)
+    assert [(row["cell"], row["state"]) for row in table] == [
+        ("a-done", "done"),
+        ("b-failed", "failed"),
+        ("c-running", "running"),
+    ]
+    assert [row["error"] for row in table] == ["", "claims.csv: no column 'claim'", ""]
+    assert [row["squad_f1"] for row in table] == ["0.5", "", ""]
+
+
+def test_every_row_says_what_the_cell_was_about_also_where_it_failed(study: Path) -> None:
+    study_table.write(study)
+    for seed, row in enumerate(_read(study)):
+        assert (row["dataset"], row["synth_frac"], row["n_train"], row["seed"]) == (
+            "fieldnotes_qa",
+            "0.5",
+            "4",
+            str(seed),
+        )
+        assert row["synthetic"] == "True"  # the knob; the counts have columns of their own
+    assert (_read(study)[0]["n_human"], _read(study)[0]["n_synthetic"], _read(study)[0]["human_labels"]) == (
+        "2",
+        "2",
+        "5",
+    )
+
+
+def test_a_score_stands_in_the_table_with_its_interval_and_its_price(study: Path) -> None:
+    row = rows(study)[0]
+    assert (row["squad_f1"], row["squad_f1_low"], row["squad_f1_high"]) == (0.5, 0.4, 0.6)
+    assert (row["seconds"], row["usd"]) == (1.8, 0.0)
+
+
+def test_a_run_that_was_killed_after_its_last_file_is_done(tmp_path: Path) -> None:
+    folder = _cell(tmp_path, "cell", "running")
+    write_result(folder, _result())
+    assert of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "done"
+    with pytest.raises(ConfigError, match="cell +holds the result of cell a1, and this is cell b2"):
+        of_cell(folder, "b2")
+
+
+def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
+    folder = _cell(tmp_path, "cell", "running")
+    assert not of_cell(folder, "a1")
+    write_text(folder / RESULT, '{"scores": ')
+    assert not of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "running"
+
+
+def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:
+    text = study_table.markdown(rows(study))
+    lines = text.splitlines()
+    assert lines[0] == "| cell | state | protocol | seed | n_human | n_synthetic | squad_f1 | exact_match |"
+    assert lines[2] == "| a-done | done | recommended | 0 | 2 | 2 | 0.500 [0.400, 0.600] | 0.250 [0.200, 0.300] |"
+    assert lines[3] == "| b-failed | failed | recommended | 1 |  |  |  |  |"
+    assert "b-failed: claims.csv: no column 'claim'" in text
+
+
+def test_an_empty_study_has_an_empty_table(tmp_path: Path) -> None:
+    assert rows(tmp_path) == []
+    study_table.write(tmp_path)
+    assert _read(tmp_path) == []
+
+
+def test_the_table_depends_on_the_folders_alone(study: Path) -> None:
+    first = study_table.write(study).read_text()
+    write_text(study / "table.csv", "nonsense")
+    write_text(study / "notes.txt", "a file of the user's")
+    assert study_table.write(study).read_text() == first
+
+
+def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> None:
+    books = [Journal(tmp_path / f"cell-{number}") for number in range(6)]
+
+    def end(book: Journal) -> None:
+        book.failed(DataError("no rows"))
+        study_table.write(tmp_path)
+
+    with ThreadPoolExecutor(len(books)) as pool:
+        list(pool.map(end, books))
+    assert [row["state"] for row in _read(tmp_path)] == ["failed"] * 6
+
+
+def test_a_mixture_is_written_without_any_text_of_the_data(tmp_path: Path) -> None:
+    points = (
+        Point(Example("a", "secret evidence", "secret text", ("x",)), Origin.HUMAN),
+        Point(Example("b", "e", "t", ("y",)), Origin.SYNTHETIC),
+    )
+    write_mixture(tmp_path, Mixture(points, 3, frozenset({"b"})), [Rejected("c", "no Label", "I cannot.")])
+    written = read_json(tmp_path / "mixture.json")
+    assert written["points"] == [{"id": "a", "origin": "human"}, {"id": "b", "origin": "synthetic"}]
+    assert written["counts"] == {"human": 1, "synthetic": 1, "total": 2, "shortfall": 1}
+    assert written["human_labels"] == {"in_training": 1, "in_prompts": 1, "total": 2}
+    assert written["rejected"] == [{"example_id": "c", "reason": "no Label", "raw": "I cannot."}]
+    assert len(written["fingerprint"]) == 16 and "secret" not in (tmp_path / "mixture.json").read_text()
+
+
+def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
+    predictions = [Prediction("a", ("None", "NA"), ""), Prediction("b", ("x",), "x")]
+    write_predictions(tmp_path, predictions, [{"exact_match": 0.0}, {"exact_match": 1.0}])
+    first, second = read_jsonl(tmp_path / "predictions.jsonl")
+    assert first == {
+        "id": "a",
+        "target": "None",
+        "targets": ["None", "NA"],
+        "prediction": "",
+        "scores": {"exact_match": 0.0},
+    }
+    assert second["scores"] == {"exact_match": 1.0}
+
+
+def test_a_score_is_told_with_interval_items_and_failures() -> None:
+    told = scores_as_json(
+        {"accuracy": Score(2 / 3, 0.5, 0.8, 30, 2), "corpus_bleu": Score(0.1, 0.0, 0.2, 30, 0, "signature")}
+    )
+    assert told["accuracy"] == {"value": 0.666667, "low": 0.5, "high": 0.8, "n": 30, "n_failed": 2}
+    assert told["corpus_bleu"]["note"] == "signature"
+
+
+def test_versions_name_what_a_result_depends_on() -> None:
+    found = versions()
+    assert {"littlehuman", "torch", "transformers", "peft"} <= set(found) and "absent" not in (
+        found["torch"],
+        found["littlehuman"],
+    )
+
+
+def test_a_status_tells_stage_times_and_how_it_ended(tmp_path: Path) -> None:
+    book = Journal(tmp_path)
+    assert read_json(tmp_path / "status.json")["state"] == "running"
+    with pytest.raises(ZeroDivisionError), book.stage("mixing"):
+        raise ZeroDivisionError("broken")
+    book.failed(ZeroDivisionError("broken\nin two lines"))
+    status = read_json(tmp_path / "status.json")
+    assert (status["state"], status["stage"], status["error_type"]) == ("failed", "mixing", "ZeroDivisionError")
+    assert status["reason"] == "ZeroDivisionError: broken" and status["error"] == "broken\nin two lines"
+    assert {"started", "updated", "pid", "host"} <= set(status)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConfigError([Problem("a=1", "is wrong"), Problem("b=2", "too")]), "a=1 is wrong; b=2 too"),
+        (DataError("file.csv: no rows\nTry: another"), "file.csv: no rows"),
+        (KeyError("key"), "KeyError: 'key'"),
+        (RuntimeError(), "RuntimeError"),
+        (RuntimeError("\n\n first said here"), "RuntimeError: first said here"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
+)
+def test_a_reason_is_one_line(tmp_path: Path, error: BaseException, reason: str) -> None:
+    Journal(tmp_path).failed(error)
+    assert read_json(tmp_path / "status.json")["reason"] == reason
+
+
+def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = tmp_path / "ledger"
+    Journal(tmp_path / "unasked").failed(DataError("nobody listens"))
+    monkeypatch.setenv(INVOCATION, str(ledger))
+    Journal(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
+    report_incomplete(tmp_path / "a", "is being computed by another process")
+    assert collect(ledger) == [
+        Missing(str(tmp_path / "a"), "is being computed by another process"),
+        Missing(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
+    ]
+    assert collect(ledger) == [] and not ledger.exists()
+
+
+REFUSAL = ConfigError([Problem("a=1", "is wrong")])
+
+
+@pytest.mark.parametrize("work", ["", "result.json", "notes.txt", "mixture.json"])
+def test_a_refused_config_leaves_no_folder_unless_there_is_work_in_it(work: str, multirun: Path) -> None:
+    folder = multirun / "study" / "cell"
+    for name in (".hydra/config.yaml", "run.log", "status.json", *([work] if work else [])):
+        write_text(folder / name, "x")
+    refuse(folder, REFUSAL, attempted=False)
+    assert folder.exists() == folder.parent.exists() == bool(work)
+    assert not work or (folder / work).read_text() == "x"
+
+
+def test_a_refused_config_removes_no_folder_of_the_users_own_and_none_that_tells_of_an_earlier_attempt(
+    multirun: Path,
+) -> None:
+    own, tried = multirun.parent / "mine" / "out", multirun / "study" / "cell"
+    for folder in (own, tried):
+        write_text(folder / "run.log", "of another program")
+    refuse(own, REFUSAL, attempted=False)
+    refuse(tried, REFUSAL, attempted=True)
+    assert (own / "run.log").exists() and (tried / "run.log").exists()
+
+
+def test_a_table_is_updated_in_a_study_alone(multirun: Path) -> None:
+    for folder in (
+        multirun / "study" / "cell",
+        multirun / "cell",
+        multirun.parent / "elsewhere" / "cell",
+        multirun / "../up/cell",
+    ):
+        folder.mkdir(parents=True)
+        study_table.update(folder)
+    assert list(multirun.parent.rglob("table.*")) and {path.parent for path in multirun.parent.rglob("table.*")} == {
+        multirun / "study"
+    }
+
+
+def test_a_test_dataset_is_shown_by_its_name() -> None:
+    assert knobs({"dataset": {"name": "wanli"}, "test_dataset": {"name": "fever", "path": None}, "seed": 0}) == {
+        "dataset": "wanli",
+        "seed": 0,
+        "test_dataset": "fever",
+    }
+
+
+def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
+    text = summary.of_run(_result(), tmp_path / "cell", single=True)
+    assert "smollm2 fine-tuned on fieldnotes_qa: 2 human points, 2 synthetic twins by qwen-1.5b\n" in text
+    assert "tested on 20 human points; protocol recommended, seed 0" in text
+    rows = [line for line in text.splitlines() if "%" in line]
+    assert rows[1] == "  squad_f1            50.0%   40.0 to  60.0  words in common, SQuAD's rules"
+    assert [row.split()[0] for row in rows[1:]] == ["squad_f1", "exact_match"]
+    assert f"results: {tmp_path / 'cell'}" in text and "next:" in text
+
+
+def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
+    typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
+    text = summary.of_run(_result(), tmp_path, single=True, overrides=typed, own="my groups")
+    assert f"{cli.python()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
+    assert "http://***@host/v1" in text and "secret" not in text and "synth_frac=0.5" not in text
+
+
+def test_the_summary_tells_money_only_where_some_was_spent(tmp_path: Path) -> None:
+    paid = _result(cost={"usd": 1.234, "from_cache": 1})
+    assert "(1.23 USD)" in summary.of_run(paid, tmp_path, single=True)
+    assert "USD" not in summary.of_run(_result(), tmp_path, single=True)
+
+
+def test_in_a_sweep_a_cell_is_one_line(tmp_path: Path) -> None:
+    assert summary.of_run(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 0.500 [0.400, 0.600]"
+
+
+def test_a_set_without_twins_says_so(tmp_path: Path) -> None:
+    human = _result(counts={"human": 4, "synthetic": 0, "total": 4, "shortfall": 0})
+    assert "4 human points, no synthetic points" in summary.of_run(human, tmp_path, single=True)
+
+
+def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> None:
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell" / "status.json").write_text("{")
+    write_json(tmp_path / "other" / "status.json", {"state": "failed", "reason": "why"})
+    assert [(row["state"], row["error"]) for row in rows(tmp_path)] == [("unknown", ""), ("failed", "why")]
+    study_table.write(tmp_path)
+
+
+def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:
+    Journal(tmp_path)
+    settle(tmp_path)
+    assert read_json(tmp_path / "status.json")["state"] == "done"

@@ -1,0 +1,200 @@
+"""What a training needs is looked for before the first twin is asked for, at the cost of one request at most."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, Cli, python
+from training_parts import tiny_cache  # noqa: F401
+
+from littlehuman import twins
+from littlehuman.errors import ConfigError, WeightsError
+from littlehuman.schema import LaunchConfig, ModelConfig, Quantization
+from littlehuman.training import preflight
+
+CELL = (*TINY, "n_train=8", "synth_frac=0.5")
+COMMIT = "c0ffee" * 6 + "c0ff"
+
+
+@pytest.fixture
+def no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that asks for a twin fails here, with another error than the one that is expected."""
+    monkeypatch.setattr(twins, "write", lambda *_: pytest.fail("a twin was asked for"))
+
+
+@pytest.mark.usefixtures("no_twin")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["launch.device=gpu"], "launch.device=gpu  must be auto, cpu, cuda or cuda:N"),
+        (["launch.dtype=bf16"], "launch.dtype=bf16  did you mean 'bfloat16'?"),
+        (["launch.device=cuda"], "launch.device=cuda  this machine has 0 CUDA devices"),
+        (["launch.device=cuda:1"], "launch.device=cuda:1  this machine has 0 CUDA devices"),
+        (["model.quantization=nf4"], "model.quantization=nf4  needs a CUDA device"),
+        (["model.weights=/no/such/folder"], "model.weights=/no/such/folder: this folder holds no config.json"),
+        (
+            ["model.weights=/no/such/folder", "n_train=0"],
+            "model.weights=/no/such/folder: this folder holds no config.json",
+        ),
+        (["model.weights=package:smollm3"], "model.weights=package:smollm3: no such packaged weights"),
+        (["model.weights=random:lama"], "did you mean 'llama'?"),
+        (
+            ["model.weights=nobody/has-this"],
+            "model.weights=nobody/has-this: could not be loaded: it is not on this machine",
+        ),
+        (
+            ["model.revision=main"],
+            "model.revision=main  names a version on the hub, and model.weights=random:llama is not there",
+        ),
+    ],
+    ids=str,
+)
+def test_what_would_end_the_training_is_said_before_a_twin_is_asked_for(
+    wrong: list[str], said: str, cli: Cli, multirun: Path
+) -> None:
+    """The model that is only tested, untrained, needs its weights too."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    ended = cli(*CELL, *wrong)
+    assert ended.code != 0 and said in ended.text and "Traceback" not in ended.text
+    stages = [json.loads(status.read_text())["stage"] for status in multirun.rglob("status.json")]
+    assert stages in ([], ["start"]), "not even the data was read"
+
+
+def test_more_processes_than_gpus_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    model = ModelConfig(weights="random:llama")
+    preflight.check(model, LaunchConfig(processes=2))
+    with pytest.raises(ConfigError, match="launch.processes +this machine has 2 CUDA devices, one for each process"):
+        preflight.check(model, LaunchConfig(processes=3))
+
+
+def test_weights_that_are_not_yet_made_are_looked_for_and_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    for weights in ("random:llama", "package:smollm2-135m-instruct"):
+        try:
+            preflight.check(ModelConfig(weights=weights), LaunchConfig())
+        except WeightsError as error:  # where the package is absent
+            assert "is not installed" in str(error)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_four_bits_are_looked_for_beforehand() -> None:
+    with pytest.raises(ConfigError, match="model.quantization=nf4 +needs a CUDA device"):
+        preflight.check(ModelConfig(weights="random:llama", quantization=Quantization.nf4), LaunchConfig(device="cpu"))
+
+
+# --- The hub, as a server of this machine that answers like it ------------------------------------
+
+REFUSALS = {
+    "gated": (403, "GatedRepo"),
+    "absent": (404, "RepoNotFound"),
+    "no-such": (404, "RevisionNotFound"),
+    "bare": (404, "EntryNotFound"),
+}
+LOOK = """
+import sys
+from littlehuman.errors import WeightsError
+from littlehuman.groups import LaunchConfig, ModelConfig
+from littlehuman.training import beforehand, weights
+for name, revision in {asked!r}:
+    try:
+        beforehand.check(ModelConfig(weights=name, revision=revision), LaunchConfig())
+        print(weights.commit_of(name, revision))
+    except WeightsError as error:
+        print(str(error).replace("\\n", " | "))
+print(*[name for name in ("torch", "transformers") if name in sys.modules])
+"""
+
+
+@pytest.fixture
+def hub() -> Iterator[tuple[str, list[str]]]:
+    """Its address, and what it was asked for models."""
+    asked: list[str] = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            refusal = next((said for name, said in REFUSALS.items() if name in self.path), None)
+            code, error = refusal or (200, "")
+            if "/resolve/" in self.path:
+                asked.append(f"{self.command} {self.path}")
+            self.send_response(code)
+            for name, value in {
+                "X-Error-Code": error,
+                "X-Error-Message": error,
+                "X-Repo-Commit": COMMIT,
+                "ETag": '"1"',
+            }.items():
+                if value:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", "2" if code == 200 else "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_hub_is_asked_once_and_its_refusals_come_with_their_mend(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    """No weights are loaded for it: torch and transformers stay unimported."""
+    address, requests = hub
+    asked = [
+        ("me/fine", None),
+        ("me/fine", None),
+        ("me/gated", None),
+        ("me/absent", None),
+        ("me/fine", "no-such"),
+        ("me/bare", None),
+    ]
+    ended = python("-c", LOOK.format(asked=asked), HF_ENDPOINT=address, HF_HOME=str(tmp_path), HF_HUB_OFFLINE="0")
+    assert ended.code == 0, ended.text
+    fine, again, gated, absent, version, bare, loaded = ended.out.splitlines()
+    assert fine == again == COMMIT and loaded == ""
+    assert [line for line in requests if "fine/resolve/main" in line] == [
+        f"{verb} /me/fine/resolve/main/config.json" for verb in ("HEAD", "GET")
+    ]
+    assert (
+        gated.startswith("model.weights=me/gated: could not be loaded: it is gated")
+        and "| Try: accept its terms at https://" in gated
+    )
+    assert "the hub has no such model, or it is private | Try: an id such as" in absent
+    assert "it has no revision no-such | Try: a branch, tag or commit" in version
+    assert "it holds no config.json" in bare
+    assert "HTTP Request" not in ended.text
+
+
+WARN = """
+import sys, logging, hydra
+sys.argv = ["warn"]
+from littlehuman import run
+
+@hydra.main(version_base="1.3", config_path=str(run.conf_folder()), config_name="config")
+def main(config):
+    from huggingface_hub import hf_hub_download
+    logging.getLogger("huggingface_hub.utils").warning("Retrying in 1s")
+
+main()
+"""
+
+
+def test_hubs_own_warnings_are_written_once() -> None:
+    """It writes them itself; Hydra's root logger would write each a second time."""
+    ended = python("-c", WARN)
+    assert ended.code == 0 and ended.text.count("Retrying in 1s") == 1, ended.text

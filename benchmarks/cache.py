@@ -19,7 +19,7 @@ from unittest.mock import patch
 import psutil
 
 from littlehuman import generation
-from littlehuman.prompt_models.cache import lookup, shelf_path
+from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -101,18 +101,18 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, patch.object(generation, "open_model", lambda config: Echo()):
         os.environ["LITTLEHUMAN_CACHE"] = folder
-        size = build(shelf_path(MODEL), given.lines)
+        size = build(cache_path(MODEL), given.lines)
         print(f"shelf: {given.lines:,} completions, {size:,.0f} MB in {FILES} files")
         keys = [key_of(i * (given.lines // given.keys)) for i in range(given.keys)]
         for turn in ("first", "second"):
-            seconds, grown = timed(lambda: lookup(shelf_path(MODEL), keys))
+            seconds, grown = timed(lambda: lookup(cache_path(MODEL), keys))
             print(f"lookup of {given.keys:,} keys, {turn} time: {seconds:.2f} s, memory +{grown:.1f} MB")
         for count in (given.requests // 20, given.requests):
             seconds, grown = timed(lambda count=count: asked(count))  # type: ignore[misc]
             print(
                 f"run of {count:,} requests beside it: {seconds:.1f} s ({1e6 * seconds / count:.0f} us each), memory +{grown:.1f} MB"
             )
-            for file in shelf_path(MODEL).glob("*-[0-9]*.jsonl"):
+            for file in cache_path(MODEL).glob("*-[0-9]*.jsonl"):
                 if not file.name.startswith("host-"):
                     file.unlink()
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 
-from littlehuman.training.encoding import IGNORE, Row
+from littlehuman.training.encoding import IGNORE, EncodedRow
 
 _HEADS = ("lm_head", "score", "classifier", "pooler")
 
 
-def of_training(model: Any, rows: Sequence[Row], causal: bool) -> float:
+def of_training(model: Any, rows: Sequence[EncodedRow], causal: bool) -> float:
     """Operations of one epoch over the rows."""
     tokens = sum(len(row.ids) for row in rows)
     config = model.config

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.harness import Way, interleave, spread
 from benchmarks.machine import cores
-from littlehuman.prompt_models.chat_api import Endpoint, body
+from littlehuman.prompt_models.chat_api import Endpoint, request_body
 from littlehuman.records import Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -111,7 +111,7 @@ async def _library(config: PromptModelConfig, count: int, *, is_typed: bool) -> 
 
         async def work() -> None:
             for prompt in waiting:
-                asked = body(config, prompt, MAX_TOKENS)
+                asked = request_body(config, prompt, MAX_TOKENS)
                 if is_typed:
                     await client.chat.completions.create(**asked)
                 else:

@@ -22,7 +22,7 @@ from littlehuman import data, run, seeding
 from littlehuman.config import run_config
 from littlehuman.records import Example
 from littlehuman.schema import Architecture, Head, LaunchConfig
-from littlehuman.training.encoding import Encoder, Row
+from littlehuman.training.encoding import EncodedRow, Encoder
 
 CLAIMS, QUESTIONS = "claims", "questions"
 PUBLIC = {CLAIMS: ("wanli", "fieldnotes_fv"), QUESTIONS: ("ropes", "fieldnotes_qa")}
@@ -153,7 +153,7 @@ def encoder(job: Job, tokenizer: Any, typed_pairs: bool) -> Encoder:
     )
 
 
-def in_our_order(rows: Sequence[Row], seed: int = 0) -> list[Row]:
+def in_our_order(rows: Sequence[EncodedRow], seed: int = 0) -> list[EncodedRow]:
     """The order in which littlehuman trains on them in its first epoch."""
     ordered = list(rows)
     seeding.rng(seed, "training order", 0).shuffle(ordered)

@@ -15,7 +15,7 @@ from benchmarks.jobs import QUESTIONS, Job, job, rows_of
 from benchmarks.parts import Part
 from benchmarks.sizes import Sizes
 from littlehuman import metrics, seeding
-from littlehuman.models.devices import quiet
+from littlehuman.models.devices import silence_libraries
 from littlehuman.models.weights import resolve
 from littlehuman.records import Prediction
 from littlehuman.schema import MetricsConfig
@@ -35,7 +35,7 @@ NOTES = [
 
 def measure(sizes: Sizes, device: str) -> Part:
     """On the CPU or where bert-score puts its model itself."""
-    quiet()
+    silence_libraries()
     each = job(QUESTIONS, "tiny-decoder", "cpu")
     predictions = made(each, sizes.predictions)
     encoder = MetricsConfig(bert_score_model=resolve("random:bert"), bert_score_layer=2)

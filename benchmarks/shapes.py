@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from benchmarks.sizes import Sizes
-from littlehuman.models.devices import quiet
+from littlehuman.models.devices import silence_libraries
 from littlehuman.models.weights import resolve
 
 # The sizes in the config.json of meta-llama/Llama-3.1-8B; its positions are cut to what the rows need.
@@ -61,7 +61,7 @@ def write(folder: Path, device: str, sizes: dict[str, Any], tokenizer_of: str) -
     """Draw the weights in bfloat16 on the device and save them, with a smaller model's tokenizer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
-    quiet()
+    silence_libraries()
     tokenizer = AutoTokenizer.from_pretrained(resolve(tokenizer_of))
     tokenizer.save_pretrained(folder)
     ends = {

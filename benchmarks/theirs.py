@@ -19,11 +19,11 @@ import torch
 
 from benchmarks.jobs import Job, encoder, in_our_order, precision_of
 from littlehuman.models import devices
-from littlehuman.models.devices import quiet
+from littlehuman.models.devices import silence_libraries
 from littlehuman.models.weights import resolve
 from littlehuman.records import Example
 from littlehuman.schema import ALL_LINEAR
-from littlehuman.training.encoding import Row
+from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.predict import first_line
 
 MAXIMUM, DYNAMIC = "max_length", "longest"  # names of transformers' `padding`
@@ -35,7 +35,7 @@ class Baseline:
     def __init__(self, job: Job) -> None:
         from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-        quiet()
+        silence_libraries()
         self.job = job
         self.device = devices.device(job.config.launch.device)
         path = resolve(job.config.model.weights)
@@ -55,7 +55,7 @@ class Baseline:
         )
         self.reader = encoder(job, self.tokenizer, getattr(self.base.config, "type_vocab_size", 0) > 1)
 
-    def lessons(self, examples: Sequence[Example]) -> list[Row]:
+    def lessons(self, examples: Sequence[Example]) -> list[EncodedRow]:
         return in_our_order([self.reader.lesson(example, i) for i, example in enumerate(examples)])
 
     def wrapped(self, base: Any = None) -> Any:
@@ -79,7 +79,7 @@ class Baseline:
         """Whether autocast would change anything."""
         return bool(self.base.dtype == torch.bfloat16)
 
-    def train_seconds(self, model: Any, rows: list[Row], padding: str, *, autocast: bool = False) -> float:
+    def train_seconds(self, model: Any, rows: list[EncodedRow], padding: str, *, autocast: bool = False) -> float:
         """Seconds from the first step's begin to the last step's end of one epoch with `transformers.Trainer`."""
         from transformers import Trainer, TrainingArguments
 
@@ -88,7 +88,7 @@ class Baseline:
             trainer = Trainer(model, arguments, data_collator=self._collator(padding), train_dataset=_dicts(rows))
             return self._timed(trainer)
 
-    def sft_seconds(self, rows: list[Row]) -> float:
+    def sft_seconds(self, rows: list[EncodedRow]) -> float:
         """The same with TRL's SFTTrainer, which pads each batch to its longest row; without its gradient checkpointing."""
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
@@ -117,7 +117,7 @@ class Baseline:
         model.unload()
         return seconds, texts
 
-    def _predicted(self, model: Any, row: Row) -> str:
+    def _predicted(self, model: Any, row: EncodedRow) -> str:
         tensors = {
             "input_ids": row.ids,
             "attention_mask": (1,) * len(row.ids),
@@ -184,13 +184,13 @@ class Baseline:
         return time.perf_counter()
 
 
-def padded_tokens(rows: list[Row], batch: int, longest: int = 0) -> int:
+def padded_tokens(rows: list[EncodedRow], batch: int, longest: int = 0) -> int:
     """Tokens that are computed, padding included: each batch as wide as its longest row, or as `longest`."""
     groups = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     return sum(len(group) * max(longest, *(len(row.ids) for row in group)) for group in groups)
 
 
-def _dicts(rows: list[Row]) -> list[dict[str, Any]]:
+def _dicts(rows: list[EncodedRow]) -> list[dict[str, Any]]:
     return [
         {
             "input_ids": list(row.ids),

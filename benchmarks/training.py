@@ -16,7 +16,7 @@ from benchmarks.jobs import CLAIMS, QUESTIONS, Job, job, precision_of
 from benchmarks.parts import Part
 from benchmarks.sizes import Sizes
 from littlehuman.records import Example
-from littlehuman.training.encoding import Row
+from littlehuman.training.encoding import EncodedRow
 
 OURS, TRL = "littlehuman", "TRL SFTTrainer"
 MAXIMUM, DYNAMIC, AUTOCAST = (
@@ -91,7 +91,7 @@ def _jobs(sizes: Sizes, device: str) -> Iterator[tuple[int, Job]]:
 
 
 def _ways(each: Job, baseline: theirs.Baseline, model: Any, count: int) -> dict[str, Way]:
-    def rate(seconds: Callable[[list[Row]], float]) -> Way:
+    def rate(seconds: Callable[[list[EncodedRow]], float]) -> Way:
         def way(turn: int) -> float:
             rows = baseline.lessons(examples(turn))
             return sum(len(row.ids) for row in rows) / seconds(rows)

@@ -22,7 +22,7 @@ from typing import Any
 from littlehuman.errors import LittlehumanError
 
 
-def say(lines: Callable[[], Iterable[object]]) -> int:
+def print_lines(lines: Callable[[], Iterable[object]]) -> int:
     """Print what there is to say; 0, or 1 after an error that the user can mend."""
     try:
         for line in lines():
@@ -32,11 +32,11 @@ def say(lines: Callable[[], Iterable[object]]) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        nobody_listens()
+        ignore_closed_pipe()
     return 0
 
 
-def nobody_listens() -> None:
+def ignore_closed_pipe() -> None:
     """Nothing more is said: else Python would complain at its end that it could not be."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -44,18 +44,18 @@ def nobody_listens() -> None:
 OWN = "command-line"  # what Hydra calls the folder of --config-dir
 
 
-def python() -> str:
+def interpreter() -> str:
     """The interpreter, from the current folder."""
     inside = os.path.relpath(sys.executable)
     return "python" if inside.startswith("..") else inside
 
 
-def run(words: Iterable[str], own: str | None = None, *, interpreter: str | None = None) -> str:
+def sweep_command(words: Iterable[str], own: str | None = None, *, executable: str | None = None) -> str:
     """A sweep that is told `words`, with the folder `own` of the reader's groups; no password is shown."""
     from littlehuman.prompt_models.connection import without_password  # its package takes its time: not for --help
 
     place = ["--config-dir", own] if own else []
-    return without_password(shlex.join([interpreter or python(), "-m", "littlehuman.run", "-m", *place, *words]))
+    return without_password(shlex.join([executable or interpreter(), "-m", "littlehuman.run", "-m", *place, *words]))
 
 
 def config_dir(sources: Iterable[Any]) -> str | None:

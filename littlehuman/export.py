@@ -21,12 +21,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     arguments = _arguments(argv)
     cell = Path(arguments.cell)
-    return cli.say(
-        lambda: write(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human)
+    return cli.print_lines(
+        lambda: export_cell(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human)
     )
 
 
-def write(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
+def export_cell(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
     """Write the training set of `cell` to the folder `out`; its files.
 
     Args:
@@ -39,7 +39,7 @@ def write(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
     """
     from littlehuman.exporting import folder, rebuild
 
-    return folder.write(rebuild.rebuild(cell), out, with_human=with_human)
+    return folder.write_folder(rebuild.rebuild(cell), out, with_human=with_human)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman import data, metrics, twins
-from littlehuman.config.identity import run_id, scientific
+from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing, text_features
@@ -30,7 +30,7 @@ from littlehuman.runs.artifacts import (
     write_result,
     write_texts,
 )
-from littlehuman.runs.status import Journal
+from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.seeding import ordering
 from littlehuman.store import digest
@@ -54,7 +54,7 @@ class Prepared:
     account: dict[str, Any]
 
 
-def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> dict[str, Any]:
+def run(config: RunConfig, folder: Path, journal: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
     """Compute one cell into `folder` and return its result.
 
     Args:
@@ -72,15 +72,15 @@ def run(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetCon
     return finish(prepared, outcome, journal)
 
 
-def prepare(config: RunConfig, folder: Path, journal: Journal, test_from: DatasetConfig | None = None) -> Prepared:
+def prepare(config: RunConfig, folder: Path, journal: RunStatus, test_from: DatasetConfig | None = None) -> Prepared:
     """From the human data to the mixture: all that a cell needs before it is trained (arguments as in `run`)."""
     metrics.check(config.task.metrics, expected_classes(config), config.metrics)
-    preflight.check(config.model, config.launch)
+    preflight.check_training(config.model, config.launch)
     with journal.stage("data"):
         dataset = loaded(config, test_from)
         test = tested(dataset, config.n_test)
     with journal.stage("plan"):
-        plan = mixing.plan(dataset.train, mixture_spec(config), dataset.name)
+        plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
     with journal.stage("generation"):
         synthetic = twins.write(plan, dataset, config.placed(), folder)
     with journal.stage("mixing"):
@@ -110,7 +110,7 @@ def _account(
     return {
         "id": run_id(config, test_from),
         "headline": config.task.headline,
-        "knobs": scientific(config, test_from),
+        "knobs": identity_values(config, test_from),
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
@@ -124,7 +124,7 @@ def _account(
     }
 
 
-def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, Any]:
+def finish(prepared: Prepared, outcome: Outcome, journal: RunStatus) -> dict[str, Any]:
     """Score what the fine-tuned model said; write and return the cell's result."""
     config, folder = prepared.config, prepared.cell.folder
     with journal.stage("scoring"):
@@ -145,13 +145,13 @@ def finish(prepared: Prepared, outcome: Outcome, journal: Journal) -> dict[str, 
         "versions": versions(),
     }
     write_result(folder, result)
-    tracking.tell(config.tracker, result, folder)
+    tracking.track(config.tracker, result, folder)
     return result
 
 
 def loaded(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
     """The human data; cells that follow each other on equal data, as in a sweep, share it: it is read once and held once."""
-    content = scientific(config, test_from)  # a path counts by what lies there: an edited file is read again
+    content = identity_values(config, test_from)  # a path counts by what lies there: an edited file is read again
     key = digest([content["dataset"], content["task"], content["test_dataset"]])
     if key not in _latest:
         _latest.clear()

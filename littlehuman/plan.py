@@ -17,11 +17,11 @@ from pathlib import Path
 
 from littlehuman import cli
 from littlehuman.economics import next_runs, price_options
-from littlehuman.economics.plan import of
-from littlehuman.economics.plan_types import Plan, Question
+from littlehuman.economics.plan import plan_of_scores
+from littlehuman.economics.plan_types import PurchasePlan
 from littlehuman.study.scores import read_scores
 
-__all__ = ["Plan", "Question", "main", "of"]
+__all__ = ["PurchasePlan", "main", "plan_of_scores"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.budget is None and args.target is None:
         parser.error("give --budget, --target or both")
     price_options.check_options(parser, args)
-    return cli.say(lambda: [_answer(args)])
+    return cli.print_lines(lambda: [_answer(args)])
 
 
 def _answer(args: argparse.Namespace) -> str:
@@ -64,11 +64,12 @@ def _answer(args: argparse.Namespace) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _plans(args: argparse.Namespace) -> list[Plan]:
+def _plans(args: argparse.Namespace) -> list[PurchasePlan]:
     path = Path(args.scores).expanduser()
     series = read_scores(path, args.series)
     plans = [
-        of(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach) for scored in series
+        plan_of_scores(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach)
+        for scored in series
     ]
     if not path.is_dir():
         return plans

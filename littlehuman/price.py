@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     asked = parser.parse_args(argv)
     price_options.check_options(parser, asked)
-    return cli.say(lambda: [_answer(asked)])
+    return cli.print_lines(lambda: [_answer(asked)])
 
 
 def _parser() -> argparse.ArgumentParser:

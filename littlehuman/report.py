@@ -20,7 +20,7 @@ from littlehuman.errors import DataError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from littlehuman.reporting.gathering import Gathered
+    from littlehuman.reporting.gathering import ReportData
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=both)
         return [*said, "", *map(str, files)]
 
-    return cli.say(lines)
+    return cli.print_lines(lines)
 
 
 def write(
@@ -67,7 +67,7 @@ def write(
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
     found = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
-    said = findings.of(found)
+    said = findings.findings_of_study(found)
     files = [
         study / "report.html",
         table.write(study),
@@ -86,7 +86,7 @@ def write(
     return said, files
 
 
-def _figures(found: Gathered) -> Iterator[tuple[str, str, Figure]]:
+def _figures(found: ReportData) -> Iterator[tuple[str, str, Figure]]:
     """Name, alternative text and figure, of those that have something to show."""
     from littlehuman.figures import replacement, texts, tradeoff
 

@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import __version__
-from littlehuman.cli import nobody_listens
+from littlehuman.cli import ignore_closed_pipe
 from littlehuman.config import run_config as configs
 from littlehuman.config import test_dataset
 from littlehuman.config.identity import cell_name
@@ -103,7 +103,7 @@ def cli() -> None:
     except KeyboardInterrupt:
         code = 130  # as shells have it
     except BrokenPipeError:
-        nobody_listens()
+        ignore_closed_pipe()
     finally:
         missing = status.collect(ledger)
         _name(missing)

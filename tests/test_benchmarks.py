@@ -145,9 +145,9 @@ def test_each_round_has_rows_of_its_own(packaged: Callable[[str, str], jobs.Job]
 
 def test_padding_is_counted_by_batch() -> None:
     from benchmarks.theirs import padded_tokens
-    from littlehuman.training.encoding import Row
+    from littlehuman.training.encoding import EncodedRow
 
-    rows = [Row((1,) * length, (0,)) for length in (3, 5, 2, 2, 7)]
+    rows = [EncodedRow((1,) * length, (0,)) for length in (3, 5, 2, 2, 7)]
     assert padded_tokens(rows, 2) == 2 * 5 + 2 * 2 + 7
     assert padded_tokens(rows, 2, 6) == 2 * 6 + 2 * 6 + 7, "a row that is longer than the maximum stays whole"
 
@@ -176,14 +176,14 @@ def test_trainer_and_littlehuman_begin_with_the_same_loss(
 
 def test_operations_of_a_step_by_hand(packaged: Callable[[str, str], jobs.Job]) -> None:
     from benchmarks import flops, theirs
-    from littlehuman.training.encoding import Row
+    from littlehuman.training.encoding import EncodedRow
 
     model = theirs.Baseline(packaged(jobs.QUESTIONS, "tiny-decoder")).wrapped()
     hidden, inner, keys, layers, vocabulary, rank = 32, 64, 16, 2, model.config.vocab_size, 16
     linear = [(hidden, hidden)] * 2 + [(hidden, keys)] * 2 + [(hidden, inner)] * 3  # q o, k v, gate up down
     assert flops.frozen(model) == layers * sum(a * b for a, b in linear)
     assert flops.adapters(model) == layers * sum(rank * (a + b) for a, b in linear)
-    rows = [Row((1,) * 10, (-100,) * 7 + (1,) * 3)]
+    rows = [EncodedRow((1,) * 10, (-100,) * 7 + (1,) * 3)]
     expected = (
         10 * (4 * flops.frozen(model) + 6 * flops.adapters(model))
         + 3 * 4 * vocabulary * hidden

@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from littlehuman import results, run
 from littlehuman.config import run_config as configs
-from littlehuman.config.identity import cell_name, run_id, scientific
+from littlehuman.config.identity import cell_name, identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.prompting.templates import asks_for_label
 
@@ -84,7 +84,7 @@ def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies()
     for name in ("prompt_model", "cot"):
         human = [cell for cell in cells(name) if cell.synth_frac == 0]
         assert len(human) == 6 and len({run_id(cell) for cell in human}) == 3  # three seeds
-    assert not {"prompt_model", "strategy", "filter"} & set(scientific(human[0]))
+    assert not {"prompt_model", "strategy", "filter"} & set(identity_values(human[0]))
 
 
 def test_the_label_shift_compares_the_same_points_with_and_without_a_requested_label() -> None:

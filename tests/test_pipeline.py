@@ -19,7 +19,7 @@ from littlehuman.mixture import mixing
 from littlehuman.prompt_models import cache
 from littlehuman.prompting import prompts
 from littlehuman.records import Completion, Dataset, Prompt
-from littlehuman.runs.status import Journal
+from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig
 from littlehuman.store import read_json, read_jsonl
 from littlehuman.twins import write
@@ -37,9 +37,9 @@ def _table(folder: Path, count: int = 40) -> str:
     return f"dataset.path={write_csv(folder / 'claims.csv', COLUMNS, claims(count))}"
 
 
-def _loaded(config: RunConfig) -> tuple[Dataset, mixing.Plan]:
+def _loaded(config: RunConfig) -> tuple[Dataset, mixing.MixturePlan]:
     dataset = data.load(config.dataset, config.task)
-    return dataset, mixing.plan(dataset.train, pipeline.mixture_spec(config))
+    return dataset, mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
 
 
 def _requests(config: RunConfig) -> list[Prompt]:
@@ -64,7 +64,7 @@ def _recorded(config: RunConfig, folder: Path, malformed: Collection[str] = ()) 
     """The cell with a recording of good answers, but for the points of `malformed`."""
     targets = {e.id: e.target for e in _loaded(config)[0].train}
     words = config.strategy.tasks[config.task.name]
-    with cache.Writer(folder / "recording") as shelf:
+    with cache.CompletionWriter(folder / "recording") as shelf:
         for request in _requests(config):
             target = targets[request.example_id]
             fields = {
@@ -78,7 +78,7 @@ def _recorded(config: RunConfig, folder: Path, malformed: Collection[str] = ()) 
 
 
 def _run(config: RunConfig, folder: Path, test_from: DatasetConfig | None = None) -> dict[str, Any]:
-    return pipeline.run(config, folder, Journal(folder), test_from)
+    return pipeline.run(config, folder, RunStatus(folder), test_from)
 
 
 @pytest.fixture(scope="module")

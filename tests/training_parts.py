@@ -35,10 +35,10 @@ from littlehuman.schema import (
 )
 from littlehuman.training.adapters import initial
 from littlehuman.training.dropout import stream
-from littlehuman.training.encoding import Encoder, Row
+from littlehuman.training.encoding import EncodedRow, Encoder
 from littlehuman.training.fit import fit
-from littlehuman.training.multi_lora import Member, Stack
-from littlehuman.training.packing import Pack, pack
+from littlehuman.training.multi_lora import Member, MultiLora
+from littlehuman.training.packing import PackedBatch, pack
 from littlehuman.training.trainer import encoder_of
 from littlehuman.training.types import Cell, Outcome, Settings
 
@@ -253,37 +253,37 @@ def lent(shared: Shared) -> Iterator[Base]:
         yield base
 
 
-def lessons_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[Row]:
+def lessons_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
     """Points as rows to learn from."""
     return [encoder_for(base, shared).lesson(example, index) for index, example in enumerate(points)]
 
 
-def prompts_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[Row]:
+def prompts_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
     """Points as rows to answer."""
     return [encoder_for(base, shared).prompt(example, index) for index, example in enumerate(points)]
 
 
 @contextmanager
-def stacked(base: Base, *cells: Shared) -> Iterator[Stack]:
+def stacked(base: Base, *cells: Shared) -> Iterator[MultiLora]:
     """A stack of adapters that say something from the start: PEFT's have a branch of zeros until the first step."""
     first = cells[0].settings
     members = [
         Member(initial(base, first.task.head, each.settings.tuning, first.model, seed), each.settings.tuning)
         for seed, each in enumerate(cells)
     ]
-    with closing(Stack(base, members)) as stack:
+    with closing(MultiLora(base, members)) as stack:
         draw = torch.Generator().manual_seed(0)
         stack.values += 0.05 * torch.randn(stack.values.shape, generator=draw)
         yield stack
 
 
-def laid(base: Base, rows: Sequence[Sequence[Row]], *, packed: bool = True, step: int = 0) -> Pack:
+def laid(base: Base, rows: Sequence[Sequence[EncodedRow]], *, packed: bool = True, step: int = 0) -> PackedBatch:
     """Rows of cells 0, 1, ... as the batch of one step."""
     names = [stream(cell, step) for cell in range(len(rows))]
     return pack(list(enumerate(rows)), CPU, pad=base.pad, packed=packed, first=base.first_position, names=names)
 
 
-def learnt(stack: Stack, batch: Pack) -> tuple[torch.Tensor, torch.Tensor]:
+def learnt(stack: MultiLora, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits [picks, ...] and the gradient [cells, numbers] of the summed loss of one training batch."""
     stack.grads.zero_()
     with stack.learning(batch) as logits:

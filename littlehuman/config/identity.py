@@ -25,7 +25,7 @@ OF_TWINS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
 
 
-def scientific(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
+def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
     """The values that can change a result, with layers resolved and paths replaced by their content.
 
     Args:
@@ -66,7 +66,7 @@ def asks_for_twins(config: RunConfig) -> bool:
 
 def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
     """Hash of the scientific part (arguments as there)."""
-    return digest(scientific(config, test_from))[:ID_CHARS]
+    return digest(identity_values(config, test_from))[:ID_CHARS]
 
 
 def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:

@@ -32,7 +32,7 @@ from littlehuman.schema import DatasetConfig
 _KEY = re.compile(r"[~+]*([^=@]+)")
 
 
-def check(hydra: HydraConf) -> None:
+def require_multirun(hydra: HydraConf) -> None:
     """A single run of a grid must say a value for each of its keys.
 
     Raises:
@@ -45,8 +45,8 @@ def check(hydra: HydraConf) -> None:
     name = hydra.runtime.choices.get("experiment") or "this configuration"
     what = f"is a grid over {', '.join(left)}, which a single run would not follow; add -m, or say a value for each"
     own = [word for word in typed(hydra.overrides.hydra) if not word.startswith("hydra.mode=")]
-    command = cli.run(
-        [*own, *typed(hydra.overrides.task)], cli.config_dir(hydra.runtime.config_sources), interpreter="python"
+    command = cli.sweep_command(
+        [*own, *typed(hydra.overrides.task)], cli.config_dir(hydra.runtime.config_sources), executable="python"
     )
     raise ConfigError([Problem(f"experiment={name}", what)], command)
 

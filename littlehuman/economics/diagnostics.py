@@ -13,12 +13,12 @@ import numpy as np
 from littlehuman.economics.optimize import Purchase
 from littlehuman.economics.surface import Surface
 from littlehuman.errors import DataError
-from littlehuman.study.scores import Scored
+from littlehuman.study.scores import ScoredRuns
 
 UNLIKELY = 0.01
 
 
-def diagnostics(surface: Surface, scored: Scored, best: Purchase) -> Iterator[str]:
+def diagnostics(surface: Surface, scored: ScoredRuns, best: Purchase) -> Iterator[str]:
     """What the runs say against the surface at the plan."""
     p = lack_of_fit(surface, scored)
     if p is not None and p < UNLIKELY:
@@ -35,7 +35,7 @@ def diagnostics(surface: Surface, scored: Scored, best: Purchase) -> Iterator[st
         yield "the plan lies beyond every run (none has at least as many points of both kinds): its score is extrapolated"
 
 
-def lack_of_fit(surface: Surface, scored: Scored) -> float | None:
+def lack_of_fit(surface: Surface, scored: ScoredRuns) -> float | None:
     """How likely runs scatter so far from the surface, if it is right: an F test against the scatter within mixtures.
 
     None where no mixture was run twice, or where there are no more mixtures than parameters.
@@ -57,7 +57,7 @@ def lack_of_fit(surface: Surface, scored: Scored) -> float | None:
     return float(stats.f.sf(between / df_between / (within / df_within), df_between, df_within))
 
 
-def ceiling(scored: Scored) -> float | None:
+def ceiling(scored: ScoredRuns) -> float | None:
     """Where the runs on synthetic points alone level off; None where they do not, or are too few for a curve."""
     from littlehuman.economics import size_curve  # scipy takes its time: not for --help
 

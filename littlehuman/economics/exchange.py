@@ -28,7 +28,7 @@ FEW = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Study:
+class ExchangeData:
     """Runs without human points (x sizes, y scores) and runs with them (n sizes, s scores)."""
 
     x: Array
@@ -66,7 +66,7 @@ class Curves:
         return (scores - self.middle) / self.slope + self.centre
 
 
-def value(study: Study) -> float:
+def value(study: ExchangeData) -> float:
     """The exchange M, in synthetic points for all the human points of a set; the slope must be above 0."""
     curve = _fitted_curve(study)
     log_sizes = _log_sizes(study, _line(study, curve.log_size(study.s[:, None])))
@@ -74,7 +74,7 @@ def value(study: Study) -> float:
         return float(np.mean(np.exp(log_sizes[:, 0]) - study.n))
 
 
-def draws(study: Study, count: int, rng: np.random.Generator) -> Array:
+def draws(study: ExchangeData, count: int, rng: np.random.Generator) -> Array:
     """Draws of M, [count]: how far off both fits may be, as a generalised pivotal quantity (Weerahandi 1993).
 
     A draw takes the curve's variance from its scaled inverse chi square and its intercept and slope
@@ -103,7 +103,7 @@ def draws(study: Study, count: int, rng: np.random.Generator) -> Array:
     return exchange
 
 
-def _fitted_curve(study: Study) -> Curves:
+def _fitted_curve(study: ExchangeData) -> Curves:
     log_x = np.log(study.x)
     centred = log_x - log_x.mean()
     slope = float(centred @ study.y / (centred @ centred))
@@ -111,7 +111,7 @@ def _fitted_curve(study: Study) -> Curves:
 
 
 def _drawn_curves(
-    study: Study, fit: Curves, smooth: Array, count: int, rng: np.random.Generator
+    study: ExchangeData, fit: Curves, smooth: Array, count: int, rng: np.random.Generator
 ) -> tuple[Curves, Array]:
     """Curves around the fitted one, and standard deviations of the runs with human points, [count] each."""
     log_x = np.log(study.x) - fit.centre
@@ -127,7 +127,7 @@ def _drawn_curves(
     return Curves(middle, slope, fit.centre), sd_human
 
 
-def _line(study: Study, wanted: Array) -> tuple[Array, Array]:
+def _line(study: ExchangeData, wanted: Array) -> tuple[Array, Array]:
     """ln x* at the smallest N, and how much higher it is at the largest, [draws] each; `wanted` is ln x* [runs, draws].
 
     ln x*(N) = p + ln(1 + (e^d - 1) w) with w from 0 to 1: p is the mean of what is left, so that
@@ -161,7 +161,7 @@ def _bent(d: Array, w: Array) -> tuple[Array, Array]:
     return np.log(inside), end * w / inside
 
 
-def _log_sizes(study: Study, line: tuple[Array, Array]) -> Array:
+def _log_sizes(study: ExchangeData, line: tuple[Array, Array]) -> Array:
     """ln x*(N) of every run with human points, [runs, draws]."""
     low, rise = line
     return low + _bent(rise, study.share[:, None])[0]

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from littlehuman.cli import config_dir_of, run
+from littlehuman.cli import config_dir_of, sweep_command
 from littlehuman.store import multirun_root
-from littlehuman.study.scores import Scored
+from littlehuman.study.scores import ScoredRuns
 
 SEEDS = 3
 _MOST = 6
@@ -46,7 +46,7 @@ class NextCell:
         return line + (f"\n    {self.command}" if self.command else "")
 
 
-def missing(scored: Scored) -> tuple[NextCell, ...]:
+def missing_cells(scored: ScoredRuns) -> tuple[NextCell, ...]:
     """At most six cells, those that say most first; never none."""
     tried = _tried(scored)
     design = list(_design(scored))
@@ -88,7 +88,7 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
     )
 
 
-def _design(scored: Scored) -> Iterator[tuple[int, int, str]]:
+def _design(scored: ScoredRuns) -> Iterator[tuple[int, int, str]]:
     """The corners and middles, synthetic points first, that a surface needs."""
     most_s, most_h = int(scored.n_synthetic.max(initial=0)), int(scored.n_human.max(initial=0))
     s = most_s or most_h or 1000
@@ -111,7 +111,7 @@ def _rounded(x: float) -> int:
     return round(x / step) * int(step)
 
 
-def _tried(scored: Scored) -> dict[tuple[int, int], int]:
+def _tried(scored: ScoredRuns) -> dict[tuple[int, int], int]:
     counted: dict[tuple[int, int], int] = {}
     for s, h in zip(scored.n_synthetic, scored.n_human, strict=True):
         counted[int(s), int(h)] = counted.get((int(s), int(h)), 0) + 1
@@ -164,4 +164,4 @@ def _command(cell: NextCell, settings: Sequence[str], own: str | None, study: Pa
     ]
     elsewhere = study.parent != multirun_root().resolve()
     place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} " if elsewhere else ""
-    return place + run([*settings, f"study={study.name}", *mixture], own)
+    return place + sweep_command([*settings, f"study={study.name}", *mixture], own)

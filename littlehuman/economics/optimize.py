@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from littlehuman.economics.surface import Estimate, Surface
+from littlehuman.economics.surface import ScoreEstimate, Surface
 from littlehuman.economics.surface_shapes import Array, Counts, Numbers, Shapes
 
 MOST_LEVELS = 200
@@ -44,7 +44,7 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class SearchBounds:
     """Between which numbers of points the runs allow a prediction, ends included; `total` is the least sum of both."""
 
     synthetic: tuple[int, int]
@@ -56,10 +56,10 @@ class Reach:
         return np.asarray(np.maximum(self.synthetic[0], self.total - np.asarray(n_human)), dtype=np.float64)
 
 
-def reach_of(n_synthetic: Array, n_human: Array, factor: float) -> Reach:
+def search_bounds(n_synthetic: Array, n_human: Array, factor: float) -> SearchBounds:
     """From the smallest tried numbers divided by `factor` (zero only where it was tried) to the largest times `factor`."""
     sides = [(math.ceil(n.min() / factor), math.floor(n.max() * factor)) for n in (n_synthetic, n_human)]
-    return Reach(sides[0], sides[1], max(1, math.ceil((n_synthetic + n_human).min() / factor)))
+    return SearchBounds(sides[0], sides[1], max(1, math.ceil((n_synthetic + n_human).min() / factor)))
 
 
 def levels(low: int, high: int, also: Iterable[float] = ()) -> Counts:
@@ -72,7 +72,7 @@ def levels(low: int, high: int, also: Iterable[float] = ()) -> Counts:
     return np.asarray(np.unique(every[(every >= low) & (every <= high)]))
 
 
-def line(budget: float, prices: Prices, reach: Reach) -> tuple[Counts, Counts]:
+def budget_line(budget: float, prices: Prices, reach: SearchBounds) -> tuple[Counts, Counts]:
     """Synthetic and human points [m] of the mixtures that a budget buys: the rest after the labels goes into synthetic points.
 
     All numbers of human points are also offered with the fewest synthetic ones, for where more of those do harm or nothing.
@@ -91,14 +91,14 @@ def line(budget: float, prices: Prices, reach: Reach) -> tuple[Counts, Counts]:
     return synthetic[within], human[within]
 
 
-def cheapest(shapes: Shapes, human: Counts, target: float, prices: Prices, reach: Reach) -> tuple[Array, Array]:
+def cheapest(shapes: Shapes, human: Counts, target: float, prices: Prices, reach: SearchBounds) -> tuple[Array, Array]:
     """Fewest synthetic points and the cost [m, D] at which `human` [m] points reach a target; inf where it lies beyond reach."""
     needed = np.ceil(shapes.least_synthetic(human, reach.least_synthetic(human), target) - _SHORT)
     needed[needed > reach.synthetic[1]] = np.inf
     return needed, prices.cost(needed, human[:, None])
 
 
-def highest(surface: Surface, reach: Reach) -> tuple[int, int]:
+def highest(surface: Surface, reach: SearchBounds) -> tuple[int, int]:
     """The mixture within reach, whatever it costs, with the highest predicted score; of equal ones the smallest."""
     human = levels(*reach.human)
     low = reach.least_synthetic(human)
@@ -109,7 +109,7 @@ def highest(surface: Surface, reach: Reach) -> tuple[int, int]:
     return int(synthetic[within[0]]), int(both[within[0]])
 
 
-def least(prices: Prices, reach: Reach) -> tuple[int, int]:
+def least(prices: Prices, reach: SearchBounds) -> tuple[int, int]:
     """The cheapest mixture within reach, (n_synthetic, n_human), whatever its score."""
     kink = reach.total - reach.synthetic[0]  # with more human points no synthetic one is spared any more
     human = np.unique(np.clip([reach.human[0], kink, reach.human[1]], *reach.human))
@@ -149,7 +149,7 @@ class Purchase:
     n_human: int
     n_synthetic: int
     cost: float
-    score: Estimate
+    score: ScoreEstimate
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -216,9 +216,9 @@ def buy(surface: Surface, n_synthetic: int, n_human: int, prices: Prices) -> Pur
     return Purchase(int(n_human), int(n_synthetic), cost, surface.estimate(n_synthetic, n_human))
 
 
-def of_budget(surface: Surface, budget: float, prices: Prices, reach: Reach) -> Choice | None:
+def of_budget(surface: Surface, budget: float, prices: Prices, reach: SearchBounds) -> Choice | None:
     """The mixture on the budget line with the highest predicted score; None where the line is out of reach."""
-    synthetic, human = line(budget, prices, reach)
+    synthetic, human = budget_line(budget, prices, reach)
     if not len(human):
         return None
     scores = surface.values(synthetic, human)
@@ -226,7 +226,7 @@ def of_budget(surface: Surface, budget: float, prices: Prices, reach: Reach) -> 
     return _against_others(surface, buy(surface, int(synthetic[best]), int(human[best]), prices), budget, prices, reach)
 
 
-def of_target(surface: Surface, target: float, prices: Prices, reach: Reach) -> tuple[Choice, TargetCost] | None:
+def of_target(surface: Surface, target: float, prices: Prices, reach: SearchBounds) -> tuple[Choice, TargetCost] | None:
     """The cheapest mixture whose predicted score reaches a target; None where none within reach does.
 
     The runner-up is the best other mixture for the same money.
@@ -241,9 +241,9 @@ def of_target(surface: Surface, target: float, prices: Prices, reach: Reach) -> 
     return _against_others(surface, chosen, chosen.cost, prices, reach), _target_cost(chosen.cost, drawn)
 
 
-def _against_others(surface: Surface, chosen: Purchase, budget: float, prices: Prices, reach: Reach) -> Choice:
+def _against_others(surface: Surface, chosen: Purchase, budget: float, prices: Prices, reach: SearchBounds) -> Choice:
     """The mixture, and the best materially different one on the budget line, compared within each draw."""
-    synthetic, human = line(budget, prices, reach)
+    synthetic, human = budget_line(budget, prices, reach)
     other = different(synthetic, human, (chosen.n_synthetic, chosen.n_human), max(_FEW * reach.human[1], 1.0))
     if not other.any():
         return Choice(chosen, None, None)

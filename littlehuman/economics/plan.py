@@ -11,24 +11,33 @@ from dataclasses import replace
 
 from littlehuman.economics import diagnostics, marginal_gain, next_runs, optimize, plan_text, surface
 from littlehuman.economics.next_runs import NextCell
-from littlehuman.economics.optimize import Choice, Prices, Purchase, Reach, TargetCost, highest, least, reach_of
+from littlehuman.economics.optimize import (
+    Choice,
+    Prices,
+    Purchase,
+    SearchBounds,
+    TargetCost,
+    highest,
+    least,
+    search_bounds,
+)
 from littlehuman.economics.plan_text import estimate
-from littlehuman.economics.plan_types import NOTES, Plan, Question, check
+from littlehuman.economics.plan_types import NOTES, PlanRequest, PurchasePlan, check_request
 from littlehuman.economics.surface import Surface
 from littlehuman.errors import DataError
-from littlehuman.study.scores import Scored
+from littlehuman.study.scores import ScoredRuns
 
 _FEWEST_RUNS = 6
 
 
-def of(
-    scored: Scored,
+def plan_of_scores(
+    scored: ScoredRuns,
     human_price: float,
     synthetic_price: float,
     budget: float | None = None,
     target: float | None = None,
     reach: float = 2.0,
-) -> Plan:
+) -> PurchasePlan:
     """Plan a purchase from the runs of one series.
 
     With a target the plan is the cheapest mixture that reaches it, as long as a budget, where one is
@@ -45,14 +54,14 @@ def of(
     Raises:
         ConfigError: for a price, budget, target or reach that makes no sense.
     """
-    question = Question(human_price, synthetic_price, budget, target, reach)
-    check(question, scored)
+    question = PlanRequest(human_price, synthetic_price, budget, target, reach)
+    check_request(question, scored)
     trained = scored.n_synthetic + scored.n_human > 0  # a logarithm has no zero
     runs = replace(scored, **{name: getattr(scored, name)[trained] for name in ("n_synthetic", "n_human", "score")})
     return _with_notes(_thin(runs, question) or _planned(runs, question), scored, int((~trained).sum()))
 
 
-def _thin(scored: Scored, question: Question) -> Plan | None:
+def _thin(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan | None:
     """A refusal, when the runs are too few or too alike for any surface."""
     reasons = []
     if len(scored.score) < _FEWEST_RUNS:
@@ -65,18 +74,22 @@ def _thin(scored: Scored, question: Question) -> Plan | None:
     return _refusal(scored, question, reasons) if reasons else None
 
 
-def _refusal(scored: Scored, question: Question, reasons: Sequence[str], surface: Surface | None = None) -> Plan:
+def _refusal(
+    scored: ScoredRuns, question: PlanRequest, reasons: Sequence[str], surface: Surface | None = None
+) -> PurchasePlan:
     said = tuple(f"too little is known for a plan: {reason}" for reason in reasons)
-    return Plan(scored.name, len(scored.score), question, said, next_runs.missing(scored), surface=surface)
+    return PurchasePlan(
+        scored.name, len(scored.score), question, said, next_runs.missing_cells(scored), surface=surface
+    )
 
 
-def _planned(scored: Scored, question: Question) -> Plan:
+def _planned(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
     try:
         fitted = surface.fit(scored.n_synthetic, scored.n_human, scored.score)
     except DataError as error:
         return _refusal(scored, question, [f"no surface can be fitted ({error})"])
     prices = Prices(question.human_price, question.synthetic_price)
-    reach = reach_of(scored.n_synthetic, scored.n_human, question.reach)
+    reach = search_bounds(scored.n_synthetic, scored.n_human, question.reach)
     if (
         diagnostics.ceiling(scored) is not None
     ):  # no shape has a ceiling: beyond the runs it would promise what is not there
@@ -84,7 +97,7 @@ def _planned(scored: Scored, question: Question) -> Plan:
     most = optimize.buy(fitted, *highest(fitted, reach), prices)
     choice, cost = _choice(fitted, question, prices, reach)
     cheapest = optimize.buy(fitted, *least(prices, reach), prices)
-    plan = Plan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most, cheapest)
+    plan = PurchasePlan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most, cheapest)
     spread = float(scored.score.max() - scored.score.min())
     shown = choice.best if choice else most
     if shown.score.width > spread:
@@ -96,7 +109,7 @@ def _planned(scored: Scored, question: Question) -> Plan:
     return replace(plan, findings=tuple(plan_text.findings_of_plan(plan, scored)), next_cells=_checks(plan, scored))
 
 
-def _with_easier(plan: Plan, choice: Choice, cheapest: Purchase) -> Plan:
+def _with_easier(plan: PurchasePlan, choice: Choice, cheapest: Purchase) -> PurchasePlan:
     """Where neither kind of points is known to help, a budget need not be spent: the cheapest mixture competes too."""
     helps = any(kind is not None and kind.shown for kind in (plan.human, plan.synthetic))
     if helps or plan.aims_at_target or cheapest in (choice.best, choice.runner_up):
@@ -105,7 +118,7 @@ def _with_easier(plan: Plan, choice: Choice, cheapest: Purchase) -> Plan:
 
 
 def _choice(
-    surface: Surface, question: Question, prices: Prices, reach: Reach
+    surface: Surface, question: PlanRequest, prices: Prices, reach: SearchBounds
 ) -> tuple[Choice | None, TargetCost | None]:
     reached = optimize.of_target(surface, question.target, prices, reach) if question.target is not None else None
     cost = reached[1] if reached else None
@@ -114,7 +127,7 @@ def _choice(
     return (optimize.of_budget(surface, question.budget, prices, reach) if question.budget is not None else None), cost
 
 
-def _checks(plan: Plan, scored: Scored) -> tuple[NextCell, ...]:
+def _checks(plan: PurchasePlan, scored: ScoredRuns) -> tuple[NextCell, ...]:
     """The runs that would test the plan, where they train on no more points than were had before."""
     most = int((scored.n_synthetic + scored.n_human).max())
     if plan.choice is None:
@@ -133,7 +146,7 @@ def _checks(plan: Plan, scored: Scored) -> tuple[NextCell, ...]:
     return tuple(cell for cell in cells if cell.n_synthetic + cell.n_human <= most)
 
 
-def _with_notes(plan: Plan, scored: Scored, untrained: int) -> Plan:
+def _with_notes(plan: PurchasePlan, scored: ScoredRuns, untrained: int) -> PurchasePlan:
     some = (
         "1 run without any training points is"
         if untrained == 1

@@ -25,22 +25,22 @@ from littlehuman import formatting
 from littlehuman.economics import diagnostics
 from littlehuman.economics.optimize import TargetCost
 from littlehuman.economics.plan_types import highest_score
-from littlehuman.economics.surface import Estimate
-from littlehuman.study.scores import Scored
+from littlehuman.economics.surface import ScoreEstimate
+from littlehuman.study.scores import ScoredRuns
 
 if TYPE_CHECKING:
-    from littlehuman.economics.marginal_gain import Gain
+    from littlehuman.economics.marginal_gain import MarginalGain
     from littlehuman.economics.optimize import Purchase
-    from littlehuman.economics.plan_types import Plan
+    from littlehuman.economics.plan_types import PurchasePlan
     from littlehuman.economics.surface_shapes import Array
 
 
-def estimate(e: Estimate) -> str:
+def estimate(e: ScoreEstimate) -> str:
     """`0.812 [0.801, 0.823]`."""
     return formatting.score(e.value, e.low, e.high)
 
 
-def small(e: Estimate) -> str:
+def small(e: ScoreEstimate) -> str:
     """`+0.012 [+0.001, +0.023]`."""
     return f"{e.value:+.2g} [{e.low:+.2g}, {e.high:+.2g}]"
 
@@ -51,7 +51,7 @@ def cost(of: TargetCost) -> str:
     return f"{of.value:,.2f} [{low}, {high}]"
 
 
-def text(plan: Plan) -> str:
+def text(plan: PurchasePlan) -> str:
     """The block that the command line prints."""
     question = plan.question
     asked = [f"for {question.budget:,.2f}"] if question.budget is not None else []
@@ -71,7 +71,7 @@ def text(plan: Plan) -> str:
     return "\n".join([*lines, "Note: " + "; ".join(plan.notes) + "."])
 
 
-def _of_choice(plan: Plan) -> Iterator[str]:
+def _of_choice(plan: PurchasePlan) -> Iterator[str]:
     assert plan.choice and plan.surface and plan.human and plan.synthetic
     yield f"Plan       {_bill(plan.choice.best)}"
     if plan.choice.runner_up and plan.choice.sure is not None:
@@ -90,7 +90,7 @@ def _bill(purchase: Purchase) -> str:
     return f"{purchase}, cost {purchase.cost:,.2f}: score {estimate(purchase.score)}"
 
 
-def as_json(plan: Plan) -> dict[str, Any]:
+def as_json(plan: PurchasePlan) -> dict[str, Any]:
     """The plan as JSON values, null where something does not exist."""
     choice, surface, question = plan.choice, plan.surface, plan.question
     best = choice.best.as_json() | {"unspent": plan.unspent} if choice else None
@@ -125,7 +125,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
 _GAP = 4.0  # neighbouring tried numbers that lie further apart than this factor leave room for other shapes
 
 
-def findings_of_plan(plan: Plan, scored: Scored) -> Iterator[str]:
+def findings_of_plan(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
     """All of them."""
     yield from _of_target(plan)
     if plan.choice is None or plan.surface is None:
@@ -140,7 +140,7 @@ def findings_of_plan(plan: Plan, scored: Scored) -> Iterator[str]:
     yield from _of_gaps(plan, scored)
 
 
-def _of_target(plan: Plan) -> Iterator[str]:
+def _of_target(plan: PurchasePlan) -> Iterator[str]:
     target, budget, best = plan.question.target, plan.question.budget, plan.within_reach
     if target is None or best is None:
         return
@@ -155,7 +155,7 @@ def _of_target(plan: Plan) -> Iterator[str]:
         yield f"in {plan.target_cost.unreachable:.0%} of the draws no mixture within reach gets to {target:g}"
 
 
-def _out_of_reach(plan: Plan) -> Iterator[str]:
+def _out_of_reach(plan: PurchasePlan) -> Iterator[str]:
     if plan.question.budget is not None and plan.reach is not None:
         reach = plan.reach
         yield (
@@ -164,7 +164,7 @@ def _out_of_reach(plan: Plan) -> Iterator[str]:
         )
 
 
-def _of_gains(plan: Plan) -> Iterator[str]:
+def _of_gains(plan: PurchasePlan) -> Iterator[str]:
     human, synthetic, reach, cheapest = plan.human, plan.synthetic, plan.reach, plan.cheapest
     if human is None or synthetic is None or reach is None or cheapest is None:
         return
@@ -182,7 +182,7 @@ def _of_gains(plan: Plan) -> Iterator[str]:
     yield "the plan is the cheapest mixture these runs speak of" if plan.buys_the_cheapest else gets
 
 
-def _of_gain(kind: str, gain: Gain, other_helps: bool, without: str, fewest: int) -> Iterator[str]:
+def _of_gain(kind: str, gain: MarginalGain, other_helps: bool, without: str, fewest: int) -> Iterator[str]:
     """What one kind brings; to buy the other one instead is advised only where that is known to help."""
     if gain.shown:
         return
@@ -194,16 +194,16 @@ def _of_gain(kind: str, gain: Gain, other_helps: bool, without: str, fewest: int
     yield f"{kind} points do not help here ({_change(kind, gain)}){advice}"
 
 
-def _change(kind: str, gain: Gain) -> str:
+def _change(kind: str, gain: MarginalGain) -> str:
     return f"from {gain.span[0]:,} to {gain.span[1]:,} {kind} points the score changes by {small(gain.tried)}"
 
 
-def _of_scale(plan: Plan, scored: Scored) -> Iterator[str]:
+def _of_scale(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
     if plan.best and plan.best.score.high > highest_score(scored):
         yield f"the surface rises above {highest_score(scored):g}, which no score can: at this size it does not hold"
 
 
-def _easier(plan: Plan) -> str:
+def _easier(plan: PurchasePlan) -> str:
     assert plan.choice and plan.choice.runner_up
     easier, other = plan.choice.easier, plan.choice.best
     if easier is plan.choice.cheapest:
@@ -213,7 +213,7 @@ def _easier(plan: Plan) -> str:
     return f"the {'cheaper' if cheaper else 'simpler'} of the two is {easier} for {easier.cost:,.2f}"
 
 
-def _of_unspent(plan: Plan) -> Iterator[str]:
+def _of_unspent(plan: PurchasePlan) -> Iterator[str]:
     if plan.unspent is None or plan.best is None or plan.reach is None or plan.aims_at_target:
         return
     if plan.unspent < max(
@@ -223,7 +223,7 @@ def _of_unspent(plan: Plan) -> Iterator[str]:
     yield f"{plan.unspent:,.2f} of the budget stays unspent: {_why_unspent(plan, plan.unspent)}"
 
 
-def _why_unspent(plan: Plan, unspent: float) -> str:
+def _why_unspent(plan: PurchasePlan, unspent: float) -> str:
     """For each kind of points, why the plan has not more of it; "limit" only where every kind that still helps is at its own."""
     assert plan.best and plan.reach and plan.human and plan.synthetic
     most = f"{plan.reach.human[1]:,} human, {plan.reach.synthetic[1]:,} synthetic points"
@@ -247,7 +247,7 @@ def _why_unspent(plan: Plan, unspent: float) -> str:
     return beyond if len(limits) == len(kinds) else " and ".join([*limits, *others])
 
 
-def _of_gaps(plan: Plan, scored: Scored) -> Iterator[str]:
+def _of_gaps(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
     if (
         not np.any((scored.n_human > 0) & (scored.n_synthetic > 0))
         and plan.best
@@ -263,7 +263,7 @@ def _of_gaps(plan: Plan, scored: Scored) -> Iterator[str]:
         yield f"no run lies between {between}: what {n:,} bring is read off the shape alone"
 
 
-def _bought(plan: Plan, scored: Scored) -> Iterator[tuple[str, Array, int]]:
+def _bought(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[tuple[str, Array, int]]:
     if plan.best:
         yield "human", np.unique(scored.n_human), plan.best.n_human
         yield "synthetic", np.unique(scored.n_synthetic), plan.best.n_synthetic

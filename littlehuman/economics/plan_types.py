@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from littlehuman.economics import plan_text, price_options
-from littlehuman.economics.marginal_gain import Gain
+from littlehuman.economics.marginal_gain import MarginalGain
 from littlehuman.economics.next_runs import NextCell
-from littlehuman.economics.optimize import Choice, Purchase, Reach, TargetCost
+from littlehuman.economics.optimize import Choice, Purchase, SearchBounds, TargetCost
 from littlehuman.economics.surface import Surface
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.study.scores import Scored
+from littlehuman.study.scores import ScoredRuns
 
 MOST_REACH = 1_000  # times the largest tried numbers: no surface holds there any more
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PlanRequest:
     """What is asked: prices per point, and a sum, a score or both."""
 
     human_price: float
@@ -33,7 +33,7 @@ class Question:
     reach: float = 2.0
 
 
-def check(question: Question, scored: Scored) -> None:
+def check_request(question: PlanRequest, scored: ScoredRuns) -> None:
     """Refuse a question that makes no sense for these runs.
 
     Raises:
@@ -59,7 +59,7 @@ def check(question: Question, scored: Scored) -> None:
         raise ConfigError(problems)
 
 
-def highest_score(scored: Scored) -> float:
+def highest_score(scored: ScoredRuns) -> float:
     """The highest score that can be: 1, or 100 where the runs were scored in percent; infinity for other scales."""
     most = float(scored.score.max(initial=0))
     return next((limit for limit in (1.0, 100.0) if most <= limit), float("inf"))
@@ -73,7 +73,7 @@ NOTES = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class PurchasePlan:
     """The answer for one series: `choice` is None where the runs or the money do not allow one; `findings` say why.
 
     `within_reach` and `cheapest` are the mixtures with the highest score and with the least cost, whatever the question.
@@ -81,17 +81,17 @@ class Plan:
 
     name: str
     runs: int
-    question: Question
+    question: PlanRequest
     findings: tuple[str, ...]
     next_cells: tuple[NextCell, ...]
     choice: Choice | None = None
     surface: Surface | None = None
-    reach: Reach | None = None
+    reach: SearchBounds | None = None
     target_cost: TargetCost | None = None
     within_reach: Purchase | None = None
     cheapest: Purchase | None = None
-    human: Gain | None = None
-    synthetic: Gain | None = None
+    human: MarginalGain | None = None
+    synthetic: MarginalGain | None = None
     notes: tuple[str, ...] = NOTES
     protocol: str = ""
 

@@ -24,19 +24,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.economics import price_options
-from littlehuman.study.scores import Scored, read_scores
+from littlehuman.study.scores import ScoredRuns, read_scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from littlehuman.economics.curves import Failed, Fitted
-    from littlehuman.economics.size_curve import Curve
-    from littlehuman.economics.valuation import Valuation, Worth
+    from littlehuman.economics.size_curve import SizeCurve
+    from littlehuman.economics.valuation import HumanValue, Valuation
 
 HUMAN, SYNTHETIC, UNDECIDED = "human wins", "synthetic wins", "undecided"
 
 
-def verdict_at_prices(paid: float, worth: Worth | None, curve: Curve) -> tuple[str, str]:
+def verdict_at_prices(paid: float, worth: HumanValue | None, curve: SizeCurve) -> tuple[str, str]:
     """The better buy where a human point costs as much as `paid` synthetic ones, and why."""
     if worth is None:
         return UNDECIDED, "there are no runs with human points to judge by"
@@ -88,7 +88,7 @@ class Price:
     protocol: str = ""
 
     @property
-    def headline(self) -> Worth | None:
+    def headline(self) -> HumanValue | None:
         """The number of human points with most runs; None where no run has both kinds of points."""
         return self.valuation.by_human[0] if self.valuation.by_human else None
 
@@ -134,17 +134,19 @@ class Price:
         """The same for reading: a short block."""
         from littlehuman.economics import price_text
 
-        return price_text.block(self)
+        return price_text.price_text(self)
 
 
-def price_of_scores(scored: Scored, human_price: float | None = None, synthetic_price: float | None = None) -> Price:
+def price_of_scores(
+    scored: ScoredRuns, human_price: float | None = None, synthetic_price: float | None = None
+) -> Price:
     """Value the human points of a series; with both prices, per point and in one currency, a verdict.
 
     Raises:
         ConfigError: for a price that is not above 0, or one price without the other.
         DataError: for runs without a curve.
     """
-    price_options.check(human_price, synthetic_price)
+    price_options.check_prices(human_price, synthetic_price)
     from littlehuman.economics import valuation  # scipy takes its time: not for --help
 
     return Price(
@@ -152,7 +154,7 @@ def price_of_scores(scored: Scored, human_price: float | None = None, synthetic_
     )
 
 
-def _worth_as_json(worth: Worth | None) -> dict[str, Any]:
+def _worth_as_json(worth: HumanValue | None) -> dict[str, Any]:
     if worth is None:
         return {"human_points_added": None, "points_needed": None, "price_ratio": None, "lift": None, "equivalents": []}
     return {
@@ -183,7 +185,7 @@ SIZES = 3  # synthetic-only sizes from which a curve over size says something
 class Tradeoff:
     """Score over size for one series, and what its human points are worth."""
 
-    scored: Scored
+    scored: ScoredRuns
     price: Price
     protocol: str
     dataset: str

@@ -25,7 +25,7 @@ def problems(human: float | None, synthetic: float | None) -> list[Problem]:
     ]
 
 
-def check(human: float | None, synthetic: float | None) -> None:
+def check_prices(human: float | None, synthetic: float | None) -> None:
     """Refuse prices that cannot be.
 
     Raises:

@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from littlehuman.economics.curves import Failed, Fitted
-from littlehuman.economics.size_curve import Curve, Range
-from littlehuman.economics.valuation import PointsNeeded, Worth
+from littlehuman.economics.size_curve import Range, SizeCurve
+from littlehuman.economics.valuation import HumanValue, PointsNeeded
 from littlehuman.formatting import size
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Price
 
 
-def block(price: Price) -> str:
+def price_text(price: Price) -> str:
     """One series in a few lines."""
     curve, by_human = price.valuation.curve, price.valuation.by_human
     runs = (
@@ -39,7 +39,7 @@ def block(price: Price) -> str:
     return "\n".join([*lines, "", *(f"! {warning}" for warning in dict.fromkeys(warnings))]).rstrip()
 
 
-def _curve(curve: Curve, metric: str) -> list[str]:
+def _curve(curve: SizeCurve, metric: str) -> list[str]:
     a0, a1, sd = curve.log.parameters["a0"], curve.log.parameters["a1"], curve.log.residual_sd
     scatter = "" if sd is None else f", a run scatters by {sd:.3g}"
     said = f"curve            {metric} = {a0:.4g} {'-' if a1 < 0 else '+'} {abs(a1):.3g} ln(synthetic points){scatter}"
@@ -53,7 +53,7 @@ def _model(model: Fitted | Failed) -> str:
     return f"{model.name} {weight}" + ("" if model.ceiling is None else f", levels off at {model.ceiling:.3g}")
 
 
-def _worth(worth: Worth, metric: str, curve: Curve) -> list[str]:
+def _worth(worth: HumanValue, metric: str, curve: SizeCurve) -> list[str]:
     head = f"{f'+{worth.human_points:,} human':<17}"
     lines = [
         f"{head}{metric} {worth.lift.value:+.3g}{_interval(worth.lift)} above the curve at the same number of synthetic points"

@@ -16,7 +16,7 @@ from scipy import stats
 from littlehuman.economics import curves
 from littlehuman.economics.curves import Array, Failed, Fitted
 from littlehuman.errors import DataError
-from littlehuman.study.scores import Scored
+from littlehuman.study.scores import ScoredRuns
 
 LEVEL = 0.95
 # A size of more than 1,000 times the largest that was tried is no number to name: it counts as infinite.
@@ -33,7 +33,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curve:
+class SizeCurve:
     """Runs on synthetic points alone, x sizes and y scores [runs]; `log` is the paper's curve, `models` all that were tried."""
 
     x: Array
@@ -106,7 +106,7 @@ def _scatter(log_n: Array, above: Array) -> tuple[float, int] | None:
     return float(np.sum((above - line.intercept - line.slope * log_n) ** 2)) / df, df
 
 
-def measured_curve(scored: Scored) -> Curve:
+def measured_curve(scored: ScoredRuns) -> SizeCurve:
     """Fit the runs of a series that are on synthetic points alone.
 
     Raises:
@@ -132,4 +132,4 @@ def measured_curve(scored: Scored) -> Curve:
     x, y = scored.n_synthetic[alone], scored.score[alone]
     models = curves.compare(x, y)
     log = next(model for model in models if isinstance(model, Fitted) and model.name == "log")
-    return Curve(x, y, log, tuple(models))
+    return SizeCurve(x, y, log, tuple(models))

@@ -26,7 +26,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ScoreEstimate:
     """A number with its 95 % interval."""
 
     value: float
@@ -43,11 +43,11 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def estimate(value: float, draws: Array) -> Estimate:
+def estimate_score(value: float, draws: Array) -> ScoreEstimate:
     """A value with the percentile interval of its draws [draws]."""
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return Estimate(float(value), float(low), float(high))
+    return ScoreEstimate(float(value), float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,10 @@ class Surface:
         """Predicted scores [m] of mixtures."""
         return np.asarray(self.best.score(n_synthetic, n_human)[:, 0])
 
-    def estimate(self, n_synthetic: float, n_human: float) -> Estimate:
+    def estimate(self, n_synthetic: float, n_human: float) -> ScoreEstimate:
         """Predicted mean score over training seeds of one mixture."""
         place = np.array([n_synthetic]), np.array([n_human])
-        return estimate(self.values(*place)[0], self.draws.score(*place)[0])
+        return estimate_score(self.values(*place)[0], self.draws.score(*place)[0])
 
 
 def fit(n_synthetic: Array, n_human: Array, score: Array, draws: int = DRAWS) -> Surface:

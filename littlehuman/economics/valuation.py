@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from littlehuman import seeding
 from littlehuman.economics import curves, exchange, size_curve
 from littlehuman.economics.curves import Array
-from littlehuman.economics.size_curve import LEVEL, Curve, Range
-from littlehuman.study.scores import Scored
+from littlehuman.economics.size_curve import LEVEL, Range, SizeCurve
+from littlehuman.study.scores import ScoredRuns
 
 NO_HELP = "more synthetic data does not help here: no finite equivalent"
 SAME_HUMANS = (
@@ -50,7 +50,7 @@ def of_runs(ranked: Sequence[int], off_curve: int) -> list[str]:
     return said
 
 
-def of_curve(curve: Curve) -> list[str]:
+def of_curve(curve: SizeCurve) -> list[str]:
     """Sentences on a curve that is flat, that falls, that levels off, or whose scatter is unknown."""
     said = []
     if not curve.rises:
@@ -89,7 +89,7 @@ def _counted(above: NDArray[np.bool_], points: str) -> str:
 
 
 def of_equivalents(
-    h: int, sizes: Array, median: float | None, ratio: Range, study: exchange.Study, curve: Curve
+    h: int, sizes: Array, median: float | None, ratio: Range, study: exchange.ExchangeData, curve: SizeCurve
 ) -> list[str]:
     """Sentences on numbers that are negative, infinite, extrapolated, or that rest on few runs or on one draw of human points."""
     said = []
@@ -144,7 +144,7 @@ class Equivalent:
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class HumanValue:
     """What `human_points` are worth; `price_ratio` is per human point, `lift` in units of the score at the same N."""
 
     human_points: int
@@ -160,12 +160,12 @@ class Worth:
 class Valuation:
     """A series: its curve, what human points are worth (the headline first), and what must be said beside it."""
 
-    curve: Curve
-    by_human: tuple[Worth, ...]
+    curve: SizeCurve
+    by_human: tuple[HumanValue, ...]
     warnings: tuple[str, ...]
 
 
-def value_of_scores(scored: Scored, draws: int = DRAWS) -> Valuation:
+def value_of_scores(scored: ScoredRuns, draws: int = DRAWS) -> Valuation:
     """Value the human points of a series, by `draws` draws for the intervals.
 
     The headline is the number of human points with most runs, the smallest of several such.
@@ -198,8 +198,8 @@ def points_needed(sizes: Array, n: Array) -> PointsNeeded:
     return PointsNeeded(_finite(float(needed.mean())), quantile(0.5), quantile(0.25), quantile(0.75))
 
 
-def _worth(h: int, n: Array, s: Array, alone: Curve, draws: int) -> Worth:
-    study = exchange.Study(alone.x, alone.y, n, s)
+def _worth(h: int, n: Array, s: Array, alone: SizeCurve, draws: int) -> HumanValue:
+    study = exchange.ExchangeData(alone.x, alone.y, n, s)
     sizes = alone.sizes(s)
     needed = points_needed(sizes, n) if alone.rises else None
     ratio = _ratio(study, h, alone, draws) if alone.rises else None
@@ -208,10 +208,10 @@ def _worth(h: int, n: Array, s: Array, alone: Curve, draws: int) -> Worth:
     if needed is not None and ratio is not None:
         warnings += of_equivalents(h, sizes, needed.median, ratio, study, alone)
     runs = [Equivalent(int(a), h, float(b), _finite(c), _finite(c - a)) for a, b, c in zip(n, s, sizes, strict=True)]
-    return Worth(h, tuple(runs), needed, ratio, alone.lift(n, s), above, tuple(warnings))
+    return HumanValue(h, tuple(runs), needed, ratio, alone.lift(n, s), above, tuple(warnings))
 
 
-def _ratio(study: exchange.Study, h: int, alone: Curve, draws: int) -> Range:
+def _ratio(study: exchange.ExchangeData, h: int, alone: SizeCurve, draws: int) -> Range:
     """The exchange per human point, and the 2.5 and 97.5 percentiles of its draws."""
     limit = alone.far - float(study.n.mean())
 

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome
 
 
-class Bar:
+class SweepProgress:
     """One bar over all cells: how they ended, and when the last one may."""
 
     def __init__(self, total: int, *, show: bool) -> None:
         self._bar = tqdm(total=total, desc="cells", unit="cell", smoothing=0, disable=not show)
         self._states: Counter[str] = Counter()
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> SweepProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,14 +90,14 @@ class Host(Protocol):
 def sweep(hosts: Sequence[Host], ahead: int) -> None:
     """Compute the cells of a sweep, `ahead` of them at most prepared at a time."""
     left = list(hosts)
-    with Bar(len(left), show=any(host.progress for host in left[:1])) as bar:
+    with SweepProgress(len(left), show=any(host.progress for host in left[:1])) as bar:
         while left:
             left = [*_wave(left[:ahead], bar), *left[ahead:]]
 
 
-def _wave(hosts: Sequence[Host], bar: Bar) -> list[Host]:
+def _wave(hosts: Sequence[Host], bar: SweepProgress) -> list[Host]:
     """Prepare, train and finish; return the hosts whose cell another host of the wave has: by then it may be complete."""
-    ready: dict[Path, Ready] = {}
+    ready: dict[Path, PreparedJob] = {}
     again = []
     try:
         with bar.preparing():
@@ -106,7 +106,7 @@ def _wave(hosts: Sequence[Host], bar: Bar) -> list[Host]:
                 if job and job.state is State.new:
                     again.append(host)
                 elif job and job.state is State.open:
-                    ready[job.folder] = Ready(host, job, bar)
+                    ready[job.folder] = PreparedJob(host, job, bar)
                 bar.count(job.state if job else State.failed)
         for group in _groups(ready.values()):
             _train(group)
@@ -124,12 +124,12 @@ def _prepared(ready: Container[Path], config: DictConfig, folder: Path) -> Job:
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedJob:
     """A cell from its preparation to its end."""
 
     host: Host
     job: Job
-    bar: Bar
+    bar: SweepProgress
 
     @property
     def cell(self) -> Cell:
@@ -143,7 +143,7 @@ class Ready:
         assert self.job.prepared
         return self.job.prepared.config.launch
 
-    def finish(self, outcome: Outcome | BaseException, kept: Kept) -> None:
+    def finish(self, outcome: Outcome | BaseException, kept: LogBuffer) -> None:
         """Score the cell, or record why there is nothing to score; a cell that has ended stays as it is."""
         if self.job.over:
             return
@@ -157,27 +157,27 @@ class Ready:
         self.bar.count(self.job.state)
 
 
-def _groups(cells: Iterable[Ready]) -> list[list[Ready]]:
+def _groups(cells: Iterable[PreparedJob]) -> list[list[PreparedJob]]:
     """The cells by what they can share; one for which that cannot be told fails alone."""
     from littlehuman.training.types import stackable
 
-    groups: dict[Hashable, list[Ready]] = {}
+    groups: dict[Hashable, list[PreparedJob]] = {}
     for ready in cells:
         try:
             ready.job.join_training()
             key = (stackable(ready.cell), ready.launch, frozenset(ready.host.environment.items()))
         except Exception as error:
-            ready.finish(error, Kept())
+            ready.finish(error, LogBuffer())
         else:
             groups.setdefault(key, []).append(ready)
     return list(groups.values())
 
 
-def _train(group: Sequence[Ready]) -> None:
+def _train(group: Sequence[PreparedJob]) -> None:
     """Train the cells on one base; each is finished as soon as it is tested."""
     from littlehuman.training.fit import fit
 
-    kept = Kept()
+    kept = LogBuffer()
     try:
         with env_override(dict(group[0].host.environment)), kept.listening():
             fit(
@@ -198,7 +198,7 @@ def _abandon(jobs: Sequence[Job], error: BaseException) -> None:
         table.update(folder)
 
 
-class Kept(logging.Handler):
+class LogBuffer(logging.Handler):
     """Keeps what training says, which many cells share, for the log of each."""
 
     def __init__(self) -> None:

@@ -22,12 +22,12 @@ from omegaconf import DictConfig
 
 from littlehuman import cli, pipeline
 from littlehuman.config import test_dataset
-from littlehuman.config.identity import run_id, scientific
+from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.execution import summary
 from littlehuman.runs import status
-from littlehuman.runs.artifacts import STATUS, of_cell
+from littlehuman.runs.artifacts import STATUS, result_of_cell
 from littlehuman.schema import DatasetConfig
 from littlehuman.study import table
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Inputs: TypeAlias = tuple[RunConfig, Path, status.Journal, DatasetConfig | None]  # what the pipeline takes
+Inputs: TypeAlias = tuple[RunConfig, Path, status.RunStatus, DatasetConfig | None]  # what the pipeline takes
 
 
 class State(StrEnum):
@@ -65,7 +65,7 @@ class Job:
         self.score: float | None = None
         self.prepared: pipeline.Prepared | None = None
         self._lock, self._training = ExitStack(), ExitStack()  # both are left when the job ends
-        self._book: status.Journal
+        self._book: status.RunStatus
 
     @property
     def over(self) -> bool:
@@ -136,9 +136,9 @@ class Job:
                 return None
             hydra = HydraConfig.get()
             try:
-                test_dataset.check(hydra)
+                test_dataset.require_multirun(hydra)
                 typed, test_from = test_dataset.cell(config, hydra)
-                result = of_cell(self.folder, run_id(typed, test_from))
+                result = result_of_cell(self.folder, run_id(typed, test_from))
             except ConfigError as error:
                 self._refuse(error)
                 return None
@@ -147,8 +147,8 @@ class Job:
                 log.info("already complete: %s", self.folder)
                 self._show(result)
                 return None
-            self._book = status.Journal(self.folder)
-            self._book.note_knobs(scientific(typed, test_from))
+            self._book = status.RunStatus(self.folder)
+            self._book.note_knobs(identity_values(typed, test_from))
             self._lock = lock.pop_all()
         self.state = State.open
         return typed, self.folder, self._book, test_from
@@ -183,7 +183,7 @@ class Job:
         hydra = HydraConfig.get()
         own = cli.config_dir(hydra.runtime.config_sources)
         print(
-            summary.of_run(
+            summary.run_summary(
                 result,
                 self.folder,
                 single=hydra.mode is RunMode.RUN,

@@ -29,7 +29,7 @@ _MEANING = {
 }
 
 
-def of_run(
+def run_summary(
     result: Mapping[str, Any], folder: Path, *, single: bool, overrides: Sequence[str] = (), own: str | None = None
 ) -> str:
     """The summary of one cell: a table after a single run, one line within a sweep.
@@ -82,6 +82,6 @@ def _next(folder: Path, overrides: Sequence[str], own: str | None) -> list[str]:
     return [
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
-        f"         {cli.run(['synth_frac=0,0.9,1', *kept], own)}",
-        f"         your own data, other models: {cli.python()} -m littlehuman.run --help",
+        f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], own)}",
+        f"         your own data, other models: {cli.interpreter()} -m littlehuman.run --help",
     ]

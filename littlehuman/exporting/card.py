@@ -51,7 +51,7 @@ def text(found: Rebuilt, size: Size) -> str:
     """The whole card."""
     header = found.config.dataset.name
     parts = [f"---\n{_header(found, size)}---\n", f"# Synthetic training data on {header}\n", *_intro(found, size)]
-    for title, lines in card_sections.of(found):
+    for title, lines in card_sections.card_sections(found):
         parts.append("\n".join([f"## {title}\n", *lines]) + "\n")
     return "\n".join(parts)
 

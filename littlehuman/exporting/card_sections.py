@@ -12,14 +12,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from littlehuman.config.identity import scientific
+from littlehuman.config.identity import identity_values
 from littlehuman.exporting.rebuild import Rebuilt
 from littlehuman.generation.costs import dollars
 from littlehuman.prompting.templates import asks_for_label, in_language
 from littlehuman.schema import PromptText, Provider, Shots, StrategyConfig, Writes
 
 
-def of(found: Rebuilt) -> Iterator[tuple[str, Sequence[str]]]:
+def card_sections(found: Rebuilt) -> Iterator[tuple[str, Sequence[str]]]:
     """Title and lines of each passage, in order."""
     given = found.config.prompt_model.provider is Provider.provided
     yield "How it was made", list(_made(found, given))
@@ -142,7 +142,7 @@ def _yield(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _filters(found: Rebuilt) -> Iterator[str]:
-    steps = {key: value for key, value in scientific(found.config)["filter"].items() if key != "name"}
+    steps = {key: value for key, value in identity_values(found.config)["filter"].items() if key != "name"}
     if not steps:
         yield "None: every answer that could be read, and had the requested label, was kept."
         return

@@ -24,7 +24,7 @@ TABLE = Path("data") / "train-00000-of-00001.parquet"
 CARD = "README.md"
 
 
-def write(found: Rebuilt, folder: Path, *, with_human: bool = False) -> list[Path]:
+def write_folder(found: Rebuilt, folder: Path, *, with_human: bool = False) -> list[Path]:
     """Write table and card; the human points only `with_human`, because their licence is the dataset's.
 
     Raises:

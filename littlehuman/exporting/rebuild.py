@@ -20,7 +20,7 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing
 from littlehuman.pipeline import mixture_spec
-from littlehuman.prompt_models.cache import lookup, recording_path, shelf_path
+from littlehuman.prompt_models.cache import cache_path, lookup, recording_path
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
@@ -57,7 +57,7 @@ def rebuild(cell: Path) -> Rebuilt:
         )
     config = _config(cell / CONFIG)
     dataset = data.load(config.dataset, config.task)
-    plan = mixing.plan(dataset.train, mixture_spec(config), dataset.name)
+    plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
     ids = {point["id"] for point in said["points"] if point["origin"] == Origin.SYNTHETIC}
     if not ids:
         raise DataError(f"{cell}: has no synthetic points, so there is nothing to export")
@@ -118,4 +118,4 @@ def _answered(requests: TwinRequests, shelf: Path) -> dict[str, Synthetic]:
 
 
 def _shelf(model: PromptModelConfig) -> Path:
-    return recording_path(model.path) if model.provider is Provider.recorded else shelf_path(model)
+    return recording_path(model.path) if model.provider is Provider.recorded else cache_path(model)

@@ -19,7 +19,7 @@ from littlehuman.figures import style, text_layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from littlehuman.study.replacement import Line
+    from littlehuman.study.replacement import ReplacementCurve
 
 BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
 FLOOR = "always the commonest label"
@@ -32,7 +32,7 @@ class Shares:
     """An axis of synthetic shares: where fractions lie (NaN: not on it), and what is written below it."""
 
     places: Callable[[pd.Series], list[float]]
-    label: Callable[[Axes, Sequence[Line]], None]
+    label: Callable[[Axes, Sequence[ReplacementCurve]], None]
     start: float = 0.0  # the smallest share on it
     most: int = 4  # facets a row
     dodge: float = 0.0  # by how much lines stand beside each other, so that bars do not cover bars
@@ -56,7 +56,9 @@ class _Stroke:
     band: bool
 
 
-def facet(pair: Pair, lines: Sequence[Line], controls: Sequence[Line], sketch: Sketch) -> dict[str, Any]:
+def facet(
+    pair: Pair, lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], sketch: Sketch
+) -> dict[str, Any]:
     """Draw both panels; returns the legend's handles by name."""
     upper, lower = pair
     handles = {line.label: _control(upper, line, sketch) for line in controls}
@@ -83,7 +85,7 @@ def name_scores(pair: Pair, metric: str) -> None:
     pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
 
 
-def seeds_behind(line: Line, *, changes: bool) -> pd.Series:
+def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:
     """Numbers of seeds behind the scores of a line, or behind its changes: the seeds that both shares have."""
     seeds = line.table["seeds"].astype(float)
     return line.table["pairs"].astype(float).fillna(seeds) if changes else seeds
@@ -104,14 +106,14 @@ def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
     return drawn
 
 
-def _control(axes: Axes, line: Line, sketch: Sketch) -> Any:
+def _control(axes: Axes, line: ReplacementCurve, sketch: Sketch) -> Any:
     points = _points(line, sketch, _SCORE)
     return axes.plot(
         points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4
     )[0]
 
 
-def _points(line: Line, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
+def _points(line: ReplacementCurve, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
     """Place `x`, percent `value`, `low`, `high` and whether it is `thin` of seeds, along the axis.
 
     The fraction that is compared with has change 0, and gaps are NaN.
@@ -127,7 +129,7 @@ def _points(line: Line, sketch: Sketch, columns: tuple[str, str, str]) -> pd.Dat
     return points[points["x"].notna()].reset_index(drop=True)
 
 
-def _margin(axes: Axes, lines: Sequence[Line], delta: float) -> None:
+def _margin(axes: Axes, lines: Sequence[ReplacementCurve], delta: float) -> None:
     """Zero, and where the score has lost `delta` (absolute), for each different score that is compared with."""
     axes.axhline(0, color=text_layout.DARK, linewidth=0.8)
     if all(line.table["relative"].isna().all() for line in lines):

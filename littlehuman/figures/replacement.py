@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.study.replacement import Line
+    from littlehuman.study.replacement import ReplacementCurve
 
 LAST_TENTH = 0.9
 NOTHING = (
@@ -30,7 +30,7 @@ NOTHING = (
 _HEIGHTS = (1.95, 1.45)  # inches of the two panels
 
 
-def replacement(lines: Sequence[Line], controls: Sequence[Line], delta: float) -> Figure:
+def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], delta: float) -> Figure:
     """Two panels per facet, at most four facets a row; conditions without any result are crosses on the axis.
 
     Args:
@@ -46,7 +46,7 @@ def replacement(lines: Sequence[Line], controls: Sequence[Line], delta: float) -
     return _draw(lines, controls, delta, Shares(lambda fractions: [100 * float(f) for f in fractions], _share_axis))
 
 
-def zoom(lines: Sequence[Line], delta: float) -> Figure | None:
+def zoom(lines: Sequence[ReplacementCurve], delta: float) -> Figure | None:
     """The shares from 90 % on, evenly spaced and with their human points; None where no line has two of them."""
     kept = [replace(line, gaps=tuple(_late(line.gaps))) for line in lines if len(_late(line.table["synth_frac"])) > 1]
     if not kept:
@@ -54,7 +54,7 @@ def zoom(lines: Sequence[Line], delta: float) -> Figure | None:
     fractions = sorted({f for line in kept for f in (*_late(line.table["synth_frac"]), *line.gaps)})
     place = {fraction: float(i) for i, fraction in enumerate(fractions)}
 
-    def label(axes: Axes, lines: Sequence[Line]) -> None:
+    def label(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
         human = {
             float(f): n for line in lines for f, n in zip(line.table["synth_frac"], line.table["n_human"], strict=True)
         }
@@ -73,7 +73,9 @@ def _late(fractions: Iterable[float]) -> list[float]:
     return [float(f) for f in fractions if f >= LAST_TENTH]
 
 
-def _draw(lines: Sequence[Line], controls: Sequence[Line], delta: float, shares: Shares) -> Figure:
+def _draw(
+    lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], delta: float, shares: Shares
+) -> Figure:
     facets = list(dict.fromkeys(line.facet for line in lines))
     sketch = Sketch(
         shares,
@@ -107,13 +109,13 @@ def _paper(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
     return figure, pairs[:facets], columns
 
 
-def _share_axis(axes: Axes, lines: Sequence[Line]) -> None:
+def _share_axis(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
     axes.set_xlim(-4, 104)
     axes.set_xticks([0, 25, 50, 75, 100])
     axes.set_xlabel("synthetic share (%)")
 
 
-def caption(lines: Sequence[Line], delta: float, start: float = 0.0) -> str:
+def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0) -> str:
     """Protocol, seeds, what the bars are, and what hollow points, the dotted line and the crosses mean, for shares from `start` on."""
     parts = [f"protocol {', '.join(sorted({line.protocol for line in lines}))}", *_over(lines, start)]
     parts.append(
@@ -124,7 +126,7 @@ def caption(lines: Sequence[Line], delta: float, start: float = 0.0) -> str:
     return "; ".join(parts)
 
 
-def _over(lines: Sequence[Line], start: float) -> list[str]:
+def _over(lines: Sequence[ReplacementCurve], start: float) -> list[str]:
     """What the points are means of, and what their bars are."""
     seeds, fewer = set[int](), False
     for line in lines:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from littlehuman.study.text_comparison import Comparison
+    from littlehuman.study.text_comparison import TextComparison
     from littlehuman.study.twin_tests import Shares
 
 SHOWN = 8  # groups; the table has them all
@@ -30,7 +30,7 @@ _SIDES = ("human", "synthetic")
 Panel = Callable[["Axes"], dict[str, Any]]
 
 
-def texts(comparisons: Sequence[Comparison], protocol: str) -> Figure:
+def texts(comparisons: Sequence[TextComparison], protocol: str) -> Figure:
     """At most eight groups, at most four panels each.
 
     Raises:
@@ -54,7 +54,7 @@ def texts(comparisons: Sequence[Comparison], protocol: str) -> Figure:
     return figure
 
 
-def _row(part: SubFigure, group: Comparison) -> dict[str, Any]:
+def _row(part: SubFigure, group: TextComparison) -> dict[str, Any]:
     handles: dict[str, Any] = {}
     panels = _panels(group)
     row = part.subplots(1, COLUMNS, squeeze=False)[0]
@@ -66,7 +66,7 @@ def _row(part: SubFigure, group: Comparison) -> dict[str, Any]:
     return handles
 
 
-def _panels(group: Comparison) -> list[Panel]:
+def _panels(group: TextComparison) -> list[Panel]:
     """Distributions first; the last place is for shares, where there are any."""
     units = {row.name: row.unit for row in group.rows}
     shares = [
@@ -122,7 +122,7 @@ def _axis(name: str, unit: str) -> str:
     return f"{short.get(name, name)}\n({unit.removeprefix('highest sentence ')})"
 
 
-def caption(comparisons: Sequence[Comparison], protocol: str) -> str:
+def caption(comparisons: Sequence[TextComparison], protocol: str) -> str:
     """Protocol, what is compared, and what was left out of the figure."""
     more = len(comparisons) - SHOWN
     parts = [

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from littlehuman.economics.price import Tradeoff
-    from littlehuman.economics.size_curve import Curve
-    from littlehuman.economics.valuation import Worth
+    from littlehuman.economics.size_curve import SizeCurve
+    from littlehuman.economics.valuation import HumanValue
 
 REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
 CROWD = 25  # runs from which the mean per size has the arrow, not each run
@@ -85,14 +85,14 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     return handles
 
 
-def _told(curve: Curve) -> str:
+def _told(curve: SizeCurve) -> str:
     """Why there are no arrows, above the axes: there is no place among the points that is free in every study."""
     if curve.rises:
         return ""
     return UNSHOWN if curve.log.parameters["a1"] > 0 else FALLS
 
 
-def _runs(axes: Axes, worth: Worth, look: dict[str, Any]) -> Any:
+def _runs(axes: Axes, worth: HumanValue, look: dict[str, Any]) -> Any:
     """A marker per run; where there are many, pale ones, and the mean of each size in full colour."""
     options = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
     runs = [(e.n_synthetic, 100 * e.score) for e in worth.equivalents]
@@ -104,7 +104,7 @@ def _runs(axes: Axes, worth: Worth, look: dict[str, Any]) -> Any:
     return axes.plot(*zip(*runs, strict=True), **options, zorder=4)[0]
 
 
-def _curve(axes: Axes, curve: Curve, right: float) -> dict[str, Any]:
+def _curve(axes: Axes, curve: SizeCurve, right: float) -> dict[str, Any]:
     """Runs, the logarithm with its band (dashed where nothing was tried), and the curve that levels off where it fits better."""
     look = style.of_series(0)
     dots = axes.plot(
@@ -127,7 +127,7 @@ def _curve(axes: Axes, curve: Curve, right: float) -> dict[str, Any]:
     return handles
 
 
-def _half_width(curve: Curve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
+def _half_width(curve: SizeCurve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
     """Half of the 95 % confidence band of a fitted mean (any text on regression, e.g. Draper and Smith 1998, 1.4)."""
     from scipy import stats
 
@@ -140,14 +140,14 @@ def _half_width(curve: Curve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
     return stats.t.ppf(0.975, curve.log.df) * sd * np.sqrt(1 / len(curve.x) + away**2 / curves.spread(curve.x))
 
 
-def _right_edge(curve: Curve, worths: Iterable[Worth]) -> float:
+def _right_edge(curve: SizeCurve, worths: Iterable[HumanValue]) -> float:
     """Far enough for the arrows, but not for the farthest ones."""
     largest = float(curve.x.max())
     ends = [end for worth in worths for _, _, end in _levels(curve, worth) if math.isfinite(end)] if curve.rises else []
     return max(1.6 * largest, min(1.25 * max(ends, default=0.0), REACH * largest))
 
 
-def _levels(curve: Curve, worth: Worth) -> list[tuple[float, float, float]]:
+def _levels(curve: SizeCurve, worth: HumanValue) -> list[tuple[float, float, float]]:
     """Size, score and equivalent size of each run; of the mean per size where there are many."""
     runs = [(float(e.n_synthetic), e.score) for e in worth.equivalents]
     if len(runs) > CROWD:
@@ -159,7 +159,7 @@ def _levels(curve: Curve, worth: Worth) -> list[tuple[float, float, float]]:
     ]
 
 
-def _arrows(axes: Axes, curve: Curve, worth: Worth, colour: str) -> None:
+def _arrows(axes: Axes, curve: SizeCurve, worth: HumanValue, colour: str) -> None:
     left, right = axes.get_xlim()
     for size, score, end in _levels(curve, worth):
         inside = end < right

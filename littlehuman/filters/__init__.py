@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from littlehuman.filters.judge import misjudged
-from littlehuman.filters.model_client import Asker, Writing
+from littlehuman.filters.model_client import ModelFilterClient, Writing
 from littlehuman.filters.round_trip import disagreeing
 from littlehuman.filters.rules import Duplicates, broken_rule
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.records import Rejected, Synthetic
 from littlehuman.schema import FilterConfig, FilterStep, Writes
 
@@ -24,13 +24,13 @@ __all__ = ["Sieve", "Writing"]
 Drops = Mapping[str, tuple[str, str]]  # example id -> (reason, what was said about it)
 
 
-class Sieve:
+class FilterPipeline:
     """Filters the twins of one cell, batch after batch; earlier ones count as kept when duplicates are looked for."""
 
-    def __init__(self, config: FilterConfig, writing: Writing, purse: Purse) -> None:
+    def __init__(self, config: FilterConfig, writing: Writing, purse: SpendingLimit) -> None:
         self.config, self.writing = config, writing
         anew = writing.strategy.writes is Writes.pair
-        self._asker = Asker(config, writing, purse)
+        self._asker = ModelFilterClient(config, writing, purse)
         # An annotator's texts are the human ones: only what it wrote itself is filtered.
         self._duplicates = Duplicates(config.rules) if FilterStep.rules in config.steps and anew else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from littlehuman.filters.model_client import Asker, Question, unreadable
+from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable
 from littlehuman.records import Rejected, Synthetic
 from littlehuman.schema import FilterStep, JudgeConfig
 
@@ -19,13 +19,13 @@ _SCORE = re.compile(
 )
 
 
-def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: Asker) -> dict[str, tuple[str, str]]:
+def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: ModelFilterClient) -> dict[str, tuple[str, str]]:
     """The twins that the judge does not pass: example id -> (reason, raw answer).
 
     Raises:
         GenerationError: when the judge cannot be reached, or answers nothing.
     """
-    question = Question(
+    question = FilterRequest(
         FilterStep.judge,
         judge.tasks[asker.writing.task],
         judge.max_tokens,

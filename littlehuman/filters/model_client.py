@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 from littlehuman import generation
 from littlehuman.errors import ConfigError, GenerationError, Problem, WeightsError
-from littlehuman.generation.spending import Purse, check_price
+from littlehuman.generation.spending import SpendingLimit, check_price
 from littlehuman.prompt_models import open_model
 from littlehuman.prompting import request_key
 from littlehuman.prompting.few_shot import clean
@@ -68,7 +68,7 @@ class Writing:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FilterRequest:
     """What a filter asks about each twin: its step, the words, the longest answer, and what an answer may be.
 
     `classes` are what the answer must be one of (empty: anything); `readable` says whether an answer
@@ -82,10 +82,10 @@ class Question:
     readable: Callable[[str], bool] = bool
 
 
-class Asker:
+class ModelFilterClient:
     """Asks one model about twins; the run's purse pays."""
 
-    def __init__(self, config: FilterConfig, writing: Writing, purse: Purse) -> None:
+    def __init__(self, config: FilterConfig, writing: Writing, purse: SpendingLimit) -> None:
         self.own, self.name = config.has_own_model, config.name
         self.model = config.model if self.own else writing.model
         self.writing, self.purse = writing, purse
@@ -102,7 +102,7 @@ class Asker:
                 check_price(self.model, self.purse.limit)
                 open_model(self.model)
 
-    def ask(self, twins: Sequence[Synthetic], question: Question) -> dict[str, Synthetic | Rejected]:
+    def ask(self, twins: Sequence[Synthetic], question: FilterRequest) -> dict[str, Synthetic | Rejected]:
         """What the model answers about each twin, by example id.
 
         Args:
@@ -132,7 +132,7 @@ class Asker:
                     raise self._useless(question, unread)
         return read
 
-    def _useless(self, question: Question, unread: Counter[str]) -> GenerationError:
+    def _useless(self, question: FilterRequest, unread: Counter[str]) -> GenerationError:
         reason, count = unread.most_common(1)[0]
         limit = f"filter.{question.step}.max_tokens above {question.max_tokens} for answers that were cut"
         return GenerationError(

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.filters.model_client import Asker, Question, unreadable
+from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable
 from littlehuman.metrics.answers import squad_f1
 from littlehuman.records import Rejected, Synthetic
 from littlehuman.schema import FilterStep, RoundTripConfig
 
 
-def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker) -> dict[str, tuple[str, str]]:
+def disagreeing(
+    twins: Sequence[Synthetic], trip: RoundTripConfig, asker: ModelFilterClient
+) -> dict[str, tuple[str, str]]:
     """The twins that do not survive the round trip: example id -> (reason, raw answer).
 
     Raises:
@@ -23,7 +25,7 @@ def disagreeing(twins: Sequence[Synthetic], trip: RoundTripConfig, asker: Asker)
     """
     classes = asker.writing.classes
     answers = asker.ask(
-        twins, Question(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes)
+        twins, FilterRequest(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes)
     )
     verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], trip, bool(classes))) for twin in twins)
     return {example_id: verdict for example_id, verdict in verdicts if verdict}

@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from littlehuman.mixture.text_matching import normal, stands_in, words
+from littlehuman.mixture.text_matching import contains_words, normal, words
 from littlehuman.records import Synthetic
 from littlehuman.schema import RulesConfig
 
@@ -114,7 +114,7 @@ def _text(twin: Synthetic, rules: RulesConfig) -> Iterator[str]:
         yield f"text of fewer than {rules.min_words} words"
     if rules.max_words is not None and length > rules.max_words:
         yield f"text of more than {rules.max_words} words"
-    if rules.no_copies and stands_in(twin.text, twin.evidence):
+    if rules.no_copies and contains_words(twin.text, twin.evidence):
         yield "text copied from the evidence"
 
 
@@ -124,5 +124,9 @@ def _answer(twin: Synthetic, rules: RulesConfig) -> Iterator[str]:
         yield "no word in the answer"
     if rules.max_answer_words is not None and length > rules.max_answer_words:
         yield f"answer of more than {rules.max_answer_words} words"
-    if rules.answer_in_evidence and twin.evidence.strip() and not stands_in(twin.target, twin.evidence, articles=False):
+    if (
+        rules.answer_in_evidence
+        and twin.evidence.strip()
+        and not contains_words(twin.target, twin.evidence, articles=False)
+    ):
         yield "answer not in the evidence"

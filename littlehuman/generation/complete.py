@@ -22,27 +22,27 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from littlehuman.generation.costs import Bill, Estimate, dollars
-from littlehuman.generation.request_locks import Claims, Wait
-from littlehuman.generation.spending import Purse, check_price
-from littlehuman.generation.spending_gate import Answer, Gate, closed_at_once
+from littlehuman.generation.costs import Bill, CostEstimate, dollars
+from littlehuman.generation.request_locks import RequestLocks, Wait
+from littlehuman.generation.spending import SpendingLimit, check_price
+from littlehuman.generation.spending_gate import Answer, SpendingGate, closed_at_once
 from littlehuman.generation.token_counts import counter_of, per_byte, size
 from littlehuman.prompt_models import PromptModel, open_model
 from littlehuman.prompt_models.batch_store import refuse_bought
-from littlehuman.prompt_models.cache import Shelf, Writer, shelf_path
+from littlehuman.prompt_models.cache import CompletionCache, CompletionWriter, cache_path
 from littlehuman.prompt_models.connection import address, without_password
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
 
-class AnswerBar:
+class GenerationProgress:
     """A bar over `total` requests; tokens and cost are those of the whole run."""
 
-    def __init__(self, total: int, title: str, purse: Purse, *, shown: bool = True) -> None:
+    def __init__(self, total: int, title: str, purse: SpendingLimit, *, shown: bool = True) -> None:
         self.purse, self.failed = purse, 0
         self._bar = tqdm(total=total, desc=title, unit="", disable=not shown, smoothing=0.05)
 
-    def __enter__(self) -> AnswerBar:
+    def __enter__(self) -> GenerationProgress:
         return self
 
     def __exit__(
@@ -68,7 +68,7 @@ def complete(
     prompts: Iterable[Prompt],
     model: PromptModelConfig,
     max_tokens: int,
-    purse: Purse | None = None,
+    purse: SpendingLimit | None = None,
     *,
     what: str = "twins",
     before: Callable[[], None] | None = None,
@@ -95,8 +95,8 @@ def complete(
         ConfigError: when `max_usd` cannot hold.
     """
     requests = list(prompts) if isinstance(prompts, Iterator) else prompts
-    asking = _Asking(requests, model, max_tokens, purse or Purse(model.max_usd), what, progress, before)
-    first_ever = not any(shelf_path(model).glob("*.jsonl"))
+    asking = _Asking(requests, model, max_tokens, purse or SpendingLimit(model.max_usd), what, progress, before)
+    first_ever = not any(cache_path(model).glob("*.jsonl"))
     with closed_at_once(asking.replayed() if model.provider is Provider.recorded else asking.answers()) as answers:
         for answer in answers:
             yield answer
@@ -108,13 +108,13 @@ def gather(
     prompts: Iterable[Prompt],
     model: PromptModelConfig,
     max_tokens: int,
-    purse: Purse | None = None,
+    purse: SpendingLimit | None = None,
     *,
     what: str = "twins",
     progress: bool = True,
 ) -> tuple[dict[str, Answer], Bill]:
     """The answers by key, and the bill of these requests alone: `complete` for as many as memory holds."""
-    purse = purse or Purse(model.max_usd)
+    purse = purse or SpendingLimit(model.max_usd)
     before = purse.bill
     with closed_at_once(complete(prompts, model, max_tokens, purse, what=what, progress=progress)) as incoming:
         answers = {answer.key: answer for answer in incoming}
@@ -128,7 +128,7 @@ class _Asking:
     requests: Iterable[Prompt]
     model: PromptModelConfig
     max_tokens: int
-    purse: Purse
+    purse: SpendingLimit
     what: str
     progress: bool
     before: Callable[[], None] | None = None
@@ -146,7 +146,7 @@ class _Asking:
         """What the shelf has, then what the model answers, then what other processes were asking for."""
         missing, sample = self._sizes()
         requested = len(missing)
-        shelf = Shelf(shelf_path(self.model))
+        shelf = CompletionCache(cache_path(self.model))
         yield from self._shelved(shelf, missing)
         if not missing:
             return
@@ -156,7 +156,9 @@ class _Asking:
         opened = open_model(self.model)
         gate = self._opened_gate(opened, missing, sample, requested)
         with (
-            AnswerBar(len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress) as bar,
+            GenerationProgress(
+                len(missing), f"{self.what} by {self.model.name}", self.purse, shown=self.progress
+            ) as bar,
             closed_at_once(self._asked_or_awaited(shelf, missing, opened, gate)) as answers,
         ):
             for answer in answers:
@@ -177,29 +179,31 @@ class _Asking:
             self.again.add(prompt.key)
         return prompt
 
-    def _shelved(self, shelf: Shelf, missing: dict[str, int]) -> Iterator[Answer]:
+    def _shelved(self, shelf: CompletionCache, missing: dict[str, int]) -> Iterator[Answer]:
         for completion in shelf.read(missing):
             del missing[completion.key]
             yield self._paid(
                 completion, from_cache=True, batched=self.model.batch_api
             )  # what it saved is the price of today's way
 
-    def _opened_gate(self, opened: PromptModel, missing: dict[str, int], sample: list[Prompt], requested: int) -> Gate:
+    def _opened_gate(
+        self, opened: PromptModel, missing: dict[str, int], sample: list[Prompt], requested: int
+    ) -> SpendingGate:
         counter = counter_of(self.model)
         batched = opened.batched
         tokens = round(per_byte(counter, sample) * sum(missing.values()))
         price = self.model.price
-        estimate = Estimate(
+        estimate = CostEstimate(
             len(missing), requested - len(missing), tokens, self.max_tokens, counter.how, price, batched
         )
         limit = "" if self.purse.limit is None else f"; at most {dollars(self.purse.limit)} (prompt_model.max_usd)"
         log.info("asking %s for %s: %s%s", self.model.name, self.what, estimate, limit)
-        return Gate(self.requests, self.model, self.max_tokens, self.purse, counter, batched)
+        return SpendingGate(self.requests, self.model, self.max_tokens, self.purse, counter, batched)
 
     def _asked_or_awaited(
-        self, shelf: Shelf, missing: dict[str, int], opened: PromptModel, gate: Gate
+        self, shelf: CompletionCache, missing: dict[str, int], opened: PromptModel, gate: SpendingGate
     ) -> Iterator[Answer]:
-        claims = Claims(shelf.path)
+        claims = RequestLocks(shelf.path)
         wait = Wait(claims)
         while missing:
             with claims.take(missing) as mine:
@@ -213,10 +217,10 @@ class _Asking:
                 wait.a_little(missing, progressed=len(missing) < before)
 
     def _asked(
-        self, shelf: Shelf, mine: set[str], missing: dict[str, int], opened: PromptModel, gate: Gate
+        self, shelf: CompletionCache, mine: set[str], missing: dict[str, int], opened: PromptModel, gate: SpendingGate
     ) -> Iterator[Answer]:
         """Each answer is on the shelf before it counts; so are those that came when nobody took them any more."""
-        with Writer(shelf.path) as writer:
+        with CompletionWriter(shelf.path) as writer:
             try:
                 with closed_at_once(gate.ask(opened, mine)) as answers:
                     for answer in answers:

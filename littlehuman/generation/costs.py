@@ -122,7 +122,7 @@ def dollars(amount: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CostEstimate:
     """What the requests that are not on the shelf will take; `how` says how tokens were counted."""
 
     requests: int
@@ -149,7 +149,7 @@ class Estimate:
 FOLDER = "paid"
 
 
-class Receipt:
+class SpendRecord:
     """The receipt of this attempt; an attempt that paid nothing leaves none."""
 
     def __init__(self, run: Path) -> None:

@@ -31,7 +31,7 @@ _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _ours: dict[Path, tuple[int, int]] = {}  # claims of this process -> process and thread
 
 
-class Claims:
+class RequestLocks:
     """The claims on one shelf."""
 
     def __init__(self, shelf: Path) -> None:
@@ -98,7 +98,7 @@ class Claims:
 class Wait:
     """Waits while other processes ask, at first briefly, and says so once."""
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: RequestLocks) -> None:
         self.claims = claims
         self._seconds = POLL_S[0]
         self._said = False

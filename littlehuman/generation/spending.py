@@ -21,7 +21,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 
 from littlehuman.errors import ConfigError, GenerationError, Problem
-from littlehuman.generation.costs import Bill, Receipt, dollars
+from littlehuman.generation.costs import Bill, SpendRecord, dollars
 from littlehuman.prompt_models.connection import without_password
 from littlehuman.records import Completion, Failure
 from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
@@ -36,7 +36,7 @@ PARAMETER = f"{NAMED}; a model that refuses max_tokens wants prompt_model.token_
 
 
 @dataclass
-class Patience:
+class CircuitBreaker:
     """A run's patience with one prompt model."""
 
     answered: int = 0  # by the model, or by the shelf
@@ -90,16 +90,16 @@ def _error(model: PromptModelConfig, reasons: Counter[str], requests: int, *, re
 _ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 
 
-class Purse:
+class SpendingLimit:
     """The money of one run, and its patience: what was spent, what is under way, what it may spend at most, and on whom in vain.
 
     Requests are let go in a prompt model's own thread and paid in the caller's, hence the lock.
     """
 
-    def __init__(self, limit: float | None = None, receipt: Receipt | None = None) -> None:
+    def __init__(self, limit: float | None = None, receipt: SpendRecord | None = None) -> None:
         self.limit, self.receipt = limit, receipt
         self.bill = Bill()
-        self.patience: defaultdict[str, Patience] = defaultdict(Patience)  # with each prompt model, by name
+        self.patience: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)  # with each prompt model, by name
         self.uncounted = 0  # answers of which the endpoint did not say how many tokens they took
         self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
         self._under_way: dict[

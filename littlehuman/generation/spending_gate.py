@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from littlehuman.generation.costs import usd
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.generation.token_counts import TokenCounter
 from littlehuman.prompt_models import PromptModel
 from littlehuman.records import Completion, Failure, Prompt
@@ -22,13 +22,13 @@ Answer = Completion | Failure
 
 
 @dataclass
-class Gate:
+class SpendingGate:
     """Lets `requests` go to the model as long as `purse` allows; `batched` ones at their lower price."""
 
     requests: Iterable[Prompt]
     model: PromptModelConfig
     max_tokens: int
-    purse: Purse
+    purse: SpendingLimit
     counter: TokenCounter
     batched: bool = False
     _gone: int = 0

@@ -38,7 +38,7 @@ PER_ITEM: dict[str, ItemMetric] = {"accuracy": accuracy, **ANSWER_METRICS}
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class MetricScores:
     """`scores` by metric; `items` in the order of the predictions, without metrics that left the item out."""
 
     scores: dict[str, Score]
@@ -47,7 +47,7 @@ class Scored:
 
 def score(
     predictions: Sequence[Prediction], names: Sequence[str], classes: Sequence[str], config: MetricsConfig
-) -> Scored:
+) -> MetricScores:
     """Score the predictions by every named metric.
 
     `bert_score` is left out of the result when `config.bert_score_model` is None. Intervals are over
@@ -73,7 +73,7 @@ def score(
             scores[name] = _mean(name, values, pairs)
             for item, value in zip(items, values, strict=True):
                 item.update({} if value is None else {name: value})
-    return Scored(scores, items)
+    return MetricScores(scores, items)
 
 
 def check(names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> None:

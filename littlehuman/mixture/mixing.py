@@ -31,7 +31,7 @@ class MixtureSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MixturePlan:
     """Who stands where, before any twin is written.
 
     `human` and `to_replace` make up the n points, in training order; `extra` are human points
@@ -51,7 +51,7 @@ class Plan:
         return len(self.human) + len(self.to_replace) + len(self.extra)
 
 
-def plan(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset") -> Plan:
+def plan_mixture(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset") -> MixturePlan:
     """Decide who is human and who gets a twin.
 
     Raises:
@@ -67,7 +67,7 @@ def plan(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset"
     count = count_of(spec.synth_frac, spec.n_train)
     human = turning[count:]
     owned = _owned(extra, turning, order, spec, trained=len(human) + len(extra))
-    return Plan(
+    return MixturePlan(
         human=tuple(by_id[i] for i in human),
         to_replace=tuple(by_id[i] for i in turning[:count]) if spec.synthetic else (),
         extra=tuple(by_id[i] for i in extra),
@@ -92,7 +92,7 @@ def stand_ins(
     return chosen, left
 
 
-def mix(plan: Plan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
+def mix(plan: MixturePlan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
     """Join the human points and the twins that were had, in a fixed order.
 
     Args:

@@ -38,7 +38,7 @@ def normal(text: str) -> str:
     return " ".join(words(text))
 
 
-def stands_in(part: str, whole: str, *, articles: bool = True) -> bool:
+def contains_words(part: str, whole: str, *, articles: bool = True) -> bool:
     """Whether the words of `part` stand in `whole` one after the other; without `articles`, a, an and the do not count.
 
     Many scripts write particles and endings onto a word (Korean, Arabic, Bengali, ...): there `part`

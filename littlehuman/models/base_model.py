@@ -19,7 +19,7 @@ import torch
 from safetensors import SafetensorError
 
 from littlehuman.errors import WeightsError
-from littlehuman.models.devices import four_bits, quiet
+from littlehuman.models.devices import four_bits, silence_libraries
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema import Head, ModelConfig, Quantization
 
@@ -128,7 +128,7 @@ def free(collect: bool = True) -> None:
 def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-    quiet()
+    silence_libraries()
     weights = config.weights
     path, commit = resolve(weights), commit_of(weights, config.revision)
     more: dict[str, Any]

@@ -31,9 +31,9 @@ import torch
 from littlehuman.errors import ConfigError, GenerationError, WeightsError
 from littlehuman.models import base_model, devices
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
-from littlehuman.models.devices import quiet
+from littlehuman.models.devices import silence_libraries
 from littlehuman.models.memory import DoesNotFit, fits, halved
-from littlehuman.models.prefix_cache import STEP, Family, Prefix, Row, can_share, families
+from littlehuman.models.prefix_cache import STEP, Prefix, PrefixGroup, PrefixRow, can_share, prefix_groups
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema.devices import precision
 
@@ -50,7 +50,7 @@ class Decoded:
 
 
 @dataclass
-class Writer:
+class BatchGenerator:
     """Writes the answers of families; `batch_size` is what has fitted so far."""
 
     weights: str
@@ -62,7 +62,7 @@ class Writer:
     batch_size: int
     share_prefixes: bool
 
-    def answers(self, family: Family) -> Iterator[Decoded]:
+    def answers(self, family: PrefixGroup) -> Iterator[Decoded]:
         """Batch after batch, longest rows first, so that memory trouble shows at once."""
         rows = sorted(family.rows, key=lambda row: len(row.tokens), reverse=True)
         total = len(rows[0].tokens) + self.max_tokens
@@ -77,11 +77,11 @@ class Writer:
                 rows = rows[len(batch) :]
                 yield from found
 
-    def _if_it_fits(self, rows: Sequence[Row], prefix: Prefix | None) -> list[Decoded] | None:
+    def _if_it_fits(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded] | None:
         found: list[Decoded] = []
         return found if fits(lambda: found.extend(self._write(rows, prefix))) else None
 
-    def _make_smaller(self, batch: Sequence[Row]) -> None:
+    def _make_smaller(self, batch: Sequence[PrefixRow]) -> None:
         try:
             self.batch_size = halved(len(batch))
         except DoesNotFit as error:
@@ -90,7 +90,7 @@ class Writer:
                 "Try: prompt_model.dtype=bfloat16, a smaller strategy.max_evidence_words, or a smaller model"
             ) from error
 
-    def _write(self, rows: Sequence[Row], prefix: Prefix | None) -> list[Decoded]:
+    def _write(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded]:
         start = prefix.ids.shape[1] if prefix else 0
         batch = self.tokenizer.pad({"input_ids": [list(row.tokens[start:]) for row in rows]}, return_tensors="pt").to(
             self.model.device
@@ -101,19 +101,19 @@ class Writer:
         new = out[:, inputs["input_ids"].shape[1] :].tolist()
         return [self._read(row, tokens) for row, tokens in zip(rows, new, strict=True)]
 
-    def _how(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def _how(self, rows: Sequence[PrefixRow]) -> dict[str, Any]:
         how: dict[str, Any] = {"use_cache": True}
         if stops := stop_texts(self.tokenizer):
             how |= {"stop_strings": stops, "tokenizer": self.tokenizer}
         if self.temperature > 0:
-            from littlehuman.models.sampling import OwnNoise
+            from littlehuman.models.sampling import GumbelSampler
 
             how["logits_processor"] = [
-                OwnNoise([row.seed for row in rows], self.temperature, self.top_p, self.model.device)
+                GumbelSampler([row.seed for row in rows], self.temperature, self.top_p, self.model.device)
             ]
         return how
 
-    def _read(self, row: Row, tokens: list[int]) -> Decoded:
+    def _read(self, row: PrefixRow, tokens: list[int]) -> Decoded:
         """A row's answer: up to its end token, or to the text that ends it."""
         ends = self.model.generation_config.eos_token_id or []
         length = next((i for i, token in enumerate(tokens) if token in ends), None)
@@ -133,7 +133,7 @@ WINDOW = 64  # batches that are put in order together: memory stays flat, and an
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class SkippedPrompt:
     """Conversation `index` cannot be answered, and why."""
 
     index: int
@@ -180,7 +180,7 @@ def release(*, on_gpu_alone: bool = False) -> None:
 def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    quiet()
+    silence_libraries()
     key = "prompt_model.weights"
     path, commit = resolve(weights, key), commit_of(weights, revision, key)
     if commit:
@@ -212,7 +212,7 @@ def chat(
     share_prefixes: bool = True,
     revision: str | None = None,
     device: str = "auto",
-) -> Iterator[Decoded | Unread]:
+) -> Iterator[Decoded | SkippedPrompt]:
     """Answer each conversation, in the order in which batches are done.
 
     Greedy at temperature 0; above it each row is sampled under its own seed. Either way an answer
@@ -238,13 +238,15 @@ def chat(
     tokenizer, model = load_chat(weights, dtype, revision, device)
     longest = longest_prompt(model.config, max_tokens)
     pairs = zip(conversations, repeat(0) if seeds is None else seeds, strict=seeds is not None)
-    stream = (Row(index, _tokens(tokenizer, messages, weights), seed) for index, (messages, seed) in enumerate(pairs))
-    writer = Writer(weights, tokenizer, model, max_tokens, temperature, top_p, batch_size, share_prefixes)
+    stream = (
+        PrefixRow(index, _tokens(tokenizer, messages, weights), seed) for index, (messages, seed) in enumerate(pairs)
+    )
+    writer = BatchGenerator(weights, tokenizer, model, max_tokens, temperature, top_p, batch_size, share_prefixes)
     while window := list(islice(stream, WINDOW * batch_size)):
         for row in window:
             if len(row.tokens) > longest:
-                yield Unread(row.index, too_long(len(row.tokens), longest, max_tokens))
-        for family in families([row for row in window if len(row.tokens) <= longest], max_tokens):
+                yield SkippedPrompt(row.index, too_long(len(row.tokens), longest, max_tokens))
+        for family in prefix_groups([row for row in window if len(row.tokens) <= longest], max_tokens):
             yield from writer.answers(family)
 
 

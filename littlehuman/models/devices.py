@@ -33,7 +33,7 @@ from littlehuman.store import cache_root, digest, read_json, write_json
 
 
 @cache
-def quiet() -> None:
+def silence_libraries() -> None:
     """Silence the libraries' chatter once per process."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     from transformers.utils import logging as transformers_logging
@@ -115,14 +115,14 @@ def dtype(name: str, where: torch.device) -> torch.dtype:
         ConfigError: for an unknown name.
     """
     if name == "auto":
-        return torch.bfloat16 if where.type == "cuda" or bfloat16_pays() else torch.float32
+        return torch.bfloat16 if where.type == "cuda" or bfloat16_is_faster() else torch.float32
     if name not in DTYPES:
         raise ConfigError([Problem(f"launch.dtype={name}", did_you_mean(name, ["auto", *DTYPES]))])
     return DTYPES[name]
 
 
 @lru_cache
-def bfloat16_pays() -> bool:
+def bfloat16_is_faster() -> bool:
     """Whether bfloat16 products are at least 1.2 times as fast as float32 ones on this CPU.
 
     Measured once per processor and torch version, and remembered in the cache: two runs on one machine

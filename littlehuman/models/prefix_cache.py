@@ -21,7 +21,7 @@ STEP = 48  # a pass's fixed cost in tokens read: 29 ms at 1,700 tokens/s (SmolLM
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PrefixRow:
     """A prompt as tokens: its place among the requests and its sampling seed."""
 
     index: int
@@ -30,11 +30,11 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class PrefixGroup:
     """Rows that share their first `prefix` tokens; each has at least one token of its own."""
 
     prefix: int
-    rows: tuple[Row, ...]
+    rows: tuple[PrefixRow, ...]
 
     @property
     def saved(self) -> int:
@@ -42,7 +42,7 @@ class Family:
         return self.prefix * (len(self.rows) - 1)
 
 
-def families(rows: Sequence[Row], max_tokens: int) -> list[Family]:
+def prefix_groups(rows: Sequence[PrefixRow], max_tokens: int) -> list[PrefixGroup]:
     """Divide rows where their prefixes part, if what that saves pays for one more batch; those of the longest row come first.
 
     Args:
@@ -53,13 +53,13 @@ def families(rows: Sequence[Row], max_tokens: int) -> list[Family]:
     return sorted(found, key=lambda family: max(len(row.tokens) for row in family.rows), reverse=True)
 
 
-def _divide(rows: list[Row], batch_cost: int) -> list[Family]:
+def _divide(rows: list[PrefixRow], batch_cost: int) -> list[PrefixGroup]:
     prefix = _shared(rows)
-    blocks: dict[tuple[int, ...], list[Row]] = defaultdict(list)
+    blocks: dict[tuple[int, ...], list[PrefixRow]] = defaultdict(list)
     for row in rows:
         blocks[row.tokens[prefix : prefix + BLOCK]].append(row)
-    apart: list[Family] = []
-    rest: list[Row] = []
+    apart: list[PrefixGroup] = []
+    rest: list[PrefixRow] = []
     for block in blocks.values():
         parts = _divide(block, batch_cost) if 1 < len(block) < len(rows) else []
         pays = sum(part.saved for part in parts) - prefix * len(block) > batch_cost * len(parts)
@@ -67,10 +67,10 @@ def _divide(rows: list[Row], batch_cost: int) -> list[Family]:
             apart += parts
         else:
             rest += block
-    return apart + ([Family(_shared(rest), tuple(rest))] if rest else [])
+    return apart + ([PrefixGroup(_shared(rest), tuple(rest))] if rest else [])
 
 
-def _shared(rows: Sequence[Row]) -> int:
+def _shared(rows: Sequence[PrefixRow]) -> int:
     """Length of the longest common prefix that leaves each row a token."""
     first, last = min(row.tokens for row in rows), max(row.tokens for row in rows)
     alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))

@@ -18,7 +18,7 @@ from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWar
 _SMALLEST = 2.0**-25  # half of a float32 draw's step: the logarithm of 0 would win over any logit
 
 
-class OwnNoise(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
+class GumbelSampler(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
     """Temperature, then top-p, then noise of each row's own.
 
     Args:

@@ -96,7 +96,7 @@ def commit_of(weights: str, revision: str | None, key: str = "model.weights") ->
     return hub.commit(weights, revision, key) if is_hub_id(weights) else None
 
 
-def check(weights: str, revision: str | None = None, key: str = "model.weights") -> None:
+def check_weights(weights: str, revision: str | None = None, key: str = "model.weights") -> None:
     """Make sure that `weights` can be had, as far as that is cheap: nothing is converted, loaded or downloaded but a config.
 
     Raises:
@@ -206,9 +206,9 @@ def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils.quantization_config import GgufConfig
 
-    from littlehuman.models.devices import quiet
+    from littlehuman.models.devices import silence_libraries
 
-    quiet()
+    silence_libraries()
     gguf = work / "source.gguf"
     if len(sources) == 1:
         gguf.symlink_to(sources[0].resolve())

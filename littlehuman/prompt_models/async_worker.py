@@ -19,7 +19,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Crew(Generic[T]):
+class AsyncWorker(Generic[T]):
     """Coroutines at work. Leaving it, or Ctrl-C in it, cancels what is under way, waits until it has let go, and does `last`."""
 
     def __init__(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -31,7 +31,7 @@ class Crew(Generic[T]):
         self.open = 0  # begun, and not yet taken
         self.untaken: list[T] = []  # when it was left: results that had come, and that nobody took
 
-    def __enter__(self) -> Crew[T]:
+    def __enter__(self) -> AsyncWorker[T]:
         self._thread.start()
         return self
 

@@ -22,12 +22,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from littlehuman.errors import GenerationError
-from littlehuman.prompt_models.batch_client import Passing, Service, Spool
+from littlehuman.prompt_models.batch_client import BatchClient, Spool, TransientError
 from littlehuman.prompt_models.batch_results import Collected
-from littlehuman.prompt_models.batch_store import Ledger, Phase, Submission, seconds_since
-from littlehuman.prompt_models.cache import Shelf, shelf_path
-from littlehuman.prompt_models.chat_api import Endpoint, body
-from littlehuman.prompt_models.responses import Cure, Trouble
+from littlehuman.prompt_models.batch_store import BatchStore, Phase, Submission, seconds_since
+from littlehuman.prompt_models.cache import CompletionCache, cache_path
+from littlehuman.prompt_models.chat_api import Endpoint, request_body
+from littlehuman.prompt_models.responses import RequestError, RetryAdvice
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -39,7 +39,7 @@ ON_ITS_WAY_S = 30.0  # a request whose answer was lost may reach the provider, o
 ENDS = ("completed", "expired", "cancelled", "failed")
 
 
-def advance(submission: Submission, spool: Spool, ledger: Ledger, service: Service) -> None:
+def advance(submission: Submission, spool: Spool, ledger: BatchStore, service: BatchClient) -> None:
     """Take the steps that can be taken now.
 
     Raises:
@@ -56,19 +56,19 @@ def advance(submission: Submission, spool: Spool, ledger: Ledger, service: Servi
         _poll(submission, ledger, service)
 
 
-def _upload(submission: Submission, spool: Spool, ledger: Ledger, service: Service) -> None:
+def _upload(submission: Submission, spool: Spool, ledger: BatchStore, service: BatchClient) -> None:
     with spool.file_of(submission.keys) as handle:
         submission.file = service.upload(f"littlehuman-{submission.id}.jsonl", handle)
     submission.phase = Phase.uploaded
     ledger.save(submission)
 
 
-def _create(submission: Submission, ledger: Ledger, service: Service) -> None:
+def _create(submission: Submission, ledger: BatchStore, service: BatchClient) -> None:
     submission.phase, submission.asked_at = Phase.creating, time.time()
     ledger.save(submission)
     try:
         batch = service.create(submission)
-    except Passing as trouble:
+    except TransientError as trouble:
         if trouble.sure:
             submission.phase = Phase.uploaded
         submission.asked_at = time.time()
@@ -81,7 +81,7 @@ def _create(submission: Submission, ledger: Ledger, service: Service) -> None:
     log.info("batch %s: %d requests handed in", batch.id, len(submission.keys))
 
 
-def _look_for(submission: Submission, ledger: Ledger, service: Service) -> None:
+def _look_for(submission: Submission, ledger: BatchStore, service: BatchClient) -> None:
     batch = service.find(submission)
     if batch:
         _created(submission, batch, ledger)
@@ -91,12 +91,12 @@ def _look_for(submission: Submission, ledger: Ledger, service: Service) -> None:
         ledger.save(submission)
 
 
-def _created(submission: Submission, batch: Batch, ledger: Ledger) -> None:
+def _created(submission: Submission, batch: Batch, ledger: BatchStore) -> None:
     submission.phase, submission.batch = Phase.running, batch.id
     ledger.save(submission)
 
 
-def _poll(submission: Submission, ledger: Ledger, service: Service) -> None:
+def _poll(submission: Submission, ledger: BatchStore, service: BatchClient) -> None:
     where = ledger.path(submission)
     lost = f"with the key that paid for batch {submission.batch}; or remove {where} to have its requests asked, and paid, again"
     batch = service.retrieve(submission.batch, lost)
@@ -137,7 +137,7 @@ class BatchEndpoint:
     def __init__(self, config: PromptModelConfig) -> None:
         self.config = config
         self.online = Endpoint(config)  # the same settings, address and key
-        self.folder = shelf_path(config) / "batches"
+        self.folder = cache_path(config) / "batches"
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         """Yield the answers of each batch when it has ended. All prompts are taken before the first batch is paid for.
@@ -149,11 +149,11 @@ class BatchEndpoint:
         """
         with Spool(self.folder) as spool:
             for prompt in prompts:
-                spool.add(prompt.key, body(self.config, prompt, max_tokens))
+                spool.add(prompt.key, request_body(self.config, prompt, max_tokens))
             if any(True for _ in spool):
                 with (
-                    closing(Ledger(self.folder)) as ledger,
-                    Service(self.config, self.online.url, self.online.key) as service,
+                    closing(BatchStore(self.folder)) as ledger,
+                    BatchClient(self.config, self.online.url, self.online.key) as service,
                 ):
                     run = _Run(self.config, spool, ledger, service)
                     try:
@@ -165,7 +165,7 @@ class BatchEndpoint:
 class _Run:
     """One call of `complete`: what is wanted, and the submissions that will bring it."""
 
-    def __init__(self, config: PromptModelConfig, spool: Spool, ledger: Ledger, service: Service) -> None:
+    def __init__(self, config: PromptModelConfig, spool: Spool, ledger: BatchStore, service: BatchClient) -> None:
         self.config, self.spool, self.ledger, self.service = config, spool, ledger, service
         self.wanted = dict.fromkeys(spool)
         self.rounds: dict[str, int] = {}  # of requests that are asked again
@@ -252,7 +252,7 @@ class _Run:
         elif current:
             try:
                 advance(current, self.spool, self.ledger, self.service)
-            except Passing as trouble:
+            except TransientError as trouble:
                 log.warning("%s: %s; trying again in %g s", self.service.address, trouble.reason, self.config.poll_s)
 
     def _collect(self, submission: Submission) -> Iterator[Completion | Failure]:
@@ -261,22 +261,22 @@ class _Run:
         came, failures = Collected(submission, self.ledger), list[Failure]()
         for key, result in came.outcomes(self.wanted):
             if (
-                isinstance(result, Trouble)
-                and result.cure is not Cure.NONE
+                isinstance(result, RequestError)
+                and result.cure is not RetryAdvice.NONE
                 and (self.crowded or submission.round < self.config.retries)
             ):
                 self.rounds[key] = submission.round + (not self.crowded)
                 continue  # it stays wanted, and is in no submission any more
             self.wanted.pop(key)
-            if isinstance(result, Trouble):
+            if isinstance(result, RequestError):
                 failures.append(self._failure(key, result))
             else:
                 yield result
         log.info("%s", came)
-        self.ledger.settle(submission, came.left_over(Shelf(shelf_path(self.config))))
+        self.ledger.settle(submission, came.left_over(CompletionCache(cache_path(self.config))))
         yield from failures  # when the batch is settled: a run that ends with them must ask anew, not read them again
 
-    def _failure(self, key: str, trouble: Trouble) -> Failure:
+    def _failure(self, key: str, trouble: RequestError) -> Failure:
         return Failure(key, self.service.short(trouble.reason), trouble.served)
 
     def _too_large(self) -> Iterator[Failure]:
@@ -285,7 +285,9 @@ class _Run:
             self.wanted.pop(key)
             yield self._failure(
                 key,
-                Trouble(f"the request alone has more than prompt_model.batch_mb={self.config.batch_mb}", served=True),
+                RequestError(
+                    f"the request alone has more than prompt_model.batch_mb={self.config.batch_mb}", served=True
+                ),
             )
 
     def _mine(self, submission: Submission) -> Submission | None:

@@ -35,11 +35,11 @@ from littlehuman.prompt_models.responses import (
     ITS_OWN_FAULT,
     PASSES,
     REASON_CHARS,
-    Cure,
-    Trouble,
+    RequestError,
+    RetryAdvice,
     cannot_connect,
-    judge,
-    read,
+    classify_error,
+    read_response,
     said_in,
 )
 from littlehuman.records import Completion
@@ -110,7 +110,7 @@ class Spool:
             yield handle
 
 
-def read_outcomes(path: Path) -> Iterator[tuple[str, Completion | Trouble]]:
+def read_outcomes(path: Path) -> Iterator[tuple[str, Completion | RequestError]]:
     """Yield key and result of each line that can be read; a trouble says whether asking again may help.
 
     A line that cannot be read is passed over: its request counts as one without an answer.
@@ -127,16 +127,16 @@ def read_outcomes(path: Path) -> Iterator[tuple[str, Completion | Trouble]]:
                 yield line["custom_id"], _result(line["custom_id"], line)
 
 
-def _result(key: str, line: Mapping[str, Any]) -> Completion | Trouble:
+def _result(key: str, line: Mapping[str, Any]) -> Completion | RequestError:
     response = line.get("response")
     status = response.get("status_code") if isinstance(response, dict) else None
     if not isinstance(response, dict) or not isinstance(status, int):
-        return Trouble(_said(line.get("error")) or "a line without an answer", cure=Cure.AGAIN)
+        return RequestError(_said(line.get("error")) or "a line without an answer", cure=RetryAdvice.AGAIN)
     if 200 <= status < 300:  # as online: what was paid for is not asked again, an error in an answer's place is
-        return read(key, response.get("body"))
+        return read_response(key, response.get("body"))
     passes = status in PASSES or status in BUSY or status >= 500
     reason = f"HTTP {status}: {said_in(response.get('body'))}"
-    return Trouble(reason, served=status in ITS_OWN_FAULT, cure=Cure.AGAIN if passes else Cure.NONE)
+    return RequestError(reason, served=status in ITS_OWN_FAULT, cure=RetryAdvice.AGAIN if passes else RetryAdvice.NONE)
 
 
 def _said(error: object) -> str:
@@ -152,7 +152,7 @@ DAY_S = 86400.0
 NAME = "littlehuman"  # of the entry in a batch's metadata that holds the submission's id
 
 
-class Passing(Exception):
+class TransientError(Exception):
     """A step that may succeed later. `sure`: the provider did nothing."""
 
     def __init__(self, reason: str, sure: bool) -> None:
@@ -160,7 +160,7 @@ class Passing(Exception):
         super().__init__(reason)
 
 
-class Service:
+class BatchClient:
     """The batch API at `url`.
 
     Raises:
@@ -181,7 +181,7 @@ class Service:
         self._client = OpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=config.retries)
         self._once = self._client.with_options(max_retries=0)
 
-    def __enter__(self) -> Service:
+    def __enter__(self) -> BatchClient:
         return self
 
     def __exit__(
@@ -196,7 +196,7 @@ class Service:
                 lambda: self._once.batches.list(limit=1),
                 absent="prompt_model.batch_api=false: no batch API answers there",
             )
-        except Passing as trouble:
+        except TransientError as trouble:
             log.info("%s: %s; going on", self.address, trouble.reason)
 
     def upload(self, name: str, handle: IO[bytes]) -> str:
@@ -270,13 +270,13 @@ class Service:
             return result
         raise end  # out here, so that it does not hold on to the client's error
 
-    def _meaning(self, error: Exception, absent: str) -> Passing | GenerationError:
+    def _meaning(self, error: Exception, absent: str) -> TransientError | GenerationError:
         import httpx2
         import openai
 
-        trouble, status = judge(error, self.config), getattr(error, "status_code", None)
+        trouble, status = classify_error(error, self.config), getattr(error, "status_code", None)
         if isinstance(error, httpx2.HTTPError):  # in the middle of a file
-            trouble = Trouble(f"the connection broke ({type(error).__name__}: {error})")
+            trouble = RequestError(f"the connection broke ({type(error).__name__}: {error})")
         lost_contact = cannot_connect(error.__cause__ or error)
         reason = self.short(trouble.reason)
         self._reached = self._reached or not lost_contact
@@ -292,4 +292,4 @@ class Service:
         self._down_since = self._down_since or time.monotonic()
         if time.monotonic() - self._down_since > OUTAGE_S:
             return self.error(f"for {OUTAGE_S / 60:.0f} minutes: {reason}", "the same command later")
-        return Passing(reason, sure=lost_contact or status == 429)
+        return TransientError(reason, sure=lost_contact or status == 429)

@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from littlehuman.prompt_models.batch_client import read_outcomes
-from littlehuman.prompt_models.batch_store import Ledger, Submission
-from littlehuman.prompt_models.cache import Shelf
-from littlehuman.prompt_models.responses import Cure, Trouble
+from littlehuman.prompt_models.batch_store import BatchStore, Submission
+from littlehuman.prompt_models.cache import CompletionCache
+from littlehuman.prompt_models.responses import RequestError, RetryAdvice
 from littlehuman.records import Completion
 
 WITHOUT = {
@@ -25,22 +25,22 @@ WITHOUT = {
 class Collected:
     """What came back for one submission."""
 
-    def __init__(self, submission: Submission, ledger: Ledger) -> None:
+    def __init__(self, submission: Submission, ledger: BatchStore) -> None:
         self.submission, self.files = submission, ledger.answers(submission)
         self._asked, self._answered, self._handed_over = set(submission.keys), set[str](), set[str]()
         self._tally = Counter[str]()
 
-    def outcomes(self, wanted: Collection[str]) -> Iterator[tuple[str, Completion | Trouble]]:
+    def outcomes(self, wanted: Collection[str]) -> Iterator[tuple[str, Completion | RequestError]]:
         """Yield key and result, once for each key of it that is wanted: answers first.
 
         The caller may take keys out of `wanted` as they come. Where the provider answered a request
         twice, the first answer counts; an error counts only where there is no answer.
         """
-        troubles: dict[str, Trouble] = {}
+        troubles: dict[str, RequestError] = {}
         for key, result in (line for file in self.files for line in read_outcomes(file)):
             if key not in self._asked:
                 self._tally["lines that answer nothing we asked"] += 1
-            elif isinstance(result, Trouble):
+            elif isinstance(result, RequestError):
                 troubles[key] = result
             elif key in self._answered:
                 self._tally["second answers"] += 1
@@ -54,7 +54,7 @@ class Collected:
             if key in wanted and key not in self._answered:
                 yield key, troubles[key]
 
-    def left_over(self, shelf: Shelf) -> list[str]:
+    def left_over(self, shelf: CompletionCache) -> list[str]:
         """Keys whose answers came, and are neither handed over nor on the shelf: other runs asked for them."""
         left = self._answered - self._handed_over
         for completion in shelf.read(left):
@@ -70,18 +70,18 @@ class Collected:
         )
 
 
-def _without_lines(submission: Submission) -> dict[str, Trouble]:
+def _without_lines(submission: Submission) -> dict[str, RequestError]:
     """Why requests have no line of their own in what came back."""
     if submission.status != "failed":
         return dict.fromkeys(
-            submission.keys, Trouble(WITHOUT.get(submission.status, submission.status), cure=Cure.AGAIN)
+            submission.keys, RequestError(WITHOUT.get(submission.status, submission.status), cure=RetryAdvice.AGAIN)
         )
     named = {error["line"]: error["message"] for error in submission.errors if error.get("line")}
     said = "; ".join(error["message"] for error in submission.errors) or "no reason was given"
     # Without the requests that it names, or when other batches have ended, the provider may take the rest.
-    cure = Cure.AGAIN if named else Cure.SLOWER if submission.crowded else Cure.NONE
-    reasons = dict.fromkeys(submission.keys, Trouble(f"the batch was refused: {said}", cure=cure))
+    cure = RetryAdvice.AGAIN if named else RetryAdvice.SLOWER if submission.crowded else RetryAdvice.NONE
+    reasons = dict.fromkeys(submission.keys, RequestError(f"the batch was refused: {said}", cure=cure))
     for line, key in enumerate(submission.keys, start=1):
         if line in named:
-            reasons[key] = Trouble(f"the batch was refused for this request: {named[line]}", served=True)
+            reasons[key] = RequestError(f"the batch was refused for this request: {named[line]}", served=True)
     return reasons

@@ -57,7 +57,7 @@ class Submission:
         return self.phase in (Phase.creating, Phase.running)
 
 
-class Ledger:
+class BatchStore:
     """The submissions of one prompt model, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
@@ -147,7 +147,7 @@ def refuse_bought(folder: Path, keys: Collection[str], address: str) -> None:
     Raises:
         GenerationError: when any of `keys` is in such a batch. What a living process waits for is locked, and not among them.
     """
-    wanted, ledger = set(keys), Ledger(folder)
+    wanted, ledger = set(keys), BatchStore(folder)
     bought = [s for s in ledger.holding(wanted, address) if s.phase not in (Phase.uploading, Phase.uploaded)]
     files = [str(ledger.path(submission)) for submission in bought]
     if bought:

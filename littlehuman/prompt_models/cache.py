@@ -25,7 +25,7 @@ from littlehuman.store import cache_root, packaged, slug
 _HEAD = b'{"key": "'
 
 
-def shelf_path(model: PromptModelConfig) -> Path:
+def cache_path(model: PromptModelConfig) -> Path:
     """The folder that holds the answers of one prompt model."""
     return cache_root() / "completions" / slug(model.weights or model.name)
 
@@ -50,13 +50,13 @@ def lookup(path: Path, keys: Collection[str]) -> dict[str, Completion]:
     """Completions of `keys` in a file or folder; memory grows with `keys`, not with the shelf."""
     wanted = set(keys)
     found: dict[str, Completion] = {}
-    for completion in Shelf(path).read(wanted):
+    for completion in CompletionCache(path).read(wanted):
         wanted.discard(completion.key)
         found[completion.key] = completion
     return found
 
 
-class Shelf:
+class CompletionCache:
     """Reads a file or folder, and later what was added to it meanwhile."""
 
     def __init__(self, path: Path) -> None:
@@ -100,14 +100,14 @@ def _completion(line: bytes, wanted: Collection[str]) -> Completion | None:
     return completion if completion.key in wanted else None
 
 
-class Writer:
+class CompletionWriter:
     """Appends completions to a file of its own, each handed to the system whole before the next is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{slug(socket.gethostname())}-{os.getpid()}.jsonl"
         self._handle: BinaryIO | None = None
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> CompletionWriter:
         return self
 
     def add(self, completion: Completion) -> None:

@@ -36,11 +36,18 @@ from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import GenerationError
 from littlehuman.prompt_models import connection
-from littlehuman.prompt_models.async_worker import Crew
+from littlehuman.prompt_models.async_worker import AsyncWorker
 from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
-from littlehuman.prompt_models.rate_limit import Pace
-from littlehuman.prompt_models.responses import REASON_CHARS, Cure, Trouble, backoff, judge, read_bytes
-from littlehuman.prompt_models.settings import check
+from littlehuman.prompt_models.rate_limit import RateLimiter
+from littlehuman.prompt_models.responses import (
+    REASON_CHARS,
+    RequestError,
+    RetryAdvice,
+    backoff,
+    classify_error,
+    read_bytes,
+)
+from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -48,7 +55,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions
 
 
-def body(config: PromptModelConfig, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+def request_body(config: PromptModelConfig, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
     """The request as plain values; with a schema where the prompt has one (OpenAI's structured outputs)."""
     asked: dict[str, Any] = {
         "model": config.name,
@@ -69,12 +76,12 @@ CHARACTERS_PER_TOKEN = 4.0  # before the first answer tells how it really is
 LATER = "the same command later: what was answered is kept"
 
 
-class Asker:
+class ChatClient:
     """Asks the endpoint at `url`; its methods run in one event loop."""
 
     def __init__(self, config: PromptModelConfig, url: str, key: ApiKey, max_tokens: int, patience_s: float) -> None:
         self.config, self.key, self.max_tokens = config, key, max_tokens
-        self.pace = Pace(config.concurrency, config.requests_per_minute, config.tokens_per_minute, patience_s)
+        self.pace = RateLimiter(config.concurrency, config.requests_per_minute, config.tokens_per_minute, patience_s)
         self.served = False  # whether any request had an answer, or a refusal of its own
         self.over = False  # nothing more is to be asked: no request can have an answer
         self._reached = False
@@ -93,7 +100,7 @@ class Asker:
         for task in asyncio.all_tasks() - spared - {asyncio.current_task()}:
             task.cancel()
 
-    async def ask(self, prompt: Prompt) -> tuple[str, Completion | Trouble]:
+    async def ask(self, prompt: Prompt) -> tuple[str, Completion | RequestError]:
         """Try until there is an answer, or a trouble that no further try can help."""
         left, times = float(self.config.retries), 0
         while True:
@@ -102,13 +109,13 @@ class Asker:
                 return prompt.key, result
             left -= self._cost(result)
             self.over = self.over or bool(result.mend)
-            if self.over or result.cure is Cure.NONE or left < 0:
+            if self.over or result.cure is RetryAdvice.NONE or left < 0:
                 return prompt.key, result
-            if result.cure is Cure.AGAIN:
+            if result.cure is RetryAdvice.AGAIN:
                 times += 1
                 await asyncio.sleep(result.after or backoff(times))
 
-    async def _try(self, prompt: Prompt) -> Completion | Trouble:
+    async def _try(self, prompt: Prompt) -> Completion | RequestError:
         expected = self._expected(prompt) if self.config.tokens_per_minute else 0.0
         ticket = await self.pace.start(expected)
         if self.over:
@@ -119,24 +126,24 @@ class Asker:
             result = await self._send(prompt)
         finally:
             self._sent.discard(task)
-        self._reached = self._reached or isinstance(result, Completion) or result.cure is not Cure.WAIT
+        self._reached = self._reached or isinstance(result, Completion) or result.cure is not RetryAdvice.WAIT
         self.served = self.served or isinstance(result, Completion) or result.served
         if isinstance(result, Completion) or result.served:
             self.pace.answered(ticket, self._learn(prompt, result))
             return result
-        if result.cure is Cure.SLOWER:
+        if result.cure is RetryAdvice.SLOWER:
             self.pace.busy(ticket, result.after)
-        elif result.cure is Cure.WAIT:
+        elif result.cure is RetryAdvice.WAIT:
             self.pace.gone(ticket, waited_for=self._waits)
         else:
             self.pace.failed(ticket)
         return self._in_our_case(result)
 
-    async def _send(self, prompt: Prompt) -> Completion | Trouble:
+    async def _send(self, prompt: Prompt) -> Completion | RequestError:
         """One HTTP request. The client's short way is taken: its typed one takes twice the processor time."""
         import httpx2
 
-        content = json.dumps(body(self.config, prompt, self.max_tokens)).encode("ascii")
+        content = json.dumps(request_body(self.config, prompt, self.max_tokens)).encode("ascii")
         kind: RequestOptions = {"headers": {"content-type": "application/json"}}
         try:
             async with asyncio.timeout(
@@ -147,7 +154,7 @@ class Asker:
                 )
             result = read_bytes(prompt.key, reply.content, reply.headers.get("content-type", ""), self.config)
         except Exception as error:  # it goes no further: the request in it holds the key
-            result = judge(error, self.config)
+            result = classify_error(error, self.config)
         if isinstance(result, Completion):
             result = replace(result, text=self.key.out_of(result.text), finish=self.key.out_of(result.finish))
         else:
@@ -159,25 +166,25 @@ class Asker:
         """Whether a server that does not answer is waited for: one that was there, for a while."""
         return self._reached and not self.pace.hopeless and self.config.retries > 0
 
-    def _in_our_case(self, trouble: Trouble) -> Trouble:
+    def _in_our_case(self, trouble: RequestError) -> RequestError:
         """Whether it ends the run: a server that was there is waited for, one that only refuses is not for ever."""
-        if trouble.cure is Cure.WAIT and self._waits:
+        if trouble.cure is RetryAdvice.WAIT and self._waits:
             return replace(trouble, mend="")
-        if trouble.cure is Cure.SLOWER and self.pace.hopeless:
+        if trouble.cure is RetryAdvice.SLOWER and self.pace.hopeless:
             return replace(trouble, mend=trouble.mend or LATER)
         return trouble
 
     @staticmethod
-    def _cost(trouble: Trouble) -> float:
-        if trouble.cure is Cure.WAIT:
+    def _cost(trouble: RequestError) -> float:
+        if trouble.cure is RetryAdvice.WAIT:
             return 0.0
-        return 0.25 if trouble.cure is Cure.SLOWER and trouble.after else 1.0
+        return 0.25 if trouble.cure is RetryAdvice.SLOWER and trouble.after else 1.0
 
     def _expected(self, prompt: Prompt) -> float:
         """Tokens that the request may take: its prompt by the answers so far, and the longest answer (as providers count)."""
         return _characters(prompt) * self._tokens / self._characters + self.max_tokens
 
-    def _learn(self, prompt: Prompt, result: Completion | Trouble) -> float:
+    def _learn(self, prompt: Prompt, result: Completion | RequestError) -> float:
         """Tokens that it took; 0 where the server does not say."""
         if not self.config.tokens_per_minute or not isinstance(result, Completion) or not result.prompt_tokens:
             return 0.0
@@ -203,7 +210,7 @@ def _client(config: PromptModelConfig, url: str, key: ApiKey) -> AsyncOpenAI:
 
 log = logging.getLogger(__name__)
 PATIENCE_S = 120.0  # how long a server that was there may be away, or refuse everything
-Result = tuple[str, Completion | Trouble]
+Result = tuple[str, Completion | RequestError]
 
 
 class Endpoint:
@@ -217,7 +224,7 @@ class Endpoint:
     batched = False
 
     def __init__(self, config: PromptModelConfig, patience_s: float = PATIENCE_S) -> None:
-        check(config)
+        check_prompt_model(config)
         self.config, self.patience_s = config, patience_s
         self.untaken: Sequence[Completion] = ()
         self.url = connection.address(config)
@@ -238,8 +245,8 @@ class Endpoint:
         first = list(islice(waiting, self.config.concurrency))
         if not first:
             return  # without a client: the library takes a second to load
-        asker = Asker(self.config, self.url, self.key, max_tokens, self.patience_s)
-        crew = Crew[Result](last=asker.close)
+        asker = ChatClient(self.config, self.url, self.key, max_tokens, self.patience_s)
+        crew = AsyncWorker[Result](last=asker.close)
         try:
             with crew:
                 yield from self._answers(crew, asker, first, waiting)
@@ -247,20 +254,20 @@ class Endpoint:
             self.untaken = [answer for _, answer in crew.untaken if isinstance(answer, Completion)]
 
     def _answers(
-        self, crew: Crew[Result], asker: Asker, first: list[Prompt], waiting: Iterator[Prompt]
+        self, crew: AsyncWorker[Result], asker: ChatClient, first: list[Prompt], waiting: Iterator[Prompt]
     ) -> Iterator[Completion | Failure]:
         for prompt in first:
             crew.begin(asker.ask(prompt))
         while (result := crew.take()) is not None:
             key, answer = result
-            if isinstance(answer, Trouble) and answer.mend:
+            if isinstance(answer, RequestError) and answer.mend:
                 yield from self._rest(crew, asker, answer)
                 raise self._error(answer.reason, answer.mend)
             yield _handed_over(key, answer)
             for prompt in islice(waiting, 0 if asker.over else 1):
                 crew.begin(asker.ask(prompt))
 
-    def _rest(self, crew: Crew[Result], asker: Asker, end: Trouble) -> Iterator[Completion | Failure]:
+    def _rest(self, crew: AsyncWorker[Result], asker: ChatClient, end: RequestError) -> Iterator[Completion | Failure]:
         """What was paid for is handed over before the run stops."""
         crew.run(asker.end())
         if asker.served and crew.open:
@@ -277,5 +284,5 @@ class Endpoint:
         )
 
 
-def _handed_over(key: str, answer: Completion | Trouble) -> Completion | Failure:
+def _handed_over(key: str, answer: Completion | RequestError) -> Completion | Failure:
     return answer if isinstance(answer, Completion) else Failure(key, answer.reason, answer.served)

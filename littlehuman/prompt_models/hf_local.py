@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import tee
 
-from littlehuman.prompt_models.settings import check
+from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -29,7 +29,7 @@ class LocalModel:
     batched, untaken = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
-        check(config)
+        check_prompt_model(config)
         self.config = config
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
@@ -39,7 +39,7 @@ class LocalModel:
             WeightsError: when the weights cannot be had.
             GenerationError: when not even one prompt at a time fits into memory.
         """
-        from littlehuman.models.chat import Unread, chat
+        from littlehuman.models.chat import SkippedPrompt, chat
 
         config, keys = self.config, dict[int, str]()
 
@@ -65,6 +65,6 @@ class LocalModel:
             key = keys.pop(a.index)
             yield (
                 Failure(key, a.reason)
-                if isinstance(a, Unread)
+                if isinstance(a, SkippedPrompt)
                 else Completion(key, a.text, a.finish, a.prompt_tokens, a.completion_tokens)
             )

@@ -27,7 +27,7 @@ LONGEST_ABSENCE_S = 5.0  # between two looks at whether the server is back
 
 
 @dataclass(slots=True)
-class Budget:
+class TokenBucket:
     """At most `per_minute` units in any minute, evenly spread (generic cell rate algorithm, ITU-T I.371); None: no limit."""
 
     per_minute: float | None
@@ -45,14 +45,14 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class Permit:
     """A request under way: when it started in terms of slowdowns, and the tokens that were set aside for it."""
 
     slowdowns: int
     tokens: float
 
 
-class Pace:
+class RateLimiter:
     """Hands out tickets; each one is given back by exactly one of `answered`, `busy`, `gone`, `failed`.
 
     `patience_s`: seconds of refusals alone after which the run is `hopeless`.
@@ -63,12 +63,12 @@ class Pace:
     ) -> None:
         self.window = float(at_once)
         self._widest, self._patience_s = at_once, patience_s
-        self._requests, self._tokens = Budget(requests_per_minute), Budget(tokens_per_minute)
+        self._requests, self._tokens = TokenBucket(requests_per_minute), TokenBucket(tokens_per_minute)
         self._under_way = self._slowdowns = self._in_a_row = 0
         self._resume_at = self._asked_s = 0.0
         self._alone, self._told = False, at_once
         self._refused_since: float | None = None
-        self._waiting: deque[tuple[float, asyncio.Future[Ticket]]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[Permit]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -78,14 +78,14 @@ class Pace:
             return False
         return _now() - self._refused_since >= max(self._patience_s, 10 * self._asked_s)
 
-    async def start(self, tokens: float = 0.0) -> Ticket:
+    async def start(self, tokens: float = 0.0) -> Permit:
         """Wait for a turn; `tokens` is what the request is expected to take."""
-        turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._waiting.append((tokens, turn))
         self._admit()
         return await turn
 
-    def answered(self, ticket: Ticket, tokens: float) -> None:
+    def answered(self, ticket: Permit, tokens: float) -> None:
         """The server did its work; `tokens` it took (0: it does not say)."""
         if tokens:
             self._tokens.give_back(ticket.tokens - tokens)
@@ -94,11 +94,11 @@ class Pace:
             self.window = min(self._widest, self.window + 1 / self.window)
         self._heard()
 
-    def failed(self, ticket: Ticket) -> None:
+    def failed(self, ticket: Permit) -> None:
         """The request failed for a reason that says nothing about the others."""
         self._heard()
 
-    def busy(self, ticket: Ticket, asked_s: float | None) -> None:
+    def busy(self, ticket: Permit, asked_s: float | None) -> None:
         """The server has too much to do; it may ask to wait so many seconds."""
         if ticket.slowdowns == self._slowdowns:
             if not self._alone:
@@ -111,7 +111,7 @@ class Pace:
             self._pause(asked_s * random.uniform(1.0, 1.1))  # other processes were told the same
         self._refuse(ticket)
 
-    def gone(self, ticket: Ticket, *, waited_for: bool) -> None:
+    def gone(self, ticket: Permit, *, waited_for: bool) -> None:
         """Nobody was there to take the request; one at a time looks whether the server is back, if it is `waited_for` at all."""
         if ticket.slowdowns == self._slowdowns:
             if waited_for and not self._alone:
@@ -142,7 +142,7 @@ class Pace:
         self._refused_since, self._asked_s = None, 0.0
         self._leave()
 
-    def _refuse(self, ticket: Ticket) -> None:
+    def _refuse(self, ticket: Permit) -> None:
         self._tokens.give_back(ticket.tokens)  # nothing was read
         self._leave()
 
@@ -163,7 +163,7 @@ class Pace:
             self._under_way += 1
             self._requests.spend(1, now)
             self._tokens.spend(tokens, now)
-            turn.set_result(Ticket(self._slowdowns, tokens))
+            turn.set_result(Permit(self._slowdowns, tokens))
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from littlehuman.errors import GenerationError
-from littlehuman.prompt_models.cache import Shelf, recording_path
+from littlehuman.prompt_models.cache import CompletionCache, recording_path
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -30,7 +30,7 @@ class Recorded:
         """
         absent = {prompt.key: prompt.example_id for prompt in prompts}
         requested = len(absent)
-        for completion in Shelf(self.path).read(absent):
+        for completion in CompletionCache(self.path).read(absent):
             del absent[completion.key]
             yield completion
         if absent:

@@ -92,7 +92,7 @@ STOPS = {
 }
 
 
-class Cure(Enum):
+class RetryAdvice(Enum):
     """What may bring a request that failed its answer."""
 
     NONE = "none"  # the same request would meet the same
@@ -102,17 +102,17 @@ class Cure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class RequestError:
     """Why a request has no answer; `mend` stands only where no request can have one."""
 
     reason: str
     mend: str = ""
     served: bool = False  # the endpoint did its work, and refused this request for what it says
-    cure: Cure = Cure.NONE
+    cure: RetryAdvice = RetryAdvice.NONE
     after: float | None = None  # seconds that the server asks to wait
 
 
-def read(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completion | Trouble:
+def read_response(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completion | RequestError:
     """Read a chat completion, as plain values or as an object of the client.
 
     Endpoints differ in what they leave out, so nothing is taken for granted.
@@ -122,7 +122,7 @@ def read(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completi
         said = said_in(_of(reply, "error")) or (reply if isinstance(reply, str) else "")
         return _instead(
             _of(reply, "error"),
-            Trouble(f"an answer without choices: {said}" if said else "an answer without choices"),
+            RequestError(f"an answer without choices: {said}" if said else "an answer without choices"),
             config,
         )
     message = _of(choices[0], "message")
@@ -130,7 +130,9 @@ def read(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completi
     finish = _of(choices[0], "finish_reason") or ""
     if str(finish).casefold() == "error":  # it broke off there: what came of it is no answer
         return _instead(
-            _of(choices[0], "error") or _of(reply, "error"), Trouble("finish reason: error", cure=Cure.AGAIN), config
+            _of(choices[0], "error") or _of(reply, "error"),
+            RequestError("finish reason: error", cure=RetryAdvice.AGAIN),
+            config,
         )
     if isinstance(refusal, str) and refusal:
         text, finish = text or refusal, "refusal"
@@ -139,22 +141,22 @@ def read(key: str, reply: Any, config: PromptModelConfig = _ANYBODY) -> Completi
     if text is None and (finish in ("length", "content_filter") or counts[1]):
         text = ""  # all tokens went into thinking, or elsewhere, or a filter took the text away: paid for, and to be billed, nonetheless
     if not isinstance(text, str):
-        return Trouble(f"an answer without text (finish reason: {finish or 'none'})")
+        return RequestError(f"an answer without text (finish reason: {finish or 'none'})")
     return Completion(key, _HALF_CHARACTER.sub("\ufffd", text), str(finish), counts[0], counts[1])
 
 
-def read_bytes(key: str, content: bytes, kind: str, config: PromptModelConfig = _ANYBODY) -> Completion | Trouble:
+def read_bytes(key: str, content: bytes, kind: str, config: PromptModelConfig = _ANYBODY) -> Completion | RequestError:
     """Read the body of an answer whose content type is `kind`."""
     try:
         reply = json.loads(content)
     except ValueError as error:  # a page, or JSON that is none
         if "json" in kind:
-            return Trouble(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
+            return RequestError(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
         reply = content.decode("utf-8", "replace")
-    return read(key, reply, config)
+    return read_response(key, reply, config)
 
 
-def judge(error: Exception, config: PromptModelConfig) -> Trouble:
+def classify_error(error: Exception, config: PromptModelConfig) -> RequestError:
     """What an error of the client means for this request, and for all others."""
     import openai
 
@@ -162,12 +164,12 @@ def judge(error: Exception, config: PromptModelConfig) -> Trouble:
     if isinstance(error, openai.APIStatusError):
         return _refused(error, config)
     if cannot_connect(cause):
-        return Trouble(f"nothing answers there ({cause})", _mend_address(config), cure=Cure.WAIT)
+        return RequestError(f"nothing answers there ({cause})", _mend_address(config), cure=RetryAdvice.WAIT)
     if isinstance(error, openai.APITimeoutError | TimeoutError):
-        return Trouble(f"no answer within prompt_model.timeout_s={config.timeout_s:g}", cure=Cure.AGAIN)
+        return RequestError(f"no answer within prompt_model.timeout_s={config.timeout_s:g}", cure=RetryAdvice.AGAIN)
     if isinstance(error, openai.APIConnectionError):
-        return Trouble(f"the connection broke ({type(cause).__name__}: {cause})", cure=Cure.AGAIN)
-    return Trouble(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
+        return RequestError(f"the connection broke ({type(cause).__name__}: {cause})", cure=RetryAdvice.AGAIN)
+    return RequestError(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
 
 
 def cannot_connect(error: BaseException) -> bool:
@@ -193,7 +195,7 @@ def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _instead(error: Any, otherwise: Trouble, config: PromptModelConfig) -> Trouble:
+def _instead(error: Any, otherwise: RequestError, config: PromptModelConfig) -> RequestError:
     """What an error means that came in the place of an answer: as its code would, were it HTTP's."""
     code = UNPAID if _of(error, "code") == "insufficient_quota" else _of(error, "code")
     if not re.fullmatch(r"[4-9][0-9]{2}|[1-9][0-9]{3,5}", str(code)):
@@ -201,33 +203,33 @@ def _instead(error: Any, otherwise: Trouble, config: PromptModelConfig) -> Troub
     return _meaning(int(code), f"HTTP 200, but error {code}: {said_in(error)}", {}, config)
 
 
-def _refused(error: Any, config: PromptModelConfig) -> Trouble:
+def _refused(error: Any, config: PromptModelConfig) -> RequestError:
     status = UNPAID if error.code == "insufficient_quota" else error.status_code
     return _meaning(
         status, f"HTTP {error.status_code}: {said_in(error.body) or error.message}", error.response.headers, config
     )
 
 
-def _meaning(status: int, said: str, headers: Mapping[str, str], config: PromptModelConfig) -> Trouble:
+def _meaning(status: int, said: str, headers: Mapping[str, str], config: PromptModelConfig) -> RequestError:
     if status in STOPS:
-        return Trouble(f"{STOPS[status]} ({said})", _mend_stop(status, config))
+        return RequestError(f"{STOPS[status]} ({said})", _mend_stop(status, config))
     if status in ITS_OWN_FAULT:
         refuses_schema = config.json_schema and any(name in said for name in ("response_format", "json_schema"))
-        return Trouble(
+        return RequestError(
             said, "prompt_model.json_schema=false: this endpoint takes no schema" if refuses_schema else "", served=True
         )
     after = asked_for(headers)
     if status in BUSY and after is not None and after > LONGEST_WAIT_S:
-        return Trouble(
+        return RequestError(
             said, f"the same command in {after / 60:.0f} minutes, as the server asks: what was answered is kept"
         )
-    return Trouble(said, cure=_cure(status, headers), after=after)
+    return RequestError(said, cure=_cure(status, headers), after=after)
 
 
-def _cure(status: int, headers: Mapping[str, str]) -> Cure:
+def _cure(status: int, headers: Mapping[str, str]) -> RetryAdvice:
     if headers.get("x-should-retry") == "false" or not (status in BUSY or status in PASSES or status >= 500):
-        return Cure.NONE
-    return Cure.SLOWER if status in BUSY else Cure.AGAIN
+        return RetryAdvice.NONE
+    return RetryAdvice.SLOWER if status in BUSY else RetryAdvice.AGAIN
 
 
 def _mend_stop(status: int, config: PromptModelConfig) -> str:

@@ -43,7 +43,7 @@ _SECRET_OVERRIDE = re.compile(  # not the many settings about tokens, nor a data
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
 
 
-def check(config: PromptModelConfig) -> None:
+def check_prompt_model(config: PromptModelConfig) -> None:
     """Refuse impossible settings.
 
     Raises:

@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from littlehuman.errors import GenerationError
-from littlehuman.prompt_models.settings import check
+from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -36,7 +36,7 @@ class VllmModel:
     batched, untaken = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
-        check(config)
+        check_prompt_model(config)
         self.vllm = _vllm()
         self.config = config
 

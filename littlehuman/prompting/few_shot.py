@@ -19,7 +19,7 @@ from littlehuman.schema import Demonstration, PromptText, Shots, StrategyConfig,
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 
 
-class Shown:
+class ExampleSampler:
     """Draws the worked examples of each prompt by name: (strategy seed, purpose, example id)."""
 
     def __init__(

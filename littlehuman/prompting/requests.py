@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
-from littlehuman.prompting.few_shot import Shown, clean, fields_for, user_turn
-from littlehuman.prompting.templates import check, in_language
+from littlehuman.prompting.few_shot import ExampleSampler, clean, fields_for, user_turn
+from littlehuman.prompting.templates import check_templates, in_language
 from littlehuman.records import Example, Prompt
 from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
@@ -135,10 +135,10 @@ class _Writing:
     def __init__(
         self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]
     ) -> None:
-        check(strategy, task)
+        check_templates(strategy, task)
         self.strategy, self.words = strategy, strategy.tasks[task]
         self.classes, self.names = classes, ", ".join(self.words.label_words.get(name, name) for name in classes)
-        self.shown = Shown(pool, strategy, self.words, replacement, self.names)
+        self.shown = ExampleSampler(pool, strategy, self.words, replacement, self.names)
 
     def request(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
         """Ids of the human points that are shown, and the messages."""

@@ -44,7 +44,7 @@ def fields_of(form: str) -> dict[str, str]:
     return {match["marker"].strip(" |"): match["name"] for match in _FIELD.finditer(form)}
 
 
-def check(strategy: StrategyConfig, task: str) -> None:
+def check_templates(strategy: StrategyConfig, task: str) -> None:
     """Refuse words that would fail at the first point, leak a label, or could not be read back.
 
     Raises:

@@ -17,8 +17,8 @@ from littlehuman.reporting.verdicts import base, compared, points, ruled_out, sa
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
-    from littlehuman.reporting.gathering import Gathered
-    from littlehuman.study.replacement import Line
+    from littlehuman.reporting.gathering import ReportData
+    from littlehuman.study.replacement import ReplacementCurve
 
 MOST = 8
 _NOTHING_LEARNT = (
@@ -28,7 +28,7 @@ _NOTHING_LEARNT = (
 FEW = 2  # curves that are told one by one
 
 
-def of(found: Gathered) -> list[str]:
+def findings_of_study(found: ReportData) -> list[str]:
     """What the study says, most important first; at most eight sentences."""
     said = [
         *_replacement(found.lines, found.delta),
@@ -43,7 +43,7 @@ def of(found: Gathered) -> list[str]:
     return [*said[: MOST - len(warnings)], *warnings]
 
 
-def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
+def _replacement(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str]:
     if len(lines) > FEW:
         yield from _over_lines(lines, delta)
         return
@@ -60,7 +60,7 @@ def _replacement(lines: Sequence[Line], delta: float) -> Iterator[str]:
             yield compared(line, _row(line, fraction), delta)
 
 
-def _over_lines(lines: Sequence[Line], delta: float) -> Iterator[str]:
+def _over_lines(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str]:
     """Many curves: how many lose, at the largest share below 100 % and at 100 %."""
     if idle := sum(not line.learnt for line in lines):
         yield f"{idle} of {len(lines)} curves are nowhere shown to be above always saying the commonest label: they say nothing about data."
@@ -82,14 +82,14 @@ def _over_lines(lines: Sequence[Line], delta: float) -> Iterator[str]:
         )
 
 
-def _told(line: Line) -> list[float]:
+def _told(line: ReplacementCurve) -> list[float]:
     """The largest share below 100 %, and 100 %."""
     rest = line.curve.fractions[1:]
     below = [f for f in rest if f < 1]
     return [*below[-1:], *([1.0] if 1.0 in rest else [])]
 
 
-def _row(line: Line, fraction: float) -> Any:
+def _row(line: ReplacementCurve, fraction: float) -> Any:
     return next(
         line.table[line.table["synth_frac"] == fraction].itertuples()
     )  # a field `mean`, where a Series has a method
@@ -141,7 +141,7 @@ def _one_worth(one: Tradeoff) -> str:
     return f"{name}: a human point is worth {formatting.size(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
 
 
-def _seeds(found: Gathered) -> Iterator[str]:
+def _seeds(found: ReportData) -> Iterator[str]:
     seeds = found.over_seeds["seeds"]
     if len(seeds) and seeds.max() == 1:
         yield (
@@ -156,7 +156,7 @@ def _contamination(audit: pd.DataFrame) -> Iterator[str]:
         yield f"Training points that stand in the test split: up to {percent(worst, digits=2)} % of a training set."
 
 
-def _unfinished(found: Gathered) -> Iterator[str]:
+def _unfinished(found: ReportData) -> Iterator[str]:
     states = found.frame["state"].value_counts().drop("done", errors="ignore").to_dict()
     if never := int((found.missing["state"] == "not run").sum()):
         states["not run"] = never

@@ -30,11 +30,11 @@ from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
-from littlehuman.study.replacement import Line, added, lines_of
+from littlehuman.study.replacement import ReplacementCurve, added, curves_of_study
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
-    from littlehuman.study.text_comparison import Comparison
+    from littlehuman.study.text_comparison import TextComparison
 
 AUDITED = (
     "twins_equal_to_their_human_point",
@@ -88,16 +88,16 @@ def _audited(result: Mapping[str, Any]) -> dict[str, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Gathered:
+class ReportData:
     """All that a report shows; frames are empty where there is nothing."""
 
     study: Path
     frame: pd.DataFrame
-    lines: tuple[Line, ...]
-    controls: tuple[Line, ...]
+    lines: tuple[ReplacementCurve, ...]
+    controls: tuple[ReplacementCurve, ...]
     added: pd.DataFrame  # what the twins add to the human points alone
     tradeoffs: tuple[Tradeoff, ...]
-    texts: tuple[Comparison, ...]
+    texts: tuple[TextComparison, ...]
     over_seeds: pd.DataFrame
     cost: pd.DataFrame
     audit: pd.DataFrame
@@ -114,7 +114,7 @@ class Gathered:
 
 def gather(
     study: Path, *, delta: float, metric: str | None = None, prices: tuple[float, float] | None = None
-) -> Gathered:
+) -> ReportData:
     """Read a study and compute all tables.
 
     Args:
@@ -127,7 +127,7 @@ def gather(
         ConfigError: for a price that cannot be.
         DataError: for a folder that is no study, one without a complete cell, and a metric that no cell has.
     """
-    checked.check(*(prices or (None, None)))
+    checked.check_prices(*(prices or (None, None)))
     frame = load(study)
     done = frame[frame["state"] == "done"]
     if done.empty:
@@ -135,10 +135,10 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    lines = lines_of(frame, metric, delta)
-    controls = lines_of(frame, metric, delta, control=True)
+    lines = curves_of_study(frame, metric, delta)
+    controls = curves_of_study(frame, metric, delta, control=True)
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
-    return Gathered(
+    return ReportData(
         study=study,
         frame=frame,
         lines=lines,

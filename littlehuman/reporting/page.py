@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.cli import config_dir_of, run
+from littlehuman.cli import config_dir_of, sweep_command
 
 if TYPE_CHECKING:
-    from littlehuman.reporting.gathering import Gathered
+    from littlehuman.reporting.gathering import ReportData
 
 INTERVALS = (
     "Intervals are 95 % and for a new draw of seeds and of test items: every seed is tested on the same items, and the variance is that "
@@ -57,7 +57,7 @@ AUDIT = "Near means at least 80 % of all words in common (Jaccard). Shares are t
 COST = "Money and time are sums over the cells of a series; cells without twins that several series share are counted in each."
 
 
-def of(found: Gathered) -> list[str]:
+def methods_section(found: ReportData) -> list[str]:
     """The sentences for what this report shows."""
     said = [INTERVALS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
@@ -84,7 +84,7 @@ def drawn(name: str, svg: Path, alt: str) -> Drawn:
     return Drawn(name, f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode('ascii')}", alt)
 
 
-def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
+def render(found: ReportData, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
     """The page; all text of the study is escaped."""
     import jinja2
 
@@ -105,22 +105,22 @@ def render(found: Gathered, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
         controls=[tables.curve(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
         unplaced=tables.unplaced(found),
-        methods=of(found),
+        methods=methods_section(found),
         table_3=_paper_note() if found.tradeoffs else "",
     )
 
 
-def _again(found: Gathered) -> str:
+def _again(found: ReportData) -> str:
     """How a further sweep of this study begins: its study, and what all its cells have in common."""
     shared = {key: found.frame[key].dropna().unique() for key in ("dataset", "model", "protocol") if key in found.frame}
     words = [f"{key}={values[0]}" for key, values in shared.items() if len(values) == 1]
     own = (
         "DIR" if len(found.frame) and config_dir_of(Path(found.frame["folder"].iloc[0])) else None
     )  # a page may be read elsewhere
-    return run([f"study={found.study.resolve().name}", *words], own, interpreter="python")
+    return sweep_command([f"study={found.study.resolve().name}", *words], own, executable="python")
 
 
-def _facts(found: Gathered) -> list[tuple[str, str]]:
+def _facts(found: ReportData) -> list[tuple[str, str]]:
     """What stands under the title."""
     frame = found.frame
     states = frame["state"].value_counts().to_dict()

@@ -27,16 +27,16 @@ from littlehuman.formatting import (
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
-    from littlehuman.reporting.gathering import Gathered
-    from littlehuman.study.replacement import Line
-    from littlehuman.study.text_comparison import Comparison
+    from littlehuman.reporting.gathering import ReportData
+    from littlehuman.study.replacement import ReplacementCurve
+    from littlehuman.study.text_comparison import TextComparison
 
 
 INFINITE = "infinite"
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """Cells as text; `words` columns at the left are words, the others numbers."""
 
     header: tuple[str, ...]
@@ -52,7 +52,7 @@ class Table:
         )
 
 
-def curve(line: Line, delta: float) -> Table:
+def curve(line: ReplacementCurve, delta: float) -> ReportTable:
     """Every share of one curve, with what it is compared to and all tests; shares without any result have empty cells."""
     header = (
         "synthetic share,human points,synthetic points,seeds,test items,score (%),change (points),change (%),"
@@ -61,7 +61,9 @@ def curve(line: Line, delta: float) -> Table:
     rows: list[tuple[float, tuple[str, ...]]] = [(row.synth_frac, _of_share(row)) for row in _records(line.table)]
     rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.gaps]
     title = f"{line.curve.name}{', human points alone' if line.curve.control else ''}: {named(line.metric)}, protocol {line.protocol}"
-    return Table(tuple(header.split(",")), tuple(row for _, row in sorted(rows, key=lambda row: row[0])), title=title)
+    return ReportTable(
+        tuple(header.split(",")), tuple(row for _, row in sorted(rows, key=lambda row: row[0])), title=title
+    )
 
 
 def _of_share(row: Any) -> tuple[str, ...]:
@@ -83,7 +85,7 @@ def _of_share(row: Any) -> tuple[str, ...]:
     )
 
 
-def added(frame: pd.DataFrame) -> Table:
+def added(frame: pd.DataFrame) -> ReportTable:
     """What twins add to the human points that a mixture has anyway."""
     header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points),p,p (items),p (Holm)"
     rows = [
@@ -104,13 +106,13 @@ def added(frame: pd.DataFrame) -> Table:
         )
         for r in _records(frame)
     ]
-    return Table(tuple(header.split(",")), tuple(rows))
+    return ReportTable(tuple(header.split(",")), tuple(rows))
 
 
-def worth(tradeoffs: Sequence[Tradeoff]) -> Table:
+def worth(tradeoffs: Sequence[Tradeoff]) -> ReportTable:
     """The paper's Table 3: synthetic points that human points are worth, over runs; and the price ratio."""
     header = "series,human points added,runs,mean,median,25 %,75 %,worth of one human point"
-    return Table(tuple(header.split(",")), tuple(row for one in tradeoffs for row in _worths(one)))
+    return ReportTable(tuple(header.split(",")), tuple(row for one in tradeoffs for row in _worths(one)))
 
 
 def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
@@ -127,7 +129,7 @@ def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
         yield (one.scored.name, count(found.human_points), count(len(found.equivalents)), *cells, worth_of_one)
 
 
-def texts(groups: Sequence[Comparison]) -> Table:
+def texts(groups: Sequence[TextComparison]) -> ReportTable:
     """Means of human texts and of their twins, with the paired difference."""
     rows = [
         (
@@ -142,14 +144,16 @@ def texts(groups: Sequence[Comparison]) -> Table:
         for group in groups
         for row in group.rows
     ]
-    return Table(("group", "measure", "unit", "pairs", "human", "synthetic", "synthetic - human"), tuple(rows), words=3)
+    return ReportTable(
+        ("group", "measure", "unit", "pairs", "human", "synthetic", "synthetic - human"), tuple(rows), words=3
+    )
 
 
 def _difference(found: tuple[float, float, float] | None) -> str:
     return NOTHING if found is None else "{:+.3g} [{:+.3g}, {:+.3g}]".format(*found)
 
 
-def kinds(groups: Sequence[Comparison]) -> Table:
+def kinds(groups: Sequence[TextComparison]) -> ReportTable:
     """Shares of question openings and of classes on both sides."""
     rows = [
         (group.name, kind, word, percent(human), percent(synthetic), p_value(found.p))
@@ -158,18 +162,18 @@ def kinds(groups: Sequence[Comparison]) -> Table:
         if found is not None
         for word, (human, synthetic) in found.shares.items()
     ]
-    return Table(
+    return ReportTable(
         ("group", "kind", "word", "human (%)", "synthetic (%)", "p (all words of this kind)"), tuple(rows), words=3
     )
 
 
-def yields(groups: Sequence[Comparison]) -> Table:
+def yields(groups: Sequence[TextComparison]) -> ReportTable:
     """How many answers were usable, and why the others were not."""
     rows = [(g.name, _causes(g), count(g.asked), count(g.usable), percent(g.usable_share)) for g in groups]
-    return Table(("group", "rejected because", "asked", "usable", "usable (%)"), tuple(rows), words=2)
+    return ReportTable(("group", "rejected because", "asked", "usable", "usable (%)"), tuple(rows), words=2)
 
 
-def _causes(group: Comparison) -> str:
+def _causes(group: TextComparison) -> str:
     shifts = [
         f"asked for {asked}, came back {returned}: {count(n)}" for (asked, returned), n in group.label_shift.items()
     ]
@@ -177,7 +181,7 @@ def _causes(group: Comparison) -> str:
     return "; ".join([*causes, *(f"({shift})" for shift in shifts)]) or "none"
 
 
-def audit(frame: pd.DataFrame) -> Table:
+def audit(frame: pd.DataFrame) -> ReportTable:
     """Largest share in any cell of a series."""
     names = (
         "twin equal to its human point",
@@ -188,10 +192,10 @@ def audit(frame: pd.DataFrame) -> Table:
         "point on test evidence",
     )
     rows = [(r.series, count(r.cells), *(percent(value, digits=2) for value in r[3:])) for r in _records(frame)]
-    return Table(("series", "cells", *(f"{name} (%)" for name in names)), tuple(rows))
+    return ReportTable(("series", "cells", *(f"{name} (%)" for name in names)), tuple(rows))
 
 
-def cost(frame: pd.DataFrame) -> Table:
+def cost(frame: pd.DataFrame) -> ReportTable:
     """What each series cost, in money, time and human labels."""
     header = "series,cells,USD paid,USD saved by the cache,requests,from the cache,compute time"
     header += ",human labels in training,shown in prompts,different ones in all"
@@ -208,7 +212,7 @@ def cost(frame: pd.DataFrame) -> Table:
         + tuple(span(getattr(r, f"{k}_low"), getattr(r, f"{k}_high")) for k in ("in_training", "in_prompts", "in_all"))
         for r in _records(frame)
     ]
-    return Table(tuple(header.split(",")), tuple(rows))
+    return ReportTable(tuple(header.split(",")), tuple(rows))
 
 
 def _time(seconds: float) -> str:
@@ -221,7 +225,7 @@ def _time(seconds: float) -> str:
     )
 
 
-def missing(frame: pd.DataFrame) -> Table:
+def missing(frame: pd.DataFrame) -> ReportTable:
     """Cells of the full grid without a result, with the cause."""
     rows = [
         (
@@ -236,20 +240,20 @@ def missing(frame: pd.DataFrame) -> Table:
         )
         for r in _records(frame)
     ]
-    return Table(
+    return ReportTable(
         ("series", "state", "cause", "n_train", "extra human", "synthetic share", "twins", "seed"), tuple(rows), words=3
     )
 
 
-def unplaced(found: Gathered) -> Table:
+def unplaced(found: ReportData) -> ReportTable:
     """Cells that failed before anybody knew which series they belong to."""
     frame = found.frame
     lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
     rows = [(r.cell, r.state, shortened(r.error)) for r in _records(lost)]
-    return Table(("cell", "state", "cause"), tuple(rows), words=3)
+    return ReportTable(("cell", "state", "cause"), tuple(rows), words=3)
 
 
-def over_seeds(frame: pd.DataFrame) -> Table:
+def over_seeds(frame: pd.DataFrame) -> ReportTable:
     """Every condition with every metric, mean over seeds and interval, in percent."""
     metrics = [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
     header = (
@@ -269,7 +273,7 @@ def over_seeds(frame: pd.DataFrame) -> Table:
         counts = (count(r["n_human"]), count(r["n_synthetic"]), count(r["seeds"]))
         scores = tuple(interval(r[m], r[f"{m}_low"], r[f"{m}_high"]) for m in metrics)
         rows.append((r["series"], r["protocol"], *shape, *counts, *scores))
-    return Table((*header, *(f"{named(m)} (%)" for m in metrics)), tuple(rows), words=2)
+    return ReportTable((*header, *(f"{named(m)} (%)" for m in metrics)), tuple(rows), words=2)
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:

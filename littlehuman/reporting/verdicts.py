@@ -12,12 +12,12 @@ from littlehuman import formatting
 from littlehuman.formatting import absent, count, equals, percent, share
 
 if TYPE_CHECKING:
-    from littlehuman.study.replacement import Line
+    from littlehuman.study.replacement import ReplacementCurve
 
 ALPHA = 0.05
 
 
-def compared(line: Line, row: Any, delta: float) -> str:
+def compared(line: ReplacementCurve, row: Any, delta: float) -> str:
     """One fraction of one line against its smallest one, with what its tests allow to be said."""
     metric = formatting.named(line.metric)
     head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
@@ -32,7 +32,7 @@ def compared(line: Line, row: Any, delta: float) -> str:
     return f"{head}{_change(row.change)} {base(line)} ({bounds}): {_verdict(row, delta)}."
 
 
-def safe_share(line: Line) -> float | None:
+def safe_share(line: ReplacementCurve) -> float | None:
     """The largest share up to which every tested one loses less than the margin for sure.
 
     A fixed sequence of tests, from the smallest share on, needs no correction (Maurer, Hothorn and Lehmacher 1995).
@@ -60,7 +60,7 @@ def points(delta: float) -> str:
     return f"{100 * delta:g} percentage points"
 
 
-def who(line: Line) -> str:
+def who(line: ReplacementCurve) -> str:
     """Which curve is spoken of."""
     return f"{line.place}, {line.label}, n = {count(line.curve.n_train)}"
 
@@ -106,7 +106,7 @@ def _change(change: float) -> str:
     return f"{percent(abs(change))} percentage points {'lower' if change < 0 else 'higher'} than"
 
 
-def base(line: Line) -> str:
+def base(line: ReplacementCurve) -> str:
     """The smallest share of a curve, which the others are compared with."""
     first = line.table.iloc[0]
     return (

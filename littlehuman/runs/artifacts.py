@@ -60,7 +60,7 @@ GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "pro
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
 
 
-def of_cell(folder: Path, own: str) -> dict[str, Any]:
+def result_of_cell(folder: Path, own: str) -> dict[str, Any]:
     """The result of this folder, empty when the run is not complete; `own` is the run's id.
 
     Raises:

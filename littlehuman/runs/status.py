@@ -30,7 +30,7 @@ INVOCATION = (
 _BEFORE_ANY_WORK = {STATUS, ".lock", ".hydra", "run.log"}  # what a job leaves that did nothing
 
 
-class Journal:
+class RunStatus:
     """Keeps `status.json` of one run and the seconds of its stages."""
 
     def __init__(self, folder: Path) -> None:

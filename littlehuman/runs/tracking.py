@@ -25,7 +25,7 @@ PARTS = ("counts", "human_labels", "cost", "seconds", "audit")  # of a result
 
 
 @dataclass(frozen=True)
-class Story:
+class TrackedRun:
     """What there is to tell of a cell."""
 
     project: str
@@ -45,7 +45,7 @@ class Story:
         return [*self.curve, (self.curve[-1][0] if self.curve else 0, self.end)]
 
 
-def tell(config: TrackerConfig, result: Mapping[str, Any], folder: Path) -> None:
+def track(config: TrackerConfig, result: Mapping[str, Any], folder: Path) -> None:
     """Tell the tracker of a finished cell; what goes wrong is a warning."""
     if config.name is Tracker.none:
         return
@@ -55,13 +55,13 @@ def tell(config: TrackerConfig, result: Mapping[str, Any], folder: Path) -> None
         log.warning("tracker=%s: %s: %s; the cell itself is complete", config.name.value, type(error).__name__, error)
 
 
-def _story(project: str, result: Mapping[str, Any], folder: Path) -> Story:
+def _story(project: str, result: Mapping[str, Any], folder: Path) -> TrackedRun:
     from littlehuman.training.state import LOG
 
     told = {"study": folder.parent.name, "id": result["id"], **knobs(result["knobs"])}
     rows = read_jsonl(folder / LOG) if (folder / LOG).is_file() else ()
     curve = [(int(row["step"]), {f"train/{name}": row[name] for name in CURVE if name in row}) for row in rows]
-    return Story(
+    return TrackedRun(
         project,
         folder,
         {key: value for key, value in told.items() if value is not None},
@@ -77,7 +77,7 @@ def _numbers(result: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         yield from ((f"{part}/{name}", value) for name, value in result[part].items() if isinstance(value, int | float))
 
 
-def _tensorboard(story: Story) -> None:
+def _tensorboard(story: TrackedRun) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(story.folder / "tensorboard")) as writer:
@@ -88,7 +88,7 @@ def _tensorboard(story: Story) -> None:
         writer.add_hparams(story.knobs, scores, run_name=".")
 
 
-def _wandb(story: Story) -> None:
+def _wandb(story: TrackedRun) -> None:
     import wandb
 
     # Neither the screen, nor the command line, nor the repository is its business.
@@ -102,7 +102,7 @@ def _wandb(story: Story) -> None:
     run.finish()
 
 
-def _mlflow(story: Story) -> None:
+def _mlflow(story: TrackedRun) -> None:
     import mlflow
 
     mlflow.set_experiment(f"{story.project}/{story.study}")
@@ -112,7 +112,7 @@ def _mlflow(story: Story) -> None:
             mlflow.log_metrics(values, step=step)
 
 
-def _trackio(story: Story) -> None:
+def _trackio(story: TrackedRun) -> None:
     import trackio
 
     run = trackio.init(
@@ -123,7 +123,7 @@ def _trackio(story: Story) -> None:
     run.finish()
 
 
-_TRACKERS: dict[Tracker, Callable[[Story], None]] = {
+_TRACKERS: dict[Tracker, Callable[[TrackedRun], None]] = {
     Tracker.tensorboard: _tensorboard,
     Tracker.wandb: _wandb,
     Tracker.mlflow: _mlflow,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from littlehuman import stats
 from littlehuman.study import item_scores
-from littlehuman.study.item_scores import Sheet
+from littlehuman.study.item_scores import ScoreMatrix
 from littlehuman.study.series import Series, split
 
 DELTA = 0.02
@@ -23,7 +23,7 @@ CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveCells:
     """Complete cells of one series that differ in the fraction and the seed alone."""
 
     name: str
@@ -37,12 +37,12 @@ class Curve:
         """Fractions that have at least one complete cell, ascending."""
         return sorted({float(value) for value in self.cells["synth_frac"]})
 
-    def sheet(self, fraction: float, metric: str | None = None) -> Sheet | None:
+    def sheet(self, fraction: float, metric: str | None = None) -> ScoreMatrix | None:
         """Item scores at one fraction, one row per seed."""
-        return item_scores.of(self.cells[self.cells["synth_frac"] == fraction], metric or self.series.metric)
+        return item_scores.score_matrix(self.cells[self.cells["synth_frac"] == fraction], metric or self.series.metric)
 
 
-def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[Curve]:
+def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[CurveCells]:
     """Curves of score over the synthetic fraction, one per series and size, that have two fractions or more.
 
     With `control` those of the human points alone (`synthetic=false`); both share their cells at fraction 0.
@@ -50,7 +50,7 @@ def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[Cu
     return [curve for series in split(frame) for curve in _curves(series, control) if len(curve.fractions) > 1]
 
 
-def _curves(series: Series, control: bool) -> Iterator[Curve]:
+def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
     cells = series.complete
     cells = cells[cells["extra_human"] == 0]
     wanted = cells[(cells["synthetic"] != control) | (cells["synth_frac"] == 0)]
@@ -58,10 +58,12 @@ def _curves(series: Series, control: bool) -> Iterator[Curve]:
     for size, same in wanted.groupby("n_train", sort=True):
         if size and (same["synthetic"] != control).any() and (control or not same["twinless"].all()):
             name = f"{series.name}, n={int(size)}" if several else series.name
-            yield Curve(name, series, int(size), same, control)
+            yield CurveCells(name, series, int(size), same, control)
 
 
-def along(curve: Curve, *, metric: str | None = None, base: float | None = None, delta: float = DELTA) -> pd.DataFrame:
+def along(
+    curve: CurveCells, *, metric: str | None = None, base: float | None = None, delta: float = DELTA
+) -> pd.DataFrame:
     """One row per fraction: mean with interval, and the comparison with `base` (default: the smallest fraction).
 
     Columns: `synth_frac`, `n_human`, `n_synthetic`, `seeds`, `items`, `mean`, `low`, `high`;
@@ -101,7 +103,7 @@ def over_seeds(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> pd.
     return pd.DataFrame(rows)
 
 
-def _at(curve: Curve, fraction: float, metric: str | None) -> dict[str, Any]:
+def _at(curve: CurveCells, fraction: float, metric: str | None) -> dict[str, Any]:
     cells = curve.cells[curve.cells["synth_frac"] == fraction].drop_duplicates("seed")
     name = metric or curve.series.metric
     mean = {key.removeprefix(f"{name}_") if key != name else "mean": value for key, value in _mean(cells, name).items()}
@@ -114,7 +116,7 @@ def _at(curve: Curve, fraction: float, metric: str | None) -> dict[str, Any]:
     }
 
 
-def _against(new: Sheet | None, base: Sheet | None, delta: float, itself: bool) -> dict[str, Any]:
+def _against(new: ScoreMatrix | None, base: ScoreMatrix | None, delta: float, itself: bool) -> dict[str, Any]:
     if new is None or base is None or itself or not set(new.seeds) & set(base.seeds):
         return {}
     scores, ground = item_scores.paired(new, base)
@@ -137,7 +139,7 @@ def _against(new: Sheet | None, base: Sheet | None, delta: float, itself: bool) 
 
 
 def _mean(cells: pd.DataFrame, metric: str) -> dict[str, Any]:
-    sheet = item_scores.of(cells, metric)
+    sheet = item_scores.score_matrix(cells, metric)
     if sheet is not None:
         found = stats.two_level(sheet.scores)
         return {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high, "items": found.items}

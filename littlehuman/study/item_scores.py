@@ -23,7 +23,7 @@ PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True)
-class Sheet:
+class ScoreMatrix:
     """Scores [seeds, items] in 0..1 of the runs that differ in the seed alone."""
 
     seeds: tuple[int, ...]
@@ -31,7 +31,7 @@ class Sheet:
     scores: Floats
 
 
-def of(cells: pd.DataFrame, metric: str) -> Sheet | None:
+def score_matrix(cells: pd.DataFrame, metric: str) -> ScoreMatrix | None:
     """The sheet of complete cells that differ in the seed alone; None where the metric has no scores of single items.
 
     Items that a run could not score are left out of every seed, so that means stay comparable; so is
@@ -50,10 +50,10 @@ def of(cells: pd.DataFrame, metric: str) -> Sheet | None:
         return None
     common = _common([ids for ids, _ in found.values()], ordered["folder"])
     rows = [_pick(ids, values, common) for ids, values in found.values()]
-    return Sheet(tuple(found), common, np.array(rows))
+    return ScoreMatrix(tuple(found), common, np.array(rows))
 
 
-def paired(new: Sheet, base: Sheet) -> tuple[Floats, Floats]:
+def paired(new: ScoreMatrix, base: ScoreMatrix) -> tuple[Floats, Floats]:
     """Both sheets on the seeds and items that they share: two arrays [seeds, items].
 
     Raises:
@@ -132,6 +132,6 @@ def _pick(ids: tuple[str, ...], values: Floats, items: tuple[str, ...]) -> Float
     return values[[place[i] for i in items]]
 
 
-def _on(sheet: Sheet, seeds: Sequence[int], items: tuple[str, ...]) -> Floats:
+def _on(sheet: ScoreMatrix, seeds: Sequence[int], items: tuple[str, ...]) -> Floats:
     rows = sheet.scores[[sheet.seeds.index(seed) for seed in seeds]]
     return np.array([_pick(sheet.items, row, items) for row in rows])

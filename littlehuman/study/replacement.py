@@ -15,7 +15,7 @@ import pandas as pd
 from littlehuman import stats
 from littlehuman.config.identity import OF_TWINS
 from littlehuman.study import comparisons, item_scores
-from littlehuman.study.comparisons import Curve
+from littlehuman.study.comparisons import CurveCells
 from littlehuman.study.series import Series
 
 COLUMNS = (
@@ -26,11 +26,11 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class ReplacementCurve:
     """One curve over the synthetic fraction: `table` is `comparisons.along`, `gaps` the fractions without any result."""
 
     label: str
-    curve: Curve
+    curve: CurveCells
     metric: str
     table: pd.DataFrame
     gaps: tuple[float, ...] = ()
@@ -69,7 +69,9 @@ class Line:
         return sorted({int(n) for n in self.table["seeds"]})
 
 
-def lines_of(frame: pd.DataFrame, metric: str | None, delta: float, *, control: bool = False) -> tuple[Line, ...]:
+def curves_of_study(
+    frame: pd.DataFrame, metric: str | None, delta: float, *, control: bool = False
+) -> tuple[ReplacementCurve, ...]:
     """The replacement curves of a study with their statistics; controls that several series share come once."""
     seen, lines = set(), []
     for curve in comparisons.replacement_curves(frame, control=control):
@@ -78,11 +80,11 @@ def lines_of(frame: pd.DataFrame, metric: str | None, delta: float, *, control: 
             seen.add(cells)
             name = metric if metric and _has(curve.series, metric) else curve.series.metric
             table = comparisons.along(curve, metric=name, delta=delta).reindex(columns=list(COLUMNS))
-            lines.append(Line(_label(curve), curve, name, table, _gaps(curve)))
+            lines.append(ReplacementCurve(_label(curve), curve, name, table, _gaps(curve)))
     return tuple(lines)
 
 
-def added(lines: Sequence[Line], controls: Sequence[Line]) -> pd.DataFrame:
+def added(lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve]) -> pd.DataFrame:
     """What twins add to the human points that a mixture has anyway: one row per line and fraction with both."""
     rows = [
         row for line in lines for control in controls if _comparable(line, control) for row in _added(line, control)
@@ -94,7 +96,7 @@ def added(lines: Sequence[Line], controls: Sequence[Line]) -> pd.DataFrame:
     return table
 
 
-def _added(line: Line, control: Line) -> Iterator[dict[str, Any]]:
+def _added(line: ReplacementCurve, control: ReplacementCurve) -> Iterator[dict[str, Any]]:
     for fraction in line.curve.fractions:
         if fraction not in control.curve.fractions or fraction == 0:
             continue
@@ -122,14 +124,14 @@ def _added(line: Line, control: Line) -> Iterator[dict[str, Any]]:
         }
 
 
-def _comparable(line: Line, control: Line) -> bool:
+def _comparable(line: ReplacementCurve, control: ReplacementCurve) -> bool:
     """Whether a control has the human points of this line: its cells serve the line's series."""
     return line.facet == control.facet and not set(line.curve.series.cells["cell"]).isdisjoint(
         control.curve.cells["cell"]
     )
 
 
-def _label(curve: Curve) -> str:
+def _label(curve: CurveCells) -> str:
     """The series' name without what its facet says anyway; a lone series is told by who wrote its twins."""
     told = ", ".join(parts := curve.series.name.split(", ")[1:])
     if curve.control:  # whoever would have written the twins has no part in it
@@ -140,13 +142,13 @@ def _label(curve: Curve) -> str:
     return f"twins by {', '.join(sorted({str(name) for name in curve.cells['prompt_model'].dropna()}))}"
 
 
-def _is_of_twins(part: str, curve: Curve) -> bool:
+def _is_of_twins(part: str, curve: CurveCells) -> bool:
     """Whether a part of a series' name tells how twins are written: `twins by x`, `few_shot`, `strategy.seed=1`."""
     names = {str(value) for group in OF_TWINS for value in curve.series.cells[group].dropna()}
     return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in OF_TWINS
 
 
-def _gaps(curve: Curve) -> tuple[float, ...]:
+def _gaps(curve: CurveCells) -> tuple[float, ...]:
     """Fractions that were begun, and of which no cell is complete."""
     cells = curve.series.cells
     begun = cells[

@@ -149,7 +149,7 @@ _OUTLYING = 20  # times the median score
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class ScoredRuns:
     """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know.
 
     `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs.
@@ -170,7 +170,7 @@ class Scored:
         return self.source or self.name
 
 
-def read_scores(path: str | Path, series: str | None = None) -> list[Scored]:
+def read_scores(path: str | Path, series: str | None = None) -> list[ScoredRuns]:
     """Read a CSV (one series) or a study folder (one per dataset, model, ...; `series` picks one by name).
 
     Raises:
@@ -189,14 +189,14 @@ def read_scores(path: str | Path, series: str | None = None) -> list[Scored]:
     return chosen
 
 
-def _of_csv(path: Path) -> Scored:
+def _of_csv(path: Path) -> ScoredRuns:
     """One series, named as the file is."""
     cells = list(csv_cells(path))
     if not cells:
         raise DataError(f"{path}: there are no rows under the header\nTry: {EXAMPLE}")
     table = np.array([[csv_number(path, *cell) for cell in row] for row in cells], dtype=np.float64)
     notes = _of_scales([row[0][0] for row in cells], table[:, 2])
-    return Scored(path.name, table[:, 0], table[:, 1], table[:, 2], notes=notes, source=str(path))
+    return ScoredRuns(path.name, table[:, 0], table[:, 1], table[:, 2], notes=notes, source=str(path))
 
 
 def _of_scales(rows: Sequence[int], score: NDArray[np.float64]) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ def _of_scales(rows: Sequence[int], score: NDArray[np.float64]) -> tuple[str, ..
     return (f"row {rows[int(score.argmax())]} is {most:g}, {others}: percent and shares mixed?",)
 
 
-def _of_study(path: Path) -> list[Scored]:
+def _of_study(path: Path) -> list[ScoredRuns]:
     """One series per curve of a study, from its finished cells."""
     from littlehuman.study import load, series  # pandas comes with them
 
@@ -224,7 +224,7 @@ def _of_study(path: Path) -> list[Scored]:
     return found
 
 
-def _of_series(path: Path, series: Series) -> Scored:
+def _of_series(path: Path, series: Series) -> ScoredRuns:
     cells = series.complete
     n_synthetic, n_human, score = (cells[column].to_numpy(dtype=np.float64) for column in COLUMNS)
     shown = cells["human_in_prompts"].to_numpy(dtype=np.float64)[(n_synthetic > 0) & (n_human == 0)]
@@ -238,7 +238,7 @@ def _of_series(path: Path, series: Series) -> Scored:
         notes.append(
             f"{absent} of {len(series.cells)} cells {'is' if absent == 1 else 'are'} not complete and did not count"
         )
-    return Scored(
+    return ScoredRuns(
         series.name,
         n_synthetic,
         n_human,

@@ -36,7 +36,7 @@ Values = tuple[list[float], list[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class TextComparison:
     """The twins of one group beside their human originals."""
 
     name: str
@@ -70,7 +70,7 @@ class _Pool:
     )  # label asked for -> label that came back -> answers
 
 
-def compare(study: Path) -> list[Comparison]:
+def compare(study: Path) -> list[TextComparison]:
     """Compare the twins of a study with their human originals, group by group, by name.
 
     A group has one dataset, prompt model, strategy and filter with all their settings, and one human
@@ -93,7 +93,7 @@ def compare(study: Path) -> list[Comparison]:
     return [_compared(name, pool) for name, pool in sorted(named, key=lambda item: item[0])]
 
 
-def as_frame(comparisons: Sequence[Comparison]) -> pandas.DataFrame:
+def as_frame(comparisons: Sequence[TextComparison]) -> pandas.DataFrame:
     """One row per group and measure: group, measure, human, synthetic, difference, low, high, n, unit."""
     import pandas as pd
 
@@ -157,13 +157,13 @@ def _features(side: Mapping[str, Any], place: int) -> dict[str, Any]:
     }
 
 
-def _compared(name: str, pool: _Pool) -> Comparison:
+def _compared(name: str, pool: _Pool) -> TextComparison:
     values = {title: _both(pool, column) for column, (title, _) in MEASURES.items()}
     rows = [measure(title, unit, *values[title]) for title, unit in MEASURES.values() if values[title][0]]
     openings, labels = _both(pool, "opening"), _both(pool, "target")
     reasons = [reason for reason in pool.fates.values() if reason]
     shifts = [shift for reason in reasons if (shift := SHIFT.fullmatch(reason))]
-    return Comparison(
+    return TextComparison(
         name=name,
         n=len(pool.pairs),
         rows=tuple(rows),

@@ -130,16 +130,18 @@ SAYS = {
 }
 
 
-def keep(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
+def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
     """Write the folder; its files get the mode that the umask gives any file."""
     adapter.save(folder)
     base.tokenizer.save_pretrained(folder)
     if settings.task.head is Head.generation:
         _generation(settings, base).save_pretrained(folder)
-    (folder / TOLD).write_text(json.dumps(told(settings, base), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / TOLD).write_text(
+        json.dumps(adapter_info(settings, base), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
-def told(settings: Settings, base: Base) -> dict[str, Any]:
+def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
     """What `littlehuman.json` says; null where a value does not apply."""
     model, task, writes = settings.model, settings.task, settings.task.head is Head.generation
     return {

@@ -20,7 +20,7 @@ IGNORE = -100
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class EncodedRow:
     """One point as tokens. `labels` has one entry per token (answers) or a single class index.
 
     `types` says per token which text of an encoder's pair it stands in; empty where the model does not ask.
@@ -50,7 +50,7 @@ class Encoder:
     answer_tokens: int = 0  # of which this many are kept free for the answer
     typed_pairs: bool = False  # the model was told which text of a pair a token stands in
 
-    def prompt(self, example: Example, index: int = 0) -> Row:
+    def prompt(self, example: Example, index: int = 0) -> EncodedRow:
         """The tokens that the model reads before it answers.
 
         Raises:
@@ -63,9 +63,9 @@ class Encoder:
             evidence = self._cut(evidence, len(ids) - room)
             ids, types = self._tokens(example, evidence)
         self._must_fit(example, len(ids) + self.answer_tokens)
-        return Row(ids, (), index, evidence != example.evidence, types, self._reads_at(ids))
+        return EncodedRow(ids, (), index, evidence != example.evidence, types, self._reads_at(ids))
 
-    def lesson(self, example: Example, index: int = 0) -> Row:
+    def lesson(self, example: Example, index: int = 0) -> EncodedRow:
         """The prompt with what is to be learnt: the class, or the answer and the end token.
 
         Raises:
@@ -121,12 +121,12 @@ def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -
     return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
 
 
-def by_length(rows: Sequence[Row], tokens: int, more: int = 0) -> Iterator[list[Row]]:
+def by_length(rows: Sequence[EncodedRow], tokens: int, more: int = 0) -> Iterator[list[EncodedRow]]:
     """Batches of rows of like length, longest first, each of at most `tokens` tokens when padded (at least one row).
 
     `more` counts on to each row what will be written behind it. Scores do not depend on the batches.
     """
-    batch: list[Row] = []
+    batch: list[EncodedRow] = []
     for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
         if batch and (len(batch) + 1) * (len(batch[0].ids) + more) > tokens:
             yield batch

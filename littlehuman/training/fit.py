@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models import chat
 from littlehuman.schema import LaunchConfig
-from littlehuman.training.process_group import Crew
+from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_here
 from littlehuman.training.types import Cell, Finished, Outcome, Settings, stackable
 
@@ -43,7 +43,7 @@ def fit(cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None =
         from littlehuman.training.multiprocess import fit_in_processes
 
         return fit_in_processes(cells, launch, finished)
-    return fit_here(cells, launch, finished, Crew())
+    return fit_here(cells, launch, finished, ProcessGroup())
 
 
 def _refuse_outer_launcher() -> None:

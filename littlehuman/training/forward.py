@@ -25,15 +25,15 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from littlehuman.training.dropout import Masked, kept, thresholds
-from littlehuman.training.packing import Pack
+from littlehuman.training.packing import PackedBatch
 
 PACKED = "littlehuman_packed"
 ATTENTION = 1 << 20  # its places of dropout, apart from those of other layers
-_now: Pack | None = None  # transformers calls `attend` without telling it which batch this is
+_now: PackedBatch | None = None  # transformers calls `attend` without telling it which batch this is
 
 
 @contextmanager
-def inside_rows(model: Any, pack: Pack) -> Iterator[None]:
+def inside_rows(model: Any, pack: PackedBatch) -> Iterator[None]:
     """Attend inside the rows of `pack` in everything that `model` computes here, backward passes included."""
     global _now
     _register()
@@ -95,7 +95,7 @@ class _How:
         return (back < self.window) & (back >= 0) if self.causal else back.abs() < self.window
 
 
-def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: Pack, how: _How) -> torch.Tensor:
+def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: PackedBatch, how: _How) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     left = -1 if how.window is None else how.window - 1
@@ -108,7 +108,7 @@ def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: P
 
 
 def _row_by_row(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: Pack, how: _How, layer: int
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: PackedBatch, how: _How, layer: int
 ) -> torch.Tensor:
     kind = query.dtype
     if query.device.type == "cpu":  # bfloat16 kernels of this operation are slower there than float32 ones
@@ -161,14 +161,14 @@ def _register() -> None:
 
 
 @contextmanager
-def attention_of(model: Any, pack: Pack) -> Iterator[None]:
+def attention_of(model: Any, pack: PackedBatch) -> Iterator[None]:
     """The attention that the pack's layout needs, for forward and backward passes."""
     with _seeded(pack), inside_rows(model, pack) if pack.mask is None else nullcontext():
         yield
 
 
 @contextmanager
-def _seeded(pack: Pack) -> Iterator[None]:
+def _seeded(pack: PackedBatch) -> Iterator[None]:
     # Dropout that is no module of the model (padded attention, all of OPT's) comes from torch's generator: it follows
     # from the batch, not from what ran before, but it is another one in another batch.
     with torch.random.fork_rng([pack.ids.device] if pack.ids.is_cuda else []):
@@ -181,7 +181,7 @@ def backbone_of(model: Any) -> Any:
     return getattr(model, model.base_model_prefix)
 
 
-def states_of(model: Any, pack: Pack) -> torch.Tensor:
+def states_of(model: Any, pack: PackedBatch) -> torch.Tensor:
     """Hidden states of the picks: [picks, width]."""
     inputs: dict[str, Any] = {"input_ids": pack.ids}
     if pack.mask is None:

@@ -19,17 +19,17 @@ from tqdm import tqdm
 
 from littlehuman.models import memory
 from littlehuman.training.dropout import stream
-from littlehuman.training.encoding import IGNORE, Row
-from littlehuman.training.multi_lora import Stack
+from littlehuman.training.encoding import IGNORE, EncodedRow
+from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
-from littlehuman.training.process_group import Crew
-from littlehuman.training.state import Course
+from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.state import TrainState
 
-Batches = dict[int, list[Row]]  # cell -> the rows of its global batch
+Batches = dict[int, list[EncodedRow]]  # cell -> the rows of its global batch
 
 
 @dataclass
-class Pace:
+class StepOptions:
     """How a step is computed; nothing here changes a result beyond rounding."""
 
     micro_batch: int  # rows of each cell at once
@@ -40,7 +40,7 @@ class Pace:
     checkpointing: bool = False  # compute activations again on the way back
 
 
-def train(stack: Stack, courses: Sequence[Course], pace: Pace, crew: Crew) -> None:
+def train(stack: MultiLora, courses: Sequence[TrainState], pace: StepOptions, crew: ProcessGroup) -> None:
     """Bring every course to its end, in place.
 
     Raises:
@@ -69,11 +69,13 @@ def train(stack: Stack, courses: Sequence[Course], pace: Pace, crew: Crew) -> No
     stack.checkpoint(False)
 
 
-def _title(courses: Sequence[Course]) -> str:
+def _title(courses: Sequence[TrainState]) -> str:
     return "training" if len(courses) == 1 else f"training {len(courses)} cells"
 
 
-def _gradient(stack: Stack, courses: Sequence[Course], batches: Batches, pace: Pace, crew: Crew) -> torch.Tensor:
+def _gradient(
+    stack: MultiLora, courses: Sequence[TrainState], batches: Batches, pace: StepOptions, crew: ProcessGroup
+) -> torch.Tensor:
     """Fill the stack's gradients; return the mean loss of each cell that has a batch. Halves micro-batches until they fit."""
     while True:
         stack.grads.zero_()
@@ -87,7 +89,12 @@ def _gradient(stack: Stack, courses: Sequence[Course], batches: Batches, pace: P
 
 
 def _accumulate(
-    stack: Stack, courses: Sequence[Course], batches: Batches, pace: Pace, crew: Crew, losses: torch.Tensor
+    stack: MultiLora,
+    courses: Sequence[TrainState],
+    batches: Batches,
+    pace: StepOptions,
+    crew: ProcessGroup,
+    losses: torch.Tensor,
 ) -> None:
     mine = {cell: crew.share(sorted(rows, key=lambda row: len(row.ids))) for cell, rows in batches.items()}
     counts = {cell: sum(targets(row) for row in rows) for cell, rows in batches.items()}
@@ -107,6 +114,6 @@ def _accumulate(
             losses[cell] += part.detach()
 
 
-def targets(row: Row) -> int:
+def targets(row: EncodedRow) -> int:
     """How many loss terms a row has: one class, or the tokens that are predicted."""
     return 1 if row.reads_at is not None else sum(label != IGNORE for label in row.labels[1:])

@@ -17,8 +17,8 @@ from littlehuman.models.base_model import Base
 from littlehuman.schema import TrainingConfig
 from littlehuman.training.adapters import PREFIX, Adapter
 from littlehuman.training.forward import attention_of, head_of, states_of
-from littlehuman.training.multi_lora_layers import NamedDropout, Route, StackedLinear, StackedModule
-from littlehuman.training.packing import Pack
+from littlehuman.training.multi_lora_layers import AdapterRouting, NamedDropout, StackedLinear, StackedModule
+from littlehuman.training.packing import PackedBatch
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,15 @@ class Member:
         return float(self.tuning.lora_alpha or 0) / float(self.tuning.lora_r or 1)
 
 
-class Stack:
+class MultiLora:
     """`values` and `grads`: float32 [K, numbers of one adapter], in the order of PEFT's names."""
 
     def __init__(self, base: Base, members: Sequence[Member]) -> None:
         self.base, self.members = base, list(members)
         self.model = base.model
-        self.route = Route(tuple(m.scale for m in members), tuple(float(m.tuning.lora_dropout or 0) for m in members))
+        self.route = AdapterRouting(
+            tuple(m.scale for m in members), tuple(float(m.tuning.lora_dropout or 0) for m in members)
+        )
         rows = [torch.cat([tensor.flatten() for tensor in m.adapter.weights.values()]) for m in members]
         self.values = torch.stack(rows).float().to(base.device)
         self.grads = torch.zeros_like(self.values)
@@ -58,7 +60,7 @@ class Stack:
         return Adapter(self.members[cell].adapter.config, weights)
 
     @contextmanager
-    def learning(self, pack: Pack) -> Iterator[torch.Tensor]:
+    def learning(self, pack: PackedBatch) -> Iterator[torch.Tensor]:
         """Logits [picks, classes or vocabulary] of a training batch; the way back is to be taken inside."""
         with attention_of(self.model, pack):
             self.route.dropping = True
@@ -75,7 +77,7 @@ class Stack:
                 self.route.laid, self.route.dropping = None, False
                 self.model.eval()
 
-    def logits(self, pack: Pack, cell: int) -> torch.Tensor:
+    def logits(self, pack: PackedBatch, cell: int) -> torch.Tensor:
         """Logits [picks, classes] of rows that cell `cell` reads; nothing is dropped or learnt."""
         self.route.only = cell
         with torch.inference_mode(), attention_of(self.model, pack):

@@ -17,7 +17,7 @@ from littlehuman.training.packing import Blocks, View
 
 
 @dataclass(frozen=True)
-class Laid:
+class TokenLayout:
     """How the entries in front of a layer are shared out, and what that means for each of them."""
 
     blocks: Blocks
@@ -27,39 +27,39 @@ class Laid:
 
 
 @dataclass
-class Route:
+class AdapterRouting:
     """What all layers of a stack read. Without `laid`, everything belongs to cell `only` and nothing is dropped."""
 
     scales: tuple[float, ...] = ()  # lora_alpha / r of each cell
     rates: tuple[float, ...] = ()  # LoRA dropout of each cell
     only: int = 0
-    laid: Laid | None = None
+    laid: TokenLayout | None = None
     dropping: bool = False
 
-    def lay(self, view: View) -> Laid:
+    def lay(self, view: View) -> TokenLayout:
         """`view` with what this route's cells mean for it."""
         cells = [cell for cell, _, _ in view.blocks.spans]
         cuts, stretch = thresholds([self.rates[cell] if self.dropping else 0.0 for cell in cells])
         factors = [self.scales[cell] * s for cell, s in zip(cells, stretch, strict=True)]
         drops = any(self.rates[cell] for cell in cells) and self.dropping
         device = view.names.device
-        return Laid(
+        return TokenLayout(
             blocks=view.blocks,
             factors=factors[0] if len(set(factors)) == 1 else view.blocks.each(factors, device),
             names=view.names if self.dropping else None,
             cuts=view.blocks.each(cuts, device).to(torch.int16) if drops else None,
         )
 
-    def current(self, entries: int) -> Laid:
+    def current(self, entries: int) -> TokenLayout:
         """How a tensor of so many entries is shared out now."""
-        return self.laid or Laid(Blocks(((self.only, 0, entries),)), self.scales[self.only])
+        return self.laid or TokenLayout(Blocks(((self.only, 0, entries),)), self.scales[self.only])
 
 
 class StackedLinear(torch.nn.Module):  # type: ignore[misc]
     """A frozen linear layer with K adapters; `place` numbers it among the layers of the model."""
 
     def __init__(
-        self, base: torch.nn.Module, a: torch.nn.Parameter, b: torch.nn.Parameter, route: Route, place: int
+        self, base: torch.nn.Module, a: torch.nn.Parameter, b: torch.nn.Parameter, route: AdapterRouting, place: int
     ) -> None:
         super().__init__()
         self.base, self.a, self.b, self.route, self.place = base, a, b, route, place
@@ -71,7 +71,7 @@ class StackedLinear(torch.nn.Module):  # type: ignore[misc]
         if laid is None:  # one cell is asked: the others' adapters need not even be cast
             cell = self.route.only
             laid, a, b = (
-                Laid(Blocks(((0, 0, len(flat)),)), self.route.scales[cell]),
+                TokenLayout(Blocks(((0, 0, len(flat)),)), self.route.scales[cell]),
                 a[cell : cell + 1],
                 b[cell : cell + 1],
             )
@@ -119,7 +119,7 @@ def _scaled(inner: torch.Tensor, factors: float | torch.Tensor) -> torch.Tensor:
 class NamedDropout(torch.nn.Module):  # type: ignore[misc]
     """The base model's own dropout, drawn by name (`dropout.py`)."""
 
-    def __init__(self, p: float, route: Route, place: int) -> None:
+    def __init__(self, p: float, route: AdapterRouting, place: int) -> None:
         super().__init__()
         self.p, self.route, self.place = p, route, place  # `p`: attention reads it off its dropout module
 
@@ -148,7 +148,7 @@ class NamedDropout(torch.nn.Module):  # type: ignore[misc]
 class StackedModule(torch.nn.Module):  # type: ignore[misc]
     """A module that is trained whole (a head), one float32 copy per cell."""
 
-    def __init__(self, template: torch.nn.Module, values: dict[str, torch.nn.Parameter], route: Route) -> None:
+    def __init__(self, template: torch.nn.Module, values: dict[str, torch.nn.Parameter], route: AdapterRouting) -> None:
         super().__init__()
         self.names = list(values)
         self.values = torch.nn.ParameterList(values.values())

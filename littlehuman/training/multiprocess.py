@@ -23,7 +23,7 @@ from littlehuman.errors import LittlehumanError
 from littlehuman.models import devices
 from littlehuman.models.weights import resolve
 from littlehuman.schema import LaunchConfig
-from littlehuman.training.process_group import Crew
+from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_here
 from littlehuman.training.types import Cell, Finished, Outcome
 
@@ -117,7 +117,7 @@ class _joined:
     """This process as a member of the group, for the time of the call."""
 
     def __init__(self, rank: int, size: int, port: int, device: str) -> None:
-        self.crew = Crew(rank, size)
+        self.crew = ProcessGroup(rank, size)
         self.on_cpu = device == "cpu" or not torch.cuda.is_available()
         address = {
             "RANK": rank,
@@ -131,7 +131,7 @@ class _joined:
         if self.on_cpu:
             torch.set_num_threads(max(1, torch.get_num_threads() // size))
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> ProcessGroup:
         from accelerate import PartialState
 
         PartialState(cpu=self.on_cpu)

@@ -23,7 +23,7 @@ from itertools import accumulate
 import torch
 
 from littlehuman.training.dropout import name_rows, name_tokens
-from littlehuman.training.encoding import IGNORE, Row
+from littlehuman.training.encoding import IGNORE, EncodedRow
 
 Span = tuple[int, int, int]  # cell, first row, one past the last
 
@@ -110,7 +110,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Pack:
+class PackedBatch:
     """A batch. Packed: `ids` [1, tokens]; padded: `ids` [rows, longest] and a mask of that shape.
 
     `picks` are flat positions among the tokens whose hidden states the head reads, `labels` what
@@ -138,14 +138,14 @@ class Pack:
 
 
 def pack(
-    rows: Sequence[tuple[int, Sequence[Row]]],
+    rows: Sequence[tuple[int, Sequence[EncodedRow]]],
     device: torch.device,
     *,
     pad: int,
     packed: bool,
     first: int,
     names: Sequence[int],
-) -> Pack:
+) -> PackedBatch:
     """Lay out the rows of several cells.
 
     Args:
@@ -176,7 +176,7 @@ def pack(
         return torch.tensor([x for v in filled for x in v], device=device).view(shape)
 
     cells = [cell for cell, _ in rows]
-    return Pack(
+    return PackedBatch(
         ids=spread([row.ids for row in flat], pad),
         mask=None if packed else spread([[1] * len(row.ids) for row in flat], 0),
         positions=(where + first).to(device).view(shape),
@@ -195,7 +195,7 @@ def _blocks(cells: Sequence[int], ends: Sequence[int]) -> Blocks:
     return Blocks(tuple((cell, a, b) for cell, a, b in zip(cells, ends, ends[1:], strict=False)))
 
 
-def _picks(rows: Sequence[Row], starts: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
+def _picks(rows: Sequence[EncodedRow], starts: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
     """Positions, labels and row numbers: the token before each one that is learnt, or the row's own reading position."""
     picks: list[int] = []
     labels: list[int] = []

@@ -15,9 +15,9 @@ import torch
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models.base_model import Base
 from littlehuman.schema import Layout
-from littlehuman.training.encoding import Row
+from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.forward import attention_of, states_of
-from littlehuman.training.packing import Pack, pack
+from littlehuman.training.packing import PackedBatch, pack
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +77,17 @@ def leaks(base: Base) -> bool:
     return not all(torch.equal(state, here) for state, here in zip(states, beside, strict=True))
 
 
-def _rows(base: Base, salt: int) -> list[Row]:
+def _rows(base: Base, salt: int) -> list[EncodedRow]:
     reserved = {base.pad, base.first_position - 1}  # RoBERTa finds its positions by its padding token
     size = base.model.config.get_text_config().vocab_size
     tokens = [token for token in range(min(size, 64)) if token not in reserved]
     return [
-        Row(tuple(tokens[(5 * salt + 7 * r + 3 * t) % len(tokens)] for t in range(n)), (), r, reads_at=n - 1)
+        EncodedRow(tuple(tokens[(5 * salt + 7 * r + 3 * t) % len(tokens)] for t in range(n)), (), r, reads_at=n - 1)
         for r, n in enumerate(LENGTHS)
     ]
 
 
-def _states(base: Base, rows: list[Row], *, packed: bool) -> torch.Tensor:
-    laid: Pack = pack([(0, rows)], base.device, pad=0, packed=packed, first=base.first_position, names=[0])
+def _states(base: Base, rows: list[EncodedRow], *, packed: bool) -> torch.Tensor:
+    laid: PackedBatch = pack([(0, rows)], base.device, pad=0, packed=packed, first=base.first_position, names=[0])
     with torch.inference_mode(), attention_of(base.model, laid):
         return states_of(base.model, laid).float()

@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 from littlehuman.models import memory, prefix_cache
 from littlehuman.models.prefix_cache import Prefix
-from littlehuman.training.encoding import Row, by_length, left_padded
-from littlehuman.training.multi_lora import Stack
+from littlehuman.training.encoding import EncodedRow, by_length, left_padded
+from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
 
 BUDGET = {"cpu": 4096, "cuda": 32768}  # tokens at once
 SHORT = 6  # tokens of a usual answer: what a further batch costs is weighed by it
-Batch: TypeAlias = tuple[list[Row], Prefix | None]  # rows, and what was read of them already
+Batch: TypeAlias = tuple[list[EncodedRow], Prefix | None]  # rows, and what was read of them already
 
 
 def budget(asked: int | None, device: torch.device) -> int:
@@ -32,9 +32,9 @@ def budget(asked: int | None, device: torch.device) -> int:
 
 
 def classify(
-    stack: Stack,
+    stack: MultiLora,
     cell: int,
-    rows: Sequence[Row],
+    rows: Sequence[EncodedRow],
     classes: Sequence[str],
     *,
     tokens: int,
@@ -43,7 +43,7 @@ def classify(
 ) -> list[str]:
     """The most probable class of each row: one forward pass."""
 
-    def read(group: list[Row], _: Prefix | None) -> list[str]:
+    def read(group: list[EncodedRow], _: Prefix | None) -> list[str]:
         batch = pack(
             [(0, group)],
             stack.base.device,
@@ -58,11 +58,11 @@ def classify(
 
 
 def answer(
-    stack: Stack, cell: int, rows: Sequence[Row], *, max_tokens: int, tokens: int, progress: bool = True
+    stack: MultiLora, cell: int, rows: Sequence[EncodedRow], *, max_tokens: int, tokens: int, progress: bool = True
 ) -> list[str]:
     """The greedy answer to each row, up to `max_tokens` tokens or the end token."""
 
-    def write(group: list[Row], prefix: Prefix | None) -> list[str]:
+    def write(group: list[EncodedRow], prefix: Prefix | None) -> list[str]:
         return generated(stack.model, stack.base.tokenizer, group, max_tokens, prefix)
 
     with stack.serving(cell):
@@ -70,7 +70,7 @@ def answer(
 
 
 def generated(
-    model: Any, tokenizer: Any, rows: Sequence[Row], max_tokens: int, prefix: Prefix | None = None
+    model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_tokens: int, prefix: Prefix | None = None
 ) -> list[str]:
     """One batch of greedy answers; `prefix`, where given, is what all rows begin with."""
     read = prefix.ids.shape[1] if prefix else 0
@@ -100,10 +100,10 @@ def first_line(text: str) -> str:
     return text.strip().split("\n", 1)[0].strip()
 
 
-def _batches(model: Any, rows: Sequence[Row], tokens: int, more: int) -> Iterator[Batch]:
+def _batches(model: Any, rows: Sequence[EncodedRow], tokens: int, more: int) -> Iterator[Batch]:
     """Batches of rows that begin alike, where reading that once pays, and of like length."""
     by_index = {row.index: row for row in rows}
-    for family in prefix_cache.families([prefix_cache.Row(row.index, row.ids) for row in rows], SHORT):
+    for family in prefix_cache.prefix_groups([prefix_cache.PrefixRow(row.index, row.ids) for row in rows], SHORT):
         own = [by_index[member.index] for member in family.rows]
         pays = family.saved > prefix_cache.STEP and prefix_cache.can_share(
             model, max(len(row.ids) for row in own) + more
@@ -113,12 +113,15 @@ def _batches(model: Any, rows: Sequence[Row], tokens: int, more: int) -> Iterato
             yield group, prefix
 
 
-def _note(batch: Batch, read: Callable[[list[Row], Prefix | None], list[str]], out: dict[int, str]) -> None:
+def _note(batch: Batch, read: Callable[[list[EncodedRow], Prefix | None], list[str]], out: dict[int, str]) -> None:
     out |= {row.index: text for row, text in zip(batch[0], read(*batch), strict=True)}
 
 
 def _in_batches(
-    rows: Sequence[Row], batches: Iterable[Batch], read: Callable[[list[Row], Prefix | None], list[str]], progress: bool
+    rows: Sequence[EncodedRow],
+    batches: Iterable[Batch],
+    read: Callable[[list[EncodedRow], Prefix | None], list[str]],
+    progress: bool,
 ) -> list[str]:
     """`read` batch by batch; one that does not fit into memory is read in halves."""
     out: dict[int, str] = {}

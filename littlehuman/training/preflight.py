@@ -11,7 +11,7 @@ from littlehuman.models import weights
 from littlehuman.schema import LaunchConfig, ModelConfig
 
 
-def check(model: ModelConfig, launch: LaunchConfig) -> None:
+def check_training(model: ModelConfig, launch: LaunchConfig) -> None:
     """Look for the device and the weights.
 
     Raises:
@@ -19,7 +19,7 @@ def check(model: ModelConfig, launch: LaunchConfig) -> None:
         WeightsError: when the weights cannot be had.
     """
     _check_device(model, launch)
-    weights.check(model.weights, model.revision)
+    weights.check_weights(model.weights, model.revision)
 
 
 def _check_device(model: ModelConfig, launch: LaunchConfig) -> None:

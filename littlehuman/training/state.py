@@ -16,7 +16,7 @@ import torch
 
 from littlehuman import seeding
 from littlehuman.schema import TrainingConfig
-from littlehuman.training.encoding import Row
+from littlehuman.training.encoding import EncodedRow
 
 LogRow = dict[str, float]
 LOG = "train.jsonl"
@@ -24,11 +24,11 @@ SAVED = "training.safetensors"
 MOMENTS = ("exp_avg", "exp_avg_sq")  # torch's names
 
 
-class Course:
+class TrainState:
     """`values` and `grads` are the cell's rows of its stack: float32 [numbers of one adapter]."""
 
     def __init__(
-        self, lessons: Sequence[Row], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
+        self, lessons: Sequence[EncodedRow], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
     ) -> None:
         self.lessons, self.tuning, self.seed, self.folder = list(lessons), tuning, seed, folder
         self.size = int(tuning.batch_size or 1)
@@ -40,7 +40,7 @@ class Course:
         self.dropout_seed = seeding.number(seed, "dropout")
         self.step = 0
         self.rows: list[LogRow] = []
-        self._orders: dict[int, list[Row]] = {}  # the order of the epoch that is under way
+        self._orders: dict[int, list[EncodedRow]] = {}  # the order of the epoch that is under way
         self._resting: dict[str, torch.Tensor] = {}
 
     @property
@@ -75,7 +75,7 @@ class Course:
         if writes:
             (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
 
-    def batch(self) -> list[Row]:
+    def batch(self) -> list[EncodedRow]:
         """The next global batch: the seed's order, another one each epoch; the last of an epoch may be smaller."""
         epoch, place = divmod(self.step, self.steps_an_epoch)
         if place == 0 or epoch not in self._orders:

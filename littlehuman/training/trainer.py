@@ -21,12 +21,12 @@ from littlehuman.models.base_model import Base, lease
 from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
-from littlehuman.training.encoding import Encoder, Row
-from littlehuman.training.loop import Pace, targets, train
-from littlehuman.training.multi_lora import Member, Stack
+from littlehuman.training.encoding import EncodedRow, Encoder
+from littlehuman.training.loop import StepOptions, targets, train
+from littlehuman.training.multi_lora import Member, MultiLora
 from littlehuman.training.packing_check import is_packed
-from littlehuman.training.process_group import Crew
-from littlehuman.training.state import Course
+from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.state import TrainState
 from littlehuman.training.types import Cell, Finished, Outcome, Settings
 
 log = logging.getLogger(__name__)
@@ -38,9 +38,9 @@ class Work:
 
     number: int
     cell: Cell
-    lessons: list[Row]
-    prompts: list[Row]
-    course: Course
+    lessons: list[EncodedRow]
+    prompts: list[EncodedRow]
+    course: TrainState
     adapter: adapters.Adapter
 
 
@@ -56,7 +56,7 @@ def prepared(number: int, cell: Cell, base: Base) -> Work:
     lessons = [encoder.lesson(point.example, index) for index, point in enumerate(cell.mixture.points)]
     reader = replace(encoder, max_tokens=settings.test_max_tokens)
     prompts = [reader.prompt(example, index) for index, example in enumerate(cell.test)]
-    course = Course(lessons, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
+    course = TrainState(lessons, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
     adapter = adapters.initial(base, settings.task.head, settings.tuning, settings.model, cell.seed)
     return Work(number, cell, lessons, prompts, course, adapter)
 
@@ -77,8 +77,8 @@ def encoder_of(settings: Settings, base: Base) -> Encoder:
     )
 
 
-def together(
-    work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float
+def train_together(
+    work: list[Work], base: Base, launch: LaunchConfig, crew: ProcessGroup, loaded: float
 ) -> Iterator[tuple[int, Outcome | Exception]]:
     """Train these cells at once, then test each; `loaded`: seconds of loading that each has its part in."""
     stack = _stacked(work, base, crew)
@@ -95,12 +95,12 @@ def together(
     yield from _in_halves(work, base, launch, crew, loaded)
 
 
-def _stacked(work: list[Work], base: Base, crew: Crew) -> Stack | None:
+def _stacked(work: list[Work], base: Base, crew: ProcessGroup) -> MultiLora | None:
     """The cells' adapters on the base, ready to learn; None when they do not fit at once."""
-    made: list[Stack] = []
+    made: list[MultiLora] = []
 
     def make() -> None:
-        made.append(Stack(base, [Member(w.adapter, w.cell.settings.tuning) for w in work]))
+        made.append(MultiLora(base, [Member(w.adapter, w.cell.settings.tuning) for w in work]))
         for place, w in enumerate(work):
             w.course.enrol(made[0].values[place], made[0].grads[place], writes=crew.speaks)
 
@@ -111,10 +111,10 @@ def _stacked(work: list[Work], base: Base, crew: Crew) -> Stack | None:
     return None
 
 
-def _train(work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, crew: Crew) -> float | None:
+def _train(work: list[Work], stack: MultiLora, packed: bool, launch: LaunchConfig, crew: ProcessGroup) -> float | None:
     """Seconds of training, or None when these cells do not fit at once."""
     started = time.perf_counter()
-    pace = Pace(
+    pace = StepOptions(
         launch.micro_batch, packed, stack.base.pad, launch.save_every_s, launch.progress, launch.gradient_checkpointing
     )
     try:
@@ -125,7 +125,13 @@ def _train(work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, c
 
 
 def _each_tested(
-    work: list[Work], stack: Stack, packed: bool, launch: LaunchConfig, crew: Crew, loaded: float, seconds: float
+    work: list[Work],
+    stack: MultiLora,
+    packed: bool,
+    launch: LaunchConfig,
+    crew: ProcessGroup,
+    loaded: float,
+    seconds: float,
 ) -> Iterator[tuple[int, Outcome | Exception]]:
     """The outcomes of trained cells; `seconds` of training are shared out by tokens."""
     tokens = [sum(len(row.ids) for row in w.lessons) for w in work]
@@ -139,7 +145,7 @@ def _each_tested(
 
 
 def _in_halves(
-    work: list[Work], base: Base, launch: LaunchConfig, crew: Crew, loaded: float
+    work: list[Work], base: Base, launch: LaunchConfig, crew: ProcessGroup, loaded: float
 ) -> Iterator[tuple[int, Outcome | Exception]]:
     """The same cells, fewer at once, each from where it stands."""
     if len(work) == 1:
@@ -149,11 +155,17 @@ def _in_halves(
     middle = (len(work) + 1) // 2
     log.warning("out of memory with %d cells at once: goes on with %d", len(work), middle)
     for half in (work[:middle], work[middle:]):
-        yield from together(half, base, launch, crew, loaded)
+        yield from train_together(half, base, launch, crew, loaded)
 
 
 def _tested_or_error(
-    w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew, seconds: dict[str, float]
+    w: Work,
+    stack: MultiLora,
+    place: int,
+    packed: bool,
+    launch: LaunchConfig,
+    crew: ProcessGroup,
+    seconds: dict[str, float],
 ) -> Outcome | Exception:
     try:
         return _tested(w, stack, place, packed, launch, crew, seconds)
@@ -166,12 +178,18 @@ def _tested_or_error(
 
 
 def _tested(
-    w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew, seconds: dict[str, float]
+    w: Work,
+    stack: MultiLora,
+    place: int,
+    packed: bool,
+    launch: LaunchConfig,
+    crew: ProcessGroup,
+    seconds: dict[str, float],
 ) -> Outcome:
     started = time.perf_counter()
     texts = _predictions(w, stack, place, packed, launch, crew)
     if launch.keep_adapter and crew.speaks:
-        adapters.keep(stack.adapter(place), w.cell.settings, stack.base, w.cell.folder / adapters.FOLDER)
+        adapters.save_adapter(stack.adapter(place), w.cell.settings, stack.base, w.cell.folder / adapters.FOLDER)
     base = stack.base
     return Outcome(
         predictions=tuple(
@@ -194,7 +212,9 @@ def _tested(
     )
 
 
-def _predictions(w: Work, stack: Stack, place: int, packed: bool, launch: LaunchConfig, crew: Crew) -> list[str]:
+def _predictions(
+    w: Work, stack: MultiLora, place: int, packed: bool, launch: LaunchConfig, crew: ProcessGroup
+) -> list[str]:
     rows = crew.share(w.prompts)
     mine = _if_they_fit(w, rows, stack, place, packed, launch, progress=launch.progress and crew.speaks)
     all_fit = crew.all(
@@ -207,7 +227,7 @@ def _predictions(w: Work, stack: Stack, place: int, packed: bool, launch: Launch
 
 
 def _if_they_fit(
-    w: Work, rows: list[Row], stack: Stack, place: int, packed: bool, launch: LaunchConfig, *, progress: bool
+    w: Work, rows: list[EncodedRow], stack: MultiLora, place: int, packed: bool, launch: LaunchConfig, *, progress: bool
 ) -> list[str] | None:
     settings, tokens = w.cell.settings, predict.budget(launch.eval_tokens, stack.base.device)
     try:
@@ -221,7 +241,7 @@ def _if_they_fit(
 
 
 def fit_here(
-    cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None, crew: Crew
+    cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None, crew: ProcessGroup
 ) -> list[Outcome | Exception]:
     """`fit` in this process, as one of `crew`."""
     where = devices.device(launch.device, crew.rank)
@@ -239,12 +259,12 @@ def fit_here(
         loaded = (time.perf_counter() - started) / len(cells)
         for numbers in _at_once(cells, base, launch, crew):
             if work := list(_ready(numbers, cells, base, tell)):
-                for number, outcome in together(work, base, launch, crew, loaded):
+                for number, outcome in train_together(work, base, launch, crew, loaded):
                     tell(number, outcome)
     return [outcomes[number] for number in range(len(cells))]
 
 
-def _at_once(cells: Sequence[Cell], base: Base, launch: LaunchConfig, crew: Crew) -> Iterator[list[int]]:
+def _at_once(cells: Sequence[Cell], base: Base, launch: LaunchConfig, crew: ProcessGroup) -> Iterator[list[int]]:
     """Groups of cells that train together: those of like length, so that few wait for the longest."""
     order = sorted(
         range(len(cells)), key=lambda n: -len(cells[n].mixture.points) * int(cells[n].settings.tuning.epochs or 0)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from littlehuman import generation
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import GenerationError
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.prompting import places_of, prompts
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Completion, Dataset, Example, Failure, Prompt, Rejected, Synthetic
@@ -69,7 +69,7 @@ HOPELESS = 100  # answers without one usable twin among them: no more are asked 
 
 
 @dataclass
-class Reading:
+class ParsedAnswers:
     """What could be read out of the answers of one round, each point's last answer counting."""
 
     config: RunConfig
@@ -77,7 +77,7 @@ class Reading:
     twins: dict[str, Synthetic] = field(default_factory=dict)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
-    def answers_to(self, requests: TwinRequests, purse: Purse, before: Callable[[], None]) -> set[str]:
+    def answers_to(self, requests: TwinRequests, purse: SpendingLimit, before: Callable[[], None]) -> set[str]:
         """Read the answers as they come, and return whom to ask again: there was an answer, and it was no twin.
 
         `before` is called before the first request that must be paid for.
@@ -94,7 +94,7 @@ class Reading:
                     if unread and isinstance(answer, Completion):
                         again.add(example.id)
                 if len(self.rejected) >= HOPELESS and not self.twins and not self.useful:
-                    raise useless(0, list(self.rejected.values()), config)
+                    raise unusable_error(0, list(self.rejected.values()), config)
         return again
 
     def twins_of(self, points: Sequence[Example]) -> list[Synthetic]:
@@ -118,7 +118,7 @@ class Reading:
         return False
 
 
-def useless(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
+def unusable_error(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
     """The error of a prompt model whose answers are no twins."""
     reason, count = Counter(r.reason for r in rejected).most_common(1)[0]
     by_filter = reason.startswith(tuple(f"{step.value.replace('_', ' ')}:" for step in config.filter.steps))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
-from littlehuman.generation.costs import Bill, Receipt
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.costs import Bill, SpendRecord
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Provider, Shots
-from littlehuman.twins.answers import Reading, TwinRequests, useless
+from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Twins:
     notes: tuple[str, ...] = ()
 
 
-def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path | None = None) -> Twins:
+def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder: Path | None = None) -> Twins:
     """Have the twins written; where one fails or is filtered out, the next spare point stands in.
 
     Args:
@@ -52,7 +52,9 @@ def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path |
             `prompt_model.max_usd`.
     """
     wanted, spares = list(plan.to_replace), list(plan.spares)
-    writer = _Writer(config, dataset, Purse(config.prompt_model.max_usd, Receipt(folder) if folder else None))
+    writer = _Writer(
+        config, dataset, SpendingLimit(config.prompt_model.max_usd, SpendRecord(folder) if folder else None)
+    )
     given = _given(config, dataset) if wanted else None
     if given:
         spares = [example for example in spares if given.has(example)]
@@ -68,7 +70,7 @@ def write(plan: mixing.Plan, dataset: Dataset, config: RunConfig, folder: Path |
     finally:
         writer.account()
     if writer.rejected and not writer.twins:
-        raise given.useless(writer.rejected, dataset.name) if given else useless(0, writer.rejected, config)
+        raise given.useless(writer.rejected, dataset.name) if given else unusable_error(0, writer.rejected, config)
     return writer.finished(plan.owned)
 
 
@@ -81,18 +83,18 @@ def beside_their_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Exa
 class _Writer:
     """What was had so far, in the order in which it was asked for, whatever order answers came in."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, purse: Purse) -> None:
+    def __init__(self, config: RunConfig, dataset: Dataset, purse: SpendingLimit) -> None:
         self.config, self.purse = config, purse
         self.twins: dict[str, Synthetic] = {}
         self.rejected: list[Rejected] = []
         self.shown_to: dict[str, tuple[str, ...]] = {}
         how = (config.task.name, dataset.classes, config.strategy, config.prompt_model, config.launch.progress)
-        self._sieve = filters.Sieve(config.filter, filters.Writing(*how), self.purse)
+        self._sieve = filters.FilterPipeline(config.filter, filters.Writing(*how), self.purse)
         self._attempts = _attempts(config)
 
     def ask(self, requests: TwinRequests) -> None:
         """One round: ask, ask again for what could not be read, and keep what the filter keeps."""
-        wanted, read = requests.wanted, Reading(self.config, useful=bool(self.twins))
+        wanted, read = requests.wanted, ParsedAnswers(self.config, useful=bool(self.twins))
         for _ in range(self._attempts):
             again = read.answers_to(requests, self.purse, self._sieve.check)
             self.shown_to |= requests.shown_to
@@ -103,13 +105,13 @@ class _Writer:
 
     def take(self, wanted: Sequence[Example], given: Provided) -> None:
         """One round of twins that were made elsewhere."""
-        read = Reading(self.config, useful=True)
+        read = ParsedAnswers(self.config, useful=True)
         for example in wanted:
             read.note(example, given.twin_of(example))
         self.shown_to |= dict.fromkeys((e.id for e in wanted), ())  # no prompt of ours showed anything
         self._keep(wanted, read)
 
-    def _keep(self, wanted: Sequence[Example], read: Reading) -> None:
+    def _keep(self, wanted: Sequence[Example], read: ParsedAnswers) -> None:
         kept, dropped = self._sieve.sift(read.twins_of(wanted), {e.id: e.target for e in wanted})
         self.twins |= {twin.example_id: twin for twin in kept}
         out = read.rejected | {r.example_id: r for r in dropped}
@@ -133,7 +135,7 @@ class _Writer:
         """
         asked = len(self.twins) + len(self.rejected)
         if asked >= TELLING and len(self.twins) < asked / 10:
-            raise useless(len(self.twins), self.rejected, self.config)
+            raise unusable_error(len(self.twins), self.rejected, self.config)
 
     def account(self) -> None:
         """Log what all this cost, even where the run ends early, and what is not known of it."""

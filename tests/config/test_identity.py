@@ -11,7 +11,7 @@ import pytest
 from conftest import claims, compose, write_csv
 
 from littlehuman.config import identity
-from littlehuman.config.identity import cell_name, run_id, scientific
+from littlehuman.config.identity import cell_name, identity_values, run_id
 from littlehuman.errors import ConfigError
 
 COLUMNS = ("evidence", "text", "target")
@@ -87,8 +87,8 @@ def test_a_revision_counts_where_one_is_named_and_no_run_without_one_is_renamed(
     plain = ["prompt_model=hf", "prompt_model.weights=me/one", "model.weights=me/two"]
     assert _id(*plain) != _id(*plain, f"{group}.revision=v1") != _id(*plain, f"{group}.revision=v2")
     assert (
-        "revision" not in scientific(compose(*plain))[group]
-        and scientific(compose(*plain, f"{group}.revision=v1"))[group]["revision"] == "v1"
+        "revision" not in identity_values(compose(*plain))[group]
+        and identity_values(compose(*plain, f"{group}.revision=v1"))[group]["revision"] == "v1"
     )
 
 
@@ -143,8 +143,8 @@ def test_another_dataset_to_test_on_counts_by_what_it_says_and_by_its_points(tmp
         assert run_id(config, other) != first
     _table(here, count=7)
     assert run_id(config, own) != first != run_id(config)
-    assert scientific(config, own)["test_dataset"]["name"] == "table" and str(tmp_path) not in str(
-        scientific(config, own)
+    assert identity_values(config, own)["test_dataset"]["name"] == "table" and str(tmp_path) not in str(
+        identity_values(config, own)
     )
 
 
@@ -167,7 +167,7 @@ def test_a_cell_is_named_for_people_too() -> None:
 
 
 def test_the_scientific_part_holds_no_place_and_no_machine(tmp_path: Path) -> None:
-    tree = scientific(
+    tree = identity_values(
         compose("dataset=table", f"dataset.path={_table(tmp_path / 'claims.csv')}", "prompt_model=gpt-4-turbo")
     )
     text = str(tree)

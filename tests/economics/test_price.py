@@ -17,7 +17,7 @@ from littlehuman.economics import curves, exchange, size_curve, valuation
 from littlehuman.economics.curves import Array
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.study import load
-from littlehuman.study.scores import Scored, read_scores
+from littlehuman.study.scores import ScoredRuns, read_scores
 
 GRID = np.arange(1000.0, 20001.0, 1000.0)
 H = 200
@@ -28,18 +28,18 @@ def _log(size: Array) -> Array:
     return A0 + A1 * np.log(size)
 
 
-def _scored(alone: Array, human: Array, sd: float = 0.0, seed: int = 0) -> Scored:
+def _scored(alone: Array, human: Array, sd: float = 0.0, seed: int = 0) -> ScoredRuns:
     """A series with the paper's grid: scores on synthetic points alone, and with H human points each."""
     scores = np.concatenate([alone, human]) + np.random.default_rng(seed).normal(0, sd, 2 * len(GRID))
-    return Scored("ferries", np.tile(GRID, 2), np.repeat([0.0, H], len(GRID)), scores)
+    return ScoredRuns("ferries", np.tile(GRID, 2), np.repeat([0.0, H], len(GRID)), scores)
 
 
-def _worth_k(k: float, sd: float = 0.0, seed: int = 0) -> Scored:
+def _worth_k(k: float, sd: float = 0.0, seed: int = 0) -> ScoredRuns:
     """A world in which one human point is worth k synthetic ones."""
     return _scored(_log(GRID), _log(GRID + k * H), sd, seed)
 
 
-def _csv(path: Path, scored: Scored) -> Path:
+def _csv(path: Path, scored: ScoredRuns) -> Path:
     rows = [
         [repr(float(s)), str(int(h)), "x", str(int(n))]
         for s, h, n in zip(scored.score, scored.n_human, scored.n_synthetic, strict=True)
@@ -86,7 +86,7 @@ def test_with_little_noise_the_price_ratio_is_within_2_percent_and_inside_its_in
 def test_one_size_and_one_run_with_human_points_are_enough_for_a_value() -> None:
     runs = _worth_k(50.0, sd=0.001)
     chosen = (runs.n_human == 0) | (runs.n_synthetic == 5000)
-    one = price.price_of_scores(Scored("one", runs.n_synthetic[chosen], runs.n_human[chosen], runs.score[chosen]))
+    one = price.price_of_scores(ScoredRuns("one", runs.n_synthetic[chosen], runs.n_human[chosen], runs.score[chosen]))
     ratio = one.as_json()["price_ratio"]
     assert ratio["value"] == pytest.approx(50, rel=0.2) and ratio["low"] < ratio["value"] < ratio["high"]
     assert any(
@@ -126,7 +126,7 @@ def _intervals(
     for _ in range(studies):
         y, s = (_log(x) + rng.normal(0, sd * A1, runs) for x, sd in zip((n, equal), noise, strict=True))
         low, high = np.quantile(
-            exchange.draws(exchange.Study(n, y, n, s), 400, rng), [0.025, 0.975], method="inverted_cdf"
+            exchange.draws(exchange.ExchangeData(n, y, n, s), 400, rng), [0.025, 0.975], method="inverted_cdf"
         )
         hits += low <= truth <= high
         needed = curves.log_curve(n, y).inverse(s) - n
@@ -152,7 +152,7 @@ def _coverage_of_few(runs: int, studies: int = 300) -> float:
     for _ in range(studies):
         y, s = _log(GRID) + rng.normal(0, 0.005, len(GRID)), _log(n + 40 * H) + rng.normal(0, 0.015, runs)
         low, high = np.quantile(
-            exchange.draws(exchange.Study(GRID, y, n, s), 400, rng), [0.025, 0.975], method="inverted_cdf"
+            exchange.draws(exchange.ExchangeData(GRID, y, n, s), 400, rng), [0.025, 0.975], method="inverted_cdf"
         )
         hits += low <= 40 * H <= high
     return hits / studies
@@ -189,7 +189,7 @@ def test_the_interval_of_the_lift_holds_the_truth_in_95_of_100_studies() -> None
     rng, n, hits = np.random.default_rng(13), GRID[::2], 0
     for _ in range(1000):
         y, s = _log(n) + rng.normal(0, 0.005, len(n)), _log(n) + 0.03 + rng.normal(0, 0.01, len(n))
-        lift = size_curve.Curve(n, y, curves.log_curve(n, y), ()).lift(n, s)
+        lift = size_curve.SizeCurve(n, y, curves.log_curve(n, y), ()).lift(n, s)
         assert lift.low is not None and lift.high is not None
         hits += lift.low <= 0.03 <= lift.high
     assert 0.93 <= hits / 1000 <= 0.97
@@ -199,7 +199,7 @@ def test_so_much_scatter_that_the_curve_may_be_flat_leaves_the_interval_without_
     n = np.array([1000.0, 2000, 4000, 8000])
     alone = _log(n) + 0.014 * np.array([1, -1, -1, 1])
     told = price.price_of_scores(
-        Scored("few", np.tile(n, 2), np.repeat([0.0, H], 4), np.concatenate([alone, _log(2 * n)]))
+        ScoredRuns("few", np.tile(n, 2), np.repeat([0.0, H], 4), np.concatenate([alone, _log(2 * n)]))
     )
     assert told.valuation.curve.rises
     ratio = told.as_json()["price_ratio"]
@@ -251,7 +251,7 @@ def test_a_rise_that_is_not_shown_is_no_curve_that_falls() -> None:
     def told(slope: float) -> price.Price:
         alone = 0.7 + slope * np.log(sizes) + scatter
         return price.price_of_scores(
-            Scored("few", np.tile(sizes, 2), np.repeat([0.0, H], 4), np.concatenate([alone, alone + 0.05]))
+            ScoredRuns("few", np.tile(sizes, 2), np.repeat([0.0, H], 4), np.concatenate([alone, alone + 0.05]))
         )
 
     unknown, falling = told(0.005), told(-0.05)
@@ -308,7 +308,7 @@ def test_without_human_runs_the_curve_alone_is_told() -> None:
     runs = _worth_k(1.0)
     alone = runs.n_human == 0
     told = price.price_of_scores(
-        Scored("alone", runs.n_synthetic[alone], runs.n_human[alone], runs.score[alone]), 1.0, 1.0
+        ScoredRuns("alone", runs.n_synthetic[alone], runs.n_human[alone], runs.score[alone]), 1.0, 1.0
     )
     as_json = told.as_json()
     assert as_json["fit"]["a1"] == pytest.approx(A1) and as_json["runs"] == {"synthetic_only": 20, "with_human": 0}
@@ -318,7 +318,7 @@ def test_without_human_runs_the_curve_alone_is_told() -> None:
 
 def test_several_numbers_of_human_points_are_valued_separately_and_most_runs_make_the_headline() -> None:
     twice, extra = _worth_k(50.0), np.array([2000.0, 8000.0])
-    runs = Scored(
+    runs = ScoredRuns(
         "several",
         np.concatenate([twice.n_synthetic, extra, [0.0]]),
         np.concatenate([twice.n_human, [20.0, 20.0], [200.0]]),
@@ -472,7 +472,7 @@ def test_percent_among_shares_is_pointed_out_with_its_row(tmp_path: Path, capsys
         .startswith("row 2 is 1000, half of the scores are 40 or less")
     )
     for scale in (1.0, 100.0):
-        fine = Scored("fine", runs.n_synthetic, runs.n_human, scale * _worth_k(88.0).score)
+        fine = ScoredRuns("fine", runs.n_synthetic, runs.n_human, scale * _worth_k(88.0).score)
         assert read_scores(_csv(tmp_path / "fine.csv", fine))[0].notes == ()
 
 
@@ -507,7 +507,7 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
     monkeypatch.setattr(load, "load", lambda folder: pd.DataFrame(rows))
 
 
-def _cells(series: str, scored: Scored, **more: Any) -> list[dict[str, Any]]:
+def _cells(series: str, scored: ScoredRuns, **more: Any) -> list[dict[str, Any]]:
     kinds = zip(scored.n_synthetic, scored.n_human, scored.score, strict=True)
     return [
         {

@@ -13,7 +13,7 @@ from conftest import TINY, Cli, claims, compose, write_csv
 
 from littlehuman import data, export, pipeline
 from littlehuman.mixture import mixing
-from littlehuman.prompt_models.cache import Writer
+from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.records import Completion
 from littlehuman.store import read_json, write_json
 from littlehuman.twins.answers import TwinRequests
@@ -148,9 +148,9 @@ def test_twins_of_a_second_attempt_are_found_in_the_cache(tmp_path: Path, run: C
                "strategy.language=german", f"prompt_model.path={tmp_path / 'recording'}")  # fmt: skip
     config = compose(*sampled)
     dataset = data.load(config.dataset, config.task)
-    plan = mixing.plan(dataset.train, pipeline.mixture_spec(config))
+    plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     first = TwinRequests(plan.to_replace, plan.owned, dataset, config)
-    with Writer(tmp_path / "recording") as shelf:
+    with CompletionWriter(tmp_path / "recording") as shelf:
         for attempt in (first, first.again({e.id for e in plan.to_replace[:2]})):
             label = {e.id: "True" if e.target == "supported" else "False" for e in plan.to_replace}
             for request in attempt:

@@ -26,14 +26,14 @@ from littlehuman.errors import DataError
 from littlehuman.figures import panels, replacement, style, text_layout, texts, tradeoff
 from littlehuman.reporting import gathering
 from littlehuman.study import text_comparison
-from littlehuman.study.replacement import Line, lines_of
-from littlehuman.study.scores import Scored
+from littlehuman.study.replacement import ReplacementCurve, curves_of_study
+from littlehuman.study.scores import ScoredRuns
 
 GAP = {(0.5, 0): "died", (0.5, 1): "died"}
 
 
-def _lines(study: Path, control: bool = False) -> tuple[Line, ...]:
-    return lines_of(results.load(study), None, 0.02, control=control)
+def _lines(study: Path, control: bool = False) -> tuple[ReplacementCurve, ...]:
+    return curves_of_study(results.load(study), None, 0.02, control=control)
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lines(study: Path) -> tuple[Line, ...]:
+def lines(study: Path) -> tuple[ReplacementCurve, ...]:
     return _lines(study)
 
 
 @pytest.fixture(scope="module")
-def figure(study: Path, lines: tuple[Line, ...]) -> Figure:
+def figure(study: Path, lines: tuple[ReplacementCurve, ...]) -> Figure:
     return replacement.replacement(lines, _lines(study, control=True), 0.02)
 
 
@@ -132,7 +132,7 @@ def _hollow(axes: Axes) -> list[float]:
 def _with_curve(one: Tradeoff, scores: Sequence[float]) -> Tradeoff:
     """The same series with these scores of runs on 1000, 2000, ... synthetic points alone."""
     n = np.array([1000.0 * (i + 1) for i in range(len(scores))])
-    curve = worth_curve.measured_curve(Scored("made", n, np.zeros_like(n), np.array(scores)))
+    curve = worth_curve.measured_curve(ScoredRuns("made", n, np.zeros_like(n), np.array(scores)))
     return replace(one, price=replace(one.price, valuation=replace(one.price.valuation, curve=curve)))
 
 
@@ -147,7 +147,7 @@ def test_facets_are_at_most_four_a_row_and_even() -> None:
     assert [style.shape(n) for n in (1, 4, 5, 7, 9)] == [(1, 1), (1, 4), (2, 3), (2, 4), (3, 3)]
 
 
-def test_a_figure_is_the_same_bytes_twice(lines: tuple[Line, ...], tmp_path: Path) -> None:
+def test_a_figure_is_the_same_bytes_twice(lines: tuple[ReplacementCurve, ...], tmp_path: Path) -> None:
     first, second = (
         style.save(replacement.replacement(lines[:1], [], 0.02), tmp_path / str(turn), "same", dpi=30)
         for turn in (1, 2)
@@ -164,7 +164,7 @@ def test_one_facet_a_dataset_with_two_panels_and_one_legend(figure: Figure) -> N
 
 
 def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
-    figure: Figure, lines: tuple[Line, ...], tmp_path: Path
+    figure: Figure, lines: tuple[ReplacementCurve, ...], tmp_path: Path
 ) -> None:
     caption = " ".join(figure.get_supxlabel().split())
     assert caption.startswith("protocol recommended; mean of 2 seeds; bars: 95 % interval over seeds and test items")
@@ -176,7 +176,7 @@ def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
 
 
 def test_no_word_of_a_figure_is_cut_off(
-    figure: Figure, lines: tuple[Line, ...], rising: list[Tradeoff], flat: list[Tradeoff], study: Path
+    figure: Figure, lines: tuple[ReplacementCurve, ...], rising: list[Tradeoff], flat: list[Tradeoff], study: Path
 ) -> None:
     closer = replacement.zoom(lines, 0.02)
     assert closer is not None
@@ -212,7 +212,7 @@ def test_drawn_are_the_numbers_of_the_table_and_the_margin(tmp_path: Path) -> No
     assert any(math.isclose(y, -3 / line.table["mean"].iloc[0], rel_tol=1e-3) for y in margins) and 0 in margins
 
 
-def test_zoom_shows_the_last_tenth_with_its_human_points(lines: tuple[Line, ...], tmp_path: Path) -> None:
+def test_zoom_shows_the_last_tenth_with_its_human_points(lines: tuple[ReplacementCurve, ...], tmp_path: Path) -> None:
     closer = replacement.zoom(lines, 0.02)
     assert closer is not None
     ticks = [tick.get_text() for tick in closer.axes[1].get_xticklabels() if tick.get_text()]
@@ -256,7 +256,9 @@ def test_twins_are_told_from_human_texts_without_colour(study: Path) -> None:
     assert caption.startswith("protocol recommended") and "2 more groups are in the table" in caption
 
 
-def test_points_of_fewer_seeds_are_hollow_and_the_caption_says_so(tmp_path: Path, lines: tuple[Line, ...]) -> None:
+def test_points_of_fewer_seeds_are_hollow_and_the_caption_says_so(
+    tmp_path: Path, lines: tuple[ReplacementCurve, ...]
+) -> None:
     thin = write_study(tmp_path, fractions=(0.0, 0.5, 0.9, 1.0), absent=[(0.5, 1), (0.5, 2), (0.9, 2)], items=60)
     upper, lower = (figure := replacement.replacement(_lines(thin), [], 0.02)).axes
     assert _hollow(upper) == _hollow(lower) == [50, 90]
@@ -298,7 +300,7 @@ def test_words_on_a_flat_curve_stand_between_title_and_axes_and_cover_nothing(fl
     assert all(note.y0 >= _box(axes.patch).y1 for note, axes in zip(notes, figure.axes, strict=True))
 
 
-def test_a_dollar_in_a_name_is_a_dollar(lines: tuple[Line, ...]) -> None:
+def test_a_dollar_in_a_name_is_a_dollar(lines: tuple[ReplacementCurve, ...]) -> None:
     (line,) = [replace(line, label=r"a$\nonsense$b") for line in lines[:1]]
     figure = _drawn(replacement.replacement([line], [], 0.02))  # as mathematics this cannot be drawn
     assert _legend(figure) == [r"a$\nonsense$b"]
@@ -342,7 +344,7 @@ def test_long_titles_neither_overlap_nor_leave_the_paper(tmp_path: Path, rising:
 
 
 def test_axes_keep_their_height_beside_a_legend_of_nine_and_titles_of_many_lines(
-    lines: tuple[Line, ...], rising: list[Tradeoff]
+    lines: tuple[ReplacementCurve, ...], rising: list[Tradeoff]
 ) -> None:
     nine = [replace(lines[0], label=f"a model with a name of some length, twins by number {i}") for i in range(9)]
     few, many = (_drawn(replacement.replacement(drawn, [], 0.02)) for drawn in (lines[:1], nine))
@@ -390,7 +392,9 @@ def test_that_no_change_can_be_said_stays_within_its_facet(tmp_path: Path) -> No
     )
 
 
-def test_letters_that_the_font_lacks_are_no_warnings_on_the_console(lines: tuple[Line, ...], tmp_path: Path) -> None:
+def test_letters_that_the_font_lacks_are_no_warnings_on_the_console(
+    lines: tuple[ReplacementCurve, ...], tmp_path: Path
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         png, _ = style.save(

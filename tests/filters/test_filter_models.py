@@ -54,7 +54,7 @@ def at(judge: FakeEndpoint) -> tuple[str, ...]:
 
 def written(config: RunConfig) -> Twins:
     dataset = data.load(config.dataset, config.task)
-    return write(mixing.plan(dataset.train, pipeline.mixture_spec(config)), dataset, config)
+    return write(mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config)), dataset, config)
 
 
 BEFORE = {

@@ -14,17 +14,17 @@ from conftest import TINY, claims, compose, write_csv
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
 from littlehuman import data, pipeline
-from littlehuman.config.identity import run_id, scientific
+from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.filters import Sieve, Writing
+from littlehuman.filters import FilterPipeline, Writing
 from littlehuman.filters.judge import score_in
 from littlehuman.filters.rules import broken_rule
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import audit, mixing
-from littlehuman.mixture.text_matching import stands_in, words
+from littlehuman.mixture.text_matching import contains_words, words
 from littlehuman.records import Example, Rejected, Synthetic
-from littlehuman.runs.status import Journal
+from littlehuman.runs.status import RunStatus
 from littlehuman.schema import Demonstration, FilterConfig, PriceConfig, PromptModelConfig, RulesConfig, StrategyConfig
 from littlehuman.store import read_json
 from littlehuman.study import text_comparison
@@ -125,10 +125,10 @@ def test_an_answer_stands_in_the_evidence_in_scripts_with_marks_particles_or_no_
 
 
 def test_no_part_of_a_number_or_of_a_marked_character_stands_in_the_evidence() -> None:
-    assert stands_in("6시", "6시에 떠난다") and not stands_in("6시", "16시에 떠난다")
-    assert stands_in("6", "6시에 떠난다") and not stands_in("๑", "ห้อง ๑๒")
-    assert stands_in("มด", "มดแดง") and not stands_in("มด", "มดิบ")
-    assert not stands_in("рек", "река") and not stands_in(
+    assert contains_words("6시", "6시에 떠난다") and not contains_words("6시", "16시에 떠난다")
+    assert contains_words("6", "6시에 떠난다") and not contains_words("๑", "ห้อง ๑๒")
+    assert contains_words("มด", "มดแดง") and not contains_words("มด", "มดิบ")
+    assert not contains_words("рек", "река") and not contains_words(
         "πό", "πόλη"
     )  # and of a Cyrillic or Greek word as little as of an English one
 
@@ -149,11 +149,13 @@ LONG = "When does the small white ferry to the island of Ost leave the harbour o
 NEAR = "When does the small white ferry to the island of Ost leave its harbour on a winter morning"
 
 
-def sieve(name: str = "rules", classes: Sequence[str] = (), writer: str = "few_shot", **rules: Any) -> Sieve:
+def sieve(name: str = "rules", classes: Sequence[str] = (), writer: str = "few_shot", **rules: Any) -> FilterPipeline:
     config = group(FilterConfig, "filter", name)
     config = replace(config, rules=replace(config.rules, **rules))
-    return Sieve(
-        config, Writing("qa", classes, group(StrategyConfig, "strategy", writer), PromptModelConfig(), False), Purse()
+    return FilterPipeline(
+        config,
+        Writing("qa", classes, group(StrategyConfig, "strategy", writer), PromptModelConfig(), False),
+        SpendingLimit(),
     )
 
 
@@ -316,9 +318,9 @@ def cell(fake: FakeEndpoint, table: str, *overrides: str) -> RunConfig:
     )
 
 
-def written(config: RunConfig) -> tuple[Twins, mixing.Plan]:
+def written(config: RunConfig) -> tuple[Twins, mixing.MixturePlan]:
     dataset = data.load(config.dataset, config.task)
-    plan = mixing.plan(dataset.train, pipeline.mixture_spec(config))
+    plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     return write(plan, dataset, config), plan
 
 
@@ -329,7 +331,7 @@ def ferry_of(example: Example | Synthetic) -> int:
 def test_the_judge_drops_what_scores_too_low_and_others_are_asked_for_instead(table: str, tmp_path: Path) -> None:
     with FakeEndpoint(scripted(lambda ferry: "Score: 2" if ferry % 4 < 2 else "Score: 4")) as fake:
         config = cell(fake, table, "filter=judge")
-        result = pipeline.run(config, tmp_path / "run", Journal(tmp_path / "run"))
+        result = pipeline.run(config, tmp_path / "run", RunStatus(tmp_path / "run"))
         twins, _ = written(config)
     mixture = read_json(tmp_path / "run" / "mixture.json")
     assert result["counts"] == {"human": 0, "synthetic": 8, "total": 8, "shortfall": 0}
@@ -499,7 +501,7 @@ def test_labels_that_came_back_are_counted_though_none_was_asked_for(table: str,
             "n_train=20",
         )
         folder = tmp_path / "study" / "run"
-        result = pipeline.run(config, folder, Journal(folder))
+        result = pipeline.run(config, folder, RunStatus(folder))
     dropped = sum(result["rejected_because"].values())
     assert dropped and sum(row["supported"] for row in result["labels"].values()) == 18 + dropped
     assert result["labels"]["unsupported"]["supported"] > 0
@@ -546,7 +548,7 @@ def test_a_run_audits_copies_of_what_its_prompts_showed(table: str, tmp_path: Pa
 
     with FakeEndpoint(parrot) as fake:
         config = cell(fake, table, "strategy=few_shot", "prompt_model.concurrency=1")
-        result = pipeline.run(config, tmp_path / "run", Journal(tmp_path / "run"))
+        result = pipeline.run(config, tmp_path / "run", RunStatus(tmp_path / "run"))
         twins, _ = written(config)
     odd = {t.example_id for t in twins.by_id.values() if ferry_of(t) % 2}
     assert 0 < len(odd) < 8 and twins.copies == odd
@@ -564,7 +566,7 @@ def test_without_a_filter_every_twin_that_parses_is_kept(table: str) -> None:
 
 
 def test_the_filter_is_part_of_what_a_run_is_and_only_where_twins_are_asked_for() -> None:
-    assert scientific(compose())["filter"] == {"name": "none"}
+    assert identity_values(compose())["filter"] == {"name": "none"}
     configs = [compose(f"filter={name}") for name in ("none", "rules", "judge", "round_trip")]
     assert len({run_id(config) for config in configs}) == 4
     assert len({run_id(replace(config, synth_frac=0.0)) for config in configs}) == 1

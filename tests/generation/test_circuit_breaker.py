@@ -10,7 +10,7 @@ from fault_server import Fate, Fates, FaultServer, answer, refusal
 
 from littlehuman.errors import GenerationError
 from littlehuman.generation import gather
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -29,7 +29,7 @@ def requests(*questions: str) -> list[Prompt]:
     return [Prompt(f"e-{q}", ({"role": "user", "content": q},), f"k-{q}") for q in questions]
 
 
-def ask(config: PromptModelConfig, purse: Purse, *questions: str) -> dict[str, Completion | Failure]:
+def ask(config: PromptModelConfig, purse: SpendingLimit, *questions: str) -> dict[str, Completion | Failure]:
     answers, _ = gather(requests(*questions), config, 50, purse, progress=False)
     return {key.removeprefix("k-"): found for key, found in answers.items()}
 
@@ -52,7 +52,7 @@ def test_an_endpoint_that_serves_no_request_is_an_error_with_the_most_frequent_r
         FaultServer(by_first_letter(a=refusal(502), b=BROKEN)) as server,
         pytest.raises(GenerationError) as error,
     ):
-        ask(at(server), Purse(), "a", "b1", "b2")
+        ask(at(server), SpendingLimit(), "a", "b1", "b2")
     assert (
         f"prompt_model.name=model at {server.url}: all 3 requests failed, 2 of them so: HTTP 500: broken\nTry: the same"
         in str(error.value)
@@ -61,20 +61,20 @@ def test_an_endpoint_that_serves_no_request_is_an_error_with_the_most_frequent_r
 
 def test_requests_that_are_all_refused_for_what_they_say_are_an_error_too(server: FaultServer) -> None:
     with pytest.raises(GenerationError) as error:
-        ask(at(server), Purse(), "r1", "r2", "r3")
+        ask(at(server), SpendingLimit(), "r1", "r2", "r3")
     assert "all 3 requests failed, 3 of them so: HTTP 400: content policy" in str(error.value)
     assert "prompt_model.token_limit_name=max_completion_tokens" in str(error.value)
 
 
 def test_an_endpoint_that_serves_nothing_is_not_asked_for_the_whole_dataset(server: FaultServer) -> None:
     with pytest.raises(GenerationError, match="all 64 requests failed"):
-        ask(at(server), Purse(), *(f"b{i}" for i in range(5000)))
+        ask(at(server), SpendingLimit(), *(f"b{i}" for i in range(5000)))
     assert len(server.requests) < 300
 
 
 def test_an_endpoint_that_breaks_for_good_in_the_middle_is_given_up_and_what_came_is_kept(server: FaultServer) -> None:
     good, bad = [f"a{i}" for i in range(40)], [f"b{i}" for i in range(5000)]
-    purse = Purse()
+    purse = SpendingLimit()
     with pytest.raises(
         GenerationError,
         match=r"\d+ of \d+ requests failed, \d+ of them so: HTTP 500: broken\nTry: the same command later",
@@ -85,16 +85,16 @@ def test_an_endpoint_that_breaks_for_good_in_the_middle_is_given_up_and_what_cam
 
 
 def test_one_request_that_always_breaks_the_server_does_not_end_a_later_cell(server: FaultServer) -> None:
-    ask(at(server), Purse(), "a1")
-    assert ask(at(server), Purse(), "a1", "b1") == {
-        "a1": ask(at(server), Purse(), "a1")["a1"],
+    ask(at(server), SpendingLimit(), "a1")
+    assert ask(at(server), SpendingLimit(), "a1", "b1") == {
+        "a1": ask(at(server), SpendingLimit(), "a1")["a1"],
         "b1": Failure("k-b1", "HTTP 500: broken"),
     }
 
 
 def test_rounds_of_a_run_count_together_until_a_broken_server_is_given_up(server: FaultServer) -> None:
-    ask(at(server), Purse(), "a1")
-    purse = Purse()
+    ask(at(server), SpendingLimit(), "a1")
+    purse = SpendingLimit()
     for number in range(4):
         assert isinstance(ask(at(server), purse, f"b{number}")[f"b{number}"], Failure)
     with pytest.raises(GenerationError, match="all 5 requests failed, 5 of them so: HTTP 500"):
@@ -102,13 +102,13 @@ def test_rounds_of_a_run_count_together_until_a_broken_server_is_given_up(server
 
 
 def test_stand_ins_that_are_all_refused_do_not_end_a_run_that_had_answers(server: FaultServer) -> None:
-    purse, refused = Purse(), [f"r{i}" for i in range(8)]
+    purse, refused = SpendingLimit(), [f"r{i}" for i in range(8)]
     ask(at(server), purse, "a1", "a2")
     assert ask(at(server), purse, *refused) == {q: Failure(f"k-{q}", "HTTP 400: content policy") for q in refused}
 
 
 def test_a_few_stand_ins_that_all_break_do_not_end_a_run_that_was_served(server: FaultServer) -> None:
-    purse = Purse()
+    purse = SpendingLimit()
     ask(at(server), purse, *(f"a{i}" for i in range(80)))
     assert len(ask(at(server), purse, *(f"b{i}" for i in range(8)))) == 8
     with pytest.raises(
@@ -121,13 +121,13 @@ def test_a_few_stand_ins_that_all_break_do_not_end_a_run_that_was_served(server:
 def test_a_cell_of_which_too_much_breaks_fares_alike_when_it_is_repeated(times: int, server: FaultServer) -> None:
     for _ in range(times):
         with pytest.raises(GenerationError, match="38 of 300 requests failed, 38 of them so: HTTP 500: broken"):
-            ask(at(server), Purse(), *(f"a{i}" for i in range(262)), *(f"b{i}" for i in range(38)))
+            ask(at(server), SpendingLimit(), *(f"a{i}" for i in range(262)), *(f"b{i}" for i in range(38)))
 
 
 def test_answers_of_an_earlier_run_do_not_make_a_broken_server_a_good_one(server: FaultServer) -> None:
-    ask(at(server), Purse(), "a1")
+    ask(at(server), SpendingLimit(), "a1")
     with pytest.raises(GenerationError, match="5 of 6 requests failed"):
-        ask(at(server), Purse(), "a1", *(f"b{i}" for i in range(5)))
+        ask(at(server), SpendingLimit(), "a1", *(f"b{i}" for i in range(5)))
 
 
 @pytest.mark.parametrize("count", [70, 6])
@@ -136,14 +136,14 @@ def test_a_cell_with_some_requests_that_always_break_fares_alike_when_it_is_repe
 ) -> None:
     good, bad = [f"a{i}" for i in range(12 * count)], [f"b{i}" for i in range(count)]
     for _ in range(2):  # the second time the shelf has all the good ones, and the bad ones come in a row
-        answers = ask(at(server), Purse(), *good, *bad)
+        answers = ask(at(server), SpendingLimit(), *good, *bad)
         assert [q for q, found in answers.items() if isinstance(found, Failure)] == [q for q in answers if q[0] == "b"]
         assert len(answers) == 13 * count
 
 
 def test_a_model_that_refuses_every_request_is_not_asked_for_the_whole_dataset(server: FaultServer) -> None:
     with pytest.raises(GenerationError) as error:
-        ask(at(server), Purse(), *(f"r{i}" for i in range(5000)))
+        ask(at(server), SpendingLimit(), *(f"r{i}" for i in range(5000)))
     assert "all 64 requests failed" in str(
         error.value
     ) and "prompt_model.token_limit_name=max_completion_tokens" in str(error.value)
@@ -151,7 +151,7 @@ def test_a_model_that_refuses_every_request_is_not_asked_for_the_whole_dataset(s
 
 
 def test_the_model_of_a_filter_has_a_patience_of_its_own(server: FaultServer) -> None:
-    purse = Purse()
+    purse = SpendingLimit()
     ask(at(server), purse, "a1")
     with pytest.raises(GenerationError, match="prompt_model.name=judge at .*: all 5 requests failed"):
         ask(at(server, name="judge"), purse, *(f"b{i}" for i in range(5)))

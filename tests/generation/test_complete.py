@@ -17,9 +17,9 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import GenerationError
 from littlehuman.generation import complete, costs, gather
 from littlehuman.generation.costs import Bill
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import mixing
-from littlehuman.prompt_models.cache import Writer, shelf_path
+from littlehuman.prompt_models.cache import CompletionWriter, cache_path
 from littlehuman.prompting import request_key
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.runs.artifacts import rows
@@ -88,7 +88,7 @@ def test_requests_are_written_one_by_one_as_answers_are_taken(echo: Echo) -> Non
 
 
 def test_what_the_shelf_has_is_handed_over_before_anything_is_asked(echo: Echo) -> None:
-    with Writer(shelf_path(MODEL)) as shelf:
+    with CompletionWriter(cache_path(MODEL)) as shelf:
         for key in ("k0007", "k0003"):
             shelf.add(Completion(key, "kept", "stop", 1, 1))
     answers = complete(Requests(9), MODEL, 9, progress=False)
@@ -107,9 +107,9 @@ def test_each_answer_is_on_the_shelf_when_it_is_handed_over(echo: Echo) -> None:
 def test_closing_ends_what_is_under_way_and_takes_the_claim_back(echo: Echo) -> None:
     answers = complete(Requests(5), MODEL, 9, progress=False)
     next(answers)
-    assert list(shelf_path(MODEL).glob("claims/*.keys"))
+    assert list(cache_path(MODEL).glob("claims/*.keys"))
     answers.close()
-    assert echo.closed and not list(shelf_path(MODEL).glob("claims/*.keys"))
+    assert echo.closed and not list(cache_path(MODEL).glob("claims/*.keys"))
 
 
 def test_requests_that_can_be_gone_through_once_are_served_too(echo: Echo) -> None:
@@ -134,7 +134,7 @@ def test_the_progress_bar_shows_done_failed_tokens_cost_and_the_time_left(
     echo: Echo, capsys: pytest.CaptureFixture[str]
 ) -> None:
     echo.silent = {"k0001"}
-    gather(Requests(4), MODEL, 9, Purse(), what="verdicts", progress=True)
+    gather(Requests(4), MODEL, 9, SpendingLimit(), what="verdicts", progress=True)
     last = capsys.readouterr().err.rstrip().rpartition("\r")[2]
     assert last.startswith("verdicts by gpt-3.5-turbo: 100%") and "4/4 [00:00<00:00" in last
     assert last.endswith("1 failed, 6.00 tokens, $0.000006]")
@@ -155,7 +155,7 @@ def config_of(fake: FakeEndpoint, *overrides: str) -> RunConfig:
 
 def written(config: RunConfig, folder: Path | None = None) -> Twins:
     dataset = data.load(config.dataset, config.task)
-    return twins.write(mixing.plan(dataset.train, pipeline.mixture_spec(config)), dataset, config, folder)
+    return twins.write(mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config)), dataset, config, folder)
 
 
 def first_bad(attempts: int, questions: list[str]) -> Any:
@@ -229,7 +229,7 @@ def test_twins_stand_in_the_order_of_their_points_whatever_order_answers_come_in
         config = config_of(fake)
         in_order = list(written(config).by_id)
     dataset = data.load(config.dataset, config.task)
-    assert in_order == [e.id for e in mixing.plan(dataset.train, pipeline.mixture_spec(config)).to_replace]
+    assert in_order == [e.id for e in mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config)).to_replace]
 
 
 def test_a_useless_prompt_model_is_not_asked_for_every_point_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,6 +280,6 @@ def test_what_a_run_paid_before_it_failed_is_on_its_bill_in_the_end(
 
 
 def test_a_cell_that_failed_shows_what_it_paid(tmp_path: Path) -> None:
-    costs.Receipt(tmp_path / "cell").note(Bill(requests=1, usd=0.25))
+    costs.SpendRecord(tmp_path / "cell").note(Bill(requests=1, usd=0.25))
     write_json(tmp_path / "cell" / "status.json", {"state": "failed", "reason": "x", "knobs": {}})
     assert rows(tmp_path)[0]["usd"] == 0.25

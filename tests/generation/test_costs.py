@@ -18,7 +18,7 @@ from littlehuman import results
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import complete, gather
 from littlehuman.generation.costs import Bill, dollars
-from littlehuman.generation.spending import Purse
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.generation.token_counts import TokenCounter, counter_of
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.reporting import gathering, tables
@@ -105,7 +105,7 @@ def test_a_limit_without_a_price_is_refused_before_the_first_request() -> None:
 @pytest.mark.parametrize("concurrency", [1, 64])
 @pytest.mark.parametrize("limit", [WORST, 0.5])
 def test_the_limit_is_never_passed_and_used_as_far_as_it_is_safe(limit: float, concurrency: int) -> None:
-    purse = Purse(limit)
+    purse = SpendingLimit(limit)
     with FakeEndpoint(echo) as fake:
         model = at(fake, max_usd=limit, concurrency=concurrency)
         with pytest.raises(GenerationError, match="stopped before it is passed"):
@@ -119,7 +119,7 @@ def test_the_limit_is_never_passed_and_used_as_far_as_it_is_safe(limit: float, c
 
 
 def test_the_limit_holds_for_a_run_whatever_it_asks_and_not_beyond_it() -> None:
-    purse = Purse(1.0)
+    purse = SpendingLimit(1.0)
     with FakeEndpoint(echo) as fake:
         model = at(fake, max_usd=1.0)
         gather(requests(40), model, 50, purse, progress=False)
@@ -145,7 +145,7 @@ def test_failures_cost_nothing_and_free_what_was_set_aside_for_them() -> None:
 
 
 def test_answers_without_their_number_of_tokens_count_as_the_dearest_ones_for_the_limit() -> None:
-    purse = Purse(4 * WORST)
+    purse = SpendingLimit(4 * WORST)
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=None)) as fake,
         pytest.raises(GenerationError, match="stopped before"),
@@ -155,7 +155,7 @@ def test_answers_without_their_number_of_tokens_count_as_the_dearest_ones_for_th
 
 
 def test_a_server_that_does_not_keep_max_tokens_passes_the_limit_by_what_was_under_way_alone() -> None:
-    purse = Purse(10 * WORST)
+    purse = SpendingLimit(10 * WORST)
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=(0, 500))) as fake,
         pytest.raises(GenerationError, match="it is passed, for the server"),
@@ -166,7 +166,7 @@ def test_a_server_that_does_not_keep_max_tokens_passes_the_limit_by_what_was_und
 
 @pytest.mark.parametrize("at_once", [2, 16])
 def test_answers_twice_as_long_as_asked_for_use_the_limit_as_far_as_it_goes(at_once: int) -> None:
-    purse = Purse(100 * WORST)
+    purse = SpendingLimit(100 * WORST)
     cost = (0 * 1000 + 100 * 2000) / 1e6  # of an answer of 100 tokens where 50 were asked for
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=(0, 100))) as fake,
@@ -217,8 +217,8 @@ def test_the_limit_of_a_batch_counts_its_share_too(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(complete, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PRICE)
     with pytest.raises(GenerationError):
-        gather(requests(4), model, 50, Purse(WORST * 0.49), progress=False)
-    gather(requests(1), model, 50, Purse(WORST * 0.51), progress=False)
+        gather(requests(4), model, 50, SpendingLimit(WORST * 0.49), progress=False)
+    gather(requests(1), model, 50, SpendingLimit(WORST * 0.51), progress=False)
 
 
 def test_the_bill_in_words_lists_what_the_cache_saved() -> None:

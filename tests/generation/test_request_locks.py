@@ -14,7 +14,7 @@ from asking_processes import Askers, until
 from fake_endpoint import HANG, FakeEndpoint, Reply, fails, says
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation.request_locks import Claims
+from littlehuman.generation.request_locks import RequestLocks
 from littlehuman.prompt_models.cache import lookup
 
 
@@ -137,7 +137,7 @@ def elsewhere(shelf: Path, keys: set[str]) -> tuple[set[str], threading.Event]:
     taken, end = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with Claims(shelf).take(keys) as mine:
+        with RequestLocks(shelf).take(keys) as mine:
             claimed.append(mine)
             taken.set()
             end.wait(10)
@@ -157,14 +157,14 @@ def held(tmp_path: Path) -> Iterator[threading.Event]:
 
 
 def test_what_another_has_claimed_is_left_out(tmp_path: Path, held: threading.Event) -> None:
-    claims = Claims(tmp_path)
+    claims = RequestLocks(tmp_path)
     with claims.take({"b", "c"}) as mine:
         assert mine == {"c"}
         assert len(claims.owners({"b"})) == 1 and claims.owners({"c"}) == []
 
 
 def test_a_claim_ends_with_its_block_however_that_ends(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), Claims(tmp_path).take({"a"}):
+    with pytest.raises(KeyboardInterrupt), RequestLocks(tmp_path).take({"a"}):
         raise KeyboardInterrupt
     assert [file.name for file in (tmp_path / "claims").iterdir()] == ["all.lock"]
     claimed, end = elsewhere(tmp_path, {"a"})
@@ -174,13 +174,13 @@ def test_a_claim_ends_with_its_block_however_that_ends(tmp_path: Path) -> None:
 
 def test_who_claims_nothing_leaves_no_file(tmp_path: Path, held: threading.Event) -> None:
     before = set((tmp_path / "claims").iterdir())
-    with Claims(tmp_path).take({"a"}) as mine:
+    with RequestLocks(tmp_path).take({"a"}) as mine:
         assert mine == set()
         assert set((tmp_path / "claims").iterdir()) == before
 
 
 def test_a_thread_never_waits_for_its_own_claim(tmp_path: Path) -> None:
-    with Claims(tmp_path).take({"a"}), Claims(tmp_path).take({"a"}) as mine:
+    with RequestLocks(tmp_path).take({"a"}), RequestLocks(tmp_path).take({"a"}) as mine:
         assert mine == {"a"}
 
 
@@ -189,7 +189,7 @@ def test_the_claim_of_a_dead_process_is_free_and_its_file_goes(tmp_path: Path) -
     folder.mkdir()
     (folder / "host-1-dead.keys").write_text("a\nb")
     (folder / "host-1-dead.lock").touch()
-    with Claims(tmp_path).take({"a"}) as mine:
+    with RequestLocks(tmp_path).take({"a"}) as mine:
         assert mine == {"a"}
     assert [file.name for file in folder.iterdir()] == ["all.lock"]
 
@@ -199,4 +199,4 @@ def test_a_cache_that_cannot_be_written_is_said_before_anything_is_paid(tmp_path
     with pytest.raises(
         GenerationError, match=r"claims: cannot be written \(File exists\).*\nTry: export LITTLEHUMAN_CACHE=FOLDER"
     ):
-        Claims(tmp_path).take({"a"}).__enter__()
+        RequestLocks(tmp_path).take({"a"}).__enter__()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from littlehuman.generation.costs import Bill, Receipt, paid
+from littlehuman.generation.costs import Bill, SpendRecord, paid
 
 ENDLESS = """
 import sys
@@ -31,7 +31,7 @@ def test_a_killed_attempt_has_every_answer_on_its_receipt(tmp_path: Path) -> Non
 
 
 def test_attempts_add_up_and_each_knows_what_the_earlier_ones_paid(tmp_path: Path) -> None:
-    first, second = Receipt(tmp_path), Receipt(tmp_path)
+    first, second = SpendRecord(tmp_path), SpendRecord(tmp_path)
     first.note(Bill(usd=0.5))
     first.note(Bill(usd=1.5))
     first.close()
@@ -40,7 +40,7 @@ def test_attempts_add_up_and_each_knows_what_the_earlier_ones_paid(tmp_path: Pat
 
 
 def test_a_receipt_that_was_closed_goes_on(tmp_path: Path) -> None:
-    receipt = Receipt(tmp_path)
+    receipt = SpendRecord(tmp_path)
     receipt.note(Bill(requests=1, usd=1 / 3))
     receipt.close()
     assert paid(tmp_path) == pytest.approx(1 / 3)
@@ -49,5 +49,5 @@ def test_a_receipt_that_was_closed_goes_on(tmp_path: Path) -> None:
 
 
 def test_an_attempt_that_paid_nothing_leaves_no_receipt(tmp_path: Path) -> None:
-    Receipt(tmp_path).note(Bill(requests=5, from_cache=5, usd_without_cache=1.0))
+    SpendRecord(tmp_path).note(Bill(requests=5, from_cache=5, usd_without_cache=1.0))
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import pytest
 
 from littlehuman import metrics
 from littlehuman.errors import ConfigError, DataError
-from littlehuman.metrics import Scored, check, score
+from littlehuman.metrics import MetricScores, check, score
 from littlehuman.metrics.answers import (
     ANSWER_METRICS,
     exact_match,
@@ -36,7 +36,7 @@ def answers(*rows: tuple[str | tuple[str, ...], str]) -> list[Prediction]:
     return [Prediction(str(i), (gold,) if isinstance(gold, str) else gold, text) for i, (gold, text) in enumerate(rows)]
 
 
-def scored(predictions: Sequence[Prediction], *names: str, classes: Sequence[str] = ()) -> Scored:
+def scored(predictions: Sequence[Prediction], *names: str, classes: Sequence[str] = ()) -> MetricScores:
     return score(predictions, names, classes, QUICK)
 
 

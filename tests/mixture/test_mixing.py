@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from littlehuman.errors import ConfigError
-from littlehuman.mixture.mixing import MixtureSpec, Plan, count_of, mix, plan, stand_ins
+from littlehuman.mixture.mixing import MixturePlan, MixtureSpec, count_of, mix, plan_mixture, stand_ins
 from littlehuman.records import Example, Mixture, Origin, Synthetic
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
@@ -24,15 +24,15 @@ def _ids(examples: Iterable[Example]) -> list[str]:
 
 def _plan(
     n: int = 200, fraction: float = 0.5, seed: int = 0, train: list[Example] | None = None, **spec: object
-) -> Plan:
-    return plan(_train() if train is None else train, MixtureSpec(n, fraction, seed, **spec))  # type: ignore[arg-type]
+) -> MixturePlan:
+    return plan_mixture(_train() if train is None else train, MixtureSpec(n, fraction, seed, **spec))  # type: ignore[arg-type]
 
 
 def _twin(example: Example) -> Synthetic:
     return Synthetic(example.id, example.evidence, f"New {example.text}", "new answer", f"key {example.id}")
 
 
-def _mixed(made: Plan, failing: frozenset[str] = frozenset()) -> Mixture:
+def _mixed(made: MixturePlan, failing: frozenset[str] = frozenset()) -> Mixture:
     """The mixture when the twins of `failing` cannot be had: spares stand in, in their order."""
     good = [e for e in made.to_replace if e.id not in failing]
     spare = [e for e in made.spares if e.id not in failing][: len(made.to_replace) - len(good)]
@@ -91,7 +91,7 @@ def test_a_smaller_n_is_a_part_of_a_larger_one() -> None:
             assert order == _ids((*inside.to_replace, *inside.human))
 
 
-def _all(made: Plan) -> list[Example]:
+def _all(made: MixturePlan) -> list[Example]:
     return [*made.human, *made.to_replace]
 
 
@@ -198,7 +198,7 @@ def test_a_set_that_stays_short_says_by_how_much() -> None:
 
 def test_more_points_than_there_are_is_refused_with_a_command_that_works() -> None:
     with pytest.raises(ConfigError) as caught:
-        plan(_train(), MixtureSpec(390, 0.95, 0, extra_human=20), "ferries")
+        plan_mixture(_train(), MixtureSpec(390, 0.95, 0, extra_human=20), "ferries")
     text = str(caught.value)
     assert "n_train=390 + extra_human=20" in text and "ferries has 400 usable training points" in text
     assert "Try: python -m littlehuman.run dataset=ferries n_train=380 synth_frac=0.95" in text

@@ -14,9 +14,9 @@ from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cach
 
 from littlehuman.errors import ConfigError, GenerationError, WeightsError
 from littlehuman.models import chat as chat_module
-from littlehuman.models.chat import Decoded, Unread, chat, load_chat, release
+from littlehuman.models.chat import Decoded, SkippedPrompt, chat, load_chat, release
 from littlehuman.models.chat_template import render
-from littlehuman.models.sampling import OwnNoise
+from littlehuman.models.sampling import GumbelSampler
 from littlehuman.models.tiny import CHAT, tiny_model
 
 pytestmark = FIXTURES
@@ -195,7 +195,7 @@ def test_prompt_that_does_not_fit_alone_is_a_clear_error(monkeypatch: pytest.Mon
 def test_prompt_longer_than_the_model_reads_is_said_and_the_others_are_answered() -> None:
     long = [{"role": "user", "content": "salt and kelp " * 900}]
     found = list(chat("random:llama", "float32", [TALKS[0], long, TALKS[1]], max_tokens=10, batch_size=8))
-    (unread,) = (answer for answer in found if isinstance(answer, Unread))
+    (unread,) = (answer for answer in found if isinstance(answer, SkippedPrompt))
     assert unread.index == 1 and "this model reads 2048 with the answer's 10" in unread.reason
     assert sorted(answer.index for answer in found) == [0, 1, 2]
 
@@ -206,7 +206,7 @@ def test_noise_of_a_rows_own_draws_from_the_models_distribution(top_p: float) ->
 
     logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0])
     count, temperature = 8000, 1.3
-    drawn = OwnNoise(range(count), temperature, top_p, torch.device("cpu"))(
+    drawn = GumbelSampler(range(count), temperature, top_p, torch.device("cpu"))(
         torch.zeros(count, 1), logits.expand(count, -1)
     ).argmax(-1)
     expected = torch.softmax(logits.double() / temperature, 0)

@@ -47,9 +47,9 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[t
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     seen: list[torch.dtype] = []
     monkeypatch.setattr(devices, "_seconds", lambda kind: [seen.append(kind), SECONDS[kind]][1])
-    devices.bfloat16_pays.cache_clear()
+    devices.bfloat16_is_faster.cache_clear()
     yield seen
-    devices.bfloat16_pays.cache_clear()
+    devices.bfloat16_is_faster.cache_clear()
 
 
 SECONDS = {torch.float32: 1.3, torch.bfloat16: 1.0}
@@ -59,11 +59,11 @@ def test_auto_is_decided_once_per_machine(measured: list[torch.dtype], monkeypat
     """Two jobs of a sweep, or two runs of a day, never differ because one of them was disturbed."""
     first = devices.dtype("auto", CPU)
     assert first is torch.bfloat16 and sorted(measured, key=str) == [torch.bfloat16, torch.float32]
-    devices.bfloat16_pays.cache_clear()  # another process
+    devices.bfloat16_is_faster.cache_clear()  # another process
     monkeypatch.setitem(SECONDS, torch.bfloat16, 9.0)
     assert devices.dtype("auto", CPU) is first and len(measured) == 2
     monkeypatch.setattr(torch, "__version__", "another version of torch")
-    devices.bfloat16_pays.cache_clear()
+    devices.bfloat16_is_faster.cache_clear()
     assert devices.dtype("auto", CPU) is torch.float32, "another library is measured anew"
 
 
@@ -80,7 +80,7 @@ def test_products_are_really_timed() -> None:
 
 
 def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "bfloat16_pays", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(devices, "bfloat16_is_faster", lambda: pytest.fail("measured"))
     assert devices.dtype("auto", torch.device("cuda")) is torch.bfloat16
 
 

@@ -39,8 +39,8 @@ from littlehuman.errors import ConfigError
 from littlehuman.models import memory
 from littlehuman.models.memory import cells_that_fit
 from littlehuman.training.fit import fit
-from littlehuman.training.multi_lora import Stack
-from littlehuman.training.process_group import Crew
+from littlehuman.training.multi_lora import MultiLora
+from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_here
 from littlehuman.training.types import Outcome
 
@@ -234,16 +234,16 @@ def test_adapters_that_do_not_fit_at_once_go_on_in_halves(
 
 def test_what_did_not_fit_is_let_go_before_fewer_cells_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Adapters, gradients and moments of the larger stack would take the place that the smaller one needs."""
-    shared, begin = settings(**DROPS), Stack.__init__
+    shared, begin = settings(**DROPS), MultiLora.__init__
     held: list[int] = []
     stacks: list[weakref.ref[torch.Tensor]] = []
 
-    def counted(stack: Stack, *given: Any) -> None:
+    def counted(stack: MultiLora, *given: Any) -> None:
         held.append(sum(len(values) for known in stacks if (values := known()) is not None))
         begin(stack, *given)
         stacks.append(weakref.ref(stack.values))
 
-    monkeypatch.setattr(Stack, "__init__", counted)
+    monkeypatch.setattr(MultiLora, "__init__", counted)
     with _room_for(_lengths(shared)[-1], learning=True):
         done(fit([cell(tmp_path / str(seed), questions(), [], shared, seed) for seed in range(3)], shared.launch))
     assert held == [0] * 5, "stacks of 3, 2, 1, 1 and 1 cells, never two at a time"
@@ -253,7 +253,7 @@ def test_evaluation_that_fits_in_some_processes_alone_fails_in_all(tmp_path: Pat
     """One that left alone would answer for the next cell while the others still wait at this one."""
     others_fit = [True, False]  # the adapters, but not the rows of the test
 
-    class BesideOneThatLacksMemory(Crew):
+    class BesideOneThatLacksMemory(ProcessGroup):
         def all(self, fine: bool) -> bool:
             return fine and others_fit.pop(0)
 

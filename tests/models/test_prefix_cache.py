@@ -11,7 +11,7 @@ from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cach
 
 from littlehuman.models.chat import Decoded, chat, load_chat, release
 from littlehuman.models.chat_template import render
-from littlehuman.models.prefix_cache import Row, can_share, families
+from littlehuman.models.prefix_cache import PrefixRow, can_share, prefix_groups
 
 pytestmark = FIXTURES
 
@@ -62,7 +62,7 @@ def test_shared_prefix_is_read_once_and_changes_no_answer(
     assert _answers(batch_size=batch_size, **sampling) == plain
     assert len({answer.text for answer in plain}) > 1
     tokenizer, _ = load_chat("random:llama", "float32")
-    (family,) = families([Row(i, tuple(render(tokenizer, talk))) for i, talk in enumerate(TALKS)], 10)
+    (family,) = prefix_groups([PrefixRow(i, tuple(render(tokenizer, talk))) for i, talk in enumerate(TALKS)], 10)
     assert family.prefix > 100
     assert sum(tokens_read) == without - family.saved, "each prompt but one is spared the prefix"
 
@@ -73,18 +73,18 @@ def test_prompts_with_nothing_in_common_are_read_whole(tokens_read: list[int]) -
     assert len(tokens_read) == 2 and tokens_read[0] == tokens_read[1]
 
 
-def _rows(*prompts: list[int]) -> list[Row]:
-    return [Row(index, tuple(tokens)) for index, tokens in enumerate(prompts)]
+def _rows(*prompts: list[int]) -> list[PrefixRow]:
+    return [PrefixRow(index, tuple(tokens)) for index, tokens in enumerate(prompts)]
 
 
 def test_prompts_part_into_families_where_that_pays() -> None:
     """Two labels, each with long examples of its own behind a short common beginning."""
     true, false = [1, 2, 3, *range(100, 400)], [1, 2, 4, *range(500, 800)]
     rows = _rows(*([*(true, false)[i % 2], 900 + i, *range(i)] for i in range(40)))
-    found = families(rows, max_tokens=20)
+    found = prefix_groups(rows, max_tokens=20)
     assert [(family.prefix, len(family.rows)) for family in found] == [(303, 20), (303, 20)]
     assert {row.index % 2 for row in found[0].rows} == {1}, "the family of the longest prompt comes first"
-    few = families(rows[:4], max_tokens=20)
+    few = prefix_groups(rows[:4], max_tokens=20)
     assert [(family.prefix, len(family.rows)) for family in few] == [(2, 4)], (
         "one more batch would cost more than it saves"
     )
@@ -92,15 +92,15 @@ def test_prompts_part_into_families_where_that_pays() -> None:
 
 def test_family_leaves_each_prompt_a_token_of_its_own() -> None:
     same, longer = list(range(50)), list(range(60))
-    assert families(_rows(same, same, longer), 1)[0].prefix == 49
-    assert families(_rows(same), 1)[0].prefix == 49 and families([], 1) == []
-    nested = families(_rows(*(list(range(n)) for n in range(1, 1500))), 1)
+    assert prefix_groups(_rows(same, same, longer), 1)[0].prefix == 49
+    assert prefix_groups(_rows(same), 1)[0].prefix == 49 and prefix_groups([], 1) == []
+    nested = prefix_groups(_rows(*(list(range(n)) for n in range(1, 1500))), 1)
     assert sum(len(family.rows) for family in nested) == 1499, "each the beginning of the next"
 
 
 def test_one_odd_prompt_does_not_cost_the_others_their_prefix() -> None:
     shared = list(range(400))
-    found = families(_rows(*([*shared, 1000 + i] for i in range(30)), [7, 7, 7]), max_tokens=100)
+    found = prefix_groups(_rows(*([*shared, 1000 + i] for i in range(30)), [7, 7, 7]), max_tokens=100)
     assert [(family.prefix, len(family.rows)) for family in found] == [(400, 30), (2, 1)]
 
 

@@ -22,11 +22,11 @@ from fake_endpoint import FakeEndpoint, says
 import littlehuman
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.generation import gather
-from littlehuman.generation.request_locks import Claims
+from littlehuman.generation.request_locks import RequestLocks
 from littlehuman.prompt_models import batch_api, batch_client, open_model
 from littlehuman.prompt_models.batch_api import BatchEndpoint
-from littlehuman.prompt_models.batch_store import Ledger, Phase, Submission
-from littlehuman.prompt_models.cache import Writer, lookup, shelf_path
+from littlehuman.prompt_models.batch_store import BatchStore, Phase, Submission
+from littlehuman.prompt_models.cache import CompletionWriter, cache_path, lookup
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig
 
@@ -57,9 +57,12 @@ def requests(*numbers: int) -> Iterator[Prompt]:
 
 def run(config: PromptModelConfig, *numbers: int) -> Answers:
     """What a run does: ask for what the shelf has not, and put each answer on it before the next is taken."""
-    answers: Answers = dict(lookup(shelf_path(config), {f"k{i}" for i in numbers}))
+    answers: Answers = dict(lookup(cache_path(config), {f"k{i}" for i in numbers}))
     missing = (prompt for prompt in requests(*numbers) if prompt.key not in answers)
-    with Writer(shelf_path(config)) as shelf, closing(BatchEndpoint(config).complete(missing, 50)) as incoming:  # type: ignore[type-var]
+    with (
+        CompletionWriter(cache_path(config)) as shelf,
+        closing(BatchEndpoint(config).complete(missing, 50)) as incoming,
+    ):  # type: ignore[type-var]
         for result in incoming:
             assert result.key not in answers
             if isinstance(result, Completion):
@@ -73,11 +76,11 @@ def said(*numbers: int) -> Answers:
 
 
 def left_behind(config: PromptModelConfig) -> list[str]:
-    return sorted(path.name for path in (shelf_path(config) / "batches").iterdir())
+    return sorted(path.name for path in (cache_path(config) / "batches").iterdir())
 
 
 def states(config: PromptModelConfig) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in sorted((shelf_path(config) / "batches").glob("*.json"))]
+    return [json.loads(path.read_text()) for path in sorted((cache_path(config) / "batches").glob("*.json"))]
 
 
 # --- what goes up --------------------------------------------------------------------------------
@@ -408,14 +411,14 @@ def test_a_batch_that_the_provider_does_not_know_any_more_is_not_paid_again_unas
         pytest.raises(GenerationError) as error,
     ):
         run(at(fake), 0)
-    [state] = (shelf_path(at(fake)) / "batches").glob("*.json")
+    [state] = (cache_path(at(fake)) / "batches").glob("*.json")
     assert f"or remove {state} to have its requests asked, and paid, again" in str(error.value)
     assert fake.sizes == [1]
 
 
 def test_a_state_that_cannot_be_read_is_said_and_nothing_is_paid() -> None:
     with FakeBatches() as fake:
-        state = shelf_path(at(fake)) / "batches" / "x.json"
+        state = cache_path(at(fake)) / "batches" / "x.json"
         state.parent.mkdir(parents=True)
         state.write_text('{"id": "x"')
         with pytest.raises(GenerationError, match="cannot be read"):
@@ -457,8 +460,10 @@ def test_a_run_that_is_killed_at_any_moment_pays_for_nothing_twice_and_loses_not
             config = at(fake, name=f"model-{number}", batch_requests=2, poll_s=0.0)
             try:
                 with pytest.MonkeyPatch.context() as dying:
-                    dying.setattr(batch_client.Service, "_call", killed_at(number, batch_client.Service._call, moments))
-                    dying.setattr(Ledger, "save", killed_at(number, Ledger.save, moments))
+                    dying.setattr(
+                        batch_client.BatchClient, "_call", killed_at(number, batch_client.BatchClient._call, moments)
+                    )
+                    dying.setattr(BatchStore, "save", killed_at(number, BatchStore.save, moments))
                     run(config, *range(4))
                 break
             except Killed:
@@ -474,7 +479,7 @@ def test_a_run_that_is_killed_at_any_moment_pays_for_nothing_twice_and_loses_not
 def test_a_run_that_is_killed_while_it_hands_over_goes_on_from_the_files_it_has(taken: int) -> None:
     with FakeBatches() as fake:
         config = at(fake)
-        with Writer(shelf_path(config)) as shelf:
+        with CompletionWriter(cache_path(config)) as shelf:
             incoming = BatchEndpoint(config).complete(requests(*range(5)), 50)
             for _ in range(taken):
                 shelf.add(next(incoming))  # type: ignore[arg-type]
@@ -552,7 +557,7 @@ def test_what_a_batch_holds_is_not_asked_online_and_paid_twice() -> None:
         assert "2 of these requests were handed in to the batch API" in str(error.value) and "batch_api=true" in str(
             error.value
         )
-        assert states(config)[0]["batch"] in str(error.value) and str(shelf_path(config)) in str(error.value)
+        assert states(config)[0]["batch"] in str(error.value) and str(cache_path(config)) in str(error.value)
         assert run(config, 0, 1, 2) == said(0, 1, 2)  # nothing of it was lost
         assert gather(requests(1, 2), online, 50, progress=False)[0] == said(1, 2)
     assert set(fake.asked.values()) == {1}
@@ -565,7 +570,7 @@ def test_who_waits_for_a_process_that_leaves_a_batch_behind_does_not_pay_for_it_
         held, left = threading.Event(), threading.Event()
 
         def other() -> None:
-            with Claims(shelf_path(config)).take({"k0", "k1"}):
+            with RequestLocks(cache_path(config)).take({"k0", "k1"}):
                 held.set()
                 left.wait(30)
 
@@ -584,7 +589,7 @@ def test_what_a_batch_holds_beside_what_another_process_collects_is_not_paid_onl
     with FakeBatches(echo, Fate(polls=3)) as fake:
         config = at(fake)
         stop_when_running(config, 0, 1)
-        other = Ledger(shelf_path(config) / "batches")
+        other = BatchStore(cache_path(config) / "batches")
         assert all(other.take(submission) for submission in other.holding({"k0"}, fake.url))  # it collects k0
         with pytest.raises(GenerationError, match="1 of these requests were handed in to the batch API"):
             gather(requests(1), replace(config, batch_api=False), 50, progress=False)
@@ -714,7 +719,7 @@ def test_a_batch_at_another_address_is_not_asked_after_here() -> None:
 def test_what_another_run_is_uploading_is_waited_for_and_begun_anew_when_it_dies() -> None:
     with FakeBatches() as fake:
         config = at(fake)
-        other = Ledger(shelf_path(config) / "batches")
+        other = BatchStore(cache_path(config) / "batches")
         theirs = Submission(fake.url, ["k0"], phase=Phase.uploading)
         other.take(theirs)
         other.save(theirs)
@@ -788,7 +793,7 @@ def test_what_a_batch_answered_is_not_asked_online_and_the_other_way_round() -> 
         batched, _ = gather(list(requests(0, 1)), at(fake), 50, progress=False)
         online, bill = gather(list(requests(0, 1)), at(fake, batch_api=False), 50, progress=False)
         assert online == batched == said(0, 1) and bill.from_cache == 2
-        with Writer(shelf_path(at(fake))) as shelf:
+        with CompletionWriter(cache_path(at(fake))) as shelf:
             shelf.add(Completion("k2", "asked online", "stop", 1, 1))
         mixed, _ = gather(list(requests(1, 2, 3)), at(fake), 50, progress=False)
     assert mixed == {**said(1, 3), "k2": Completion("k2", "asked online", "stop", 1, 1)}
@@ -845,12 +850,12 @@ def test_a_provider_that_echoes_the_key_brings_it_into_no_file_log_or_failure(
     monkeypatch.setenv("MY_KEY", key)
     written: list[str] = []
 
-    def note(ledger: Ledger, submission: Submission) -> None:
+    def note(ledger: BatchStore, submission: Submission) -> None:
         save(ledger, submission)
         written.extend(path.read_text() for path in ledger.folder.iterdir())
 
-    save = Ledger.save
-    monkeypatch.setattr(Ledger, "save", note)
+    save = BatchStore.save
+    monkeypatch.setattr(BatchStore, "save", note)
     named = [{"code": "x", "message": f"your key {key}", "line": 1}]
 
     def script(question: str, attempt: int) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from config_groups import prompt_model
 from littlehuman.errors import GenerationError
 from littlehuman.generation import complete, gather
 from littlehuman.generation.costs import Bill
-from littlehuman.prompt_models.cache import Writer, lookup, recording_path, shelf_path
+from littlehuman.prompt_models.cache import CompletionWriter, cache_path, lookup, recording_path
 from littlehuman.prompt_models.recorded import Recorded
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig
@@ -50,27 +50,27 @@ def test_what_is_put_on_the_shelf_is_found_again(tmp_path: Path) -> None:
         completion("b", "\u2028\u0085\r"),
         Completion("c", "", "length", 0, 0),
     ]
-    with Writer(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as shelf:
         for one in put:
             shelf.add(one)
     assert lookup(tmp_path, ["a", "b", "c"]) == {one.key: one for one in put}
 
 
 def test_half_an_emoji_is_kept_and_does_not_end_the_run(tmp_path: Path) -> None:
-    with Writer(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as shelf:
         shelf.add(completion("a", "half \ud83d"))
         shelf.add(completion("b"))
     assert lookup(tmp_path, ["a"]) == {"a": completion("a", "half \ud83d")}
 
 
 def test_each_completion_is_readable_before_the_next_is_asked_for(tmp_path: Path) -> None:
-    with Writer(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as shelf:
         shelf.add(completion("a"))
         assert lookup(tmp_path, ["a"])
 
 
 def test_a_writer_without_answers_leaves_no_file(tmp_path: Path) -> None:
-    with Writer(tmp_path / "shelf"):
+    with CompletionWriter(tmp_path / "shelf"):
         pass
     assert not (tmp_path / "shelf").exists()
 
@@ -117,10 +117,10 @@ def test_a_line_that_is_no_completion_is_passed_over(tmp_path: Path, line: str) 
 
 
 def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: Path) -> None:
-    with Writer(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as shelf:
         shelf.add(completion("a"))
     shelf.path.write_bytes(shelf.path.read_bytes() + b'{"key": "b", "te')
-    with Writer(tmp_path) as again:
+    with CompletionWriter(tmp_path) as again:
         again.add(completion("c"))
     assert again.path == shelf.path
     assert set(lookup(tmp_path, ["a", "b", "c"])) == {"a", "c"}
@@ -165,7 +165,7 @@ def test_a_killed_writer_loses_the_line_that_it_was_writing_and_no_other(tmp_pat
 
 
 def test_models_do_not_share_a_shelf(cache: Path) -> None:
-    shelves = {shelf_path(m) for m in (MODEL, replace(MODEL, name="other"), prompt_model("qwen-1.5b"))}
+    shelves = {cache_path(m) for m in (MODEL, replace(MODEL, name="other"), prompt_model("qwen-1.5b"))}
     assert len(shelves) == 3 and all(path.parent == cache / "completions" for path in shelves)
 
 
@@ -188,7 +188,7 @@ def test_a_recording_is_a_folder_of_files(tmp_path: Path) -> None:
 
 
 def test_a_shelf_serves_as_a_recording(tmp_path: Path) -> None:
-    with Writer(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as shelf:
         shelf.add(completion("a"))
     answers, _ = gather(requests("a"), recorded(tmp_path), 9, progress=False)
     assert answers == {"a": completion("a")}

@@ -27,8 +27,8 @@ from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.batch_client import read_outcomes
 from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.prompt_models.connection import ApiKey, without_password
-from littlehuman.prompt_models.responses import Cure, Trouble
-from littlehuman.prompt_models.settings import check, refuse_keys
+from littlehuman.prompt_models.responses import RequestError, RetryAdvice
+from littlehuman.prompt_models.settings import check_prompt_model, refuse_keys
 from littlehuman.prompting import prompts
 from littlehuman.records import Completion, Example, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig
@@ -295,10 +295,16 @@ def test_a_batch_asks_again_what_came_back_as_an_error_in_the_place_of_an_answer
     lines = [{"custom_id": key, "response": {"status_code": 200, "body": body}} for key, body in bodies.items()]
     (tmp_path / "out.jsonl").write_text("\n".join(map(json.dumps, lines)))
     outcomes = dict(read_outcomes(tmp_path / "out.jsonl"))
-    again = {key for key, result in outcomes.items() if isinstance(result, Trouble) and result.cure is not Cure.NONE}
+    again = {
+        key
+        for key, result in outcomes.items()
+        if isinstance(result, RequestError) and result.cure is not RetryAdvice.NONE
+    }
     assert again == {"busy", "broken"}
     assert (
-        isinstance(outcomes["fine"], Completion) and isinstance(outcomes["long"], Trouble) and outcomes["long"].served
+        isinstance(outcomes["fine"], Completion)
+        and isinstance(outcomes["long"], RequestError)
+        and outcomes["long"].served
     )
 
 
@@ -564,9 +570,9 @@ GIVEN_KEYS = [
 @pytest.mark.parametrize("group", ["prompt_model", "filter.model"])
 def test_a_key_in_the_place_of_its_variables_name_is_refused_and_not_shown(key: str, group: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check(prompt_model("openai_compatible", api_key_env=key)) if group == "prompt_model" else refuse_keys(
-            [f"+{group}.api_key_env={key}"]
-        )
+        check_prompt_model(
+            prompt_model("openai_compatible", api_key_env=key)
+        ) if group == "prompt_model" else refuse_keys([f"+{group}.api_key_env={key}"])
     assert f"{group}.api_key_env=***" in str(error.value) and "must be the NAME of an environment variable" in str(
         error.value
     )
@@ -580,7 +586,7 @@ def test_a_key_in_the_place_of_its_variables_name_is_refused_and_not_shown(key: 
     "name", ["OPENAI_API_KEY", "_k", "my_key_2", "AZURE_OPENAI_API_KEY_SWEDEN_CENTRAL_2", "hf_token", None]
 )
 def test_the_name_of_a_variable_is_taken(name: str | None) -> None:
-    check(prompt_model("openai_compatible", api_key_env=name))
+    check_prompt_model(prompt_model("openai_compatible", api_key_env=name))
     refuse_keys([f"prompt_model.api_key_env={name}", "prompt_model.name=sk-not-a-key"])
 
 
@@ -848,9 +854,9 @@ def test_an_error_of_the_caller_ends_the_requests_and_keeps_what_came(monkeypatc
 
     taken = Interrupting()
     with FakeEndpoint(echo) as fake:
-        writer = cache.Writer(cache.shelf_path(at(fake)))
+        writer = cache.CompletionWriter(cache.cache_path(at(fake)))
         real = writer.add
-        monkeypatch.setattr(cache.Writer, "add", lambda self, answer: taken.add(answer))
+        monkeypatch.setattr(cache.CompletionWriter, "add", lambda self, answer: taken.add(answer))
         with writer, pytest.raises(KeyboardInterrupt) as error:
             complete(requests(20), at(fake, concurrency=2), 50, progress=False)
         assert error.tb and worker_threads() == []  # at once, though the traceback still holds the iterator

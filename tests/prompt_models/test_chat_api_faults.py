@@ -14,8 +14,8 @@ from fault_server import DROP, HALF, HANG, TRICKLE, Fate, Fates, FaultServer, an
 
 from littlehuman import generation
 from littlehuman.errors import GenerationError
-from littlehuman.generation.spending import Purse
-from littlehuman.prompt_models.cache import lookup, shelf_path
+from littlehuman.generation.spending import SpendingLimit
+from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.chat_api import PATIENCE_S, Endpoint
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
@@ -295,13 +295,13 @@ def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> Non
 
 def test_answers_that_came_and_were_not_taken_are_kept_when_the_run_is_stopped() -> None:
     with FaultServer(echo) as server:
-        config, purse = at(server), Purse()
+        config, purse = at(server), SpendingLimit()
         answers = generation.complete(list(requests(500)), config, 50, purse, progress=False)
         for _ in range(10):
             next(answers)
         time.sleep(0.5)  # the others that were under way come meanwhile
         answers.close()
-        kept = lookup(shelf_path(config), {f"k{i}" for i in range(500)})
+        kept = lookup(cache_path(config), {f"k{i}" for i in range(500)})
         assert len(kept) == purse.bill.requests == server.paid.total() > 50
 
 

@@ -282,9 +282,9 @@ def config(tmp_path: Path) -> RunConfig:
     return found
 
 
-def written(config: RunConfig) -> tuple[Dataset, mixing.Plan, Twins]:
+def written(config: RunConfig) -> tuple[Dataset, mixing.MixturePlan, Twins]:
     dataset = data.load(config.dataset, config.task)
-    plan = mixing.plan(dataset.train, pipeline.mixture_spec(config))
+    plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     return dataset, plan, twins.write(plan, dataset, config)
 
 
@@ -292,8 +292,8 @@ def rows_for(points: Sequence[Example], **values: Any) -> list[dict[str, Any]]:
     return [{"id": e.id, "text": f"A new claim about {e.id}.", "target": e.target, **values} for e in points]
 
 
-def planned(config: RunConfig) -> mixing.Plan:
-    return mixing.plan(data.load(config.dataset, config.task).train, pipeline.mixture_spec(config))
+def planned(config: RunConfig) -> mixing.MixturePlan:
+    return mixing.plan_mixture(data.load(config.dataset, config.task).train, pipeline.mixture_spec(config))
 
 
 def test_provided_twins_cost_nothing_and_what_their_prompts_showed_is_said_to_be_unknown(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from littlehuman.prompt_models.rate_limit import Pace, Ticket
+from littlehuman.prompt_models.rate_limit import Permit, RateLimiter
 from littlehuman.prompt_models.responses import asked_for, backoff
 
 
 def pace(
     at_once: int = 8, requests: float | None = None, tokens: float | None = None, patience_s: float = 60.0
-) -> Pace:
-    return Pace(at_once, requests, tokens, patience_s)
+) -> RateLimiter:
+    return RateLimiter(at_once, requests, tokens, patience_s)
 
 
 def run(scene: Callable[[], Awaitable[Any]]) -> Any:
@@ -23,11 +23,11 @@ def run(scene: Callable[[], Awaitable[Any]]) -> Any:
     return asyncio.run(whole())
 
 
-async def tickets(line: Pace, count: int, tokens: float = 0.0) -> list[Ticket]:
+async def tickets(line: RateLimiter, count: int, tokens: float = 0.0) -> list[Permit]:
     return [await line.start(tokens) for _ in range(count)]
 
 
-async def waits(line: Pace, within: float = 0.05) -> bool:
+async def waits(line: RateLimiter, within: float = 0.05) -> bool:
     """Whether the next request has to wait longer than this."""
     start = asyncio.ensure_future(line.start())
     done, _ = await asyncio.wait([start], timeout=within)
@@ -233,7 +233,7 @@ def test_tokens_beyond_the_estimate_are_paid_later() -> None:
 
 
 def test_a_request_larger_than_the_budget_of_a_minute_still_goes() -> None:
-    async def scene() -> Ticket:
+    async def scene() -> Permit:
         return await asyncio.wait_for(pace(tokens=10).start(500), 1)
 
     assert run(scene).tokens == 500

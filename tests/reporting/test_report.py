@@ -12,12 +12,12 @@ from conftest import compose, python
 from study_factory import FRACTIONS, scientific, write_study
 
 from littlehuman import formatting, report, results
-from littlehuman.config.identity import scientific as real_scientific
+from littlehuman.config.identity import identity_values as real_scientific
 from littlehuman.errors import DataError
 from littlehuman.reporting import findings, gathering
 from littlehuman.store import read_json, write_json
 from littlehuman.study import comparisons, text_comparison
-from littlehuman.study.replacement import lines_of
+from littlehuman.study.replacement import curves_of_study
 
 CAUSE = "RuntimeError: <b>out of memory</b> & nothing else"
 DPI = 30
@@ -126,7 +126,7 @@ def test_sentences_are_three_to_eight_and_never_say_significant(written: Written
 
 
 def _said(study: Path, **options: object) -> list[str]:
-    return findings.of(gathering.gather(study, delta=0.02, **options))  # type: ignore[arg-type]
+    return findings.findings_of_study(gathering.gather(study, delta=0.02, **options))  # type: ignore[arg-type]
 
 
 def test_a_loss_that_is_there_is_called_a_loss(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_a_study_of_two_thousand_cells_is_reported_whole(tmp_path: Path) -> None
     assert len(pd.read_csv(tmp_path / "table.csv")) == 2000
     conditions = pd.read_csv(tmp_path / "over_seeds.csv")
     assert len(conditions) == 200 and (conditions["seeds"] == 10).all()
-    assert len(lines_of(results.load(tmp_path), None, 0.02)) == 25
+    assert len(curves_of_study(results.load(tmp_path), None, 0.02)) == 25
     assert all(name in page.html for name in conditions["series"])
 
 
@@ -313,7 +313,7 @@ def test_a_failed_cell_that_two_prompt_models_share_is_one_failure(tmp_path: Pat
     write_study(tmp_path, fractions=(0.0, 0.9), prompt_models=("a", "b"), failing={(0.0, 0): "out of memory"})
     found = gathering.gather(tmp_path, delta=0.02)
     assert list(found.missing["state"]) == ["failed"]
-    assert any("of the full grid 1 failed" in sentence for sentence in findings.of(found))
+    assert any("of the full grid 1 failed" in sentence for sentence in findings.findings_of_study(found))
 
 
 def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:

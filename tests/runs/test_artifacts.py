@@ -11,14 +11,14 @@ import pytest
 from conftest import compose
 
 from littlehuman import cli
-from littlehuman.config.identity import scientific
+from littlehuman.config.identity import identity_values
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.execution import summary
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
 from littlehuman.runs.artifacts import (
     RESULT,
     knobs,
-    of_cell,
+    result_of_cell,
     rows,
     scores_as_json,
     versions,
@@ -26,7 +26,7 @@ from littlehuman.runs.artifacts import (
     write_predictions,
     write_result,
 )
-from littlehuman.runs.status import INVOCATION, Journal, Missing, collect, refuse, report_incomplete, settle
+from littlehuman.runs.status import INVOCATION, Missing, RunStatus, collect, refuse, report_incomplete, settle
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
 from littlehuman.study import table as study_table
 
@@ -38,7 +38,7 @@ def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]
         "id": "a1",
         "scores": scores_as_json(scores),
         "headline": "squad_f1",
-        "knobs": scientific(config),
+        "knobs": identity_values(config),
         "counts": {"human": 2, "synthetic": 2, "total": 4, "shortfall": 0},
         "human_labels": {"in_training": 2, "in_prompts": 3, "total": 5},
         "cost": {"usd": 0.0, "from_cache": 0},
@@ -50,8 +50,8 @@ def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]
 def _cell(study: Path, name: str, state: str, seed: int = 0, error: Exception | None = None) -> Path:
     """A run folder in one of the states in which a run can leave it."""
     folder = study / name
-    book = Journal(folder)
-    book.note_knobs(scientific(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
+    book = RunStatus(folder)
+    book.note_knobs(identity_values(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
     with book.stage("training"):
         pass
     if error:
@@ -119,16 +119,16 @@ def test_a_score_stands_in_the_table_with_its_interval_and_its_price(study: Path
 def test_a_run_that_was_killed_after_its_last_file_is_done(tmp_path: Path) -> None:
     folder = _cell(tmp_path, "cell", "running")
     write_result(folder, _result())
-    assert of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "done"
+    assert result_of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "done"
     with pytest.raises(ConfigError, match="cell +holds the result of cell a1, and this is cell b2"):
-        of_cell(folder, "b2")
+        result_of_cell(folder, "b2")
 
 
 def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
     folder = _cell(tmp_path, "cell", "running")
-    assert not of_cell(folder, "a1")
+    assert not result_of_cell(folder, "a1")
     write_text(folder / RESULT, '{"scores": ')
-    assert not of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "running"
+    assert not result_of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "running"
 
 
 def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:
@@ -154,9 +154,9 @@ def test_the_table_depends_on_the_folders_alone(study: Path) -> None:
 
 
 def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> None:
-    books = [Journal(tmp_path / f"cell-{number}") for number in range(6)]
+    books = [RunStatus(tmp_path / f"cell-{number}") for number in range(6)]
 
-    def end(book: Journal) -> None:
+    def end(book: RunStatus) -> None:
         book.failed(DataError("no rows"))
         study_table.write(tmp_path)
 
@@ -210,7 +210,7 @@ def test_versions_name_what_a_result_depends_on() -> None:
 
 
 def test_a_status_tells_stage_times_and_how_it_ended(tmp_path: Path) -> None:
-    book = Journal(tmp_path)
+    book = RunStatus(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "running"
     with pytest.raises(ZeroDivisionError), book.stage("mixing"):
         raise ZeroDivisionError("broken")
@@ -234,15 +234,15 @@ def test_a_status_tells_stage_times_and_how_it_ended(tmp_path: Path) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_a_reason_is_one_line(tmp_path: Path, error: BaseException, reason: str) -> None:
-    Journal(tmp_path).failed(error)
+    RunStatus(tmp_path).failed(error)
     assert read_json(tmp_path / "status.json")["reason"] == reason
 
 
 def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = tmp_path / "ledger"
-    Journal(tmp_path / "unasked").failed(DataError("nobody listens"))
+    RunStatus(tmp_path / "unasked").failed(DataError("nobody listens"))
     monkeypatch.setenv(INVOCATION, str(ledger))
-    Journal(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
+    RunStatus(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
     report_incomplete(tmp_path / "a", "is being computed by another process")
     assert collect(ledger) == [
         Missing(str(tmp_path / "a"), "is being computed by another process"),
@@ -298,7 +298,7 @@ def test_a_test_dataset_is_shown_by_its_name() -> None:
 
 
 def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
-    text = summary.of_run(_result(), tmp_path / "cell", single=True)
+    text = summary.run_summary(_result(), tmp_path / "cell", single=True)
     assert "smollm2 fine-tuned on fieldnotes_qa: 2 human points, 2 synthetic twins by qwen-1.5b\n" in text
     assert "tested on 20 human points; protocol recommended, seed 0" in text
     rows = [line for line in text.splitlines() if "%" in line]
@@ -309,24 +309,26 @@ def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
 
 def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
     typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
-    text = summary.of_run(_result(), tmp_path, single=True, overrides=typed, own="my groups")
-    assert f"{cli.python()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
+    text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, own="my groups")
+    assert (
+        f"{cli.interpreter()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
+    )
     assert "http://***@host/v1" in text and "secret" not in text and "synth_frac=0.5" not in text
 
 
 def test_the_summary_tells_money_only_where_some_was_spent(tmp_path: Path) -> None:
     paid = _result(cost={"usd": 1.234, "from_cache": 1})
-    assert "(1.23 USD)" in summary.of_run(paid, tmp_path, single=True)
-    assert "USD" not in summary.of_run(_result(), tmp_path, single=True)
+    assert "(1.23 USD)" in summary.run_summary(paid, tmp_path, single=True)
+    assert "USD" not in summary.run_summary(_result(), tmp_path, single=True)
 
 
 def test_in_a_sweep_a_cell_is_one_line(tmp_path: Path) -> None:
-    assert summary.of_run(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 0.500 [0.400, 0.600]"
+    assert summary.run_summary(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 0.500 [0.400, 0.600]"
 
 
 def test_a_set_without_twins_says_so(tmp_path: Path) -> None:
     human = _result(counts={"human": 4, "synthetic": 0, "total": 4, "shortfall": 0})
-    assert "4 human points, no synthetic points" in summary.of_run(human, tmp_path, single=True)
+    assert "4 human points, no synthetic points" in summary.run_summary(human, tmp_path, single=True)
 
 
 def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> None:
@@ -338,6 +340,6 @@ def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> 
 
 
 def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:
-    Journal(tmp_path)
+    RunStatus(tmp_path)
     settle(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "done"

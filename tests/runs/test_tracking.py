@@ -45,7 +45,7 @@ def test_an_untrained_cell_has_scores_and_no_curve(cli: Cli, multirun: Path) -> 
 
 
 def test_a_tracker_in_trouble_costs_no_result(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(story: tracking.Story) -> None:
+    def fails(story: tracking.TrackedRun) -> None:
         raise ConnectionError("no way to the tracker")
 
     monkeypatch.setitem(tracking._TRACKERS, Tracker.tensorboard, fails)
@@ -67,5 +67,5 @@ def test_who_is_told_is_no_part_of_what_a_run_is() -> None:
 
 
 def test_the_default_tells_nobody(tmp_path: Path) -> None:
-    tracking.tell(TrackerConfig(), {}, tmp_path)
+    tracking.track(TrackerConfig(), {}, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -99,7 +99,7 @@ def test_items_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
         _run(tmp_path / "a", ["x", "y", "z"], [1, 0, 0.5]),
         _run(tmp_path / "b", ["z", "x", "y"], [0.25, 1, 0]),
     )
-    sheet = item_scores.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
+    sheet = item_scores.score_matrix(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
     assert sheet is not None and sheet.items == ("x", "y", "z")
     assert sheet.scores.tolist() == [[1, 0, 0.5], [1, 0, 0.25]]
 
@@ -109,7 +109,7 @@ def test_runs_on_other_test_items_are_not_compared(tmp_path: Path) -> None:
 
     first, second = _run(tmp_path / "a", ["x"], [1]), _run(tmp_path / "b", ["y"], [1])
     with pytest.raises(DataError, match="share no test item"):
-        item_scores.of(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
+        item_scores.score_matrix(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
 
 
 def test_a_folder_without_cells_is_one_clear_error(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from conftest import TINY, Cli, compose
 from scipy import stats
 
-from littlehuman.config.identity import scientific
+from littlehuman.config.identity import identity_values
 from littlehuman.errors import DataError
 from littlehuman.mixture.text_features import profile
 from littlehuman.prompting.parsing import parse
@@ -48,7 +48,7 @@ def _cell(
     folder = study / name
     write_mixture(folder, Mixture(tuple(points), len(points)), rejected)
     write_json(folder / TEXTS, profile(pairs, has_classes=fv))
-    write_result(folder, {"knobs": scientific(config)})
+    write_result(folder, {"knobs": identity_values(config)})
     return folder
 
 

@@ -40,12 +40,12 @@ from training_parts import (  # noqa: F401
 from littlehuman.schema import Head, LossOn
 from littlehuman.store import cache_root
 from littlehuman.training.adapters import initial
-from littlehuman.training.encoding import IGNORE, Row
-from littlehuman.training.loop import Pace, train
-from littlehuman.training.multi_lora import Member, Stack
+from littlehuman.training.encoding import IGNORE, EncodedRow
+from littlehuman.training.loop import StepOptions, train
+from littlehuman.training.multi_lora import Member, MultiLora
 from littlehuman.training.multi_lora_layers import StackedLinear
-from littlehuman.training.process_group import Crew
-from littlehuman.training.state import Course
+from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.state import TrainState
 
 pytestmark = FIXTURES
 
@@ -204,10 +204,10 @@ def _with_order_and_dropout_of(seed: int, folder: Path, *, batch_size: int, drop
     shared = settings(batch_size=batch_size, lora_dropout=dropout, epochs=1)
     values = shared.settings
     with lent(shared) as base:
-        course = Course(lessons_of(base, shared, questions()), values.tuning, seed, folder, "points")
-        stack = Stack(base, [Member(initial(base, Head.generation, values.tuning, values.model, 0), values.tuning)])
+        course = TrainState(lessons_of(base, shared, questions()), values.tuning, seed, folder, "points")
+        stack = MultiLora(base, [Member(initial(base, Head.generation, values.tuning, values.model, 0), values.tuning)])
         course.enrol(stack.values[0], stack.grads[0])
-        train(stack, [course], Pace(micro_batch=8, packed=True, pad=base.pad, progress=False), Crew())
+        train(stack, [course], StepOptions(micro_batch=8, packed=True, pad=base.pad, progress=False), ProcessGroup())
         weights = stack.adapter(0).weights
         stack.close()
     return weights
@@ -226,8 +226,8 @@ def test_seed_decides_order_and_dropout_each(tmp_path: Path) -> None:
 
 
 def test_order_is_another_one_each_epoch(tmp_path: Path) -> None:
-    course = Course(
-        [Row((number,), (0,)) for number in range(20)],
+    course = TrainState(
+        [EncodedRow((number,), (0,)) for number in range(20)],
         settings(batch_size=1, epochs=2).settings.tuning,
         3,
         tmp_path,
@@ -247,12 +247,12 @@ def test_step_that_sees_no_row_of_a_cell_leaves_it_where_it_is(tmp_path: Path) -
         rows, courses = lessons_of(base, long, questions()), []
         for place, each in enumerate((long, short)):
             (tmp_path / str(place)).mkdir()
-            courses.append(Course(rows, each.settings.tuning, place, tmp_path / str(place), "points"))
+            courses.append(TrainState(rows, each.settings.tuning, place, tmp_path / str(place), "points"))
             courses[-1].enrol(stack.values[place], stack.grads[place])
         done: list[torch.Tensor] = []
         note = courses[1].note
         courses[1].note = lambda *said: [note(*said), done.append(stack.values[1].clone())][0]  # type: ignore[method-assign]
-        train(stack, courses, Pace(micro_batch=8, packed=True, pad=base.pad, progress=False), Crew())
+        train(stack, courses, StepOptions(micro_batch=8, packed=True, pad=base.pad, progress=False), ProcessGroup())
         assert len(done) == courses[1].steps == 2 and courses[0].step == 12
         assert torch.equal(done[-1], stack.values[1])
 

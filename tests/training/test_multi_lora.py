@@ -42,9 +42,9 @@ from littlehuman.errors import ConfigError, DataError
 from littlehuman.records import Example
 from littlehuman.store import cache_root
 from littlehuman.training import predict
-from littlehuman.training.encoding import Row
+from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.fit import fit
-from littlehuman.training.multi_lora import Stack
+from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import Blocks
 from littlehuman.training.types import Cell, Outcome
 
@@ -162,7 +162,7 @@ def _reference(task: str, weights: str, start: Path) -> Any:
     return PeftModel.from_pretrained(model, start / "adapter", is_trainable=True)
 
 
-def _library_loss(model: Any, batch: list[Row]) -> torch.Tensor:
+def _library_loss(model: Any, batch: list[EncodedRow]) -> torch.Tensor:
     """transformers' own loss of rows that are padded on the right."""
     width = max(len(row.ids) for row in batch)
 
@@ -181,12 +181,12 @@ def _library_loss(model: Any, batch: list[Row]) -> torch.Tensor:
     return loss
 
 
-def _types(row: Row) -> dict[str, torch.Tensor]:
+def _types(row: EncodedRow) -> dict[str, torch.Tensor]:
     return {"token_type_ids": torch.tensor([row.types])} if row.types else {}
 
 
 @torch.inference_mode()
-def _said_by(model: Any, prompts: list[Row], tokenizer: Any) -> list[str]:
+def _said_by(model: Any, prompts: list[EncodedRow], tokenizer: Any) -> list[str]:
     """Row by row: nothing is padded, nothing batched."""
     if prompts[0].reads_at is not None:
         logits = [model(input_ids=torch.tensor([row.ids]), **_types(row)).logits for row in prompts]
@@ -252,8 +252,8 @@ def test_peft_loads_the_adapter_and_predicts_the_same(
         weights = small_encoder(cache_root() / f"{kind}-bert", "bert" if kind == "no_pooler" else kind)
     shared = settings("fv", weights, lora_r=8, lora_dropout=0.1)
     seen: list[torch.Tensor] = []
-    logits = Stack.logits
-    monkeypatch.setattr(Stack, "logits", lambda *given: [seen.append(logits(*given)), seen[-1]][1])
+    logits = MultiLora.logits
+    monkeypatch.setattr(MultiLora, "logits", lambda *given: [seen.append(logits(*given)), seen[-1]][1])
     cells = [cell(tmp_path / str(seed), claims(), claims(6), shared, seed) for seed in (0, 1)]
     outcomes = done(fit(cells, shared.launch))
     with lent(shared) as base:

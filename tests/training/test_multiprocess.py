@@ -33,7 +33,7 @@ from littlehuman.records import Example
 from littlehuman.store import cache_root
 from littlehuman.training import multiprocess
 from littlehuman.training.fit import fit
-from littlehuman.training.process_group import Crew
+from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.types import Outcome
 
 pytestmark = FIXTURES
@@ -113,7 +113,7 @@ def test_precision_is_chosen_once_for_all_processes(tmp_path: Path, monkeypatch:
         raise InterruptedError
 
     monkeypatch.setattr(torch.multiprocessing, "start_processes", start)
-    monkeypatch.setattr(devices, "bfloat16_pays", lambda: [measured.append(True), False][1])
+    monkeypatch.setattr(devices, "bfloat16_is_faster", lambda: [measured.append(True), False][1])
     with pytest.raises(InterruptedError):
         job(tmp_path, questions(), [], settings(launch=TWO, dtype="auto"))
     assert measured == [True]
@@ -150,13 +150,13 @@ def test_outer_launcher_is_refused_with_the_mend(
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_rows_are_shared_out_whole_and_once(size: int) -> None:
     rows = list(range(7))
-    shares = [Crew(rank, size).share(rows) for rank in range(size)]
+    shares = [ProcessGroup(rank, size).share(rows) for rank in range(size)]
     assert sorted(row for share in shares for row in share) == rows
     assert max(map(len, shares)) - min(map(len, shares)) <= 1, "nobody waits long for another"
 
 
 def test_a_crew_of_one_needs_no_group() -> None:
-    crew, items = Crew(), [1, 2]
+    crew, items = ProcessGroup(), [1, 2]
     assert crew.gather(items) == items and crew.all(True) and not crew.all(False) and crew.speaks
 
 

@@ -38,8 +38,8 @@ from littlehuman.models.base_model import Base
 from littlehuman.schema import Layout, LossOn
 from littlehuman.store import cache_root
 from littlehuman.training import forward
-from littlehuman.training.encoding import IGNORE, Row
-from littlehuman.training.packing import Pack
+from littlehuman.training.encoding import IGNORE, EncodedRow
+from littlehuman.training.packing import PackedBatch
 from littlehuman.training.packing_check import is_packed
 
 pytestmark = [FIXTURES, pytest.mark.filterwarnings("ignore:fan_in_fan_out is set")]  # PEFT says so of GPT-2
@@ -94,7 +94,7 @@ def test_training_packed_equals_training_padded(task: str, weights: str, tmp_pat
     assert apart(adapter(tmp_path / "padded"), adapter(tmp_path / "packed")) < 1e-4
 
 
-def _other(row: Row) -> Row:
+def _other(row: EncodedRow) -> EncodedRow:
     """A row of the same length that says something else."""
     return replace(row, ids=tuple(30 + (7 * token + 11) % 500 for token in row.ids))
 
@@ -205,7 +205,7 @@ def test_attention_that_leaks_fails_the_proof(monkeypatch: pytest.MonkeyPatch) -
     assert _is_packed(settings())
     inside = forward._row_by_row
 
-    def leaking(query: Any, key: Any, value: Any, batch: Pack, how: Any, layer: int) -> torch.Tensor:
+    def leaking(query: Any, key: Any, value: Any, batch: PackedBatch, how: Any, layer: int) -> torch.Tensor:
         return inside(query, key, value, replace(batch, starts=(0, batch.starts[-1])), how, layer)
 
     monkeypatch.setattr(forward, "_row_by_row", leaking)

@@ -71,9 +71,9 @@ def test_more_processes_than_gpus_are_refused_beforehand(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     model = ModelConfig(weights="random:llama")
-    preflight.check(model, LaunchConfig(processes=2))
+    preflight.check_training(model, LaunchConfig(processes=2))
     with pytest.raises(ConfigError, match="launch.processes +this machine has 2 CUDA devices, one for each process"):
-        preflight.check(model, LaunchConfig(processes=3))
+        preflight.check_training(model, LaunchConfig(processes=3))
 
 
 def test_weights_that_are_not_yet_made_are_looked_for_and_not_made(
@@ -82,7 +82,7 @@ def test_weights_that_are_not_yet_made_are_looked_for_and_not_made(
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     for weights in ("random:llama", "package:smollm2-135m-instruct"):
         try:
-            preflight.check(ModelConfig(weights=weights), LaunchConfig())
+            preflight.check_training(ModelConfig(weights=weights), LaunchConfig())
         except WeightsError as error:  # where the package is absent
             assert "is not installed" in str(error)
     assert not (tmp_path / "cache").exists()
@@ -90,7 +90,9 @@ def test_weights_that_are_not_yet_made_are_looked_for_and_not_made(
 
 def test_four_bits_are_looked_for_beforehand() -> None:
     with pytest.raises(ConfigError, match="model.quantization=nf4 +needs a CUDA device"):
-        preflight.check(ModelConfig(weights="random:llama", quantization=Quantization.nf4), LaunchConfig(device="cpu"))
+        preflight.check_training(
+            ModelConfig(weights="random:llama", quantization=Quantization.nf4), LaunchConfig(device="cpu")
+        )
 
 
 # --- The hub, as a server of this machine that answers like it ------------------------------------

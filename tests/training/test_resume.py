@@ -29,7 +29,7 @@ from littlehuman.errors import ConfigError
 from littlehuman.models import memory
 from littlehuman.training import predict
 from littlehuman.training.fit import fit
-from littlehuman.training.state import LOG, SAVED, Course
+from littlehuman.training.state import LOG, SAVED, TrainState
 
 pytestmark = FIXTURES
 
@@ -47,15 +47,15 @@ class _Interruption:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.steps, self.at = 0, 0
-        note = Course.note
+        note = TrainState.note
 
-        def counted(course: Course, *said: float) -> None:
+        def counted(course: TrainState, *said: float) -> None:
             note(course, *said)
             self.steps += 1
             if self.steps == self.at:
                 raise KeyboardInterrupt
 
-        patch.setattr(Course, "note", counted)
+        patch.setattr(TrainState, "note", counted)
 
     def after(self, steps: int) -> None:
         self.steps, self.at = 0, steps

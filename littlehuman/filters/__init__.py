@@ -17,11 +17,12 @@ from littlehuman.filters.round_trip import disagreeing
 from littlehuman.filters.rules import Duplicates, broken_rule
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.rejections import RejectionCause
 from littlehuman.schema import FilterConfig, FilterStep, Writes
 
 __all__ = ["Sieve", "Writing"]
 
-Drops = Mapping[str, tuple[str, str]]  # example id -> (reason, what was said about it)
+Drops = Mapping[str, tuple[RejectionCause, str]]  # example id -> (cause, raw answer of the model that was asked)
 
 
 class FilterPipeline:
@@ -51,7 +52,7 @@ class FilterPipeline:
             GenerationError: when the model that is asked cannot be reached, answers nothing, or would
                 cost more than the purse has.
         """
-        kept, dropped = list(twins), dict[str, tuple[str, str]]()
+        kept, dropped = list(twins), dict[str, tuple[RejectionCause, str]]()
         for step in self._steps():
             dropped |= step(kept) if kept else {}
             kept = [twin for twin in kept if twin.example_id not in dropped]
@@ -59,9 +60,9 @@ class FilterPipeline:
             self._rejected(t, requested[t.example_id], *dropped[t.example_id]) for t in twins if t.example_id in dropped
         ]
 
-    def _rejected(self, twin: Synthetic, requested: str, reason: str, said: str) -> Rejected:
+    def _rejected(self, twin: Synthetic, requested: str, cause: RejectionCause, said: str) -> Rejected:
         raw = f"{twin.text} || {twin.target}" + (f"\n{said}" if said else "")
-        return Rejected(twin.example_id, reason, raw, (requested, twin.target) if self.writing.classes else ())
+        return Rejected(twin.example_id, cause, raw, (requested, twin.target) if self.writing.classes else ())
 
     def _steps(self) -> Iterator[Callable[[Sequence[Synthetic]], Drops]]:
         config, asker = self.config, self._asker
@@ -79,6 +80,6 @@ class FilterPipeline:
         return _named(twins, lambda twin: broken_rule(twin, self.config.rules, written_anew=anew, has_classes=labelled))
 
 
-def _named(twins: Sequence[Synthetic], reason_of: Callable[[Synthetic], str]) -> Drops:
-    reasons = ((twin.example_id, reason_of(twin)) for twin in twins)
-    return {example_id: (f"rules: {reason}", "") for example_id, reason in reasons if reason}
+def _named(twins: Sequence[Synthetic], cause_of: Callable[[Synthetic], RejectionCause | None]) -> Drops:
+    causes = ((twin.example_id, cause_of(twin)) for twin in twins)
+    return {example_id: (cause, "") for example_id, cause in causes if cause}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable
+from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable_cause
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import FilterStep, JudgeConfig
 
 LOWEST, HIGHEST = 1.0, 5.0
@@ -19,8 +20,10 @@ _SCORE = re.compile(
 )
 
 
-def misjudged(twins: Sequence[Synthetic], judge: JudgeConfig, asker: ModelFilterClient) -> dict[str, tuple[str, str]]:
-    """The twins that the judge does not pass: example id -> (reason, raw answer).
+def misjudged(
+    twins: Sequence[Synthetic], judge: JudgeConfig, asker: ModelFilterClient
+) -> dict[str, tuple[RejectionCause, str]]:
+    """The twins that the judge does not pass: example id -> (cause, raw answer).
 
     Raises:
         GenerationError: when the judge cannot be reached, or answers nothing.
@@ -45,10 +48,12 @@ def score_in(text: str) -> float | None:
     return score if LOWEST <= score <= HIGHEST else None
 
 
-def _verdict(answer: Synthetic | Rejected, least: float) -> tuple[str, str] | None:
+def _verdict(answer: Synthetic | Rejected, least: float) -> tuple[RejectionCause, str] | None:
     if isinstance(answer, Rejected):
-        return f"judge: no score ({unreadable(answer)})", answer.raw
+        return RejectionCause(RejectionKind.JUDGE_UNREADABLE, {"cause": unreadable_cause(answer)}), answer.raw
     score = score_in(answer.target)
     if score is None:
-        return "judge: no score", answer.target
-    return (f"judge: score {score:g}, below {least:g}", answer.target) if score < least else None
+        return RejectionCause(RejectionKind.JUDGE_WITHOUT_SCORE), answer.target
+    if score < least:
+        return RejectionCause(RejectionKind.JUDGED_BAD, {"score": score, "limit": least}), answer.target
+    return None

@@ -27,6 +27,7 @@ from littlehuman.prompting.few_shot import clean
 from littlehuman.prompting.parsing import parse
 from littlehuman.prompting.templates import fields_of
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
+from littlehuman.rejections import RejectionKind
 from littlehuman.schema import FilterConfig, FilterStep, FilterText, PromptModelConfig, PromptText, StrategyConfig
 
 _SETTING = re.compile(r"\bprompt_model(?=[.=])(?!\.max_usd)")
@@ -177,17 +178,23 @@ def _read(
     """An answer by its form; where that has one field, small models leave its name out and say `True`, or `4`, alone."""
     read = parse(answer, example, form, classes)
     names = list(fields_of(form.assistant))
-    if isinstance(read, Rejected) and isinstance(answer, Completion) and names == [read.reason.removeprefix("no ")]:
+    if (
+        isinstance(answer, Completion)
+        and isinstance(read, Rejected)
+        and read.kind is RejectionKind.MISSING_FIELD
+        and names == [read.cause.parts["field"]]
+    ):
         return parse(replace(answer, text=f"{names[0]}: {answer.text}"), example, form, classes)
     return read
 
 
 def _why_unread(found: Synthetic | Rejected, readable: Callable[[str], bool]) -> list[str]:
     if isinstance(found, Rejected):
-        return [unreadable(found)]
+        return [unreadable_cause(found)]
     return [] if readable(found.target) else ["it has the form, and says nothing"]
 
 
-def unreadable(answer: Rejected) -> str:
-    """Why an answer could not be read, without what is quoted of it: so that reasons can be counted."""
-    return answer.reason if answer.reason.startswith("finish reason") else answer.reason.partition(":")[0]
+def unreadable_cause(answer: Rejected) -> str:
+    """Why an answer could not be read, without quotes of the answer or the server, so that causes can be counted."""
+    summary = answer.cause.summary
+    return summary.partition(":")[0] if answer.kind is RejectionKind.FAILED_REQUEST else summary

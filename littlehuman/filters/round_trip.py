@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable
+from littlehuman.filters.model_client import FilterRequest, ModelFilterClient, unreadable_cause
 from littlehuman.metrics.answers import squad_f1
 from littlehuman.records import Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import FilterStep, RoundTripConfig
 
 
 def disagreeing(
     twins: Sequence[Synthetic], trip: RoundTripConfig, asker: ModelFilterClient
-) -> dict[str, tuple[str, str]]:
-    """The twins that do not survive the round trip: example id -> (reason, raw answer).
+) -> dict[str, tuple[RejectionCause, str]]:
+    """The twins that do not survive the round trip: example id -> (cause, raw answer).
 
     Raises:
         GenerationError: when the model cannot be reached, or answers nothing.
@@ -33,10 +34,13 @@ def disagreeing(
 
 def _verdict(
     twin: Synthetic, answer: Synthetic | Rejected, trip: RoundTripConfig, has_classes: bool
-) -> tuple[str, str] | None:
+) -> tuple[RejectionCause, str] | None:
     if isinstance(answer, Rejected):
-        return f"round trip: no answer ({unreadable(answer)})", answer.raw
+        return RejectionCause(RejectionKind.ROUND_TRIP_UNREADABLE, {"cause": unreadable_cause(answer)}), answer.raw
     if has_classes:
-        return None if answer.target == twin.target else ("round trip: another label", answer.target)
-    f1 = squad_f1((twin.target,), answer.target)
-    return None if f1 is not None and f1 >= trip.min_f1 else ("round trip: another answer", answer.target)
+        agrees = answer.target == twin.target
+    else:
+        f1 = squad_f1((twin.target,), answer.target)
+        agrees = f1 is not None and f1 >= trip.min_f1
+    cause = RejectionCause(RejectionKind.DISAGREED, {"field": "label" if has_classes else "answer"})
+    return None if agrees else (cause, answer.target)

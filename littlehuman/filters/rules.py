@@ -21,6 +21,7 @@ from typing import Any
 
 from littlehuman.mixture.text_matching import contains_words, normal, words
 from littlehuman.records import Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import RulesConfig
 
 SHINGLE = 3  # characters: one word of ten that differs leaves most of them, in scripts without spaces too
@@ -37,8 +38,8 @@ class Duplicates:
         self._exact: set[tuple[str, str]] = set()
         self._near: _Near | None = None
 
-    def add(self, twin: Synthetic) -> str:
-        """Keep the twin, or say why not: `repeats an earlier twin` or `nearly repeats an earlier twin`.
+    def add(self, twin: Synthetic) -> RejectionCause | None:
+        """Keep the twin, or say why not: it repeats, or nearly repeats, an earlier one.
 
         Twins repeat each other on the same evidence (`same_evidence`; anywhere without it). Near
         ones must also have the same label or answer: a claim and its negation differ in a word.
@@ -46,15 +47,15 @@ class Duplicates:
         text = normal(twin.text)
         place = normal(twin.evidence) if self.rules.same_evidence else ""
         if self.rules.no_duplicates and (place, text) in self._exact:
-            return "repeats an earlier twin"
+            return RejectionCause(RejectionKind.DUPLICATE)
         if self.rules.near_duplicates is not None:
             self._near = self._near or _Near(self.rules.near_duplicates)
             if self._near.has_or_takes(
                 text, hashlib.blake2b(f"{place}\n{normal(twin.target)}".encode(), digest_size=8).digest()
             ):
-                return "nearly repeats an earlier twin"
+                return RejectionCause(RejectionKind.NEAR_DUPLICATE)
         self._exact.add((place, text))
-        return ""
+        return None
 
 
 class _Near:
@@ -92,8 +93,10 @@ def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
     return len(left & right) / len(left | right)
 
 
-def broken_rule(twin: Synthetic, rules: RulesConfig, *, written_anew: bool = True, has_classes: bool = False) -> str:
-    """Name the first rule that the twin breaks; empty when it breaks none.
+def broken_rule(
+    twin: Synthetic, rules: RulesConfig, *, written_anew: bool = True, has_classes: bool = False
+) -> RejectionCause | None:
+    """Name the first rule that the twin breaks; None when it breaks none.
 
     Args:
         twin: the twin.
@@ -103,30 +106,30 @@ def broken_rule(twin: Synthetic, rules: RulesConfig, *, written_anew: bool = Tru
     """
     text = _text(twin, rules) if written_anew else iter(())
     answer = iter(()) if has_classes else _answer(twin, rules)
-    return next(text, "") or next(answer, "")
+    return next(text, None) or next(answer, None)
 
 
-def _text(twin: Synthetic, rules: RulesConfig) -> Iterator[str]:
+def _text(twin: Synthetic, rules: RulesConfig) -> Iterator[RejectionCause]:
     length = len(words(twin.text))
     if not length:
-        yield "no word in the text"
+        yield RejectionCause(RejectionKind.NO_WORDS, {"field": "text"})
     if rules.min_words is not None and length < rules.min_words:
-        yield f"text of fewer than {rules.min_words} words"
+        yield RejectionCause(RejectionKind.TOO_SHORT, {"limit": rules.min_words})
     if rules.max_words is not None and length > rules.max_words:
-        yield f"text of more than {rules.max_words} words"
+        yield RejectionCause(RejectionKind.TOO_LONG, {"field": "text", "limit": rules.max_words})
     if rules.no_copies and contains_words(twin.text, twin.evidence):
-        yield "text copied from the evidence"
+        yield RejectionCause(RejectionKind.COPIED)
 
 
-def _answer(twin: Synthetic, rules: RulesConfig) -> Iterator[str]:
+def _answer(twin: Synthetic, rules: RulesConfig) -> Iterator[RejectionCause]:
     length = len(words(twin.target))
     if not length:
-        yield "no word in the answer"
+        yield RejectionCause(RejectionKind.NO_WORDS, {"field": "answer"})
     if rules.max_answer_words is not None and length > rules.max_answer_words:
-        yield f"answer of more than {rules.max_answer_words} words"
+        yield RejectionCause(RejectionKind.TOO_LONG, {"field": "answer", "limit": rules.max_answer_words})
     if (
         rules.answer_in_evidence
         and twin.evidence.strip()
         and not contains_words(twin.target, twin.evidence, articles=False)
     ):
-        yield "answer not in the evidence"
+        yield RejectionCause(RejectionKind.ANSWER_NOT_IN_EVIDENCE)

@@ -8,7 +8,6 @@ are dropped by `filters`.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +17,6 @@ from littlehuman.records import Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Demonstration
 
 NEAR = 0.8
-SHIFT = re.compile(
-    r"label (?P<returned>.+) returned, (?P<asked>.+) requested"
-)  # a reason of `parsing.py`, as the next ones
-_DETAILED = ("unknown label", "the form was repeated, not filled")  # they quote the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +100,8 @@ def labels(
 
 
 def reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """Why answers were dropped: kind of reason -> answers, the most frequent first."""
-    return dict(Counter(kind(r.reason) for r in rejected).most_common())
-
-
-def kind(reason: str) -> str:
-    """A reason without what it quotes of the answer."""
-    if SHIFT.fullmatch(reason):
-        return "another label than requested"
-    return next((detailed for detailed in _DETAILED if reason.startswith(detailed)), reason)
+    """Why answers were dropped: reason, without quotes of the answer -> answers, the most frequent first."""
+    return dict(Counter(answer.cause.summary for answer in rejected).most_common())
 
 
 def _identity(example: Example) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from functools import lru_cache
 from littlehuman.prompting.answer_schema import object_in
 from littlehuman.prompting.templates import asks_for_label, fields_of
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptText
 
 MAX_CHARS = 20_000
@@ -56,14 +57,13 @@ def parse(
     is none of `classes` (empty: free answers) or another one than was requested.
     """
     if isinstance(answer, Failure):
-        return Rejected(example.id, answer.reason, "")
+        return Rejected(example.id, RejectionCause(RejectionKind.FAILED_REQUEST, {"error": answer.reason}), "")
     found = split_fields(answer.text, words.assistant)
-    target, wrong_label = _target(found.get("target", ""), example, words, classes)
-    reason = _unfinished(answer) or _missing(found, words) or _unfilled(found, words) or wrong_label
-    if reason:
-        return Rejected(
-            example.id, reason, answer.text, (example.target, target) if target and reason == wrong_label else ()
-        )
+    target, label_problem = _target(found.get("target", ""), example, words, classes)
+    cause = _unfinished(answer) or _missing(found, words) or _unfilled(found, words) or label_problem
+    if cause:
+        labels = (example.target, target) if cause.kind is RejectionKind.WRONG_LABEL else ()
+        return Rejected(example.id, cause, answer.text, labels)
     # An annotator answers with the target alone: the text stays the human one.
     return Synthetic(example.id, example.evidence, found.get("text", example.text), target, answer.key)
 
@@ -144,15 +144,15 @@ def _unwrap(value: str) -> str:
     return value
 
 
-def _unfinished(answer: Completion) -> str:
+def _unfinished(answer: Completion) -> RejectionCause | None:
     if answer.finish.casefold() not in FINISHED:
-        return f"finish reason: {answer.finish}"
-    return "" if _plain(answer.text) else "empty answer"
+        return RejectionCause(RejectionKind.UNFINISHED, {"finish": answer.finish})
+    return None if _plain(answer.text) else RejectionCause(RejectionKind.EMPTY_ANSWER)
 
 
-def _missing(found: Mapping[str, str], words: PromptText) -> str:
+def _missing(found: Mapping[str, str], words: PromptText) -> RejectionCause | None:
     absent = _absent(found, fields_of(words.assistant))
-    return f"no {absent[0]}" if absent else ""
+    return RejectionCause(RejectionKind.MISSING_FIELD, {"field": absent[0]}) if absent else None
 
 
 def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
@@ -162,29 +162,31 @@ def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
     return [marker for marker, name in markers.items() if name in empty]
 
 
-def _unfilled(found: Mapping[str, str], words: PromptText) -> str:
+def _unfilled(found: Mapping[str, str], words: PromptText) -> RejectionCause | None:
     """Whether the request's own `<the claim>` came back, or a field of the form itself."""
     blanks = {blank.casefold() for blank in _PLACEHOLDER.findall(words.system)}
     bare = [value.strip("[]()") for value in found.values()]
     empty = [value for value in bare if value.casefold() in blanks or _OWN_FIELD.fullmatch(value)]
-    return f"the form was repeated, not filled: {empty[0]}" if empty else ""
+    return RejectionCause(RejectionKind.UNFILLED_FORM, {"quoted": empty[0]}) if empty else None
 
 
-def _target(raw: str, example: Example, words: PromptText, classes: Sequence[str]) -> tuple[str, str]:
+def _target(raw: str, example: Example, words: PromptText, classes: Sequence[str]) -> tuple[str, RejectionCause | None]:
     """The class or answer, and what is wrong with it."""
     if not classes:
-        return raw, ""
-    label = class_named(raw, {words.label_words.get(name, name): name for name in classes})
-    return (label, other_label(label, example, words)) if label else ("", f"unknown label: {raw[:40]}")
+        return raw, None
+    return parse_label(raw, example, words, {words.label_words.get(name, name): name for name in classes})
 
 
-def other_label(label: str, example: Example, words: PromptText) -> str:
-    """What is wrong with a label where another one was requested."""
-    return (
-        f"label {label} returned, {example.target} requested"
-        if asks_for_label(words) and label != example.target
-        else ""
-    )
+def parse_label(
+    raw: str, example: Example, words: PromptText, by_word: Mapping[str, str]
+) -> tuple[str, RejectionCause | None]:
+    """The class that a label names, and what is wrong with it; `by_word` has a class for each word."""
+    label = class_named(raw, by_word)
+    if label is None:
+        return "", RejectionCause(RejectionKind.UNKNOWN_LABEL, {"quoted": raw[:40]})
+    if asks_for_label(words) and label != example.target:
+        return label, RejectionCause(RejectionKind.WRONG_LABEL, {"returned": label, "requested": example.target})
+    return label, None
 
 
 def class_named(raw: str, by_word: Mapping[str, str]) -> str | None:

@@ -120,9 +120,8 @@ class ParsedAnswers:
 
 def unusable_error(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
     """The error of a prompt model whose answers are no twins."""
-    reason, count = Counter(r.reason for r in rejected).most_common(1)[0]
-    by_filter = reason.startswith(tuple(f"{step.value.replace('_', ' ')}:" for step in config.filter.steps))
-    group, name = ("filter", config.filter.name) if by_filter else ("prompt_model", config.prompt_model.name)
+    (kind, reason), count = Counter((answer.kind, answer.reason) for answer in rejected).most_common(1)[0]
+    group, name = ("filter", config.filter.name) if kind.by_filter else ("prompt_model", config.prompt_model.name)
     mends = {
         "filter": "a milder filter, another filter.model, another prompt_model",
         "prompt_model": f"another prompt_model, strategy.max_tokens above {config.strategy.max_tokens} for answers that were cut",

@@ -24,6 +24,7 @@ from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import audit, mixing
 from littlehuman.mixture.text_matching import contains_words, words
 from littlehuman.records import Example, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import Demonstration, FilterConfig, PriceConfig, PromptModelConfig, RulesConfig, StrategyConfig
 from littlehuman.store import read_json
@@ -45,16 +46,22 @@ def twin(text: str, target: str = "six", evidence: str = EVIDENCE, name: str = "
 # --- rules on one twin -------------------------------------------------------------------------
 
 BROKEN = {
-    "no text": (twin("?!", name="a"), "no word in the text"),
-    "too short": (twin("When then?"), "text of fewer than 3 words"),
-    "too long": (twin("why " * 101), "text of more than 100 words"),
-    "a whole sentence of the evidence": (twin("the FERRY to Ost leaves, at six"), "text copied from the evidence"),
-    "the whole evidence": (twin(EVIDENCE.upper()), "text copied from the evidence"),
-    "no answer": (twin("When does it leave?", "..."), "no word in the answer"),
-    "a long answer": (twin("When does it leave?", "six " * 31), "answer of more than 30 words"),
-    "an answer of its own": (twin("When does it leave?", "seven"), "answer not in the evidence"),
-    "half a word of the evidence": (twin("What is its third word?", "leave"), "answer not in the evidence"),
-    "the right words in another order": (twin("Who is served?", "ferryman the to"), "answer not in the evidence"),
+    "no text": (twin("?!", name="a"), "rules: no word in the text"),
+    "too short": (twin("When then?"), "rules: text of fewer than 3 words"),
+    "too long": (twin("why " * 101), "rules: text of more than 100 words"),
+    "a whole sentence of the evidence": (
+        twin("the FERRY to Ost leaves, at six"),
+        "rules: text copied from the evidence",
+    ),
+    "the whole evidence": (twin(EVIDENCE.upper()), "rules: text copied from the evidence"),
+    "no answer": (twin("When does it leave?", "..."), "rules: no word in the answer"),
+    "a long answer": (twin("When does it leave?", "six " * 31), "rules: answer of more than 30 words"),
+    "an answer of its own": (twin("When does it leave?", "seven"), "rules: answer not in the evidence"),
+    "half a word of the evidence": (twin("What is its third word?", "leave"), "rules: answer not in the evidence"),
+    "the right words in another order": (
+        twin("Who is served?", "ferryman the to"),
+        "rules: answer not in the evidence",
+    ),
 }
 FINE = {
     "a question of its own words": twin("When can one cross?"),
@@ -67,12 +74,12 @@ FINE = {
 
 @pytest.mark.parametrize(("what", "reason"), BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_rule_is_named(what: Synthetic, reason: str) -> None:
-    assert broken_rule(what, RulesConfig()) == reason
+    assert str(broken_rule(what, RulesConfig())) == reason
 
 
 @pytest.mark.parametrize("what", FINE.values(), ids=FINE.keys())
 def test_what_breaks_no_rule_passes(what: Synthetic) -> None:
-    assert broken_rule(what, RulesConfig()) == ""
+    assert broken_rule(what, RulesConfig()) is None
 
 
 @pytest.mark.parametrize(
@@ -90,18 +97,23 @@ def test_each_rule_can_be_switched_off(off: dict[str, Any], name: str) -> None:
 
 
 def test_a_class_is_no_answer() -> None:
-    assert broken_rule(twin("The ferry leaves at dawn.", "supported"), RulesConfig(), has_classes=True) == ""
+    assert broken_rule(twin("The ferry leaves at dawn.", "supported"), RulesConfig(), has_classes=True) is None
 
 
 def test_without_evidence_nothing_can_be_missing_from_it() -> None:
-    assert broken_rule(twin("What is the capital of Ost?", "Hale", evidence=" "), RulesConfig()) == ""
+    assert broken_rule(twin("What is the capital of Ost?", "Hale", evidence=" "), RulesConfig()) is None
 
 
 def test_characters_of_a_script_without_spaces_count_as_words() -> None:
     evidence = "渡轮六点离开奥斯特。面包店早一个小时开门。"
-    assert broken_rule(twin("渡轮几点离开？", "六点", evidence), RulesConfig()) == ""
-    assert broken_rule(twin("渡轮几点离开？", "七点", evidence), RulesConfig()) == "answer not in the evidence"
-    assert broken_rule(twin("渡轮六点离开奥斯特", "六点", evidence), RulesConfig()) == "text copied from the evidence"
+    assert broken_rule(twin("渡轮几点离开？", "六点", evidence), RulesConfig()) is None
+    assert (
+        str(broken_rule(twin("渡轮几点离开？", "七点", evidence), RulesConfig())) == "rules: answer not in the evidence"
+    )
+    assert (
+        str(broken_rule(twin("渡轮六点离开奥斯特", "六点", evidence), RulesConfig()))
+        == "rules: text copied from the evidence"
+    )
 
 
 SCRIPTS = {  # evidence, question, an answer that stands in the evidence, one that does not
@@ -120,8 +132,8 @@ SCRIPTS = {  # evidence, question, an answer that stands in the evidence, one th
 def test_an_answer_stands_in_the_evidence_in_scripts_with_marks_particles_or_no_spaces(
     evidence: str, question: str, inside: str, outside: str
 ) -> None:
-    assert broken_rule(twin(question, inside, evidence), RulesConfig()) == ""
-    assert broken_rule(twin(question, outside, evidence), RulesConfig()) == "answer not in the evidence"
+    assert broken_rule(twin(question, inside, evidence), RulesConfig()) is None
+    assert str(broken_rule(twin(question, outside, evidence), RulesConfig())) == "rules: answer not in the evidence"
 
 
 def test_no_part_of_a_number_or_of_a_marked_character_stands_in_the_evidence() -> None:
@@ -236,12 +248,13 @@ def test_human_texts_of_an_annotator_are_not_filtered_but_its_answers_are() -> N
 
 
 def test_what_is_dropped_is_kept_to_read_with_both_labels() -> None:
+    too_short = RejectionCause(RejectionKind.TOO_SHORT, {"limit": 3})
     kept, dropped = sieve(classes=("supported", "unsupported")).sift(
         [twin("Six!", "supported", name="a")], {"a": "unsupported"}
     )
     assert (kept, dropped) == (
         [],
-        [Rejected("a", "rules: text of fewer than 3 words", "Six! || supported", ("unsupported", "supported"))],
+        [Rejected("a", too_short, "Six! || supported", ("unsupported", "supported"))],
     )
 
 

@@ -6,6 +6,7 @@ from config_groups import strategy
 
 from littlehuman.prompting.parsing import parse, split_fields
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptText
 
 FACTS = ("supported", "unsupported")
@@ -265,7 +266,9 @@ def test_a_finished_answer_is_taken_whichever_word_the_provider_has_for_it(finis
 
 
 def test_a_failure_passes_through_with_its_reason() -> None:
-    assert parse(Failure("k", "HTTP 500: no"), CLAIM, FV, FACTS) == Rejected("c1", "HTTP 500: no", "")
+    assert parse(Failure("k", "HTTP 500: no"), CLAIM, FV, FACTS) == Rejected(
+        "c1", RejectionCause(RejectionKind.FAILED_REQUEST, {"error": "HTTP 500: no"}), ""
+    )
 
 
 # --- what a twin takes over --------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Example:
 
     @property
     def evidence_key(self) -> str:
-        """Equal for points on the same evidence (on the same text where there is none), whatever its case and spaces."""
+        """Equal for points on the same evidence, or text where there is none, whatever its case and spaces."""
         return evidence_key(self.evidence or self.text)
 
 

@@ -1,7 +1,7 @@
-"""A model as judge: how well is each twin's label or answer borne out by its evidence, from 1 to 5?
+"""LLM as judge: a model scores from 1 to 5 how well the evidence supports each twin's label or answer.
 
-In: twins. Out: those whose score is too low, or could not be read. A judge that wrote the twins
-itself favours them (Zheng et al. 2023, arXiv 2306.05685): `filter.model` names another one.
+Twins whose score is too low, or cannot be read, are dropped. A judge favours what it wrote itself (self-enhancement
+bias: Zheng et al. 2023, arXiv 2306.05685): `filter.model` names another one.
 """
 
 from __future__ import annotations
@@ -20,27 +20,28 @@ _SCORE = re.compile(
 )
 
 
-def misjudged(
-    twins: Sequence[Synthetic], judge: JudgeConfig, asker: ModelFilterClient
+def rejected_by_judge(
+    twins: Sequence[Synthetic], config: JudgeConfig, client: ModelFilterClient
 ) -> dict[str, tuple[RejectionCause, str]]:
-    """The twins that the judge does not pass: example id -> (cause, raw answer).
+    """The twins that the judge rejects: example id -> (cause, raw answer).
 
     Raises:
-        GenerationError: when the judge cannot be reached, or answers nothing.
+        GenerationError: when the judge cannot be reached, or gives no readable answer.
     """
-    question = FilterRequest(
+    request = FilterRequest(
         FilterStep.judge,
-        judge.tasks[asker.writing.task],
-        judge.max_tokens,
-        readable=lambda said: score_in(said) is not None,
+        config.tasks[client.settings.task],
+        config.max_tokens,
+        is_readable=lambda answer: parse_score(answer) is not None,
     )
-    answers = asker.ask(twins, question)
-    verdicts = ((example_id, _verdict(answer, judge.min_score)) for example_id, answer in answers.items())
+    verdicts = (
+        (example_id, _verdict(answer, config.min_score)) for example_id, answer in client.ask(twins, request).items()
+    )
     return {example_id: verdict for example_id, verdict in verdicts if verdict}
 
 
-def score_in(text: str) -> float | None:
-    """The score that an answer begins with: `4`, `**4**`, `4/5`, `4 out of 5`; None for anything else, such as `3-4` or `8/10`."""
+def parse_score(text: str) -> float | None:
+    """The score that an answer begins with: `4`, `**4**`, `4/5`, `4 out of 5`; None for others, as `3-4` or `8/10`."""
     found = _SCORE.match(text)
     if found is None or (found[2] and float(found[2]) != HIGHEST):
         return None
@@ -48,12 +49,12 @@ def score_in(text: str) -> float | None:
     return score if LOWEST <= score <= HIGHEST else None
 
 
-def _verdict(answer: Synthetic | Rejected, least: float) -> tuple[RejectionCause, str] | None:
+def _verdict(answer: Synthetic | Rejected, min_score: float) -> tuple[RejectionCause, str] | None:
     if isinstance(answer, Rejected):
         return RejectionCause(RejectionKind.JUDGE_UNREADABLE, {"cause": unreadable_cause(answer)}), answer.raw
-    score = score_in(answer.target)
+    score = parse_score(answer.target)
     if score is None:
         return RejectionCause(RejectionKind.JUDGE_WITHOUT_SCORE), answer.target
-    if score < least:
-        return RejectionCause(RejectionKind.JUDGED_BAD, {"score": score, "limit": least}), answer.target
+    if score < min_score:
+        return RejectionCause(RejectionKind.JUDGED_BAD, {"score": score, "limit": min_score}), answer.target
     return None

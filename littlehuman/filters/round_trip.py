@@ -1,8 +1,7 @@
-"""Round trip: a model that does not see a twin's label or answer must come to the same one.
+"""Round-trip consistency: a model that does not see a twin's label or answer must come to the same one.
 
-In: twins. Out: those where it does not: another class, or an answer whose words overlap too
-little (token F1, the official SQuAD one). The method is that of synthetic question answering
-(Alberti et al. 2019, arXiv 1906.05416), which asks for the very same answer: `min_f1=1`.
+Classes must be equal; answers must share enough words (token F1 of SQuAD's official script). The method is that of
+synthetic question answering (Alberti et al. 2019, arXiv 1906.05416), which demands the very same answer: `min_f1=1`.
 """
 
 from __future__ import annotations
@@ -16,24 +15,22 @@ from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import FilterStep, RoundTripConfig
 
 
-def disagreeing(
-    twins: Sequence[Synthetic], trip: RoundTripConfig, asker: ModelFilterClient
+def rejected_by_round_trip(
+    twins: Sequence[Synthetic], config: RoundTripConfig, client: ModelFilterClient
 ) -> dict[str, tuple[RejectionCause, str]]:
-    """The twins that do not survive the round trip: example id -> (cause, raw answer).
+    """The twins that fail the round trip: example id -> (cause, raw answer).
 
     Raises:
-        GenerationError: when the model cannot be reached, or answers nothing.
+        GenerationError: when the model cannot be reached, or gives no readable answer.
     """
-    classes = asker.writing.classes
-    answers = asker.ask(
-        twins, FilterRequest(FilterStep.round_trip, trip.tasks[asker.writing.task], trip.max_tokens, classes)
-    )
-    verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], trip, bool(classes))) for twin in twins)
+    task, classes = client.settings.task, client.settings.classes
+    answers = client.ask(twins, FilterRequest(FilterStep.round_trip, config.tasks[task], config.max_tokens, classes))
+    verdicts = ((twin.example_id, _verdict(twin, answers[twin.example_id], config, bool(classes))) for twin in twins)
     return {example_id: verdict for example_id, verdict in verdicts if verdict}
 
 
 def _verdict(
-    twin: Synthetic, answer: Synthetic | Rejected, trip: RoundTripConfig, has_classes: bool
+    twin: Synthetic, answer: Synthetic | Rejected, config: RoundTripConfig, has_classes: bool
 ) -> tuple[RejectionCause, str] | None:
     if isinstance(answer, Rejected):
         return RejectionCause(RejectionKind.ROUND_TRIP_UNREADABLE, {"cause": unreadable_cause(answer)}), answer.raw
@@ -41,6 +38,6 @@ def _verdict(
         agrees = answer.target == twin.target
     else:
         f1 = squad_f1((twin.target,), answer.target)
-        agrees = f1 is not None and f1 >= trip.min_f1
+        agrees = f1 is not None and f1 >= config.min_f1
     cause = RejectionCause(RejectionKind.DISAGREED, {"field": "label" if has_classes else "answer"})
     return None if agrees else (cause, answer.target)

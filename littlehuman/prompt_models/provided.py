@@ -20,7 +20,7 @@ from pathlib import Path
 from littlehuman.data.files import READABLE, read_rows
 from littlehuman.data.rows import Row, texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
-from littlehuman.prompting.parsing import class_named, parse_label
+from littlehuman.prompting.parsing import match_class, parse_label
 from littlehuman.prompting.templates import asks_for_label
 from littlehuman.records import Dataset, Example, Origin, Rejected, Synthetic, evidence_key
 from littlehuman.rejections import RejectionCause, RejectionKind
@@ -151,7 +151,7 @@ class Provided:
             if row.id in ids and row.id not in found:
                 found[row.id] = row
             elif row.id not in ids and row.evidence:
-                target = class_named(row.target, self.classes) or ""
+                target = match_class(row.target, self.classes) or ""
                 waiting[self._kind(evidence_key(row.evidence), row.text, target)].append(row)
             else:
                 unmatched.append(row)

@@ -84,7 +84,8 @@ def graph(package: Path, *, late: bool) -> dict[str, set[str]]:
 
 def circles(edges: dict[str, set[str]]) -> list[list[str]]:
     """Import circles between packages; each one is cut at its last arrow before the next is looked for."""
-    edges, found = {unit: set(others) for unit, others in edges.items()}, []
+    found: list[list[str]] = []
+    edges = {unit: set(others) for unit, others in edges.items()}
     while True:
         try:
             TopologicalSorter(edges).prepare()

@@ -188,7 +188,8 @@ def _differences(
     for i, arm in enumerate(comparison_forms(cells.present, base).others):
         seeds = 0 if np.isnan(rows.seeds[i]) else int(rows.seeds[i])
         value, half = (float(rows.value[i]), float(family.half_width[i])) if seeds else (math.nan, math.nan)
-        se, df = float(rows.se[i]), float(rows.df[i])
+        se = float(rows.se[i])
+        df = float(special.stdtridf(1 - local / 2, half / se)) if half > 0 else math.nan
         interval = Interval(value, value - half, value + half, se, df, seeds, cells.clusters.items, 1 - alpha)
         of_seeds = bool(np.isfinite(rows.df_seeds[i])) and interval.known
         p = float(family.p[i]) if interval.known else None

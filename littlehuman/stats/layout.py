@@ -16,6 +16,9 @@ from littlehuman.stats.clusters import Floats
 
 PRIOR = 4.0  # degrees of freedom that the common between-seed variance counts for, beside an arm's own
 PRIOR_OF_BASE = 2.0
+AT_LEAST = 1.1  # times an arm's own between-seed variance
+AT_LEAST_OF_BASE = 1.2
+ENOUGH = 1.5  # degrees of freedom of an own variance that limits: two seeds cannot show that an arm scatters more
 _NONE = 1e-9
 Present = npt.NDArray[np.bool_]
 
@@ -44,6 +47,7 @@ class ComparisonForms:
     table: Floats
     df_table: float
     prior: Floats
+    at_least: Floats  # times its own variance, for each arm; 0: no limit
     df: Floats
     seeds: Floats  # nan where an arm and the base share none
     others: tuple[int, ...]
@@ -83,10 +87,11 @@ def _comparison_forms(mask: bytes, shape: tuple[int, int], base: int) -> Compari
     own, df_own = _own(table, _picks(present))
     start = np.where(np.arange(shape[0]) == base, PRIOR_OF_BASE, PRIOR)
     prior = np.where(df_own > 0, start / (start + df_own), 1.0)
+    at_least = np.where(df_own > ENOUGH, np.where(np.arange(shape[0]) == base, AT_LEAST_OF_BASE, AT_LEAST), 0.0)
     df = [_df_of_pair(table, df_table, own, prior, base, arm) for arm in others]
     weights = np.array([_paired_weights(both, base, arm) for arm in others]).reshape(len(others), present.size)
     seeds = np.where(counts > 0, counts, np.nan)
-    return ComparisonForms(weights, own, table / max(df_table, 1), df_table, prior, np.array(df), seeds, others)
+    return ComparisonForms(weights, own, table / max(df_table, 1), df_table, prior, at_least, np.array(df), seeds, others)
 
 
 def _paired_weights(both: Present, base: int, arm: int) -> Floats:

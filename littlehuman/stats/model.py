@@ -16,7 +16,7 @@ estimate is (Satterthwaite 1946).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
@@ -25,36 +25,15 @@ from littlehuman.stats.cells import Cells
 from littlehuman.stats.clusters import Floats
 from littlehuman.stats.layout import ComparisonForms, comparison_forms, score_forms
 from littlehuman.stats.multiplicity import family_p, local_level
+from littlehuman.stats.tails import Known, half_width, two_sided
 
 _NOTHING = 1e-18  # a variance below comes of rounding
 _Z2 = float(special.ndtri(0.975)) ** 2
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """Values `[..., rows]` and what is known of their errors; a row is an arm, or a comparison with the base.
-
-    `variance` = `by_items` + `by_seeds` / `seeds`; `df` of the whole, `df_seeds` of the between-seed variance (nan
-    where seeds tell nothing: the row speaks of new items alone).
-    """
-
-    value: Floats
-    variance: Floats
-    df: Floats
-    by_items: Floats
-    by_seeds: Floats
-    df_seeds: Floats
-    seeds: Floats
-
-    @property
-    def se(self) -> Floats:
-        """Standard errors."""
-        return np.asarray(np.sqrt(self.variance))
-
-
-@dataclass(frozen=True, slots=True)
 class Family:
-    """All comparisons with one base. `local`: two-sided level `[...]` of each at which the family keeps its own; `p`: adjusted.
+    """All comparisons with one base. `local`: level `[...]` of each at which the family keeps its own; `p`: adjusted.
 
     `by_arm`: moderated between-seed variance of each arm `[..., arms]`, net of items; `common`: that of all arms.
     """
@@ -67,8 +46,8 @@ class Family:
 
     @property
     def half_width(self) -> Floats:
-        """Half width of the simultaneous intervals: an interval leaves out 0 exactly where the adjusted p is below the level."""
-        return np.asarray(-special.stdtrit(self.rows.df, self.local[..., None] / 2) * self.rows.se)
+        """Half width of the simultaneous intervals, which leave out 0 exactly where the adjusted p is below the level."""
+        return half_width(self.rows, self.local)
 
 
 def scores(cells: Cells) -> Known:
@@ -104,8 +83,7 @@ def compare(cells: Cells, alpha: float, base: int = 0) -> Family:
     rows = _floored(cells, rows)
     usable = ~np.isnan(forms.seeds)
     loadings = _loadings(together, by_arm[..., base], rows)[..., usable]
-    with np.errstate(invalid="ignore"):
-        p = 2 * special.stdtr(rows.df, -np.abs(rows.value) / rows.se)
+    p = two_sided(rows, np.abs(rows.value))
     p[..., usable] = family_p(p[..., usable], loadings)
     return Family(rows, local_level(alpha, loadings), p, by_arm, common)
 
@@ -128,7 +106,7 @@ def _rows(cells: Cells, forms: ComparisonForms, items: Floats, base: int) -> tup
     own = _squares(forms.own, y) - noise
     common = (_squares(forms.table[None], y) - _traces(forms.table[None], x))[..., 0]
     shrunk = forms.prior * common[..., None] + (1 - forms.prior) * own
-    by_arm = np.where(forms.prior < 1, np.maximum(shrunk, own), shrunk)
+    by_arm = np.maximum(shrunk, np.where(forms.at_least > 0, forms.at_least * own, -np.inf))
     others = list(forms.others)
     net = by_arm[..., others] + by_arm[..., [base]]
     gross = np.maximum(net, 0) + noise[..., others] + noise[..., [base]]
@@ -140,13 +118,14 @@ def _added(
 ) -> Known:
     """Both parts of the variance added up; Satterthwaite's degrees of freedom of the sum."""
     items, net = np.maximum(items, 0), np.maximum(net, 0)
+    df_items = np.broadcast_to(cells.clusters.df[..., None], items.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = items + net / seeds
-        df_items = cells.clusters.df[..., None]
         doubt = np.nan_to_num((gross / seeds) ** 2 / df_seeds) + items**2 / df_items
         df = np.where(variance > _NOTHING, np.maximum(variance**2 / doubt, np.fmin(df_seeds, df_items)), df_items)
-    df_seeds = np.broadcast_to(df_seeds, variance.shape)
-    return Known(np.broadcast_to(value, variance.shape), variance, df, items, net, df_seeds, seeds)
+    shape = variance.shape
+    df_items, df_seeds, value = (np.broadcast_to(part, shape) for part in (df_items, df_seeds, value))
+    return Known(value, variance, items, net, gross, seeds, df, df_items, df_seeds)
 
 
 def _floored(cells: Cells, rows: Known) -> Known:
@@ -154,7 +133,7 @@ def _floored(cells: Cells, rows: Known) -> Known:
     most = _Z2 / (1 / (cells.clusters.shares**2).sum() + _Z2)
     least = (most / -special.stdtrit(rows.df, 0.025)) ** 2
     variance = np.where(rows.variance > _NOTHING, rows.variance, np.where(np.isnan(rows.variance), np.nan, least))
-    return Known(rows.value, variance, rows.df, rows.by_items, rows.by_seeds, rows.df_seeds, rows.seeds)
+    return replace(rows, variance=variance)
 
 
 def _loadings(together: Floats, base: Floats, rows: Known) -> Floats:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special
 
 from littlehuman.stats import model
 from littlehuman.stats.cells import Cells
@@ -30,7 +29,7 @@ def relative(cells: Cells, family: model.Family, base: int, row: int, alpha: flo
     a, b = float(above @ cells.flat), float(below @ cells.flat)
     if np.isnan(seeds) or b <= 0:
         return nothing
-    q2 = float(special.stdtrit(family.rows.df[row], family.local / 2)) ** 2
+    q2 = float(family.half_width[row] / family.rows.se[row]) ** 2
     aa, ab, bb = _variances(cells, family, base, row)
     square, linear, constant = b * b - q2 * bb, a * b - q2 * ab, a * a - q2 * aa
     root = linear * linear - square * constant

@@ -33,6 +33,9 @@ class Example:
     evidence: str
     text: str
     targets: tuple[str, ...]
+    group: str = (
+        ""  # the document that the evidence is from, as `dataset.columns.group` names it; no part of the content
+    )
 
     @property
     def target(self) -> str:
@@ -43,6 +46,15 @@ class Example:
     def evidence_key(self) -> str:
         """Equal for points on the same evidence (on the same text where there is none), whatever its case and spaces."""
         return evidence_key(self.evidence or self.text)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """Digests of what the point shares with others, fine to coarse: `passage` (its evidence), `document` (its group).
+
+        A level that the data does not have is absent.
+        """
+        levels = {"passage": evidence_key(self.evidence), "document": self.group}
+        return {level: digest(text) for level, text in levels.items() if text}
 
 
 def evidence_key(evidence: str) -> str:

@@ -33,9 +33,7 @@ class Example:
     evidence: str
     text: str
     targets: tuple[str, ...]
-    group: str = (
-        ""  # the document that the evidence is from, as `dataset.columns.group` names it; no part of the content
-    )
+    group: str = field(default="", compare=False)  # the document of the evidence (`dataset.columns.group`)
 
     @property
     def target(self) -> str:

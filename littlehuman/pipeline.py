@@ -129,7 +129,8 @@ def finish(prepared: Prepared, outcome: Outcome, journal: RunStatus) -> dict[str
     config, folder = prepared.config, prepared.cell.folder
     with journal.stage("scoring"):
         scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
-        write_predictions(folder, outcome.predictions, scored.items)
+        clusters = {example.id: example.clusters for example in prepared.cell.test}
+        write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
         "id": prepared.account["id"],
         "scores": scores_as_json(scored.scores),

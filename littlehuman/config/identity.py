@@ -38,7 +38,10 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     else:
         tree["filter"] = _in_force(config, tree["filter"])
         if config.prompt_model.provider is Provider.provided:  # the file is who wrote the twins
-            tree["prompt_model"]["provided"] = [_content(config.prompt_model.path), _plain(config.prompt_model.columns)]
+            tree["prompt_model"]["provided"] = [
+                _content(config.prompt_model.path),
+                _without_operational(config.prompt_model.columns),
+            ]
     if synthetic_count(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # all points are human either way
     if config.size == 0:

@@ -69,7 +69,7 @@ def unique_ids(examples: Iterable[Example], taken: Collection[str] = ()) -> tupl
 def check_columns(config: DatasetConfig) -> list[Problem]:
     """What is wrong with `dataset.columns` as such, before any row is read."""
     problems = []
-    for name in ("evidence", "text", "target", "id"):
+    for name in ("evidence", "text", "target", "id", "group"):
         value = getattr(config.columns, name)
         if value is None and name in ("text", "target"):
             problems.append(Problem(f"dataset.columns.{name}=null", "must name a column"))
@@ -80,7 +80,7 @@ def check_columns(config: DatasetConfig) -> list[Problem]:
 
 def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None) -> Example | str:
     """The row as an example (with an empty id where it has none), or why it is dropped."""
-    cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id")}
+    cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id", "group")}
     evidence, text = "\n".join(cells["evidence"]), "\n".join(cells["text"])
     targets = tuple(dict.fromkeys(cells["target"]))
     if not text:
@@ -98,13 +98,13 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None)
         if name is None:
             return "ignored label"
         targets = (name,)
-    return Example("-".join(cells["id"]), evidence, text, targets)
+    return Example("-".join(cells["id"]), evidence, text, targets, "\n".join(cells["group"]))
 
 
 def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
     columns = _columns(getattr(config.columns, name))
     mend = f"dataset.columns.{name}=NAME" + (
-        f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else ""
+        f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id", "group") else ""
     )
     return [text for column in columns for text in texts(row, column, where, mend)]
 

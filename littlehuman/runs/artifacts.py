@@ -107,8 +107,20 @@ def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:
         write_text(folder / TEXTS, json.dumps(profile, ensure_ascii=False) + "\n")
 
 
-def write_predictions(folder: Path, predictions: Sequence[Prediction], items: Sequence[Mapping[str, float]]) -> None:
-    """Write one line per test point: what was right, what was said, how it scored."""
+def write_predictions(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    items: Sequence[Mapping[str, float]],
+    clusters: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write one line per test point: the targets, the prediction, its scores, and digests of what it shares with others.
+
+    Args:
+        folder: the run folder.
+        predictions: one per test point.
+        items: the scores of each, in the same order.
+        clusters: `Example.clusters` by id.
+    """
     write_jsonl(
         folder / "predictions.jsonl",
         (
@@ -118,6 +130,7 @@ def write_predictions(folder: Path, predictions: Sequence[Prediction], items: Se
                 "targets": list(p.targets),
                 "prediction": p.text,
                 "scores": dict(scores),
+                "clusters": dict(clusters.get(p.id, {})),
             }
             for p, scores in zip(predictions, items, strict=True)
         ),

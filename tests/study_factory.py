@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from littlehuman.config.identity import OF_TWINS
+from littlehuman.metrics.corpus import macro_f1
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
@@ -52,6 +53,7 @@ class Planted:
     short: Mapping[tuple[float, int], int] = field(default_factory=dict)  # cell -> twins that could not be had
     leaked: Mapping[float, float] = field(default_factory=dict)  # share -> part of the test points that is trained on
     name_leaks: bool = False  # whether runs name the leaked test points
+    macro_f1: bool = False  # whether runs state their own macro F1 (else a number that no counts come to)
     texts: int = 0  # twins described in `texts.json` (0: no such file)
 
 
@@ -177,22 +179,24 @@ def _write_cell(study: Path, tree: dict[str, Any], failure: str | None, plan: Pl
     short = plan.short.get((tree["synth_frac"], tree["seed"]), 0)
     human = tree["n_train"] - synthetic_count(tree["synth_frac"], tree["n_train"]) + tree["extra_human"]
     counts = {"human": human, "synthetic": asked - short, "total": human + asked - short, "shortfall": short}
-    right = _write_predictions(folder, tree, counts, plan)
+    score, macro = _write_predictions(folder, tree, counts, plan)
     if plan.texts and asked:
         write_json(folder / "texts.json", profile(plan.texts, tree["prompt_model"]["name"]))
     _write_mixture(folder, counts, plan.texts)
-    write_result(folder, _result(tree, counts, float(right.mean()), plan))
+    write_result(folder, _result(tree, counts, score, macro, plan))
 
 
-def _write_predictions(folder: Path, tree: dict[str, Any], counts: Mapping[str, int], plan: Planted) -> np.ndarray:
-    """Write `predictions.jsonl` and return the scores, 0.0 or 1.0, [items]."""
+def _write_predictions(
+    folder: Path, tree: dict[str, Any], counts: Mapping[str, int], plan: Planted
+) -> tuple[float, float | None]:
+    """Write `predictions.jsonl`; return the score and, where it is wanted, macro F1."""
     cell = (tree["synth_frac"], tree["seed"])
     noise = np.random.default_rng(number(0, "seed", digest(dict(tree)))).standard_normal()
     score = plan.truth(counts["human"], counts["synthetic"]) + _level(tree) + plan.seed_sd * noise
     right = _right(tree, min(max(score, 0.0), 1.0), plan)
     right[: round(plan.leaked.get(cell[0], 0.0) * plan.items)] = 1.0
     targets = [_target(i, plan) for i in range(plan.items)]
-    said = [target if ok else f"not {target}" for target, ok in zip(targets, right, strict=True)]
+    said = [target if ok else _wrong(target, plan) for target, ok in zip(targets, right, strict=True)]
     if cell in plan.empty or cell in plan.constant:
         said = ["" if cell in plan.empty else targets[0]] * plan.items
         right = np.array([float(answer == target) for answer, target in zip(said, targets, strict=True)])
@@ -207,7 +211,14 @@ def _write_predictions(folder: Path, tree: dict[str, Any], counts: Mapping[str, 
             f'"scores": {{"{metric}": {x:.1f}}}{end}}}\n'
         )
     write_text(folder / "predictions.jsonl", "".join(lines))
-    return right
+    if not plan.macro_f1:
+        return float(right.mean()), None
+    tally = macro_f1([((target,), answer) for target, answer in zip(targets, said, strict=True)], LABELS)
+    return float(right.mean()), float(tally.value(tally.rows.sum(0, keepdims=True))[0])
+
+
+def _wrong(target: str, plan: Planted) -> str:
+    return "nothing" if plan.qa else LABELS[LABELS.index(target) - 1]
 
 
 def _target(item: int, plan: Planted) -> str:
@@ -254,13 +265,15 @@ def _write_mixture(folder: Path, counts: Mapping[str, int], points: int) -> None
     )
 
 
-def _result(tree: Mapping[str, Any], counts: Mapping[str, int], score: float, plan: Planted) -> dict[str, Any]:
+def _result(
+    tree: Mapping[str, Any], counts: Mapping[str, int], score: float, macro: float | None, plan: Planted
+) -> dict[str, Any]:
     half = 1.96 * math.sqrt(score * (1 - score) / plan.items)
     failed = plan.items if (tree["synth_frac"], tree["seed"]) in plan.empty else 0
     interval = {"value": score, "low": score - half, "high": score + half, "n": plan.items, "n_failed": failed}
     scores = {tree["task"]["headline"]: interval}
     if not plan.qa:
-        scores["macro_f1"] = {**interval, "value": 0.9 * score}  # a metric without scores of single items
+        scores["macro_f1"] = {**interval, "value": 0.9 * score if macro is None else macro}
     if plan.majority:
         scores["majority"] = {**interval, "value": plan.majority}
     human, synthetic = counts["human"], counts["synthetic"]

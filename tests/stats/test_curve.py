@@ -152,7 +152,9 @@ def test_a_wild_arm_gets_a_wider_interval_than_its_neighbours() -> None:
 
 def test_parts_of_the_variance_are_found() -> None:
     found = [
-        analyse(*_scores(seed, clusters=150, sizes=(6, 6), icc=0.2, seeds=5, seed_sd=0.03, arms=5, between_arms=0.5)).parts
+        analyse(
+            *_scores(seed, clusters=150, sizes=(6, 6), icc=0.2, seeds=5, seed_sd=0.03, arms=5, between_arms=0.5)
+        ).parts
         for seed in range(40)
     ]
     assert np.mean([p.icc for p in found]) == pytest.approx(0.2, abs=0.02)
@@ -197,7 +199,8 @@ def test_mixed_model_of_statsmodels_gives_the_same_standard_errors() -> None:
     table = 0.5 + rng.normal(0, 0.1, items) + arm_seed + arm_item + rng.normal(0, 0.1, (2, seeds, items))
     gaps = np.clip(table, 0, 1)
     long = pd.DataFrame(
-        [(s, i, gaps[1, s, i] - gaps[0, s, i]) for s in range(seeds) for i in range(items)], columns=["seed", "item", "gap"]
+        [(s, i, gaps[1, s, i] - gaps[0, s, i]) for s in range(seeds) for i in range(items)],
+        columns=["seed", "item", "gap"],
     )
     parts = {"seed": "0 + C(seed)", "item": "0 + C(item)"}
     fitted = smf.mixedlm("gap ~ 1", long, groups=np.ones(len(long)), vc_formula=parts).fit(reml=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
-from littlehuman.generation.costs import Bill, SpendRecord
-from littlehuman.generation.spending import SpendingLimit
+from littlehuman.generation.costs import Bill
+from littlehuman.generation.spending import SpendingLimit, SpendRecord
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
@@ -70,7 +70,9 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
     finally:
         writer.account()
     if writer.rejected and not writer.twins:
-        raise given.useless(writer.rejected, dataset.name) if given else unusable_error(0, writer.rejected, config)
+        raise (
+            given.unusable_error(writer.rejected, dataset.name) if given else unusable_error(0, writer.rejected, config)
+        )
     return writer.finished(plan.owned)
 
 
@@ -124,7 +126,9 @@ class _Writer:
         copies = audit.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
         shown = frozenset(i for ids in self.shown_to.values() for i in ids)
         unseen = self.twins and self.config.prompt_model.provider is Provider.provided
-        return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
+        return Twins(
+            self.twins, tuple(self.rejected), shown, self.purse.final_bill(), copies, (UNSEEN,) if unseen else ()
+        )
 
     def refuse_useless(self) -> None:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
@@ -139,7 +143,7 @@ class _Writer:
 
     def account(self) -> None:
         """Log what all this cost, even where the run ends early, and what is not known of it."""
-        bill = self.purse.closed()
+        bill = self.purse.final_bill()
         if bill.requests:
             log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
         if self.purse.uncounted:

@@ -14,7 +14,7 @@ from littlehuman.generation import gather
 from littlehuman.generation.costs import Bill
 from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.prompt_models.recorded import Recorded, recording_path
-from littlehuman.prompting import prompts
+from littlehuman.prompting import build_prompts
 from littlehuman.records import Completion, Example, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig
 
@@ -86,7 +86,7 @@ POINTS = [Example(f"e{i}", f"Ferry {i} leaves at six.", f"When does ferry {i} le
 
 
 def written_for(model: PromptModelConfig) -> list[Prompt]:
-    return list(prompts(POINTS, POINTS, strategy("few_shot"), "qa", model))
+    return list(build_prompts(POINTS, POINTS, strategy("few_shot"), "qa", model))
 
 
 def test_an_endpoints_answers_are_replayed_from_its_cache(tmp_path: Path) -> None:

@@ -36,9 +36,9 @@ def test_a_provider_that_echoes_the_key_brings_it_into_no_file_log_or_failure(
     monkeypatch.setenv("MY_KEY", key)
     written: list[str] = []
 
-    def note(ledger: BatchStore, submission: Submission) -> None:
-        save(ledger, submission)
-        written.extend(path.read_text() for path in ledger.folder.iterdir())
+    def note(store: BatchStore, submission: Submission) -> None:
+        save(store, submission)
+        written.extend(path.read_text() for path in store.folder.iterdir())
 
     save = BatchStore.save
     monkeypatch.setattr(BatchStore, "save", note)

@@ -172,12 +172,12 @@ def test_prompt_model_leaves_a_gpu_before_a_training_and_stays_on_a_cpu(
     device: str, stays: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from littlehuman.models import chat
-    from littlehuman.training import fit
+    from littlehuman.training import trainer
 
     held: list[bool] = []
     monkeypatch.setattr(chat, "_held", {("a model",): (None, _on(device))})
-    lease = fit.lease
-    monkeypatch.setattr(fit, "lease", lambda *given: [held.append(bool(chat._held)), lease(*given)][1])
+    lease = trainer.lease
+    monkeypatch.setattr(trainer, "lease", lambda *given: [held.append(bool(chat._held)), lease(*given)][1])
     job(tmp_path, questions(2), [], settings(epochs=1))
     assert held == [stays], "when the training's own model is loaded"
 

@@ -25,7 +25,7 @@ from littlehuman.config import test_dataset
 from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.prompt_models.settings import refuse_keys
+from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import status
 from littlehuman.runs.artifacts import RESULT
 from littlehuman.store import digest, multirun_root, read_json, slug
@@ -86,7 +86,7 @@ def cli() -> None:
         print(f"littlehuman {__version__}")
         return
     try:
-        refuse_keys(sys.argv[1:])  # before Hydra writes them down
+        refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
     except ConfigError as error:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)

@@ -128,7 +128,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if config.synthetic and config.synth_frac != 0:
         yield from settings.contradictions(config.prompt_model)
     else:
-        yield from settings.key_for_name(config.prompt_model)
+        yield from settings.key_name_problems(config.prompt_model)
     yield from _filter_problems(config)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
         mend = f"python -m pip install {config.tracker.name}, or tracker=none"
@@ -212,7 +212,7 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
     elif chosen.has_own_model:
         yield from settings.contradictions(chosen.model, "filter.model")
     else:
-        yield from settings.key_for_name(chosen.model, "filter.model")
+        yield from settings.key_name_problems(chosen.model, "filter.model")
     if chosen.model.json_schema:
         yield Problem(
             "filter.model.json_schema=true",

@@ -20,8 +20,9 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing
 from littlehuman.pipeline import mixture_spec
-from littlehuman.prompt_models.cache import cache_path, lookup, recording_path
+from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.provided import Provided
+from littlehuman.prompt_models.recorded import recording_path
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
 from littlehuman.runs.artifacts import RESULT

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.generation import costs
+from littlehuman.generation import spending
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
@@ -171,7 +171,7 @@ def _row(folder: Path) -> dict[str, Any]:
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
         row[column] = result.get("human_labels", {}).get(key, "")
     row |= _money(result.get("cost", {}))
-    if not result and (paid := costs.paid(folder)):
+    if not result and (paid := spending.paid(folder)):
         row["usd"] = paid
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
     row["error"] = {"failed": status.get("reason", ""), LOST: f"{RESULT} is absent or torn; run the cell again"}.get(

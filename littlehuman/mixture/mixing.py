@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from littlehuman import cli
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
 from littlehuman.seeding import ordering
@@ -116,8 +117,8 @@ def _check_size(spec: MixtureSpec, usable: int, name: str) -> None:
     if spec.n_train + spec.extra_human <= usable:
         return
     asked = f"n_train={spec.n_train}" + (f" + extra_human={spec.extra_human}" if spec.extra_human else "")
-    hint = f"python -m littlehuman.run dataset={name} n_train={max(usable - spec.extra_human, 0)} synth_frac={spec.synth_frac:g}"
-    raise ConfigError([Problem(asked, f"{name} has {usable} usable training points")], hint)
+    smaller = [f"dataset={name}", f"n_train={max(usable - spec.extra_human, 0)}", f"synth_frac={spec.synth_frac:g}"]
+    raise ConfigError([Problem(asked, f"{name} has {usable} usable training points")], cli.command("run", smaller))
 
 
 def _owned(extra: list[str], turning: list[str], order: list[str], spec: MixtureSpec, trained: int) -> list[str]:

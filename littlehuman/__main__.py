@@ -19,7 +19,7 @@ from littlehuman import __version__, cli
 
 
 class Command(NamedTuple):
-    """A subcommand: its function reads `sys.argv`; its module has `parser()`, for completion (`run` is Hydra's)."""
+    """A subcommand: its function reads `sys.argv`; where its module has `parser()`, its options are completed."""
 
     name: str
     function: str
@@ -85,10 +85,10 @@ def _refuse(word: str) -> int:
 
 
 def _complete(words: list[str]) -> int:
-    """Print what the word before the cursor may become, one a line; Hydra's shell functions call this on TAB.
+    """Print the completions of the word before the cursor, one a line; Hydra's shell functions call this on TAB.
 
-    They give the line as COMP_LINE. Hydra knows the settings of `run` alone: the subcommand is taken out for it, and
-    what it has to say about a line that it cannot read is dropped, since it would be printed into the prompt.
+    They pass the typed line as COMP_LINE. Hydra completes settings only, so the word `run` is removed from the line.
+    Its errors about lines that it cannot parse are dropped: the shell would print them into the prompt.
     """
     line = os.environ.get("COMP_LINE", "").lstrip().partition(" ")[2].lstrip()
     name, complete, arguments = line.partition(" ")
@@ -104,8 +104,9 @@ def _complete(words: list[str]) -> int:
 
 def _complete_options(name: str, begun: str) -> int:
     """The options of another subcommand; of anything else nothing, so that the shell completes file names."""
-    if begun.startswith("-"):
-        usage = import_module(BY_NAME[name].function.partition(":")[0]).parser().format_help()
+    module = import_module(BY_NAME[name].function.partition(":")[0])
+    if begun.startswith("-") and hasattr(module, "parser"):
+        usage = module.parser().format_help()
         print("\n".join(option for option in sorted(set(re.findall(r"--[\w-]+", usage))) if option.startswith(begun)))
     return 0
 

@@ -19,7 +19,7 @@ from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing, text_features
-from littlehuman.mixture.audit import Audit, audit_mixture, labels, reasons
+from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.runs import tracking
 from littlehuman.runs.artifacts import (
@@ -86,11 +86,11 @@ def prepare(config: RunConfig, folder: Path, journal: RunStatus, test_from: Data
     with journal.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
         human, anew = {e.id: e for e in dataset.train}, config.strategy.writes is Writes.pair
-        audit = audit_mixture(mixture, human, test, written_anew=anew, copies=synthetic.copies)
+        audit = audit_mixture(mixture, human, test, new_texts=anew, copies=synthetic.copies)
         write_mixture(folder, mixture, synthetic.rejected)
         write_texts(
             folder,
-            text_features.profile(twins.beside_their_originals(mixture, dataset), has_classes=bool(dataset.classes)),
+            text_features.profile(twins.pair_with_originals(mixture, dataset), has_classes=bool(dataset.classes)),
         )
         report_mixture(mixture, synthetic, audit)
     account = _account(config, test_from, dataset, mixture, synthetic, audit)
@@ -114,8 +114,8 @@ def _account(
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
-        "rejected_because": reasons(synthetic.rejected),
-        "labels": labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
+        "rejected_because": count_reasons(synthetic.rejected),
+        "labels": count_labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.store import digest
 
 
@@ -41,7 +42,7 @@ class Example:
 
     @property
     def evidence_key(self) -> str:
-        """Equal for points on the same evidence (on the same text where there is none), whatever its case and spaces."""
+        """Equal for points on the same evidence, or text where there is none, whatever its case and spaces."""
         return evidence_key(self.evidence or self.text)
 
 
@@ -77,9 +78,7 @@ class Prompt:
     key: str
     shown: tuple[str, ...] = ()  # ids of the human points that the prompt shows
     sample: int = 0  # which answer is wanted to the same words: 0, or 1, 2, ... where earlier ones could not be read
-    schema: Mapping[str, Any] | None = (
-        None  # JSON schema that the answer shall follow, where the endpoint can hold it to that
-    )
+    schema: Mapping[str, Any] | None = None  # JSON schema of the answer, for endpoints with structured outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +121,27 @@ class Synthetic:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A completion that is no usable twin, with the reason and the raw text.
+    """A completion that is no usable twin, with the cause and the raw text.
 
     `labels` are the requested class and the one that came back, where one could be read; `asked` is
-    how often it was asked for (`strategy.attempts`); reason and text are those of the last answer.
+    the number of requests (`strategy.attempts`); cause and text are those of the last answer.
     """
 
     example_id: str
-    reason: str
+    cause: RejectionCause
     raw: str
     labels: tuple[str, ...] = ()
     asked: int = 1
+
+    @property
+    def kind(self) -> RejectionKind:
+        """The kind of its cause: code decides by this, never by the sentence."""
+        return self.cause.kind
+
+    @property
+    def reason(self) -> str:
+        """Its cause as an English sentence."""
+        return str(self.cause)
 
 
 @dataclass(frozen=True, slots=True)

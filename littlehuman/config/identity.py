@@ -16,7 +16,7 @@ from typing import Any
 
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.mixture.mixing import count_of
+from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import DatasetConfig, FilterStep, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
@@ -39,7 +39,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         tree["filter"] = _in_force(config, tree["filter"])
         if config.prompt_model.provider is Provider.provided:  # the file is who wrote the twins
             tree["prompt_model"]["provided"] = [_content(config.prompt_model.path), _plain(config.prompt_model.columns)]
-    if count_of(config.synth_frac, config.size) == 0:
+    if synthetic_count(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # all points are human either way
     if config.size == 0:
         tree["synth_frac"] = 0.0  # the untrained model has no points to replace
@@ -61,7 +61,7 @@ def of_dataset(config: DatasetConfig) -> dict[str, Any]:
 
 def asks_for_twins(config: RunConfig) -> bool:
     """Whether any point of the cell is to be synthetic."""
-    return config.synthetic and count_of(config.synth_frac, config.size) > 0
+    return config.synthetic and synthetic_count(config.synth_frac, config.size) > 0
 
 
 def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:

@@ -24,7 +24,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.prompt_models import settings
-from littlehuman.prompting.templates import fields_of, unknown_fields
+from littlehuman.prompting.templates import form_fields, unknown_fields
 from littlehuman.schema import (
     ALL_LINEAR,
     Architecture,
@@ -243,7 +243,7 @@ def _unasked(
         *unknown_fields("user", words.user, ("evidence", "text", "classes", *told)),
         *unknown_fields("assistant", words.assistant, ("target",)),
     ]
-    if "target" not in fields_of(words.assistant).values():
+    if "target" not in form_fields(words.assistant).values():
         problems.append(
             "assistant needs a word and a colon before {target}, as in `Score: {target}`: so it is found in an answer"
         )

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from littlehuman.config.identity import identity_values
 from littlehuman.exporting.rebuild import Rebuilt
 from littlehuman.generation.costs import dollars
-from littlehuman.prompting.templates import asks_for_label, in_language
+from littlehuman.prompting.templates import asks_for_label, language_instruction
 from littlehuman.schema import PromptText, Provider, Shots, StrategyConfig, Writes
 
 
@@ -74,7 +74,7 @@ def _prompts(found: Rebuilt) -> Iterator[str]:
     words = strategy.tasks[task]
     yield f"Strategy {strategy.name}: {_examples(strategy)}. {_label_request(words, bool(found.result['labels']))}\n"
     classes = tuple(found.config.task.classes) or tuple(found.result["labels"])
-    system = words.system.strip() + in_language(strategy, words, classes)
+    system = words.system.strip() + language_instruction(strategy, words, classes)
     for name, template in (("System turn", system), ("User turn", words.user), ("Form of an answer", words.assistant)):
         yield f"{name}:\n\n````text\n{template.strip()}\n````\n"
     for name, table in (

@@ -111,7 +111,7 @@ def _answered(requests: TwinRequests, shelf: Path) -> dict[str, Synthetic]:
         for key, answer in lookup(shelf, {prompt.key for prompt in requests}).items():
             read = [parse(answer, example, words, requests.dataset.classes) for example in requests.points(key)]
             twins |= {twin.example_id: twin for twin in read if isinstance(twin, Synthetic)}
-        requests = requests.again({example.id for example in requests.wanted} - twins.keys())
+        requests = requests.retry({example.id for example in requests.wanted} - twins.keys())
         if not requests.wanted:
             break
     return twins

@@ -20,15 +20,15 @@ from pathlib import Path
 from littlehuman.data.files import READABLE, read_rows
 from littlehuman.data.rows import Row, texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
-from littlehuman.prompting.parsing import class_named, other_label
+from littlehuman.prompting.parsing import match_class, parse_label
 from littlehuman.prompting.templates import asks_for_label
 from littlehuman.records import Dataset, Example, Origin, Rejected, Synthetic, evidence_key
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptModelConfig, StrategyConfig, Writes
 from littlehuman.store import digest, packaged, visible_files
 
 log = logging.getLogger(__name__)
 
-NOT_PROVIDED = "not provided"
 COLUMNS = {  # what a column may be called where the config names none
     "text": ("text", "claim", "question"),
     "target": ("target", "label", "answer"),
@@ -92,12 +92,12 @@ class Provided:
         """The twin of a training point, or why there is none."""
         row = self.by_id.get(example.id)
         if row is None:
-            return Rejected(example.id, NOT_PROVIDED, "", asked=0)
-        target, reason = self._target(row, example)
-        if reason := self._lacking(row, example) or reason:
+            return Rejected(example.id, RejectionCause(RejectionKind.NOT_PROVIDED), "", asked=0)
+        target, label_problem = self._target(row, example)
+        if cause := self._lacking(row, example) or label_problem:
             return Rejected(
                 example.id,
-                reason,
+                cause,
                 f"{row.text} || {row.target}",
                 (example.target, target) if self.classes and target else (),
             )
@@ -106,28 +106,23 @@ class Provided:
 
     def useless(self, rejected: Sequence[Rejected], name: str) -> GenerationError:
         """The error of a file that gave no twin at all."""
-        reason = next(
-            (r.reason for r in rejected if r.reason != NOT_PROVIDED), "no row stands for a point that is to be replaced"
-        )
+        reasons = (r.reason for r in rejected if r.kind is not RejectionKind.NOT_PROVIDED)
+        reason = next(reasons, "no row stands for a point that is to be replaced")
         return GenerationError(
             f"prompt_model.path={self.path}: none of its {len(self.rows)} rows is a usable twin of {name}: {reason}\n"
             "Try: a column id with the ids of the training points (mixture.json lists those of a run), or a column evidence with their "
             "evidence, word for word"
         )
 
-    def _target(self, row: Given, example: Example) -> tuple[str, str]:
-        if not self.classes:
-            return row.target, ""
-        label = class_named(row.target, self.classes)
-        return (label, other_label(label, example, self.words)) if label else ("", f"unknown label: {row.target[:40]}")
+    def _target(self, row: Given, example: Example) -> tuple[str, RejectionCause | None]:
+        return parse_label(row.target, example, self.words, self.classes) if self.classes else (row.target, None)
 
-    def _lacking(self, row: Given, example: Example) -> str:
-        if not row.text and not self.annotated:
-            return "no text"
-        if not row.target:
-            return "no target"
+    def _lacking(self, row: Given, example: Example) -> RejectionCause | None:
+        absent = "text" if not row.text and not self.annotated else "target" if not row.target else ""
+        if absent:
+            return RejectionCause(RejectionKind.MISSING_FIELD, {"field": absent})
         other = row.evidence and example.evidence and evidence_key(row.evidence) != example.evidence_key
-        return "made for other evidence than that of its point" if other else ""
+        return RejectionCause(RejectionKind.WRONG_EVIDENCE) if other else None
 
     def _read(self, model: PromptModelConfig) -> Iterator[Given]:
         files = [file for file in visible_files(self.path) if self.path.is_file() or file.suffix.lower() in READABLE]
@@ -156,7 +151,7 @@ class Provided:
             if row.id in ids and row.id not in found:
                 found[row.id] = row
             elif row.id not in ids and row.evidence:
-                target = class_named(row.target, self.classes) or ""
+                target = match_class(row.target, self.classes) or ""
                 waiting[self._kind(evidence_key(row.evidence), row.text, target)].append(row)
             else:
                 unmatched.append(row)

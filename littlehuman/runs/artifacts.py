@@ -54,7 +54,11 @@ _PACKAGES = (
     "sacrebleu",
     "rouge-score",
 )
-_RARE: dict[str, Any] = {"labels": (), "asked": 1}  # what a rejected answer says only where it is something else
+_RARE: dict[str, Any] = {
+    "parts": {},
+    "labels": (),
+    "asked": 1,
+}  # what a rejected answer says only where it is something else
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
@@ -85,13 +89,16 @@ def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) 
             "fingerprint": mixture.fingerprint,
             "counts": mixture.counts,
             "human_labels": mixture.human_labels,
-            "rejected": [
-                {key: value for key, value in asdict(r).items() if key not in _RARE or value != _RARE[key]}
-                for r in rejected
-            ],
+            "rejected": [_rejected_row(answer) for answer in rejected],
             "points": points,
         },
     )
+
+
+def _rejected_row(answer: Rejected) -> dict[str, Any]:
+    row = {"example_id": answer.example_id, "reason": answer.reason, **asdict(answer.cause)}
+    row |= {"raw": answer.raw, "labels": answer.labels, "asked": answer.asked}
+    return {key: value for key, value in row.items() if key not in _RARE or value != _RARE[key]}
 
 
 def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ from littlehuman.config import validation
 from littlehuman.config.run_config import RunConfig
 from littlehuman.config.validation import unknown_keys
 from littlehuman.errors import ConfigError
-from littlehuman.mixture.mixing import count_of
+from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import ModelConfig, PriceConfig, TrainingConfig
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
@@ -273,7 +273,7 @@ def test_the_training_layer_of_the_command_line_is_no_part_of_any_yaml() -> None
     + [(1, 9, 9), (1 / 3, 3, 1), (0.1 + 0.2, 10, 3), (1e-7, 5000, 0), (0.999, 500, 500), (0.145, 100, 15)],
 )
 def test_a_share_is_counted_by_the_decimal_that_was_typed(fraction: float, n: int, count: int) -> None:
-    assert count_of(fraction, n) == count
+    assert synthetic_count(fraction, n) == count
 
 
 def test_labels_of_the_users_own_need_no_plus() -> None:

@@ -233,7 +233,7 @@ def test_twins_stand_in_the_order_of_their_points_whatever_order_answers_come_in
 
 
 def test_a_useless_prompt_model_is_not_asked_for_every_point_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(twin_answers, "HOPELESS", 5)
+    monkeypatch.setattr(twin_answers, "MAX_UNUSABLE", 5)
     with FakeEndpoint(lambda q, attempt: says("I cannot.")) as fake:
         with pytest.raises(GenerationError, match="0 of 5 answers are usable twins; 5 are not because of: no Question"):
             written(config_of(fake, "n_train=30", "prompt_model.concurrency=2"))

@@ -29,7 +29,7 @@ from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.prompt_models.connection import ApiKey, without_password
 from littlehuman.prompt_models.responses import RequestError, RetryAdvice
 from littlehuman.prompt_models.settings import check_prompt_model, refuse_keys
-from littlehuman.prompting import prompts
+from littlehuman.prompting import build_prompts
 from littlehuman.records import Completion, Example, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig
 
@@ -639,7 +639,7 @@ POINTS = [Example(f"e{i}", f"Ferry {i} leaves at six.", f"When does ferry {i} le
 
 
 def written_for(model: PromptModelConfig) -> list[Prompt]:
-    return list(prompts(POINTS, POINTS, strategy("few_shot"), "qa", model))
+    return list(build_prompts(POINTS, POINTS, strategy("few_shot"), "qa", model))
 
 
 def test_an_endpoints_answers_are_replayed_from_its_shelf(tmp_path: Path) -> None:

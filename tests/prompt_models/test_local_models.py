@@ -34,7 +34,7 @@ from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.settings import contradictions
 from littlehuman.prompt_models.vllm_engine import WINDOW
-from littlehuman.prompting import prompts, request_key
+from littlehuman.prompting import build_prompts, request_key
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -326,7 +326,7 @@ def in_process() -> dict[str, Any]:
     config = compose("dataset=fieldnotes_qa", "prompt_model=smollm2", "prompt_model.dtype=float32")
     dataset = data.load(config.dataset, config.task)
     points = dataset.train[:REQUESTS]
-    asked = list(prompts(points, dataset.train, config.strategy, config.task.name, config.prompt_model))
+    asked = list(build_prompts(points, dataset.train, config.strategy, config.task.name, config.prompt_model))
     started = time.perf_counter()
     answers = {
         answer.key: answer for answer in open_model(config.prompt_model).complete(asked, config.strategy.max_tokens)

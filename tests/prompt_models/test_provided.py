@@ -20,6 +20,7 @@ from littlehuman.errors import ConfigError, DataError, GenerationError
 from littlehuman.mixture import mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptModelConfig, Provider
 from littlehuman.store import read_json
 from littlehuman.twins import Twins
@@ -67,7 +68,7 @@ def test_a_row_stands_for_the_point_whose_id_it_has(tmp_path: Path) -> None:
         "New.",
         "supported",
     )
-    assert given.twin_of(POINTS[0]) == Rejected(POINTS[0].id, "not provided", "", asked=0)
+    assert given.twin_of(POINTS[0]) == Rejected(POINTS[0].id, RejectionCause(RejectionKind.NOT_PROVIDED), "", asked=0)
     assert given.has(POINTS[6]) and not given.has(POINTS[0])
 
 

@@ -14,6 +14,7 @@ from littlehuman.config.identity import identity_values
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.execution import summary
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import (
     RESULT,
     knobs,
@@ -169,12 +170,17 @@ def test_a_mixture_is_written_without_any_text_of_the_data(tmp_path: Path) -> No
         Point(Example("a", "secret evidence", "secret text", ("x",)), Origin.HUMAN),
         Point(Example("b", "e", "t", ("y",)), Origin.SYNTHETIC),
     )
-    write_mixture(tmp_path, Mixture(points, 3, frozenset({"b"})), [Rejected("c", "no Label", "I cannot.")])
+    write_mixture(
+        tmp_path,
+        Mixture(points, 3, frozenset({"b"})),
+        [Rejected("c", RejectionCause(RejectionKind.MISSING_FIELD, {"field": "Label"}), "I cannot.")],
+    )
     written = read_json(tmp_path / "mixture.json")
     assert written["points"] == [{"id": "a", "origin": "human"}, {"id": "b", "origin": "synthetic"}]
     assert written["counts"] == {"human": 1, "synthetic": 1, "total": 2, "shortfall": 1}
     assert written["human_labels"] == {"in_training": 1, "in_prompts": 1, "total": 2}
-    assert written["rejected"] == [{"example_id": "c", "reason": "no Label", "raw": "I cannot."}]
+    cause = {"reason": "no Label", "kind": "missing_field", "parts": {"field": "Label"}}
+    assert written["rejected"] == [{"example_id": "c", **cause, "raw": "I cannot."}]
     assert len(written["fingerprint"]) == 16 and "secret" not in (tmp_path / "mixture.json").read_text()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from littlehuman import cli
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import (
@@ -64,11 +65,8 @@ class RunConfig:
         """
         found = list(problems(self))
         if found:
-            mend = (
-                ""
-                if 0 <= self.synth_frac <= 1
-                else f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95"
-            )
+            valid = 0 <= self.synth_frac <= 1
+            mend = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
             raise ConfigError(found, mend)
 
     @property

@@ -46,7 +46,7 @@ def require_multirun(hydra: HydraConf) -> None:
     what = f"is a grid over {', '.join(left)}, which a single run would not follow; add -m, or say a value for each"
     own = [word for word in typed(hydra.overrides.hydra) if not word.startswith("hydra.mode=")]
     command = cli.sweep_command(
-        [*own, *typed(hydra.overrides.task)], cli.config_dir(hydra.runtime.config_sources), executable="python"
+        [*own, *typed(hydra.overrides.task)], cli.config_dir(hydra.runtime.config_sources), portable=True
     )
     raise ConfigError([Problem(f"experiment={name}", what)], command)
 

@@ -83,7 +83,7 @@ class Host(Protocol):
     def progress(self) -> bool:
         """Whether bars are wanted."""
 
-    def within(self, part: Part) -> Job | None:
+    def run_part(self, part: Part) -> Job | None:
         """Run a part of the job, given its config and folder, in its own surroundings; None when the part raised."""
 
 
@@ -102,7 +102,7 @@ def _wave(hosts: Sequence[Host], bar: SweepProgress) -> list[Host]:
     try:
         with bar.preparing():
             for host in hosts:
-                job = host.within(partial(_prepared, ready))
+                job = host.run_part(partial(_prepared, ready))
                 if job and job.state is State.new:
                     again.append(host)
                 elif job and job.state is State.open:
@@ -153,7 +153,7 @@ class PreparedJob:
             self.job.finish(outcome)
             return self.job
 
-        self.host.within(part)
+        self.host.run_part(part)
         self.bar.count(self.job.state)
 
 

@@ -83,5 +83,5 @@ def _next(folder: Path, overrides: Sequence[str], own: str | None) -> list[str]:
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
         f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], own)}",
-        f"         your own data, other models: {cli.interpreter()} -m littlehuman.run --help",
+        f"         your own data, other models: {cli.command('run', ['--help'])}",
     ]

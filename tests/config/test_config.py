@@ -80,7 +80,7 @@ def test_all_problems_are_named_at_once_with_what_to_type(default: RunConfig) ->
     error = _refusal(default, synth_frac=1.2, n_train=-1, extra_human=-2)
     assert [problem.where for problem in error.problems] == ["synth_frac=1.2", "n_train=-1", "extra_human=-2"]
     assert str(error).startswith("3 problems in this configuration")
-    assert "Try: python -m littlehuman.run dataset=fieldnotes_qa synth_frac=0.95" in str(error)
+    assert "Try: littlehuman dataset=fieldnotes_qa synth_frac=0.95" in str(error)
     assert "\n" not in error.one_line and "synth_frac=1.2 must be between 0 and 1" in error.one_line
 
 

@@ -40,7 +40,7 @@ def conf_folder() -> Path:
 def _cell(*, _root_: DictConfig) -> str:
     """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
     try:
-        return cell_name(*test_dataset.cell(_root_, _root_.hydra))
+        return cell_name(*test_dataset.cell_configs(_root_, _root_.hydra))
     except (LittlehumanError, OmegaConfBaseException):  # the job meets it again, and tells it
         typed = {key: value for key, value in OmegaConf.to_container(_root_, resolve=False).items() if key != "hydra"}  # type: ignore[union-attr]
         return f"{slug(str(typed['dataset'].get('name')))}-refused-{digest(str(typed))[:8]}"
@@ -111,7 +111,7 @@ def cli() -> None:
         sys.exit(code or 1)
 
 
-def _name(missing: Sequence[status.Missing]) -> None:
+def _name(missing: Sequence[status.IncompleteCell]) -> None:
     """Name what is not complete, and say what helps."""
     for cell in missing:
         print(

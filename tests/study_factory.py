@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.mixture.mixing import count_of
 from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
@@ -137,7 +137,7 @@ def scientific(
         "test_path": None,
     }
     asked = synthetic and count_of(fraction, size) > 0
-    return tree if asked else {key: value for key, value in tree.items() if key not in OF_TWINS}
+    return tree if asked else {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
 
 
 def _write_cell(

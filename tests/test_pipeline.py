@@ -294,11 +294,11 @@ def test_another_dataset_may_be_the_test(tmp_path: Path) -> None:
 
 def test_the_tested_points_are_the_same_for_every_seed_and_nested() -> None:
     dataset = _loaded(_config("n_train=0"))[0]
-    few, more, everyone = (pipeline.tested(dataset, n) for n in (5, 10, None))
+    few, more, everyone = (pipeline.select_test_points(dataset, n) for n in (5, 10, None))
     assert [e.id for e in few] == [e.id for e in more[:5]] and len(more) == 10
-    assert everyone == dataset.test == pipeline.tested(dataset, 10_000)
+    assert everyone == dataset.test == pipeline.select_test_points(dataset, 10_000)
     turned = replace(dataset, test=dataset.test[::-1])
-    assert pipeline.tested(turned, 5) == few
+    assert pipeline.select_test_points(turned, 5) == few
 
 
 def test_a_seed_changes_the_training_set_but_not_the_test(tmp_path: Path) -> None:

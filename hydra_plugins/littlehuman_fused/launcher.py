@@ -1,9 +1,7 @@
-"""Hydra's side of a fused sweep: what `hydra/launcher=fused` names.
+"""The Hydra launcher `hydra/launcher=fused`: a sweep whose jobs are trained together by `littlehuman.execution.fused`.
 
-In: the overrides of a multirun's jobs. Out: their `JobReturn`s. How the jobs are trained together
-stands in `littlehuman/fused.py`; here each part of a job is run as Hydra runs a job, so that its
-folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are what they always are. Hydra imports
-every plugin whenever it starts: nothing heavy may be imported here.
+Each part of a job is run as Hydra runs a job, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are
+the usual ones. Hydra imports every plugin whenever it starts: nothing heavy may be imported here.
 """
 
 import logging
@@ -30,10 +28,13 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class FusedLauncherConf:
-    """What the command line can set. No string annotations in this file: Hydra's scan runs it before `sys.modules` knows it."""
+    """Options of the launcher.
+
+    No postponed annotations in this file: Hydra's plugin scan executes it before it is in `sys.modules`.
+    """
 
     _target_: str = "hydra_plugins.littlehuman_fused.launcher.FusedLauncher"
-    ahead: int = 256  # cells that are prepared before any of them is trained; each holds its points and an open file
+    ahead: int = 256  # cells that are prepared before training starts; each holds its points and an open file
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="littlehuman")
@@ -46,16 +47,15 @@ class FusedLauncher(Launcher):
         self.ahead = ahead
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands over.
+        """Keep context and config.
 
-        The task function is left alone: it computes one cell from beginning to end, and cells
-        that are trained together must be held between their preparation and their scoring. Both
-        go through the steps of `littlehuman.execution.job.Job`.
+        The task function is not used: it computes one cell from start to end, and cells that are trained together must
+        pause between preparation and scoring. Both use the steps of `littlehuman.execution.job.Job`.
         """
         self.context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compute the cells; one job's failure is in its own folder and stops no other."""
+        """Compute the cells; a job that fails stops no other."""
         from littlehuman.errors import ConfigError, Problem
         from littlehuman.execution import fused
 
@@ -76,17 +76,17 @@ class Host:
     def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
         self._launcher, self._overrides, self._number = launcher, overrides, number
-        self.over = False
+        self.ended = False
 
-    def within(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
-        """Run a part of the job as Hydra runs a job; None when it raised, which Hydra then tells at the end of the sweep."""
+    def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
+        """Run a part of the job as Hydra runs a job; None when it failed (Hydra reports it after the sweep)."""
         job = None
 
         def task(config: DictConfig) -> float | None:
             nonlocal job
-            self.over = True  # should the part raise
+            self.ended = True  # in case the part raises
             job = part(config, Path(HydraConfig.get().runtime.output_dir))
-            self.over = job.over
+            self.ended = job.ended
             return job.score
 
         first = self.returned.status is JobStatus.UNKNOWN
@@ -98,7 +98,7 @@ class Host:
                 hydra_context=replace(self._launcher.context, callbacks=cast("Callbacks", callbacks)),
                 task_function=task,
                 config=self._config,
-                # Later parts go where the first one went, even if the data that names the folder was edited meanwhile.
+                # Later parts use the first part's folder, even if the data that its name depends on was edited since.
                 job_dir_key="hydra.sweep.dir" if first else "hydra.runtime.output_dir",
                 job_subdir_key="hydra.sweep.subdir" if first else None,
             )
@@ -108,12 +108,12 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `hydra.job.env_set` says."""
+        """Environment variables of the job (`hydra.job.env_set`)."""
         return {str(key): str(value) for key, value in self._config.hydra.job.env_set.items()}
 
     @property
     def progress(self) -> bool:
-        """Whether bars are wanted."""
+        """Whether to show progress bars."""
         return bool(self._config.launch.progress)
 
     @cached_property
@@ -126,17 +126,17 @@ class Host:
 
 
 class _Callbacks:
-    """Hydra's callbacks, told once that a job begins and once that it ends, in however many parts it is run."""
+    """Hydra's callbacks, called once at the start and once at the end of a job that is run in several parts."""
 
     def __init__(self, host: Host, callbacks: "Callbacks") -> None:
         self._host, self._callbacks = host, callbacks
 
     def on_job_start(self, **job: Any) -> None:
-        """Pass on the first one."""
+        """Pass on the start of the first part."""
         if self._host.returned.status is JobStatus.UNKNOWN:
             self._callbacks.on_job_start(**job)
 
     def on_job_end(self, **job: Any) -> None:
-        """Pass on the last one."""
-        if self._host.over:
+        """Pass on the end of the last part."""
+        if self._host.ended:
             self._callbacks.on_job_end(**job)

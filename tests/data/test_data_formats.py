@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import FV, QA, dataset_config
+from dataset_configs import FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.fever import restore
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import open_source
-from littlehuman.data.table import read_table
+from littlehuman.data.table import parse_rows
 from littlehuman.errors import DataError
 from littlehuman.records import Dataset, Example
 from littlehuman.store import write_json, write_jsonl
@@ -25,7 +25,7 @@ def _points(name: str, path: Path, **overrides: Any) -> list[Example]:
     config = dataset_config(name, path=str(path), **overrides)
     source = open_source(config)
     (split,) = source.splits
-    return list(read_table(READERS[config.reader](source, split), config, source.where(split), None).examples)
+    return list(parse_rows(READERS[config.reader](source, split), config, source.where(split), None).examples)
 
 
 def _shown(dataset: Dataset) -> list[tuple[str, str, str, tuple[str, ...]]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import FV, QA, dataset_config
+from dataset_configs import FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.source import open_source
@@ -61,10 +61,8 @@ def test_path_wins_over_hub(tmp_path: Path) -> None:
 def test_a_folder_of_the_package_is_found_wherever_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_jsonl(tmp_path / "fieldnotes" / "passages.jsonl", [{"id": "a"}])
-    monkeypatch.setattr(
-        "littlehuman.data.source.resources.files", lambda package: tmp_path if package == "littlehuman.data" else None
-    )
+    write_jsonl(tmp_path / "data" / "fieldnotes" / "passages.jsonl", [{"id": "a"}])
+    monkeypatch.setattr("littlehuman.store.__file__", str(tmp_path / "store.py"))
     assert list(open_source(dataset_config("fieldnotes_qa")).rows("train")) == [{"id": "a"}]
 
 

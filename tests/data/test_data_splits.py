@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import CLASSIFY, FV, QA, dataset_config
+from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.splits import hold_out

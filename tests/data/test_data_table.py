@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from conftest import compose
-from test_data_configs import CLASSIFY, FV, QA, dataset_config
+from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
-from littlehuman.data.labels import Labels, label_map
-from littlehuman.data.table import Table, read_table, unique_ids
+from littlehuman.data.labels import LabelMapper, label_map
+from littlehuman.data.table import ParsedSplit, parse_rows, unique_ids
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.records import Example
 from littlehuman.schema import DatasetConfig, TaskConfig
@@ -24,13 +24,13 @@ def _config(**overrides: Any) -> DatasetConfig:
     return dataset_config("table", **overrides)
 
 
-def _read(rows: list[dict[str, Any]], **overrides: Any) -> Table:
-    return read_table(rows, _config(**overrides), "rows.jsonl", labels=None)
+def _read(rows: list[dict[str, Any]], **overrides: Any) -> ParsedSplit:
+    return parse_rows(rows, _config(**overrides), "rows.jsonl", labels=None)
 
 
-def _labelled(rows: list[dict[str, Any]], **overrides: Any) -> Table:
+def _labelled(rows: list[dict[str, Any]], **overrides: Any) -> ParsedSplit:
     config = _config(**{"labels": YES_NO, **overrides})
-    return read_table(rows, config, "rows.jsonl", Labels(config, label_map(config, FV), FV))
+    return parse_rows(rows, config, "rows.jsonl", LabelMapper(config, label_map(config, FV), FV))
 
 
 def _row(**cells: Any) -> dict[str, Any]:

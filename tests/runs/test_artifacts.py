@@ -26,7 +26,15 @@ from littlehuman.runs.artifacts import (
     write_predictions,
     write_result,
 )
-from littlehuman.runs.status import INVOCATION, Missing, RunStatus, collect, refuse, report_incomplete, settle
+from littlehuman.runs.status import (
+    INVOCATION,
+    IncompleteCell,
+    RunStatus,
+    collect,
+    mark_done,
+    report_incomplete,
+    report_refused,
+)
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
 from littlehuman.study import table as study_table
 
@@ -245,8 +253,8 @@ def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monk
     RunStatus(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
     report_incomplete(tmp_path / "a", "is being computed by another process")
     assert collect(ledger) == [
-        Missing(str(tmp_path / "a"), "is being computed by another process"),
-        Missing(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
+        IncompleteCell(str(tmp_path / "a"), "is being computed by another process"),
+        IncompleteCell(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
     ]
     assert collect(ledger) == [] and not ledger.exists()
 
@@ -259,7 +267,7 @@ def test_a_refused_config_leaves_no_folder_unless_there_is_work_in_it(work: str,
     folder = multirun / "study" / "cell"
     for name in (".hydra/config.yaml", "run.log", "status.json", *([work] if work else [])):
         write_text(folder / name, "x")
-    refuse(folder, REFUSAL, attempted=False)
+    report_refused(folder, REFUSAL, attempted=False)
     assert folder.exists() == folder.parent.exists() == bool(work)
     assert not work or (folder / work).read_text() == "x"
 
@@ -270,8 +278,8 @@ def test_a_refused_config_removes_no_folder_of_the_users_own_and_none_that_tells
     own, tried = multirun.parent / "mine" / "out", multirun / "study" / "cell"
     for folder in (own, tried):
         write_text(folder / "run.log", "of another program")
-    refuse(own, REFUSAL, attempted=False)
-    refuse(tried, REFUSAL, attempted=True)
+    report_refused(own, REFUSAL, attempted=False)
+    report_refused(tried, REFUSAL, attempted=True)
     assert (own / "run.log").exists() and (tried / "run.log").exists()
 
 
@@ -309,7 +317,7 @@ def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
 
 def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
     typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
-    text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, own="my groups")
+    text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, config_dir="my groups")
     assert (
         f"{cli.interpreter()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
     )
@@ -341,5 +349,5 @@ def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> 
 
 def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:
     RunStatus(tmp_path)
-    settle(tmp_path)
+    mark_done(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "done"

@@ -45,7 +45,7 @@ def test_an_untrained_cell_has_scores_and_no_curve(cli: Cli, multirun: Path) -> 
 
 
 def test_a_tracker_in_trouble_costs_no_result(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(story: tracking.TrackedRun) -> None:
+    def fails(tracked: tracking.TrackedRun) -> None:
         raise ConnectionError("no way to the tracker")
 
     monkeypatch.setitem(tracking._TRACKERS, Tracker.tensorboard, fails)

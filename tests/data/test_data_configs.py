@@ -1,4 +1,4 @@
-"""Every dataset YAML of conf/dataset: it fits the schema, chooses its task, and explains itself."""
+"""Every dataset YAML of conf/dataset: it fits the schema, has a task, and comments every key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where rows are looked for: folders in the release's or the hub's layout, files, the package, the hub."""
+"""Sources of rows: folders in the release's or the hub's layout, files, the package, the hub."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:
         ["train.parquet"],
     ],
 )
-def test_a_folder_copied_from_the_hub_is_understood(tmp_path: Path, names: list[str]) -> None:
+def test_a_folder_copied_from_the_hub_is_read(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         _parquet(tmp_path / name, ROWS)
     source = open_source(
@@ -53,7 +53,7 @@ def test_the_layout_of_the_release_comes_first(tmp_path: Path) -> None:
     assert len(list(source.rows("train"))) == 3
 
 
-def test_path_wins_over_hub(tmp_path: Path) -> None:
+def test_a_path_has_precedence_over_the_hub(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", ROWS)
     assert open_source(dataset_config("table", path=str(tmp_path), hub="no/such")).tables == {}
 
@@ -149,7 +149,7 @@ def test_hub_rows_with_nested_columns_give_the_same_points(offline: Path) -> Non
     assert hub.train[0].targets == ("a", "b") and len(hub.test) == 9
 
 
-def test_a_split_that_the_hub_lacks_is_held_out_and_told(offline: Path) -> None:
+def test_a_split_that_the_hub_lacks_is_held_out_with_a_note(offline: Path) -> None:
     write_jsonl(offline / "train.jsonl", ROWS)
     dataset = data.load(dataset_config("table", hub=str(offline)), FV)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (12, 4, 4)

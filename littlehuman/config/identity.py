@@ -29,7 +29,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
 
     Args:
         config: the cell.
-        test_from: the dataset that `config.test_dataset` names; without it the name alone counts.
+        test_from: the dataset that `config.test_dataset` names; without it only the name is included.
     """
     tree: dict[str, Any] = _without_operational(config)
     if not needs_twins(config):  # then the cell is the same one for every prompt model

@@ -85,8 +85,8 @@ def problems(config: RunConfig) -> Iterator[Problem]:
         yield from settings.key_for_name(config.prompt_model)
     yield from _filter_problems(config)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
-        mend = f"python -m pip install {config.tracker.name}, or tracker=none"
-        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {mend}")
+        hint = f"python -m pip install {config.tracker.name}, or tracker=none"
+        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {hint}")
 
 
 def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Problem]:
@@ -228,7 +228,7 @@ def _model_input_problem(template: str) -> str:
     try:
         template.format(evidence="", text="")
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        return f"may name {{evidence}} and {{text}} alone; write other braces twice ({error})"
+        return f"may only have {{evidence}} and {{text}}; write other braces twice ({error})"
     return ""
 
 

@@ -21,14 +21,14 @@ def require(row: Row, key: str, where: str) -> Any:
     return row[key]
 
 
-def column_texts(row: Row, column: str, where: str, mend: str) -> list[str]:
+def column_texts(row: Row, column: str, where: str, hint: str) -> list[str]:
     """The texts of one column, stripped and without empty ones; lists along a path are flattened.
 
     Args:
         row: a raw row.
         column: a column's name, or a dotted path such as `answers.text`.
         where: file or hub split, for the message.
-        mend: how to correct a missing column, for the message.
+        hint: how to correct a missing column, for the message.
 
     Raises:
         DataError: when there is no such column, or it holds a mapping instead of text.
@@ -38,7 +38,7 @@ def column_texts(row: Row, column: str, where: str, mend: str) -> list[str]:
     try:
         _collect_texts(row, parts, leaves)
     except LookupError as error:
-        raise DataError(f"{where}: {error.args[0]}\nTry: {mend}") from None
+        raise DataError(f"{where}: {error.args[0]}\nTry: {hint}") from None
     return [text for text in leaves if text]
 
 
@@ -53,9 +53,9 @@ def as_text(value: Any) -> str:
 
 def _missing_column(key: str, value: Any) -> str:
     known = [str(name) for name in value] if isinstance(value, Mapping) else []
-    hint = did_you_mean(key, known)
-    listed = f" (there is: {', '.join(sorted(known))})" if hint.startswith("did") else ""
-    return f"no column '{key}'; {hint}{listed}"
+    suggestion = did_you_mean(key, known)
+    listed = f" (there is: {', '.join(sorted(known))})" if suggestion.startswith("did") else ""
+    return f"no column '{key}'; {suggestion}{listed}"
 
 
 def _collect_texts(value: Any, parts: Sequence[str], leaves: list[str]) -> None:

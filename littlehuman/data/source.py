@@ -108,7 +108,7 @@ def _nothing_found(root: Path, config: DatasetConfig) -> str:
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     listed = ", ".join(names[:MAX_LISTED]) + more
     looked_for = [f"  {split}: {', '.join(patterns)}" for split in SPLITS if (patterns := _patterns(split, config))]
-    mend = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
+    hint = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
     return "\n".join(
-        [f"{root}: no file of dataset={config.name} here.", f"  holds: {listed or 'nothing'}", *looked_for, mend]
+        [f"{root}: no file of dataset={config.name} here.", f"  holds: {listed or 'nothing'}", *looked_for, hint]
     )

@@ -99,8 +99,8 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: LabelMapper | 
 def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
     columns = _columns(getattr(config.columns, name))
     null = f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else ""
-    mend = f"dataset.columns.{name}=NAME{null}"
-    return [text for column in columns for text in column_texts(row, column, where, mend)]
+    hint = f"dataset.columns.{name}=NAME{null}"
+    return [text for column in columns for text in column_texts(row, column, where, hint)]
 
 
 def _columns(value: Any) -> list[Any]:

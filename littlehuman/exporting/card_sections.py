@@ -30,7 +30,7 @@ def card_sections(cell: RebuiltCell) -> Iterator[tuple[str, Sequence[str]]]:
         yield "Labels, requested and returned", list(_labels(cell.result["labels"]))
     yield "Audit", list(_audit(cell.result["audit"]))
     yield "Human data", list(_human(cell, provided))
-    yield "To make it again", list(_again(cell))
+    yield "To reproduce it", list(_reproduction(cell))
     yield "Known limits", list(_limits(cell))
 
 
@@ -38,13 +38,13 @@ def _made(cell: RebuiltCell, provided: bool) -> Iterator[str]:
     config, version = cell.config, cell.result["versions"]["littlehuman"]
     asked, taken = (
         "the model was asked for a twin on the same evidence",
-        "a twin was taken that had been made elsewhere",
+        "a twin from elsewhere was used",
     )
     yield (
         f"By littlehuman {version} (the method of arXiv 2410.13098), for a training set in which "
         f"{100 * config.synth_frac:g} % of {config.size:,} points are synthetic. For each point that is replaced, "
         f"{taken if provided else asked}; where there was none, or a filter dropped it, "
-        "the next spare point of the dataset stands in."
+        "the next spare point of the dataset was used instead."
     )
 
 
@@ -129,7 +129,7 @@ def _yield(result: Mapping[str, Any]) -> Iterator[str]:
     counts = result["counts"]
     kept, lost = counts["synthetic"], result["rejected_twins"]
     share = f" ({kept / (kept + lost):.1%})" if kept + lost else ""
-    missing = f"{counts['shortfall']:,} points that were wanted could not be had."
+    missing = f"{counts['shortfall']:,} points are missing."
     yield f"{kept:,} of {kept + lost:,} became points{share}; {missing}"
     if result["rejected_because"]:
         yield from ["", "| dropped because | answers |", "|---|---|"]
@@ -139,7 +139,7 @@ def _yield(result: Mapping[str, Any]) -> Iterator[str]:
 def _filters(cell: RebuiltCell) -> Iterator[str]:
     steps = {key: value for key, value in identity_values(cell.config)["filter"].items() if key != "name"}
     if not steps:
-        yield "None: every answer that could be read, and had the requested label, was kept."
+        yield "None: every answer that could be parsed, and had the requested label, was kept."
         return
     model = steps.pop("model", None)
     asked = f", asking {model['name']}" if model else ""
@@ -164,16 +164,16 @@ def _audit(audit: Mapping[str, int]) -> Iterator[str]:
 
 def _human(cell: RebuiltCell, provided: bool) -> Iterator[str]:
     labels, budget, human = cell.result["human_labels"], cell.config.human_budget, cell.result["counts"]["human"]
-    yield f"Human budget: {budget}. The training set of the run had {human:,} human points beside the synthetic ones."
+    yield f"Human budget: {budget}. The training set of the run had {human:,} human points besides the synthetic ones."
     if provided:
         yield "How many human points the prompts showed is not known here."
     else:
         yield f"Prompts showed {labels['in_prompts']:,} different human points."
 
 
-def _again(cell: RebuiltCell) -> Iterator[str]:
+def _reproduction(cell: RebuiltCell) -> Iterator[str]:
     config, prints = cell.config, cell.result["fingerprints"]
-    seeds = f"seed {config.seed} says who is in it, strategy.seed {config.strategy.seed} who stands in prompts"
+    seeds = f"seed {config.seed} (choice of points), strategy.seed {config.strategy.seed} (examples of the prompts)"
     yield f"- run {cell.result['id']}; {seeds}"
     yield f"- fingerprints: dataset {prints['dataset']}, training set {prints['mixture']}"
     source = f"{config.dataset.hub} {config.dataset.hub_revision or ''}".strip() if config.dataset.hub else "no hub"

@@ -120,7 +120,7 @@ def _pairs(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[Pa
         if classes and (unknown := [target for target in p.targets if target not in classes]):
             raise DataError(
                 f"test point {p.id!r}: the target {unknown[0]!r} is none of the classes {', '.join(classes)}; "
-                "mend dataset.labels"
+                "correct dataset.labels"
             )
     return [
         (tuple(t for t in p.targets if t.strip()), "" if _is_failed(p.text, classes) else p.text) for p in predictions

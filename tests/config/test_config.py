@@ -132,8 +132,8 @@ def test_an_invalid_value_is_named(default: RunConfig, changes: dict[str, Any], 
             "model.revision=v1  names a version on the hub, and model.weights=package:smollm2-135m-instruct",
         ),
         ("metrics", {"bootstrap": 10}, "metrics.bootstrap=10  must be 100 or more"),
-        ("task", {"model_input": "{question}"}, "task.model_input  may name {evidence} and {text} alone"),
-        ("task", {"model_input": "{evidence"}, "task.model_input  may name {evidence} and {text} alone"),
+        ("task", {"model_input": "{question}"}, "task.model_input  may only have {evidence} and {text}"),
+        ("task", {"model_input": "{evidence"}, "task.model_input  may only have {evidence} and {text}"),
     ],
 )
 def test_an_invalid_value_of_a_group_is_named(

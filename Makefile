@@ -23,11 +23,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 run: install  ## the main job on the embedded default: no network, no key, no GPU
-	$(BIN)/python -m littlehuman.run
+	$(BIN)/littlehuman
 
 smoke: install  ## a small complete study with its report: minutes on 2 cores
-	$(BIN)/python -m littlehuman.run -m experiment=smoke
-	$(BIN)/python -m littlehuman.report multirun/smoke
+	$(BIN)/littlehuman -m experiment=smoke
+	$(BIN)/littlehuman report multirun/smoke
 
 test: install  ## the default tests: under 5 minutes on 2 cores, no network
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
@@ -49,9 +49,9 @@ qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, c
 
 recording: qwen  ## make the recorded twins of fieldnotes again (about 45 minutes on 2 cores)
 	rm -rf .recording && mkdir -p .recording
-	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/littlehuman \
 		dataset=fieldnotes_qa prompt_model=qwen-1.5b synth_frac=1 n_train=341 model=tiny
-	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/littlehuman \
 		dataset=fieldnotes_fv prompt_model=qwen-1.5b synth_frac=1 n_train=364 model=tiny
 	sort .recording/completions/*/*.jsonl > littlehuman/data/recordings/fieldnotes.jsonl
 	rm -rf .recording

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import psutil
 
-from littlehuman import generation
+from littlehuman.generation import completions
 from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
@@ -67,7 +67,7 @@ class Requests:
 class Echo:
     """Answers at once."""
 
-    batched = False
+    batched, undelivered = False, ()
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         return (Completion(prompt.key, ANSWER, "stop", 900, 60) for prompt in prompts)
@@ -89,7 +89,7 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def asked(count: int) -> int:
     """Ask as a run does, keeping nothing."""
-    return sum(1 for _ in generation.complete(Requests(count), MODEL, 100, progress=False))
+    return sum(1 for _ in completions.complete(Requests(count), MODEL, 100, progress=False))
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def main() -> None:
     parser.add_argument("--keys", type=int, default=5_000, help="keys that are looked up")
     parser.add_argument("--requests", type=int, default=100_000, help="requests of the run")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, patch.object(generation, "open_model", lambda config: Echo()):
+    with tempfile.TemporaryDirectory() as folder, patch.object(completions, "open_model", lambda config: Echo()):
         os.environ["LITTLEHUMAN_CACHE"] = folder
         size = build(cache_path(MODEL), given.lines)
         print(f"shelf: {given.lines:,} completions, {size:,.0f} MB in {FILES} files")

@@ -18,7 +18,7 @@ from benchmarks.harness import WARM_UP, interleave, spread, times_as_fast
 from benchmarks.harness import Comparison as Measured
 from littlehuman import data
 from littlehuman.config.run_config import RunConfig
-from littlehuman.prompting import prompts
+from littlehuman.prompting import build_prompts
 from littlehuman.records import Prompt
 
 ONCE, EACH = "prefix read once", "prefix read by each"
@@ -60,7 +60,7 @@ def asked(arguments: Sequence[str], count: int, clock: str = "wall") -> Asked:
 
     config = compose(*arguments)
     dataset = data.load(config.dataset, config.task)
-    found = prompts(
+    found = build_prompts(
         dataset.train, dataset.train, config.strategy, config.task.name, config.prompt_model, dataset.classes
     )
     distinct = {

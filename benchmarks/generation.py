@@ -20,7 +20,8 @@ from pathlib import Path
 
 from benchmarks.harness import Way, interleave, spread
 from benchmarks.machine import cores
-from littlehuman.prompt_models.chat_api import Endpoint, request_body
+from littlehuman.prompt_models.chat_api import Endpoint
+from littlehuman.prompt_models.chat_client import request_body
 from littlehuman.records import Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 

@@ -27,7 +27,7 @@ from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing, text_features
-from littlehuman.mixture.audit import Audit, audit_mixture, labels, reasons
+from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.runs import tracking
 from littlehuman.runs.artifacts import (
@@ -219,12 +219,12 @@ def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
 def _audit(mixture: Mixture, synthetic: Twins, dataset: Dataset, test: Sequence[Example], config: RunConfig) -> Audit:
     human = {example.id: example for example in dataset.train}
     text_is_synthetic = config.strategy.writes is Writes.pair
-    return audit_mixture(mixture, human, test, written_anew=text_is_synthetic, copies=synthetic.copies)
+    return audit_mixture(mixture, human, test, new_texts=text_is_synthetic, copies=synthetic.copies)
 
 
 def _write_mixture_files(folder: Path, mixture: Mixture, synthetic: Twins, dataset: Dataset) -> None:
     write_mixture(folder, mixture, synthetic.rejected)
-    pairs = twins.beside_their_originals(mixture, dataset)
+    pairs = twins.pair_with_originals(mixture, dataset)
     write_texts(folder, text_features.profile(pairs, has_classes=bool(dataset.classes)))
 
 
@@ -244,8 +244,8 @@ def _result_before_training(
         "counts": mixture.counts,
         "human_labels": mixture.human_labels,
         "rejected_twins": len(synthetic.rejected),
-        "rejected_because": reasons(synthetic.rejected),
-        "labels": labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
+        "rejected_because": count_reasons(synthetic.rejected),
+        "labels": count_labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),

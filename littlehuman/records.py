@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.store import digest
 
 
@@ -116,17 +117,27 @@ class Synthetic:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A completion that is no usable twin, with the reason and the raw text.
+    """A completion that is no usable twin, with the cause and the raw text.
 
     `labels` are the requested class and the one that came back, where one could be read; `asked` is
-    how often it was asked for (`strategy.attempts`); reason and text are those of the last answer.
+    the number of requests (`strategy.attempts`); cause and text are those of the last answer.
     """
 
     example_id: str
-    reason: str
+    cause: RejectionCause
     raw: str
     labels: tuple[str, ...] = ()
     asked: int = 1
+
+    @property
+    def kind(self) -> RejectionKind:
+        """The kind of its cause: code decides by this, never by the sentence."""
+        return self.cause.kind
+
+    @property
+    def reason(self) -> str:
+        """Its cause as an English sentence."""
+        return str(self.cause)
 
 
 @dataclass(frozen=True, slots=True)

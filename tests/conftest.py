@@ -97,7 +97,7 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.setenv("LITTLEHUMAN_CACHE", str(base / "cache"))
         patch.setenv("LITTLEHUMAN_MULTIRUN", str(base / "multirun"))
         patch.setenv("PYTHONPATH", str(child), prepend=os.pathsep)
-        for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR"):
+        for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR", "LITTLEHUMAN_COMMAND"):
             patch.delenv(name, raising=False)
         yield notes
 

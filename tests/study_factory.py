@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from littlehuman.config.identity import TWIN_GROUPS
-from littlehuman.mixture.mixing import count_of
+from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
 from littlehuman.store import digest, write_json, write_text
@@ -136,7 +136,7 @@ def identity_tree(
         "test_dataset": None,
         "test_path": None,
     }
-    asked = synthetic and count_of(fraction, size) > 0
+    asked = synthetic and synthetic_count(fraction, size) > 0
     return tree if asked else {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
 
 
@@ -164,8 +164,8 @@ def _write_cell(
     write_json(folder / STATUS, status | ({"reason": failure, "error": failure} if failure else {}))
     if failure:
         return
-    synthetic = count_of(tree["synth_frac"], tree["n_train"]) if tree["synthetic"] else 0
-    human = tree["n_train"] - count_of(tree["synth_frac"], tree["n_train"]) + tree["extra_human"]
+    synthetic = synthetic_count(tree["synth_frac"], tree["n_train"]) if tree["synthetic"] else 0
+    human = tree["n_train"] - synthetic_count(tree["synth_frac"], tree["n_train"]) + tree["extra_human"]
     right = _right(tree, items, min(truth(human, synthetic) + _level(tree), 1.0), scatter)
     rest = '"target": "yes", "targets": ["yes"], "prediction": "no"'
     lines = [f'{{"id": "t{i}", {rest}, "scores": {{"accuracy": {x:.1f}}}}}\n' for i, x in enumerate(right)]

@@ -17,7 +17,7 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, DataError, GenerationError
 from littlehuman.mixture import mixing
 from littlehuman.prompt_models import cache
-from littlehuman.prompting import prompts
+from littlehuman.prompting import build_prompts
 from littlehuman.records import Completion, Dataset, Prompt
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig
@@ -48,7 +48,7 @@ def _requests(config: RunConfig) -> list[Prompt]:
     asked = [*plan.to_replace, *plan.spares]
     shots = config.protocol.shots_with_replacement
     return list(
-        prompts(
+        build_prompts(
             asked,
             plan.owned,
             config.strategy,

@@ -1,7 +1,8 @@
-"""The Hydra launcher `hydra/launcher=fused`: a sweep whose jobs are trained together by `littlehuman.execution.fused`.
+"""The Hydra launcher `hydra/launcher=fused`: from the overrides of a multirun's jobs to their `JobReturn`s.
 
-Each part of a job is run as Hydra runs a job, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are
-the usual ones. Hydra imports every plugin whenever it starts: nothing heavy may be imported here.
+`littlehuman.execution.fused` decides which jobs are trained together. Here each part of a job is run by Hydra's own
+`run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any other launcher. Hydra
+imports every plugin whenever it starts: nothing heavy may be imported here.
 """
 
 import logging
@@ -28,34 +29,38 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class FusedLauncherConf:
-    """Options of the launcher.
+    """The options of the launcher.
 
-    No postponed annotations in this file: Hydra's plugin scan executes it before it is in `sys.modules`.
+    No string annotations in this file: Hydra runs it before it is in `sys.modules`, where dataclasses looks them up.
     """
 
     _target_: str = "hydra_plugins.littlehuman_fused.launcher.FusedLauncher"
-    ahead: int = 256  # cells that are prepared before training starts; each holds its points and an open file
+    ahead: int = 256  # most cells that are prepared before training; each holds its points and an open file
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="littlehuman")
 
 
 class FusedLauncher(Launcher):
-    """Runs the jobs of a multirun in this process, many at a time."""
+    """Runs the jobs of a multirun in this process, and trains many of them at a time."""
 
     def __init__(self, ahead: int) -> None:
         self.ahead = ahead
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep context and config.
+        """Store the context and the configuration.
 
-        The task function is not used: it computes one cell from start to end, and cells that are trained together must
-        pause between preparation and scoring. Both use the steps of `littlehuman.execution.job.Job`.
+        The task function is not used: it computes one cell from beginning to end, and cells that are trained together
+        wait between preparation and training. Both take the steps of `littlehuman.execution.job.Job`.
         """
         self.context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compute the cells; a job that fails stops no other."""
+        """Compute the cells. A job that fails is recorded in its own folder and stops no other.
+
+        Raises:
+            ConfigError: when `ahead` is below 1.
+        """
         from littlehuman.errors import ConfigError, Problem
         from littlehuman.execution import fused
 
@@ -71,7 +76,7 @@ class FusedLauncher(Launcher):
 
 
 class Host:
-    """One job of the sweep, which is run in parts."""
+    """One job of the sweep, run in parts: preparation, then scoring."""
 
     def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
@@ -79,7 +84,7 @@ class Host:
         self.ended = False
 
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
-        """Run a part of the job as Hydra runs a job; None when it failed (Hydra reports it after the sweep)."""
+        """Run a part of the job by `run_job`; None when it raised: Hydra reports that at the end of the sweep."""
         job = None
 
         def task(config: DictConfig) -> float | None:
@@ -98,7 +103,7 @@ class Host:
                 hydra_context=replace(self._launcher.context, callbacks=cast("Callbacks", callbacks)),
                 task_function=task,
                 config=self._config,
-                # Later parts use the first part's folder, even if the data that its name depends on was edited since.
+                # Later parts use the folder of the first one: data that its name depends on may have been edited.
                 job_dir_key="hydra.sweep.dir" if first else "hydra.runtime.output_dir",
                 job_subdir_key="hydra.sweep.subdir" if first else None,
             )
@@ -108,12 +113,12 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables of the job (`hydra.job.env_set`)."""
+        """The environment variables of `hydra.job.env_set`."""
         return {str(key): str(value) for key, value in self._config.hydra.job.env_set.items()}
 
     @property
     def progress(self) -> bool:
-        """Whether to show progress bars."""
+        """Whether progress bars are shown."""
         return bool(self._config.launch.progress)
 
     @cached_property
@@ -132,11 +137,11 @@ class _Callbacks:
         self._host, self._callbacks = host, callbacks
 
     def on_job_start(self, **job: Any) -> None:
-        """Pass on the start of the first part."""
+        """Pass on the first call."""
         if self._host.returned.status is JobStatus.UNKNOWN:
             self._callbacks.on_job_start(**job)
 
     def on_job_end(self, **job: Any) -> None:
-        """Pass on the end of the last part."""
+        """Pass on the last call."""
         if self._host.ended:
             self._callbacks.on_job_end(**job)

@@ -15,7 +15,7 @@ from typing import Any
 
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.mixture.mixing import count_of
+from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import DatasetConfig, FilterStep, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
@@ -38,7 +38,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         tree["filter"] = _filter_values(config, tree["filter"])
         if config.prompt_model.provider is Provider.provided:  # the file stands for the prompt model
             tree["prompt_model"]["provided"] = [_content(config.prompt_model.path), _plain(config.prompt_model.columns)]
-    if count_of(config.synth_frac, config.size) == 0:
+    if synthetic_count(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # has no effect: all points are human
     if config.size == 0:
         tree["synth_frac"] = 0.0  # has no effect: the model is not trained
@@ -55,7 +55,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
 
 def needs_twins(config: RunConfig) -> bool:
     """Whether any training point is to be synthetic."""
-    return config.synthetic and count_of(config.synth_frac, config.size) > 0
+    return config.synthetic and synthetic_count(config.synth_frac, config.size) > 0
 
 
 def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from littlehuman import cli
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import (
@@ -63,8 +64,9 @@ class RunConfig:
         """
         found = list(problems(self))
         if found:
-            command = f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95"
-            raise ConfigError(found, "" if 0 <= self.synth_frac <= 1 else command)
+            valid = 0 <= self.synth_frac <= 1
+            hint = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
+            raise ConfigError(found, hint)
 
     @property
     def size(self) -> int:

@@ -41,7 +41,7 @@ def require_multirun(hydra: HydraConf) -> None:
     what = f"is a grid over {', '.join(left)}, which a single run would not follow; add -m, or say a value for each"
     words = [word for word in override_words(hydra.overrides.hydra) if not word.startswith("hydra.mode=")]
     words += override_words(hydra.overrides.task)
-    command = cli.sweep_command(words, cli.config_dir(hydra.runtime.config_sources), executable="python")
+    command = cli.sweep_command(words, cli.config_dir(hydra.runtime.config_sources), portable=True)
     raise ConfigError([Problem(f"experiment={name}", what)], command)
 
 

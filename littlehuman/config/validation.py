@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.prompt_models import settings
-from littlehuman.prompting.templates import fields_of, unknown_fields
+from littlehuman.prompting.templates import form_fields, unknown_fields
 from littlehuman.schema import (
     ALL_LINEAR,
     Architecture,
@@ -82,7 +82,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if config.synthetic and config.synth_frac != 0:
         yield from settings.contradictions(config.prompt_model)
     else:
-        yield from settings.key_for_name(config.prompt_model)
+        yield from settings.key_name_problems(config.prompt_model)
     yield from _filter_problems(config)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
         hint = f"python -m pip install {config.tracker.name}, or tracker=none"
@@ -183,7 +183,7 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
     elif chosen.has_own_model:
         yield from settings.contradictions(chosen.model, "filter.model")
     else:
-        yield from settings.key_for_name(chosen.model, "filter.model")
+        yield from settings.key_name_problems(chosen.model, "filter.model")
     if chosen.model.json_schema:
         yield Problem(
             "filter.model.json_schema=true",
@@ -217,7 +217,7 @@ def _template_problems(
         *unknown_fields("user", words.user, ("evidence", "text", "classes", *extra_fields)),
         *unknown_fields("assistant", words.assistant, ("target",)),
     ]
-    if "target" not in fields_of(words.assistant).values():
+    if "target" not in form_fields(words.assistant).values():
         problems.append(
             "assistant needs a word and a colon before {target}, as in `Score: {target}`: so it is found in an answer"
         )

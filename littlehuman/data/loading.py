@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from littlehuman import cli
 from littlehuman.data.labels import LabelMapper, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
@@ -93,8 +94,8 @@ def check_config(config: DatasetConfig) -> None:
     """
     problems = [*_problems(config), *check_columns(config)]
     if problems:
-        hint = "python -m littlehuman.run --help lists the datasets; conf/dataset/table.yaml explains the keys"
-        raise ConfigError(problems, hint=hint)
+        listing = cli.command("run", ["--help"])
+        raise ConfigError(problems, f"{listing} lists the datasets; conf/dataset/table.yaml explains the keys")
 
 
 def _problems(config: DatasetConfig) -> Iterator[Problem]:

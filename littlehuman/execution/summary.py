@@ -84,5 +84,5 @@ def _next(folder: Path, overrides: Sequence[str], config_dir: str | None) -> lis
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
         f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], config_dir)}",
-        f"         your own data, other models: {cli.interpreter()} -m littlehuman.run --help",
+        f"         your own data, other models: {cli.command('run', ['--help'])}",
     ]

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from littlehuman.config.identity import identity_values
 from littlehuman.exporting.rebuild import RebuiltCell
 from littlehuman.generation.costs import dollars
-from littlehuman.prompting.templates import asks_for_label, in_language
+from littlehuman.prompting.templates import asks_for_label, language_instruction
 from littlehuman.schema import PromptText, Provider, Shots, StrategyConfig, Writes
 
 
@@ -73,7 +73,7 @@ def _prompts(cell: RebuiltCell) -> Iterator[str]:
     words = strategy.tasks[task]
     yield f"Strategy {strategy.name}: {_examples(strategy)}. {_label_request(words, bool(cell.result['labels']))}\n"
     classes = tuple(cell.config.task.classes) or tuple(cell.result["labels"])
-    system = words.system.strip() + in_language(strategy, words, classes)
+    system = words.system.strip() + language_instruction(strategy, words, classes)
     for name, template in (("System turn", system), ("User turn", words.user), ("Form of an answer", words.assistant)):
         yield f"{name}:\n\n````text\n{template.strip()}\n````\n"
     for name, table in (

@@ -20,8 +20,9 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing
 from littlehuman.pipeline import mixture_spec
-from littlehuman.prompt_models.cache import cache_path, lookup, recording_path
+from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.provided import Provided
+from littlehuman.prompt_models.recorded import recording_path
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
 from littlehuman.runs.artifacts import MIXTURE, RESULT
@@ -114,7 +115,7 @@ def _cached_twins(requests: TwinRequests, cache: Path) -> dict[str, Synthetic]:
         for key, answer in lookup(cache, {prompt.key for prompt in requests}).items():
             read = [parse(answer, example, words, requests.dataset.classes) for example in requests.points(key)]
             twins |= {twin.example_id: twin for twin in read if isinstance(twin, Synthetic)}
-        requests = requests.again({example.id for example in requests.wanted} - twins.keys())
+        requests = requests.retry({example.id for example in requests.wanted} - twins.keys())
         if not requests.wanted:
             break
     return twins

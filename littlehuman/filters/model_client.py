@@ -1,13 +1,8 @@
-"""A filter's own requests: through the same shelf, and out of the same purse, as those for twins.
+"""Client of a filter's model: one request per twin, with the run's completion cache and spending limit.
 
-In: twins, and the words of a filter for their task. Out: what the model said about each, read by
-the answer form.
-
-
-[folded] A filter's own model (`filter.model`) is asked like any prompt model; its errors name its own settings.
-
-In: an error about a prompt model. Out: the same about `filter.model`; the limit stays the run's.
-
+In: twins, and a filter's prompt template for their task. Out: the model's answer about each twin, parsed by the
+answer form. The model is `filter.model`, or else the prompt model that wrote the twins; errors about `filter.model`
+name its own settings.
 """
 
 from __future__ import annotations
@@ -23,42 +18,20 @@ from littlehuman.errors import ConfigError, GenerationError, Problem, WeightsErr
 from littlehuman.generation.spending import SpendingLimit, check_price
 from littlehuman.prompt_models import open_model
 from littlehuman.prompting import request_key
-from littlehuman.prompting.few_shot import clean
+from littlehuman.prompting.few_shot import clean_evidence
 from littlehuman.prompting.parsing import parse
-from littlehuman.prompting.templates import fields_of
+from littlehuman.prompting.templates import form_fields
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
+from littlehuman.rejections import RejectionKind
 from littlehuman.schema import FilterConfig, FilterStep, FilterText, PromptModelConfig, PromptText, StrategyConfig
 
-_SETTING = re.compile(r"\bprompt_model(?=[.=])(?!\.max_usd)")
-
-
-@contextmanager
-def named_as_its_own(own: bool) -> Iterator[None]:
-    """Within it errors name the filter's own model; without `own` the one that writes the twins is asked, and they stay as they are."""
-    try:
-        yield
-    except ConfigError as error:
-        if not own:
-            raise
-        raise ConfigError(
-            [Problem(_renamed(p.where), _renamed(p.what)) for p in error.problems], _renamed(error.hint)
-        ) from None
-    except (GenerationError, WeightsError) as error:
-        if not own:
-            raise
-        raise type(error)(_renamed(str(error))) from None
-
-
-def _renamed(text: str) -> str:
-    return _SETTING.sub("filter.model", text)
-
-
-HOPELESS = 100  # answers of which none could be read: no more are asked for
+MAX_UNREADABLE = 100  # if that many answers come first and none can be read, the filter stops
+_SETTING = re.compile(r"\bprompt_model(?=[.=])(?!\.max_usd)")  # the spending limit is the run's
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
-    """How the twins came to be: what a filter must know of it."""
+class GenerationSettings:
+    """How the twins were generated, as far as filters need it."""
 
     task: str
     classes: Sequence[str]
@@ -69,125 +42,148 @@ class Writing:
 
 @dataclass(frozen=True, slots=True)
 class FilterRequest:
-    """What a filter asks about each twin: its step, the words, the longest answer, and what an answer may be.
+    """What a filter asks about each twin.
 
-    `classes` are what the answer must be one of (empty: anything); `readable` says whether an answer
-    that has the right form says anything.
+    `classes` are what the answer must be one of (empty: any text); `is_readable` says whether the target of an
+    answer in the right form can be used.
     """
 
     step: FilterStep
-    words: FilterText
+    template: FilterText
     max_tokens: int
     classes: Sequence[str] = ()
-    readable: Callable[[str], bool] = bool
+    is_readable: Callable[[str], bool] = bool
 
 
 class ModelFilterClient:
-    """Asks one model about twins; the run's purse pays."""
+    """Asks one model about twins, within the spending limit of the run."""
 
-    def __init__(self, config: FilterConfig, writing: Writing, purse: SpendingLimit) -> None:
-        self.own, self.name = config.has_own_model, config.name
-        self.model = config.model if self.own else writing.model
-        self.writing, self.purse = writing, purse
-        self._asks = not {FilterStep.judge, FilterStep.round_trip}.isdisjoint(config.steps)
+    def __init__(self, config: FilterConfig, settings: GenerationSettings, spending: SpendingLimit) -> None:
+        self.has_own_model, self.name = config.has_own_model, config.name
+        self.model = config.model if self.has_own_model else settings.model
+        self.settings, self.spending = settings, spending
+        self._needs_model = not {FilterStep.judge, FilterStep.round_trip}.isdisjoint(config.steps)
 
     def check(self) -> None:
-        """Look whether a filter's own model could be asked: to be called before twins are paid for.
+        """Check that `filter.model` can be asked: to be called before twins are paid for.
 
         Raises:
-            GenerationError, ConfigError: when it could not.
+            GenerationError, ConfigError: when it cannot.
         """
-        if self.own and self._asks:
-            with named_as_its_own(self.own):
-                check_price(self.model, self.purse.limit)
+        if self.has_own_model and self._needs_model:
+            with self._errors_renamed():
+                check_price(self.model, self.spending.limit)
                 open_model(self.model)
 
-    def ask(self, twins: Sequence[Synthetic], question: FilterRequest) -> dict[str, Synthetic | Rejected]:
-        """What the model answers about each twin, by example id.
+    def ask(self, twins: Sequence[Synthetic], request: FilterRequest) -> dict[str, Synthetic | Rejected]:
+        """The model's answer about each twin, by example id.
 
         Args:
             twins: one request each.
-            question: what is asked; a cut answer is not read.
+            request: what is asked.
 
         Returns:
-            The twin with the answer as its target, or why there is none, with the raw answer.
+            The twin with the answer as its target, or the cause why it cannot be read, with the raw answer.
 
         Raises:
-            GenerationError: when the model cannot be reached, answers nothing that can be read, or
-                would cost too much.
+            GenerationError: when the model cannot be reached, gives no readable answer, or would cost too much.
         """
-        words, read, unread = question.words, dict[str, Synthetic | Rejected](), Counter[str]()
-        requests = _Requests(twins, words, question.max_tokens, self.model, self.writing)
-        form = PromptText(system=words.system, assistant=words.assistant, label_words=words.label_words)
-        asking = generation.complete(
-            requests, self.model, question.max_tokens, self.purse, what="verdicts", progress=self.writing.progress
+        parsed, unreadable = dict[str, Synthetic | Rejected](), Counter[str]()
+        prompts = _FilterPrompts(twins, request, self.model, self.settings)
+        completions = generation.complete(
+            prompts, self.model, request.max_tokens, self.spending, what="verdicts", progress=self.settings.progress
         )
-        with named_as_its_own(self.own), closing(asking) as answers:
+        with self._errors_renamed(), closing(completions) as answers:
             for answer in answers:
-                for twin in requests.twins_of[answer.key].values():
-                    found = _read(answer, twin.as_example(), form, question.classes)
-                    read[twin.example_id] = found
-                    unread.update(_why_unread(found, question.readable))
-                if unread.total() == len(read) >= HOPELESS:
-                    raise self._useless(question, unread)
-        return read
+                for twin in prompts.twins_by_key[answer.key].values():
+                    found = _parse(answer, twin.as_example(), request)
+                    parsed[twin.example_id] = found
+                    unreadable.update(_problems(found, request))
+                if unreadable.total() == len(parsed) >= MAX_UNREADABLE:
+                    raise self._unusable_error(request, unreadable)
+        return parsed
 
-    def _useless(self, question: FilterRequest, unread: Counter[str]) -> GenerationError:
-        reason, count = unread.most_common(1)[0]
-        limit = f"filter.{question.step}.max_tokens above {question.max_tokens} for answers that were cut"
+    @contextmanager
+    def _errors_renamed(self) -> Iterator[None]:
+        """Let errors about `filter.model` name it, not `prompt_model`."""
+        try:
+            yield
+        except ConfigError as error:
+            if not self.has_own_model:
+                raise
+            problems = [Problem(_renamed(p.where), _renamed(p.what)) for p in error.problems]
+            raise ConfigError(problems, _renamed(error.hint)) from None
+        except (GenerationError, WeightsError) as error:
+            if not self.has_own_model:
+                raise
+            raise type(error)(_renamed(str(error))) from None
+
+    def _unusable_error(self, request: FilterRequest, unreadable: Counter[str]) -> GenerationError:
+        cause, count = unreadable.most_common(1)[0]
+        answers = f"{unreadable.total()} answers of {self.model.name}"
+        limit = f"filter.{request.step}.max_tokens above {request.max_tokens} for answers that were cut"
         return GenerationError(
-            f"filter={self.name}: none of {unread.total()} answers of {self.model.name} says anything about a twin; {count}: {reason}\n"
+            f"filter={self.name}: none of {answers} says anything about a twin; {count}: {cause}\n"
             f"Try: another filter.model, {limit}, or another filter"
         )
 
 
+def unreadable_cause(answer: Rejected) -> str:
+    """Why an answer could not be read, without quotes of the answer or the server, so that causes can be counted."""
+    summary = answer.cause.summary
+    return summary.partition(":")[0] if answer.kind is RejectionKind.FAILED_REQUEST else summary
+
+
 @dataclass
-class _Requests:
-    """One request for each twin, written anew each time they are gone through."""
+class _FilterPrompts:
+    """One prompt per twin. Iterating builds them anew, so that they are not all held in memory."""
 
     twins: Sequence[Synthetic]
-    words: FilterText
-    max_tokens: int
+    request: FilterRequest
     model: PromptModelConfig
-    writing: Writing
-    twins_of: dict[str, dict[str, Synthetic]] = field(default_factory=dict)  # key -> the twins that are asked about so
+    settings: GenerationSettings
+    twins_by_key: dict[str, dict[str, Synthetic]] = field(default_factory=dict)  # request key -> twins, by example id
 
     def __iter__(self) -> Iterator[Prompt]:
         for twin in self.twins:
             messages = self._messages(twin)
-            key = request_key(self.model, messages, self.max_tokens)
-            self.twins_of.setdefault(key, {})[twin.example_id] = twin
+            key = request_key(self.model, messages, self.request.max_tokens)
+            self.twins_by_key.setdefault(key, {})[twin.example_id] = twin
             yield Prompt(twin.example_id, messages, key)
 
     def _messages(self, twin: Synthetic) -> tuple[dict[str, str], ...]:
-        words = self.words
+        template = self.request.template
         values = {
-            "evidence": clean(twin.evidence, self.writing.strategy.max_evidence_words),
+            "evidence": clean_evidence(twin.evidence, self.settings.strategy.max_evidence_words),
             "text": twin.text,
-            "label": words.label_words.get(twin.target, twin.target),
-            "classes": ", ".join(words.label_words.get(name, name) for name in self.writing.classes),
+            "label": template.label_words.get(twin.target, twin.target),
+            "classes": ", ".join(template.label_words.get(name, name) for name in self.settings.classes),
         }
-        turns = (("system", words.system), ("user", words.user))
+        turns = (("system", template.system), ("user", template.user))
         return tuple({"role": role, "content": text.format_map(values).strip()} for role, text in turns)
 
 
-def _read(
-    answer: Completion | Failure, example: Example, form: PromptText, classes: Sequence[str]
-) -> Synthetic | Rejected:
-    """An answer by its form; where that has one field, small models leave its name out and say `True`, or `4`, alone."""
-    read = parse(answer, example, form, classes)
-    names = list(fields_of(form.assistant))
-    if isinstance(read, Rejected) and isinstance(answer, Completion) and names == [read.reason.removeprefix("no ")]:
-        return parse(replace(answer, text=f"{names[0]}: {answer.text}"), example, form, classes)
-    return read
+def _parse(answer: Completion | Failure, example: Example, request: FilterRequest) -> Synthetic | Rejected:
+    """Parse an answer by its form. Of a form with one field small models omit the name: `True`, or `4`, alone."""
+    template = request.template
+    form = PromptText(system=template.system, assistant=template.assistant, label_words=template.label_words)
+    parsed = parse(answer, example, form, request.classes)
+    markers = list(form_fields(form.assistant))
+    if (
+        isinstance(answer, Completion)
+        and isinstance(parsed, Rejected)
+        and parsed.kind is RejectionKind.MISSING_FIELD
+        and markers == [parsed.cause.parts["field"]]
+    ):
+        return parse(replace(answer, text=f"{markers[0]}: {answer.text}"), example, form, request.classes)
+    return parsed
 
 
-def _why_unread(found: Synthetic | Rejected, readable: Callable[[str], bool]) -> list[str]:
-    if isinstance(found, Rejected):
-        return [unreadable(found)]
-    return [] if readable(found.target) else ["it has the form, and says nothing"]
+def _problems(answer: Synthetic | Rejected, request: FilterRequest) -> list[str]:
+    if isinstance(answer, Rejected):
+        return [unreadable_cause(answer)]
+    return [] if request.is_readable(answer.target) else ["it has the form, and says nothing"]
 
 
-def unreadable(answer: Rejected) -> str:
-    """Why an answer could not be read, without what is quoted of it: so that reasons can be counted."""
-    return answer.reason if answer.reason.startswith("finish reason") else answer.reason.partition(":")[0]
+def _renamed(text: str) -> str:
+    return _SETTING.sub("filter.model", text)

@@ -1,1 +1,1 @@
-"""Mixtures of human and synthetic points: which ids are synthetic, what was rejected, and features of the texts."""
+"""Training sets of human and synthetic points: their design, their audit, and features of their texts."""

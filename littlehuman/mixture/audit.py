@@ -1,14 +1,12 @@
-"""What is wrong with a training set, measured and reported, never silently deleted.
+"""Audit of a training set: contamination and copying are measured and reported, nothing is removed.
 
-In: a mixture, the human points behind its twins, and the test split. Out: counts of twins that
-copy their human point or an example of their prompt, of training points that stand in the test
-split, of shared evidence; which labels came back for which, and why answers were dropped. Twins
-are dropped by `filters`.
+In: a mixture, the human points behind its twins, and the test split. Out: counts of twins that copy their human point
+or an example of their prompt, of training points that stand in the test split, of shared evidence; which labels came
+back for which, and why answers were rejected. Twins are removed by `filters`.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,23 +15,19 @@ from littlehuman.mixture.text_matching import normal, words
 from littlehuman.records import Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Demonstration
 
-NEAR = 0.8
-SHIFT = re.compile(
-    r"label (?P<returned>.+) returned, (?P<asked>.+) requested"
-)  # a reason of `parsing.py`, as the next ones
-_DETAILED = ("unknown label", "the form was repeated, not filled")  # they quote the answer
+NEAR = 0.8  # Jaccard similarity of the word sets
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Counts of points; each of these makes a score look better than it is."""
+    """Counts of points; each kind makes a score look better than it is."""
 
     twins_equal_to_their_human_point: int
-    twins_near_their_human_point: int  # at least 80 % of all words in common (Jaccard)
+    twins_near_their_human_point: int  # similarity of `NEAR` or more
     training_points_in_test: int  # same evidence and same text
     training_points_on_test_evidence: int
     distinct_twins: int
-    twins_equal_to_a_shown_example: int = 0  # one that their own prompt showed
+    twins_equal_to_a_shown_example: int = 0  # a few-shot example of their own prompt
 
 
 def audit_mixture(
@@ -41,60 +35,60 @@ def audit_mixture(
     human: Mapping[str, Example],
     test: Sequence[Example],
     *,
-    written_anew: bool = True,
+    new_texts: bool = True,
     copies: Collection[str] = (),
 ) -> Audit:
-    """Measure contamination and copying (Jaccard similarity of word sets; words as in `same_words.py`).
+    """Measure contamination and copying; texts are compared by their words (see `text_matching`).
 
     Args:
         mixture: the training set.
         human: example id -> the human point whose twin may be in the set.
         test: the points that scores are computed on.
-        written_anew: the twins have texts of their own; an annotated twin keeps its human text by design.
-        copies: ids of twins that copy an example of their own prompt (see `copying`).
+        new_texts: the twins have texts of their own; an annotated twin keeps its human text by design.
+        copies: ids of twins that copy an example of their own prompt (see `copies_of_shots`).
     """
     test_points = {_identity(e) for e in test}
     test_evidence = {e.evidence_key for e in test}
     twins = [p.example for p in mixture.points if p.origin is Origin.SYNTHETIC]
-    pairs = [(twin.text, human[twin.id].text) for twin in twins] if written_anew else []
+    pairs = [(twin.text, human[twin.id].text) for twin in twins] if new_texts else []
     return Audit(
         twins_equal_to_their_human_point=sum(normal(twin) == normal(original) for twin, original in pairs),
-        twins_near_their_human_point=sum(_overlap(twin, original) >= NEAR for twin, original in pairs),
+        twins_near_their_human_point=sum(_jaccard(twin, original) >= NEAR for twin, original in pairs),
         training_points_in_test=sum(_identity(p.example) in test_points for p in mixture.points),
         training_points_on_test_evidence=sum(p.example.evidence_key in test_evidence for p in mixture.points),
         distinct_twins=len({_identity(twin) for twin in twins}),
-        twins_equal_to_a_shown_example=sum(twin.id in copies for twin in twins) if written_anew else 0,
+        twins_equal_to_a_shown_example=sum(twin.id in copies for twin in twins) if new_texts else 0,
     )
 
 
-def copying(
+def copies_of_shots(
     twins: Iterable[Synthetic],
     shown_to: Mapping[str, Collection[str]],
     human: Mapping[str, Example],
-    own: Iterable[Demonstration] = (),
+    demonstrations: Iterable[Demonstration] = (),
 ) -> frozenset[str]:
-    """Ids of the twins whose text is that of an example in their own prompt, whatever its case and punctuation.
+    """Ids of the twins whose text is that of a few-shot example in their own prompt, whatever case and punctuation.
 
     Args:
         twins: the twins.
         shown_to: example id -> ids of the human points that its prompt showed.
         human: the human points.
-        own: examples that the strategy brings itself.
+        demonstrations: examples of the strategy's own.
     """
-    brought = {normal(demonstration.text) for demonstration in own}
+    own = {normal(demonstration.text) for demonstration in demonstrations}
     return frozenset(
         t.example_id
         for t in twins
-        if normal(t.text) in brought.union(normal(human[i].text) for i in shown_to[t.example_id])
+        if normal(t.text) in own.union(normal(human[i].text) for i in shown_to[t.example_id])
     )
 
 
-def labels(
+def count_labels(
     twins: Iterable[Synthetic], rejected: Iterable[Rejected], human: Mapping[str, Example]
 ) -> dict[str, dict[str, int]]:
-    """Answers by requested class and the class that came back, those that were dropped included.
+    """Confusion counts of the answers, rejected ones included: requested class -> returned class -> answers.
 
-    Where a strategy asks for no label, the class of the human point counts as requested.
+    Where a strategy requests no label, the class of the human point counts as requested.
     """
     pairs = Counter((human[twin.example_id].target, twin.target) for twin in twins)
     pairs.update((r.labels[0], r.labels[1]) for r in rejected if r.labels)
@@ -104,22 +98,15 @@ def labels(
     return counts
 
 
-def reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
-    """Why answers were dropped: kind of reason -> answers, the most frequent first."""
-    return dict(Counter(kind(r.reason) for r in rejected).most_common())
-
-
-def kind(reason: str) -> str:
-    """A reason without what it quotes of the answer."""
-    if SHIFT.fullmatch(reason):
-        return "another label than requested"
-    return next((detailed for detailed in _DETAILED if reason.startswith(detailed)), reason)
+def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
+    """Reason, without quotes of the answer -> rejected answers, the most frequent first."""
+    return dict(Counter(answer.cause.summary for answer in rejected).most_common())
 
 
 def _identity(example: Example) -> tuple[str, str]:
     return example.evidence_key, normal(example.text)
 
 
-def _overlap(left: str, right: str) -> float:
+def _jaccard(left: str, right: str) -> float:
     a, b = set(words(left)), set(words(right))
     return len(a & b) / len(a | b) if a | b else 1.0

@@ -1,10 +1,9 @@
-"""Which ids are human, which turn synthetic: the design of the paper's experiment.
+"""Design of the training set: which human points it has, and which of them are replaced by their twins.
 
-In: the human training points and a `MixtureSpec`. Out: a `Plan` before the twins exist, and the
-`Mixture` when they do. Under one seed every dataset has two fixed orderings: the first says who
-is in the training set (n takes a prefix), the second who turns synthetic first (the fraction
-takes a prefix). So sets are nested in n and in fraction, and paired within a seed: the 125 human
-points of 97.5 % are among the 250 of 95 %.
+In: the human training points and a `MixtureSpec`. Out: a `MixturePlan` before the twins exist, and the `Mixture` when
+they do. Under one seed every dataset has two fixed orderings: the first one orders the points by their entry into the
+training set (n takes a prefix), the second by their replacement (the synthetic fraction takes a prefix). So sets are
+nested in n and in the fraction, and paired within a seed: the 125 human points of 97.5 % are among the 250 of 95 %.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from littlehuman import cli
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
 from littlehuman.seeding import ordering
@@ -32,11 +32,11 @@ class MixtureSpec:
 
 @dataclass(frozen=True, slots=True)
 class MixturePlan:
-    """Who stands where, before any twin is written.
+    """The design of a cell's training set, before any twin is written.
 
-    `human` and `to_replace` make up the n points, in training order; `extra` are human points
-    beside them; `spares` stand by, in order, for points whose twin fails; `owned` are the human
-    labels that the cell may use, and prompts may show no others.
+    `human` and `to_replace` make up the n points, in training order; `extra` are human points beside them; `spares`
+    replace, in order, points whose twin fails; `owned` are the human labels of the budget, which alone prompts may
+    show.
     """
 
     human: tuple[Example, ...]
@@ -52,7 +52,7 @@ class MixturePlan:
 
 
 def plan_mixture(train: Sequence[Example], spec: MixtureSpec, name: str = "this dataset") -> MixturePlan:
-    """Decide who is human and who gets a twin.
+    """Choose the human points, and those that are replaced by twins.
 
     Raises:
         ConfigError: when the dataset has too few points, or the budget is below what is trained on.
@@ -63,13 +63,13 @@ def plan_mixture(train: Sequence[Example], spec: MixtureSpec, name: str = "this 
     inside = order[: spec.n_train]
     # Extra human points come from the far end, so that they are the same ones for every n.
     extra = order[len(order) - spec.extra_human :]
-    turning = ordering(inside, spec.seed, "who turns synthetic first")
-    count = count_of(spec.synth_frac, spec.n_train)
-    human = turning[count:]
-    owned = _owned(extra, turning, order, spec, trained=len(human) + len(extra))
+    by_turn = ordering(inside, spec.seed, "who turns synthetic first")
+    count = synthetic_count(spec.synth_frac, spec.n_train)
+    human = by_turn[count:]
+    owned = _owned(extra, by_turn, order, spec, trained=len(human) + len(extra))
     return MixturePlan(
         human=tuple(by_id[i] for i in human),
-        to_replace=tuple(by_id[i] for i in turning[:count]) if spec.synthetic else (),
+        to_replace=tuple(by_id[i] for i in by_turn[:count]) if spec.synthetic else (),
         extra=tuple(by_id[i] for i in extra),
         spares=tuple(by_id[i] for i in order[spec.n_train : len(order) - spec.extra_human]) if spec.synthetic else (),
         owned=tuple(by_id[i] for i in owned),
@@ -81,8 +81,8 @@ def stand_ins(
 ) -> tuple[list[Example], list[Example]]:
     """Spare points for those whose twin failed, and the spares that are left.
 
-    With `same_target` a failed point is replaced by the next spare of its class, so that twins that
-    fail more often in one class do not shift the labels; by any spare when none of its class is left.
+    With `same_target` a failed point is replaced by the next spare of its class, so that failures that are more
+    frequent in one class do not shift the label distribution; by any spare when none of its class is left.
     """
     left = list(spares)
     chosen: list[Example] = []
@@ -93,11 +93,11 @@ def stand_ins(
 
 
 def mix(plan: MixturePlan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
-    """Join the human points and the twins that were had, in a fixed order.
+    """The training set of human points and twins, in a fixed order.
 
     Args:
-        plan: who is human.
-        twins: example id -> its twin; ids of spares stand in for failed ones.
+        plan: the design.
+        twins: example id -> its twin, of points to replace and of spares.
         shown: ids of the human points that the twins' prompts showed.
     """
     points = [Point(example, Origin.HUMAN) for example in (*plan.human, *plan.extra)]
@@ -107,27 +107,27 @@ def mix(plan: MixturePlan, twins: Mapping[str, Synthetic], shown: frozenset[str]
     return Mixture(tuple(points), plan.requested, shown)
 
 
-def count_of(fraction: float, n: int) -> int:
-    """`fraction` of `n`, halves up, by the decimal that the user wrote: 0.975 of 200 is 195."""
+def synthetic_count(fraction: float, n: int) -> int:
+    """`fraction` of `n`, halves rounded up, computed with the decimal that the user wrote: 0.975 of 200 is 195."""
     return int(Fraction(str(fraction)) * n + Fraction(1, 2))
 
 
 def _check_size(spec: MixtureSpec, usable: int, name: str) -> None:
     if spec.n_train + spec.extra_human <= usable:
         return
-    asked = f"n_train={spec.n_train}" + (f" + extra_human={spec.extra_human}" if spec.extra_human else "")
-    hint = f"python -m littlehuman.run dataset={name} n_train={max(usable - spec.extra_human, 0)} synth_frac={spec.synth_frac:g}"
-    raise ConfigError([Problem(asked, f"{name} has {usable} usable training points")], hint)
+    size = f"n_train={spec.n_train}" + (f" + extra_human={spec.extra_human}" if spec.extra_human else "")
+    possible = max(usable - spec.extra_human, 0)
+    mend = cli.command("run", [f"dataset={name}", f"n_train={possible}", f"synth_frac={spec.synth_frac:g}"])
+    raise ConfigError([Problem(size, f"{name} has {usable} usable training points")], mend)
 
 
-def _owned(extra: list[str], turning: list[str], order: list[str], spec: MixtureSpec, trained: int) -> list[str]:
-    """Human labels in the order in which they are bought: the extra ones, those that stay human longest, the rest."""
+def _owned(extra: list[str], by_turn: list[str], order: list[str], spec: MixtureSpec, trained: int) -> list[str]:
+    """The ids within the human budget: first the extra points, then those that are replaced last, then the rest."""
     if spec.human_budget == "all":
         return order
     budget = int(spec.human_budget)
     if budget < trained:
-        problem = Problem(
-            f"human_budget={budget}", f"this mixture trains on {trained} human points, more than the budget allows"
-        )
+        what = f"this mixture trains on {trained} human points, more than the budget allows"
+        problem = Problem(f"human_budget={budget}", what)
         raise ConfigError([problem], f"human_budget={trained} or more, or a larger synth_frac")
-    return list(dict.fromkeys([*extra, *reversed(turning), *order]))[:budget]
+    return list(dict.fromkeys([*extra, *reversed(by_turn), *order]))[:budget]

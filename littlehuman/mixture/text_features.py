@@ -1,9 +1,8 @@
-"""What a twin's text looks like beside its human original: the features of the paper's Appendix D.
+"""Text features of twins and of their human originals: those of the paper's Appendix D.
 
-In: pairs (twin, its human original), while their texts are at hand. Out: columns of numbers and
-words per id, without any text, which the run folder keeps as `texts.json`; `analysis.py` reads
-them. A run of letters and digits is a word, so scripts without spaces count badly.
-
+In: pairs (twin, its human original), while their texts are at hand. Out: columns of numbers and words per id, without
+any text, which the run folder keeps as `texts.json`; `study.text_comparison` reads them. A word is a run of letters
+and digits, so scripts without spaces are counted badly.
 """
 
 from __future__ import annotations
@@ -20,30 +19,31 @@ OTHER, YES_NO = "other", "yes/no"
 QUESTION_WORDS = ("who", "what", "when", "where", "which", "why", "how", "whose")
 _FORMS = {word: word for word in QUESTION_WORDS} | {"whom": "who"}
 _PREPOSITION = re.compile(
-    "about|across|after|against|among|around|as|at|because|before|behind|below|between|by|during|for|from|in|inside|into|near|of|on"
-    "|over|since|through|to|towards?|under|until|upon|with|within|without"
+    "about|across|after|against|among|around|as|at|because|before|behind|below|between|by|during|for|from|in|inside"
+    "|into|near|of|on|over|since|through|to|towards?|under|until|upon|with|within|without"
 )
 _INTRODUCING = re.compile(f"according|based|given|{_PREPOSITION.pattern}")
 _AUXILIARY = re.compile(
-    "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|must|shall|should|was|were|will|would)(?:n't)?|can't|won't|shan't"
+    "(?:am|are|can|could|did|do|does|had|has|have|is|may|might|must|shall|should|was|were|will|would)(?:n't)?"
+    "|can't|won't|shan't"
 )
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"”’')])\s+|\n+")
-_MARKS = " .!?\"”’')"
+_CLOSING_MARKS = " .!?\"”’')"
 
 
 def profile(pairs: Sequence[tuple[Example, Example]], *, has_classes: bool, limit: int = 1000) -> dict[str, Any]:
-    """Features of twins and of their human originals, column-wise and ready for JSON.
+    """Features of twins and of their human originals, one list per feature, ready for JSON.
 
     Args:
         pairs: (twin, human original) with the same id.
         has_classes: the targets are classes and the texts are claims, not questions.
-        limit: at most so many pairs, drawn by id: other cells of a study draw the same ones.
+        limit: at most so many pairs, sampled by id: other cells of a study sample the same ones.
 
     Returns:
-        `ids`, and under `human` and `synthetic` one list per feature, in the order of `ids`:
-        `words` and `answer_words` (None for classes), `bleu` and `position` (see `extractiveness`),
-        `opening` (see there; None for classes) and, for classes, `target`.
+        `ids`, and under `human` and `synthetic` one list per feature, in the order of `ids`: `words` and `answer_words`
+        (None for classes), `bleu` and `position` (see `extractiveness`), `opening` (see there; None for classes) and,
+        for classes, `target`.
 
     Raises:
         ValueError: when a pair has two ids.
@@ -65,38 +65,38 @@ def words(text: str) -> int:
 def sentences(text: str) -> tuple[str, ...]:
     """Sentences of a text, split after . ! ? and at line ends.
 
-    No abbreviations are known: `Dr. Smith` is split. That is the same for both sides of a pair.
+    Abbreviations are split too (`Dr. Smith`), on both sides of a pair alike.
     """
     return tuple(part.strip() for part in _SENTENCE_END.split(text) if _WORD.search(part))
 
 
 def extractiveness(text: str, evidence: str) -> tuple[float | None, float | None]:
-    """How near a text is to one sentence of its evidence, and where that sentence stands.
+    """Similarity of a text to the most similar sentence of its evidence, and that sentence's position.
 
-    The first is the highest sentence BLEU, 0..1, of the text against each sentence (sacreBLEU: 13a
-    words, case as it stands, effective order, exponential smoothing; Post 2018), both without their
-    closing marks, which would match where no word does. Its brevity penalty makes a short text out of
-    a long sentence score low: it compares two sides and is no share of copied words. The second is
-    that sentence's place, 0 (first) .. 1 (last; the first of equals).
+    The similarity is the highest sentence BLEU, 0..1, of the text against each sentence (sacreBLEU: 13a tokens,
+    case-sensitive, effective order, exponential smoothing; Post 2018), both without their closing marks, which would
+    match where no word does. BLEU's brevity penalty makes a short text out of a long sentence score low: the value
+    serves to compare twins and originals and is no share of copied words. The position is 0 (first sentence) .. 1
+    (last); of equally similar sentences the first counts.
 
     Returns:
-        (BLEU, place); None, None without evidence; no place when nothing is shared or there is one sentence.
+        (BLEU, position); (None, None) without evidence; no position when nothing is shared or there is one sentence.
     """
     parts = sentences(evidence)
     if not parts:
         return None, None
     score = _bleu()
-    scores = [score(text.rstrip(_MARKS), sentence.rstrip(_MARKS)) for sentence in parts]
+    scores = [score(text.rstrip(_CLOSING_MARKS), sentence.rstrip(_CLOSING_MARKS)) for sentence in parts]
     best = max(scores)
-    place = scores.index(best) / (len(parts) - 1) if best > 0 and len(parts) > 1 else None
-    return round(best, 6), None if place is None else round(place, 6)
+    position = scores.index(best) / (len(parts) - 1) if best > 0 and len(parts) > 1 else None
+    return round(best, 6), None if position is None else round(position, 6)
 
 
 def opening(question: str) -> str:
-    """How a question opens: its question word, `yes/no` for an auxiliary verb, else `other`.
+    """The type of a question by its opening: its question word, `yes/no` for an auxiliary verb, else `other`.
 
-    Prepositions before the question word are passed over ("In what year": what; `whom` counts as
-    who), and so is an introduction that ends in a comma ("According to the text, who": who).
+    Prepositions before the question word are skipped ("In what year": what; `whom` counts as who), and so is an
+    introduction that ends in a comma ("According to the text, who": who).
     """
     found = [word.lower().replace("’", "'") for word in _WORD.findall(question)]
     if not found:
@@ -111,12 +111,12 @@ def opening(question: str) -> str:
 
 
 def _columns(examples: Sequence[Example], has_classes: bool) -> dict[str, list[Any]]:
-    near = [extractiveness(e.text, e.evidence) for e in examples]
+    similarity = [extractiveness(e.text, e.evidence) for e in examples]
     columns: dict[str, list[Any]] = {
         "words": [words(e.text) for e in examples],
         "answer_words": [None if has_classes else words(e.target) for e in examples],
-        "bleu": [bleu for bleu, _ in near],
-        "position": [place for _, place in near],
+        "bleu": [bleu for bleu, _ in similarity],
+        "position": [position for _, position in similarity],
         "opening": [None if has_classes else opening(e.text) for e in examples],
     }
     return columns | ({"target": [e.target for e in examples]} if has_classes else {})

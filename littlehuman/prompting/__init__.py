@@ -1,11 +1,12 @@
-"""From human points to the requests for their twins.
+"""From human points to requests for their twins, and from answers to twins.
 
-requests         points -> prompts, and the key by which an answer is found again
-worked_examples  which human points a prompt shows
-wording          the words of a strategy, and what may be filled in
-answer_schema    the answer's form as JSON schema, for endpoints that can hold a model to it
+requests       points -> prompts, and the key by which an answer is found in the cache
+few_shot       which human points a prompt shows as examples
+templates      the fields of a strategy's prompt templates, and what makes a template unusable
+answer_schema  the answer form as JSON schema, for endpoints with structured outputs
+parsing        a completion -> a twin, or a rejection with its cause
 """
 
-from littlehuman.prompting.requests import places_of, prompts, request_key
+from littlehuman.prompting.requests import build_prompts, repeat_indices, request_key
 
-__all__ = ["places_of", "prompts", "request_key"]
+__all__ = ["build_prompts", "repeat_indices", "request_key"]

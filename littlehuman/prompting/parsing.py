@@ -1,10 +1,10 @@
-"""From a completion to a twin, or to a rejection with its reason.
+"""The answer parser: from a completion to a twin, or to a rejection with its cause.
 
-In: the completion and the strategy's answer form, for example `Claim: {text} || Label: {target}`.
-Out: `Synthetic` or `Rejected`. The form itself says what to look for, so a new strategy needs no
-new parser. A field begins only at the start of a line, after `||`, or where the previous field
-has visibly ended: "10:30 am" and the word Label inside a question stay whole. In doubt a twin is
-rejected: a lost twin is counted and replaced, a wrong one would be trained on.
+In: the completion and the strategy's answer form, for example `Claim: {text} || Label: {target}`. Out: `Synthetic` or
+`Rejected`. The form itself names the fields, so a new strategy needs no new parser. A field begins only at the start
+of a line, after `||`, or where the previous field's sentence has ended: "10:30 am" and the word Label inside a
+question stay whole. In doubt an answer is rejected: a lost twin is counted and replaced, a wrong one would be trained
+on.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from littlehuman.prompting.answer_schema import object_in
-from littlehuman.prompting.templates import asks_for_label, fields_of
+from littlehuman.prompting.answer_schema import parse_object
+from littlehuman.prompting.templates import asks_for_label, form_fields
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptText
 
-MAX_CHARS = 20_000
+MAX_CHARS = 20_000  # of an answer; the rest is not parsed
 FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", ""}  # providers differ in the word
-_PAIRS = [
+_ENCLOSING = [
     ('"', '"'),
     ("“", "”"),
     ("„", "“"),
@@ -34,58 +35,56 @@ _PAIRS = [
     ("<", ">"),
 ]
 _ESSENTIAL = ("text", "target")  # an explanation may be missing: nothing is trained on it
-_INVISIBLE = re.compile(
-    r"[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]"
-)  # signs without a width; joiners are part of words
+# Characters without a width; joiners stay, for they are part of words.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]")
 _EMOJI = r"\u2190-\u2bff\ufe0f\U0001f300-\U0001faff"
-_BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # what may stand before a field's name: a list's number or sign, markdown, an emoji
+_BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # before a marker: a list's number or bullet, markdown, an emoji
 _SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
 _INLINE = r"(?:(?<=[.?!\"”’)।؟])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
-_AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends, whatever chatter follows
+_AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends; what follows is chatter
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
-_OWN_FIELD = re.compile(r"\{\w+\}")
-_ROUND_A_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
+_FORM_FIELD = re.compile(r"\{\w+\}")
+_AROUND_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
 
 
 def parse(
-    answer: Completion | Failure, example: Example, words: PromptText, classes: Sequence[str] = ()
+    answer: Completion | Failure, example: Example, template: PromptText, classes: Sequence[str] = ()
 ) -> Synthetic | Rejected:
-    """Read the twin of `example` out of an answer.
+    """Parse the twin of `example` out of an answer.
 
-    The twin is rejected when the request failed, the answer was cut or lacks a field, or its label
-    is none of `classes` (empty: free answers) or another one than was requested.
+    The answer is rejected when the request failed, it was cut or lacks a field, or its label is none of `classes`
+    (empty: free answers) or another one than was requested.
     """
     if isinstance(answer, Failure):
-        return Rejected(example.id, answer.reason, "")
-    found = split_fields(answer.text, words.assistant)
-    target, wrong_label = _target(found.get("target", ""), example, words, classes)
-    reason = _unfinished(answer) or _missing(found, words) or _unfilled(found, words) or wrong_label
-    if reason:
-        return Rejected(
-            example.id, reason, answer.text, (example.target, target) if target and reason == wrong_label else ()
-        )
+        return Rejected(example.id, RejectionCause(RejectionKind.FAILED_REQUEST, {"error": answer.reason}), "")
+    found = split_fields(answer.text, template.assistant)
+    target, label_problem = _target(found.get("target", ""), example, template, classes)
+    cause = _unfinished(answer) or _missing(found, template) or _unfilled(found, template) or label_problem
+    if cause:
+        labels = (example.target, target) if cause.kind is RejectionKind.WRONG_LABEL else ()
+        return Rejected(example.id, cause, answer.text, labels)
     # An annotator answers with the target alone: the text stays the human one.
     return Synthetic(example.id, example.evidence, found.get("text", example.text), target, answer.key)
 
 
 def split_fields(text: str, form: str) -> dict[str, str]:
-    """Return the fields of `form` that `text` holds, tidied; of several answers the first whole one is taken."""
-    markers = fields_of(form)
+    """The cleaned values of the fields of `form` in a text, by name; of several answers the first complete one."""
+    markers = form_fields(form)
     body = _plain(text)
-    given = object_in(body, markers)  # an endpoint may have been held to a schema
-    answers = [{name: _tidy(given[name], marker) for marker, name in markers.items() if name in given}] if given else []
+    values = parse_object(body, markers)  # of an endpoint with structured outputs
+    answers = [{n: _clean(values[n], marker) for marker, n in markers.items() if n in values}] if values else []
     answers += [_fields(block, markers) for block in _blocks(body, next(iter(markers)))]
     return next((found for found in answers if not _absent(found, markers)), answers[0])
 
 
 def _plain(text: str) -> str:
-    """The answer without thoughts, with one kind of line end and single spaces (which keeps the patterns linear)."""
+    """The answer without reasoning, with one kind of line end and single spaces (which keep the patterns linear)."""
     body = _INVISIBLE.sub("", text.rpartition("</think>")[2][:MAX_CHARS]).strip()
     return _unwrap(re.sub(r"[^\S\n]+", " ", "\n".join(body.splitlines())))
 
 
 def _blocks(body: str, marker: str) -> Iterator[str]:
-    """The answers in the body: each begins with the form's first field."""
+    """Split the body into answers: each begins with the first field of the form."""
     separated, inline = _patterns(marker)
     begins = [match for match in (separated.search(body), inline.search(body)) if match]
     cut, start = 0, min((match.end() for match in begins), default=len(body))
@@ -106,26 +105,27 @@ def _fields(block: str, markers: Mapping[str, str]) -> dict[str, str]:
     ends = [begin for _, _, begin, _ in starts[1:]] + [len(block)]
     last = list(markers.values())[-1]
     return {
-        name: _tidy(_end(block[value:end], name == last), marker)
+        name: _clean(_value(block[value:end], name == last), marker)
         for (marker, name, _, value), end in zip(starts, ends, strict=False)
     }
 
 
 @lru_cache
 def _patterns(marker: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Where `marker:` begins: set apart from what precedes, or else where a sentence has ended."""
-    word = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_` ]*"
-    return re.compile(_SEPARATED + word, re.IGNORECASE), re.compile(_INLINE + word, re.IGNORECASE)
+    """Where a field begins: `marker:` after a separator, or else after the end of a sentence."""
+    start = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_` ]*"
+    return re.compile(_SEPARATED + start, re.IGNORECASE), re.compile(_INLINE + start, re.IGNORECASE)
 
 
-def _end(value: str, is_last: bool) -> str:
-    """A field's own part of what stands before the next one: the last is one line, the others one paragraph."""
+def _value(text: str, is_last: bool) -> str:
+    """A field's value in the text before the next field: the last field is one line, the others one paragraph."""
     if is_last:
-        return _AFTER_LAST.split(value.removeprefix("\n").lstrip(" "), maxsplit=1)[0]
-    return re.split(r"\n\s*\n", value.strip(), maxsplit=1)[0]
+        return _AFTER_LAST.split(text.removeprefix("\n").lstrip(" "), maxsplit=1)[0]
+    return re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
 
 
-def _tidy(value: str, marker: str) -> str:
+def _clean(value: str, marker: str) -> str:
+    """The value on one line, without enclosing quotes and markdown or a repeated marker."""
     value = " ".join(value.split())
     before = None
     while value != before:
@@ -136,23 +136,23 @@ def _tidy(value: str, marker: str) -> str:
 
 
 def _unwrap(value: str) -> str:
-    """Take quotes or markdown off that enclose the whole value."""
-    for left, right in _PAIRS:
+    """Remove quotes or markdown that enclose the whole value."""
+    for left, right in _ENCLOSING:
         inner = value[len(left) : -len(right)]
         if value.startswith(left) and value.endswith(right) and inner and left not in inner and right not in inner:
             return inner.strip()
     return value
 
 
-def _unfinished(answer: Completion) -> str:
+def _unfinished(answer: Completion) -> RejectionCause | None:
     if answer.finish.casefold() not in FINISHED:
-        return f"finish reason: {answer.finish}"
-    return "" if _plain(answer.text) else "empty answer"
+        return RejectionCause(RejectionKind.UNFINISHED, {"finish": answer.finish})
+    return None if _plain(answer.text) else RejectionCause(RejectionKind.EMPTY_ANSWER)
 
 
-def _missing(found: Mapping[str, str], words: PromptText) -> str:
-    absent = _absent(found, fields_of(words.assistant))
-    return f"no {absent[0]}" if absent else ""
+def _missing(found: Mapping[str, str], template: PromptText) -> RejectionCause | None:
+    absent = _absent(found, form_fields(template.assistant))
+    return RejectionCause(RejectionKind.MISSING_FIELD, {"field": absent[0]}) if absent else None
 
 
 def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
@@ -162,38 +162,45 @@ def _absent(found: Mapping[str, str], markers: Mapping[str, str]) -> list[str]:
     return [marker for marker, name in markers.items() if name in empty]
 
 
-def _unfilled(found: Mapping[str, str], words: PromptText) -> str:
-    """Whether the request's own `<the claim>` came back, or a field of the form itself."""
-    blanks = {blank.casefold() for blank in _PLACEHOLDER.findall(words.system)}
+def _unfilled(found: Mapping[str, str], template: PromptText) -> RejectionCause | None:
+    """Whether a placeholder came back unfilled: `<the claim>` of the request, or `{text}` of the form."""
+    placeholders = {name.casefold() for name in _PLACEHOLDER.findall(template.system)}
     bare = [value.strip("[]()") for value in found.values()]
-    empty = [value for value in bare if value.casefold() in blanks or _OWN_FIELD.fullmatch(value)]
-    return f"the form was repeated, not filled: {empty[0]}" if empty else ""
+    unfilled = [value for value in bare if value.casefold() in placeholders or _FORM_FIELD.fullmatch(value)]
+    return RejectionCause(RejectionKind.UNFILLED_FORM, {"quoted": unfilled[0]}) if unfilled else None
 
 
-def _target(raw: str, example: Example, words: PromptText, classes: Sequence[str]) -> tuple[str, str]:
-    """The class or answer, and what is wrong with it."""
+def _target(
+    raw: str, example: Example, template: PromptText, classes: Sequence[str]
+) -> tuple[str, RejectionCause | None]:
+    """The class or answer, and why it is rejected."""
     if not classes:
-        return raw, ""
-    label = class_named(raw, {words.label_words.get(name, name): name for name in classes})
-    return (label, other_label(label, example, words)) if label else ("", f"unknown label: {raw[:40]}")
+        return raw, None
+    return parse_label(raw, example, template, {template.label_words.get(name, name): name for name in classes})
 
 
-def other_label(label: str, example: Example, words: PromptText) -> str:
-    """What is wrong with a label where another one was requested."""
-    return (
-        f"label {label} returned, {example.target} requested"
-        if asks_for_label(words) and label != example.target
-        else ""
-    )
+def parse_label(
+    raw: str, example: Example, template: PromptText, by_word: Mapping[str, str]
+) -> tuple[str, RejectionCause | None]:
+    """The class that a label names (empty for none), and why it is rejected; `by_word` maps words to classes."""
+    label = match_class(raw, by_word)
+    if label is None:
+        return "", RejectionCause(RejectionKind.UNKNOWN_LABEL, {"quoted": raw[:40]})
+    if asks_for_label(template) and label != example.target:
+        return label, RejectionCause(RejectionKind.WRONG_LABEL, {"returned": label, "requested": example.target})
+    return label, None
 
 
-def class_named(raw: str, by_word: Mapping[str, str]) -> str | None:
-    """The class that a label names: alone, or before a stop and chatter that names no other class; `by_word` has a class for each word."""
-    raw = _ROUND_A_LABEL.sub("", raw)
+def match_class(raw: str, by_word: Mapping[str, str]) -> str | None:
+    """The class that a label names, alone or before a stop and chatter that names no other class; None for no class.
+
+    `by_word` maps the words of labels to classes.
+    """
+    raw = _AROUND_LABEL.sub("", raw)
     raw = next((raw[1:-1].strip() for pair in ("[]", "()") if raw[:1] + raw[-1:] == pair), raw)
-    alone = {_bare(word): name for word, name in by_word.items()}
-    if _bare(raw) in alone:
-        return alone[_bare(raw)]
+    by_bare_word = {_bare(word): name for word, name in by_word.items()}
+    if _bare(raw) in by_bare_word:
+        return by_bare_word[_bare(raw)]
     for word, name in by_word.items():
         chatter = re.match(re.escape(word) + r"(?: ?[.,;:!(|。，]| [-–—])(.*)", raw, re.IGNORECASE | re.DOTALL)
         others = "|".join(re.escape(other) for other in by_word if other != word)

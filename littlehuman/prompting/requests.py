@@ -1,8 +1,8 @@
-"""From human points to requests for their twins.
+"""From human points to the requests for their twins.
 
-In: the points that turn synthetic, the human points that the cell may own, a strategy's words.
-Out: one `Prompt` each: a system turn, worked examples as user/assistant turns, and the question.
-The label is requested (paper, Section 2), so that the twins have the human label distribution.
+In: the points that turn synthetic, the human points that prompts may show, a strategy's prompt templates. Out: one
+`Prompt` each: a system turn, few-shot examples as user and assistant turns, and the user turn. The label is requested
+(paper, Section 2), so that the twins have the human label distribution.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
-from littlehuman.prompting.few_shot import ExampleSampler, clean, fields_for, user_turn
-from littlehuman.prompting.templates import check_templates, in_language
+from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
+from littlehuman.prompting.templates import check_templates, language_instruction
 from littlehuman.records import Example, Prompt
 from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
@@ -22,7 +22,7 @@ from littlehuman.store import digest
 log = logging.getLogger(__name__)
 
 
-def prompts(
+def build_prompts(
     examples: Sequence[Example],
     pool: Sequence[Example],
     strategy: StrategyConfig,
@@ -32,38 +32,39 @@ def prompts(
     *,
     replacement: bool = False,
     sample: int = 0,
-    places: Mapping[str, int] | None = None,
+    repeats: Mapping[str, int] | None = None,
 ) -> Iterator[Prompt]:
     """Yield the request for the twin of each example, in order.
 
     Args:
         examples: the points whose twins are wanted.
         pool: the human points that prompts may show (the cell's human budget).
-        strategy: how many are shown, and the words.
-        task: which of the strategy's texts to use.
-        model: who is asked; part of each request's key.
-        classes: the dataset's classes, for requests that name them.
+        strategy: how many are shown, and the templates.
+        task: which of the strategy's templates to use.
+        model: the prompt model; part of each request's key.
+        classes: the dataset's classes, for templates that name them.
         replacement: draw the shown points with replacement (protocol `paper`).
-        sample: which answer to the same words is wanted: 0, then 1, 2, ... where earlier ones could not be read.
-        places: example id -> its place among the points with the same request (see `places_of`); 0 where it has none.
+        sample: attempts before this one, whose answers could not be parsed.
+        repeats: example id -> index among the points with the same request (see `repeat_indices`); 0 where it has none.
 
     Raises:
-        ConfigError: when the strategy shows human points and the pool is empty, or its words name
-            what they may not name.
+        ConfigError: when the strategy shows human points and the pool is empty, or a template names a field that it
+            may not name.
     """
-    writing = _Writing(pool, strategy, task, replacement, classes)
-    schema = answer_schema(writing.words, classes) if model.json_schema else None
+    builder = _PromptBuilder(pool, strategy, task, replacement, classes)
+    schema = answer_schema(builder.template, classes) if model.json_schema else None
     short = 0
     for example in examples:
-        ids, messages = writing.request(example)
+        ids, messages = builder.build(example)
         short += len(messages) < 2 * strategy.shots + 2
-        place = (places or {}).get(example.id, 0)
-        key = request_key(model, messages, strategy.max_tokens, sample, schema, place)
+        repeat = (repeats or {}).get(example.id, 0)
+        key = request_key(model, messages, strategy.max_tokens, sample, schema, repeat)
         yield Prompt(example.id, messages, key, ids, sample, schema)
     if short and not sample and strategy.shots_from is Shots.human:
+        label = " with that label" if builder.sampler.label_is_requested else ""
         log.warning(
             "%d of %d requests show fewer than %d human points: too few are owned%s on other evidence (human_budget)",
-            *(short, len(examples), strategy.shots, " with that label" if writing.shown.labelled else ""),
+            *(short, len(examples), strategy.shots, label),
         )
 
 
@@ -73,13 +74,14 @@ def request_key(
     max_tokens: int,
     sample: int = 0,
     schema: Mapping[str, Any] | None = None,
-    place: int = 0,
+    repeat: int = 0,
 ) -> str:
-    """Hash of what can change an answer: weights, sampling, words and schema; not timeouts or batch sizes.
+    """The cache key of a request: a hash of what can change an answer, so not of timeouts or batch sizes.
 
-    `sample` and `place` tell apart the answers that are wanted to the same words: further attempts
-    for one point, and other points.
+    `sample` and `repeat` tell apart several answers to the same messages: further attempts for one point, and other
+    points.
     """
+    # A later setting is hashed only where it is used, so that the keys of earlier versions stay.
     identity: dict[str, Any] = {
         "model": model.weights or model.name,
         "dtype": model.dtype if model.weights else None,
@@ -87,16 +89,16 @@ def request_key(
         "top_p": float(model.top_p),
         "max_tokens": max_tokens,
     } | ({"sample": sample} if sample else {})
-    if schema:  # only then: requests without one keep the keys that they had before there were any
+    if schema:
         identity["schema"] = schema
-    if place:
-        identity["place"] = place
-    if model.weights and model.revision:  # of weights alone: an endpoint has none
+    if repeat:
+        identity["place"] = repeat
+    if model.weights and model.revision:  # an endpoint has no revision
         identity["revision"] = model.revision
     return digest([identity, list(messages)])
 
 
-def places_of(
+def repeat_indices(
     points: Sequence[Example],
     pool: Sequence[Example],
     strategy: StrategyConfig,
@@ -106,60 +108,54 @@ def places_of(
     *,
     replacement: bool = False,
 ) -> dict[str, int]:
-    """Which of several points with one and the same request a point is, by id: 1, 2, ...; the first is left out.
+    """Number the points whose requests are identical, by id: 1, 2, ...; the first of each group is left out.
 
-    A model that samples gives each of them an answer of its own. A greedy one would repeat itself:
-    then no point has a place, and they share one request. `points` are all that could be asked for
-    (the dataset's training points), not those that are: so a smaller set is part of a larger one.
+    A model that samples gives each of them an answer of its own. At temperature 0 the answers would be equal: then
+    nothing is numbered, and the points share one request. `points` are all that could be asked for (the dataset's
+    training points), not those that are: so a smaller set is part of a larger one.
     """
     if not model.temperature:
         return {}
-    writing = _Writing(pool, strategy, task, replacement, classes)
-    alike: dict[tuple[str, ...], list[Example]] = defaultdict(list)
+    builder = _PromptBuilder(pool, strategy, task, replacement, classes)
+    groups: dict[tuple[str, ...], list[Example]] = defaultdict(list)
     for point in points:
-        alike[writing.asked_about(point)].append(point)
-    found: dict[str, int] = {}
-    for group in alike.values():
-        before: Counter[str] = Counter()
+        groups[builder.point_values(point)].append(point)
+    indices: dict[str, int] = {}
+    for group in groups.values():
+        seen: Counter[str] = Counter()
         for point in sorted(group, key=lambda e: e.id) if len(group) > 1 else ():
-            request = digest(list(writing.request(point)[1]))
-            if before[request]:
-                found[point.id] = before[request]
-            before[request] += 1
-    return found
+            request = digest(list(builder.build(point)[1]))
+            if seen[request]:
+                indices[point.id] = seen[request]
+            seen[request] += 1
+    return indices
 
 
-class _Writing:
-    """Writes the messages of each point's request."""
+class _PromptBuilder:
+    """Renders the messages of each point's request."""
 
     def __init__(
         self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]
     ) -> None:
         check_templates(strategy, task)
-        self.strategy, self.words = strategy, strategy.tasks[task]
-        self.classes, self.names = classes, ", ".join(self.words.label_words.get(name, name) for name in classes)
-        self.shown = ExampleSampler(pool, strategy, self.words, replacement, self.names)
+        self.strategy, self.template, self.classes = strategy, strategy.tasks[task], classes
+        self.class_list = ", ".join(self.template.label_words.get(name, name) for name in classes)
+        self.sampler = ExampleSampler(pool, strategy, self.template, replacement, self.class_list)
 
-    def request(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+    def build(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
         """Ids of the human points that are shown, and the messages."""
-        words, strategy = self.words, self.strategy
-        ids, turns = self.shown.turns_for(example)
-        system = words.system.format_map(fields_for(words, example.target, self.names)).strip() + in_language(
-            strategy, words, self.classes
-        )
-        question = user_turn(
-            words,
-            strategy,
-            Demonstration(evidence=example.evidence, text=example.text, target=example.target),
-            self.names,
-        )
-        return ids, ({"role": "system", "content": system}, *turns, {"role": "user", "content": question})
+        template, strategy = self.template, self.strategy
+        ids, turns = self.sampler.turns_for(example)
+        system = template.system.format_map(label_values(template, example.target, self.class_list)).strip()
+        system += language_instruction(strategy, template, self.classes)
+        point = Demonstration(evidence=example.evidence, text=example.text, target=example.target)
+        user = user_turn(template, strategy, point, self.class_list)
+        return ids, ({"role": "system", "content": system}, *turns, {"role": "user", "content": user})
 
-    def asked_about(self, example: Example) -> tuple[str, ...]:
-        """All that a request says of its own point: requests that are the same are the same in this."""
-        evidence = clean(example.evidence, self.strategy.max_evidence_words)
+    def point_values(self, example: Example) -> tuple[str, ...]:
+        """All that a request says of its own point: equal for points with equal requests."""
         return (
-            evidence,
-            example.target if self.shown.labelled else "",
+            clean_evidence(example.evidence, self.strategy.max_evidence_words),
+            example.target if self.sampler.label_is_requested else "",
             example.text if self.strategy.writes is Writes.target else "",
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.generation import costs
+from littlehuman.generation import spending
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
@@ -36,7 +36,7 @@ _PACKAGES = (
     "sacrebleu",
     "rouge-score",
 )
-_REJECTED_DEFAULTS: dict[str, Any] = {"labels": (), "asked": 1}  # not written
+_OMITTED: dict[str, Any] = {"parts": {}, "labels": (), "asked": 1}  # values of rejected answers that are not written
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
@@ -67,17 +67,20 @@ def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) 
             "fingerprint": mixture.fingerprint,
             "counts": mixture.counts,
             "human_labels": mixture.human_labels,
-            "rejected": [
-                {k: v for k, v in asdict(r).items() if k not in _REJECTED_DEFAULTS or v != _REJECTED_DEFAULTS[k]}
-                for r in rejected
-            ],
+            "rejected": [_rejected_row(answer) for answer in rejected],
             "points": points,
         },
     )
 
 
+def _rejected_row(answer: Rejected) -> dict[str, Any]:
+    row = {"example_id": answer.example_id, "reason": answer.reason, **asdict(answer.cause)}
+    row |= {"raw": answer.raw, "labels": answer.labels, "asked": answer.asked}
+    return {key: value for key, value in row.items() if key not in _OMITTED or value != _OMITTED[key]}
+
+
 def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:
-    """Write the text features of the twins and their human originals; no file where there are no twins."""
+    """Write the text features of the twins and their human originals; no file without twins."""
     if profile["ids"]:
         write_text(folder / TEXTS, json.dumps(profile, ensure_ascii=False) + "\n")
 
@@ -149,7 +152,7 @@ def _row(folder: Path) -> dict[str, Any]:
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
         row[column] = result.get("human_labels", {}).get(key, "")
     row |= _cost_columns(result.get("cost", {}))
-    if not result and (paid := costs.paid(folder)):
+    if not result and (paid := spending.paid(folder)):
         row["usd"] = paid
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
     lost = f"{RESULT} is absent or torn; run the cell again"

@@ -5,40 +5,15 @@ In: scores `[items]` of one run, or `[seeds, items]` of one condition (`[seeds]`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from littlehuman.errors import DataError
 from littlehuman.stats.crossed import SAME, Estimate, Floats, estimate
+from littlehuman.stats.interval import LEVEL, Interval
 
-LEVEL = 0.95
 _UPPER = (1 + LEVEL) / 2
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A value with its 95 % interval.
-
-    `se` is its standard error. `df` are the degrees of freedom of the Student t that gives the same
-    half width (infinite for Wilson's interval). All but `seeds` and `items` may be nan: no number
-    where there is nothing to compute it from (one item that is not 0 or 1, a base of 0).
-    """
-
-    value: float
-    low: float
-    high: float
-    se: float
-    df: float
-    seeds: int
-    items: int
-
-    @property
-    def half_width(self) -> float:
-        """Half the distance between the ends."""
-        return (self.high - self.low) / 2
 
 
 def of_items(scores: npt.ArrayLike) -> Interval:

@@ -17,7 +17,8 @@ from scipy import special
 
 from littlehuman.seeding import number
 from littlehuman.stats.crossed import Floats, estimate
-from littlehuman.stats.intervals import LEVEL, Interval, as_interval, as_pair, is_binary
+from littlehuman.stats.interval import LEVEL, Interval
+from littlehuman.stats.intervals import as_interval, as_pair, is_binary
 
 POWER = 0.80
 RESAMPLES = 9_999

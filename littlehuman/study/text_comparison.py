@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import DataError
-from littlehuman.mixture.audit import SHIFT, kind
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import MIXTURE, RESULT, TEXTS
 from littlehuman.store import digest, read_json
 from littlehuman.study.series import leaves
@@ -63,7 +63,7 @@ class _Pool:
 
     knobs: Mapping[str, Any]
     pairs: dict[str, Pair] = field(default_factory=dict)
-    fates: dict[str, str] = field(default_factory=dict)  # id -> why it was rejected, empty when it was not
+    fates: dict[str, RejectionCause | None] = field(default_factory=dict)  # id -> why it was rejected, if it was
     differing: set[str] = field(default_factory=set)
     returned: Mapping[str, Mapping[str, int]] = field(
         default_factory=dict
@@ -137,9 +137,9 @@ def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
             pool.differing.add(i)
     for point in mixture.get("points", ()):
         if point["origin"] == "synthetic":
-            pool.fates.setdefault(point["id"], "")
+            pool.fates.setdefault(point["id"], None)
     for answer in mixture.get("rejected", ()):
-        pool.fates.setdefault(answer["example_id"], answer["reason"])
+        pool.fates.setdefault(answer["example_id"], RejectionCause.from_row(answer))
 
 
 def _pairs(texts: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Pair]]:
@@ -161,8 +161,8 @@ def _compared(name: str, pool: _Pool) -> TextComparison:
     values = {title: _both(pool, column) for column, (title, _) in MEASURES.items()}
     rows = [measure(title, unit, *values[title]) for title, unit in MEASURES.values() if values[title][0]]
     openings, labels = _both(pool, "opening"), _both(pool, "target")
-    reasons = [reason for reason in pool.fates.values() if reason]
-    shifts = [shift for reason in reasons if (shift := SHIFT.fullmatch(reason))]
+    causes = [cause for cause in pool.fates.values() if cause]
+    shifts = [cause.parts for cause in causes if cause.kind is RejectionKind.WRONG_LABEL]
     return TextComparison(
         name=name,
         n=len(pool.pairs),
@@ -171,9 +171,9 @@ def _compared(name: str, pool: _Pool) -> TextComparison:
         openings=shares(*openings) if openings[0] else None,
         labels=shares(*labels) if labels[0] else None,
         asked=len(pool.fates),
-        usable=len(pool.fates) - len(reasons),
-        rejected=dict(Counter(map(kind, reasons)).most_common()),
-        label_shift=dict(Counter((shift["asked"], shift["returned"]) for shift in shifts).most_common()),
+        usable=len(pool.fates) - len(causes),
+        rejected=dict(Counter(cause.summary for cause in causes).most_common()),
+        label_shift=dict(Counter((str(shift["requested"]), str(shift["returned"])) for shift in shifts).most_common()),
         notes=tuple(_notes(pool)),
     )
 

@@ -54,7 +54,7 @@ def _refuse_outer_launcher() -> None:
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if size != "1" and "LOCAL_RANK" in os.environ:
-        mend = f"python -m littlehuman.run launch.processes={size} (without torchrun or accelerate launch around it)"
+        mend = f"the same command with launch.processes={size} (without torchrun or accelerate launch around it)"
         raise ConfigError(
             [Problem(f"WORLD_SIZE={size}", "this run was started by torchrun or accelerate launch")], mend
         )

@@ -1,10 +1,9 @@
-"""The synthetic side of a mixture: each human point's twin.
+"""The synthetic points of a mixture: a twin of each human point that is replaced.
 
 writing    rounds of requests, until there are enough twins or no spare point is left
-requests   the requests of one round
-answers    what could be read out of its answers
+answers    the requests of one round, and the twins that were parsed out of its answers
 """
 
-from littlehuman.twins.writing import Twins, beside_their_originals, write
+from littlehuman.twins.writing import Twins, pair_with_originals, write
 
-__all__ = ["Twins", "beside_their_originals", "write"]
+__all__ = ["Twins", "pair_with_originals", "write"]

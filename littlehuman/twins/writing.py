@@ -1,6 +1,6 @@
-"""The synthetic side of a mixture: who is asked for twins, until there are enough or no spare point is left.
+"""Generation of a cell's twins, in rounds: each twin that fails, or is filtered out, is replaced by a spare point's.
 
-In: a `Plan`, the dataset, the config. Out: `Twins`: what was had, what failed, what it cost.
+In: a `MixturePlan`, the dataset, the config. Out: `Twins`: the twins, the rejections, the cost.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
-from littlehuman.generation.costs import Bill, SpendRecord
-from littlehuman.generation.spending import SpendingLimit
+from littlehuman.generation.costs import Bill
+from littlehuman.generation.spending import SpendingLimit, SpendRecord
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
@@ -22,145 +22,151 @@ from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_erro
 
 log = logging.getLogger(__name__)
 
-UNSEEN = "the twins were made elsewhere: how many human points their prompts showed is not known, and in human_labels they count as none"
-TELLING = 20  # answers, rounds of stand-ins included, from which on fewer than one usable in ten says that the rest is no better
+MIN_ANSWERS = 20  # fewer say little about the rest: a cell that wants one twin must not end with the first bad answer
+SHOTS_UNKNOWN = (
+    "the twins were made elsewhere: how many human points their prompts showed is not known, "
+    "and in human_labels they count as none"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """The synthetic side of a mixture: what was had, what failed, what it cost."""
+    """The synthetic points of a cell."""
 
     by_id: dict[str, Synthetic]
     rejected: tuple[Rejected, ...]
-    shown: frozenset[str]
+    shown: frozenset[str]  # ids of human points that prompts showed
     bill: Bill
     copies: frozenset[str] = frozenset()  # ids of twins that copy an example of their own prompt
     notes: tuple[str, ...] = ()
 
 
 def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder: Path | None = None) -> Twins:
-    """Have the twins written; where one fails or is filtered out, the next spare point stands in.
+    """Generate the twins; where one fails or is filtered out, the next spare point stands in.
 
     Args:
-        plan: whose twins are wanted.
+        plan: the points whose twins are wanted.
         dataset: for its classes.
         config: the cell.
-        folder: the run folder, where what was paid is noted even when the run does not finish.
+        folder: the run folder, where costs are recorded even when the run does not finish.
 
     Raises:
-        GenerationError: when the prompt model cannot be reached, is useless, or could cost more than
+        GenerationError: when the prompt model cannot be reached, gives too few usable twins, or could cost more than
             `prompt_model.max_usd`.
     """
     wanted, spares = list(plan.to_replace), list(plan.spares)
-    writer = _Writer(
-        config, dataset, SpendingLimit(config.prompt_model.max_usd, SpendRecord(folder) if folder else None)
-    )
-    given = _given(config, dataset) if wanted else None
-    if given:
-        spares = [example for example in spares if given.has(example)]
+    record = SpendRecord(folder) if folder else None
+    writer = _TwinWriter(config, dataset, SpendingLimit(config.prompt_model.max_usd, record))
+    provided = _provided(config, dataset) if wanted else None
+    if provided:
+        spares = [example for example in spares if provided.has(example)]
     try:
         while wanted:
-            if given:
-                writer.take(wanted, given)
+            if provided:
+                writer.take_round(wanted, provided)
             else:
-                writer.ask(TwinRequests(wanted, plan.owned, dataset, config))
-                writer.refuse_useless()
+                writer.generate_round(TwinRequests(wanted, plan.owned, dataset, config))
+                writer.check_usable()
             failed = [example for example in wanted if example.id not in writer.twins]
             wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
     finally:
-        writer.account()
+        writer.log_costs()
     if writer.rejected and not writer.twins:
-        raise given.useless(writer.rejected, dataset.name) if given else unusable_error(0, writer.rejected, config)
-    return writer.finished(plan.owned)
+        raise (
+            provided.unusable_error(writer.rejected, dataset.name)
+            if provided
+            else unusable_error(0, writer.rejected, config)
+        )
+    return writer.result(plan.owned)
 
 
-def beside_their_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Example, Example]]:
-    """Each twin of the training set with the human point that it stands for."""
+def pair_with_originals(mixture: Mixture, dataset: Dataset) -> list[tuple[Example, Example]]:
+    """Each twin of the training set with its human original."""
     human = {example.id: example for example in dataset.train}
     return [(p.example, human[p.example.id]) for p in mixture.points if p.origin is Origin.SYNTHETIC]
 
 
-class _Writer:
-    """What was had so far, in the order in which it was asked for, whatever order answers came in."""
+class _TwinWriter:
+    """The twins and rejections of all rounds, in the order of the requests, whatever order answers come in."""
 
-    def __init__(self, config: RunConfig, dataset: Dataset, purse: SpendingLimit) -> None:
-        self.config, self.purse = config, purse
+    def __init__(self, config: RunConfig, dataset: Dataset, spending: SpendingLimit) -> None:
+        self.config, self.spending = config, spending
         self.twins: dict[str, Synthetic] = {}
         self.rejected: list[Rejected] = []
         self.shown_to: dict[str, tuple[str, ...]] = {}
-        how = (config.task.name, dataset.classes, config.strategy, config.prompt_model, config.launch.progress)
-        self._sieve = filters.FilterPipeline(config.filter, filters.Writing(*how), self.purse)
+        settings = filters.GenerationSettings(
+            config.task.name, dataset.classes, config.strategy, config.prompt_model, config.launch.progress
+        )
+        self._filters = filters.FilterPipeline(config.filter, settings, spending)
         self._attempts = _attempts(config)
 
-    def ask(self, requests: TwinRequests) -> None:
-        """One round: ask, ask again for what could not be read, and keep what the filter keeps."""
-        wanted, read = requests.wanted, ParsedAnswers(self.config, useful=bool(self.twins))
+    def generate_round(self, requests: TwinRequests) -> None:
+        """Request twins, request again what could not be parsed, and keep what passes the filters."""
+        wanted, parsed = requests.wanted, ParsedAnswers(self.config, had_usable=bool(self.twins))
         for _ in range(self._attempts):
-            again = read.answers_to(requests, self.purse, self._sieve.check)
+            retry = parsed.collect(requests, self.spending, self._filters.check)
             self.shown_to |= requests.shown_to
-            if not again:
+            if not retry:
                 break
-            requests = requests.again(again)
-        self._keep(wanted, read)
+            requests = requests.retry(retry)
+        self._filter(wanted, parsed)
 
-    def take(self, wanted: Sequence[Example], given: Provided) -> None:
-        """One round of twins that were made elsewhere."""
-        read = ParsedAnswers(self.config, useful=True)
+    def take_round(self, wanted: Sequence[Example], provided: Provided) -> None:
+        """Take twins that were made elsewhere, and keep what passes the filters."""
+        parsed = ParsedAnswers(self.config, had_usable=True)
         for example in wanted:
-            read.note(example, given.twin_of(example))
-        self.shown_to |= dict.fromkeys((e.id for e in wanted), ())  # no prompt of ours showed anything
-        self._keep(wanted, read)
+            parsed.record(example, provided.twin_of(example))
+        self.shown_to |= dict.fromkeys((e.id for e in wanted), ())
+        self._filter(wanted, parsed)
 
-    def _keep(self, wanted: Sequence[Example], read: ParsedAnswers) -> None:
-        kept, dropped = self._sieve.sift(read.twins_of(wanted), {e.id: e.target for e in wanted})
-        self.twins |= {twin.example_id: twin for twin in kept}
-        out = read.rejected | {r.example_id: r for r in dropped}
-        self.rejected += [out[e.id] for e in wanted if e.id in out]
-
-    def finished(self, owned: Sequence[Example]) -> Twins:
-        """All that was had; `owned` are the points that prompts may have shown."""
-        words, own = self.config.strategy.tasks.get(self.config.task.name), self.config.strategy.shots_from is Shots.own
-        brought = words.demonstrations if words and own else ()
-        copies = audit.copying(self.twins.values(), self.shown_to, {e.id: e for e in owned}, brought)
-        shown = frozenset(i for ids in self.shown_to.values() for i in ids)
-        unseen = self.twins and self.config.prompt_model.provider is Provider.provided
-        return Twins(self.twins, tuple(self.rejected), shown, self.purse.closed(), copies, (UNSEEN,) if unseen else ())
-
-    def refuse_useless(self) -> None:
+    def check_usable(self) -> None:
         """Stop before a prompt model that cannot follow the form is asked, and paid, for the whole dataset.
 
         Raises:
-            GenerationError: when fewer than one in ten of at least twenty are usable. Few bad answers say little:
-                a cell that wants one twin must not end with the first of them.
+            GenerationError: when fewer than one in ten of at least `MIN_ANSWERS` answers are usable.
         """
-        asked = len(self.twins) + len(self.rejected)
-        if asked >= TELLING and len(self.twins) < asked / 10:
+        answers = len(self.twins) + len(self.rejected)
+        if answers >= MIN_ANSWERS and len(self.twins) < answers / 10:
             raise unusable_error(len(self.twins), self.rejected, self.config)
 
-    def account(self) -> None:
+    def result(self, owned: Sequence[Example]) -> Twins:
+        """The twins of all rounds; `owned` are the points that prompts may have shown."""
+        strategy = self.config.strategy
+        template, own_shots = strategy.tasks.get(self.config.task.name), strategy.shots_from is Shots.own
+        demonstrations = template.demonstrations if template and own_shots else ()
+        copies = audit.copies_of_shots(self.twins.values(), self.shown_to, {e.id: e for e in owned}, demonstrations)
+        shown = frozenset(i for ids in self.shown_to.values() for i in ids)
+        made_elsewhere = self.twins and self.config.prompt_model.provider is Provider.provided
+        notes = (SHOTS_UNKNOWN,) if made_elsewhere else ()
+        return Twins(self.twins, tuple(self.rejected), shown, self.spending.final_bill(), copies, notes)
+
+    def log_costs(self) -> None:
         """Log what all this cost, even where the run ends early, and what is not known of it."""
-        bill = self.purse.closed()
+        bill, uncounted = self.spending.final_bill(), self.spending.uncounted
         if bill.requests:
             log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
-        if self.purse.uncounted:
-            log.warning(
-                "%d answers came without their number of tokens: what they cost is not on the bill",
-                self.purse.uncounted,
-            )
+        if uncounted:
+            log.warning("%d answers came without their number of tokens: what they cost is not on the bill", uncounted)
+
+    def _filter(self, wanted: Sequence[Example], parsed: ParsedAnswers) -> None:
+        kept, dropped = self._filters.apply(parsed.twins_of(wanted), {e.id: e.target for e in wanted})
+        self.twins |= {twin.example_id: twin for twin in kept}
+        rejected = parsed.rejected | {r.example_id: r for r in dropped}
+        self.rejected += [rejected[e.id] for e in wanted if e.id in rejected]
 
 
 def _attempts(config: RunConfig) -> int:
-    """How often a twin is asked for; a greedy answer would be the same one again."""
-    if config.strategy.attempts > 1 and config.prompt_model.temperature == 0:
+    """How often a twin is requested; at temperature 0 once, since the next answer would be the same."""
+    attempts = config.strategy.attempts
+    if attempts > 1 and config.prompt_model.temperature == 0:
         log.info(
-            "strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same",
-            config.strategy.attempts,
+            "strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same", attempts
         )
         return 1
-    return config.strategy.attempts
+    return attempts
 
 
-def _given(config: RunConfig, dataset: Dataset) -> Provided | None:
+def _provided(config: RunConfig, dataset: Dataset) -> Provided | None:
     """The twins that were made elsewhere, where the config names such."""
     if config.prompt_model.provider is not Provider.provided:
         return None

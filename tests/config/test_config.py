@@ -14,7 +14,7 @@ from littlehuman.config import validation
 from littlehuman.config.run_config import RunConfig
 from littlehuman.config.validation import unknown_keys
 from littlehuman.errors import ConfigError
-from littlehuman.mixture.mixing import count_of
+from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import ModelConfig, PriceConfig, TrainingConfig
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
@@ -80,7 +80,7 @@ def test_all_problems_are_named_at_once_with_what_to_type(default: RunConfig) ->
     error = _refusal(default, synth_frac=1.2, n_train=-1, extra_human=-2)
     assert [problem.where for problem in error.problems] == ["synth_frac=1.2", "n_train=-1", "extra_human=-2"]
     assert str(error).startswith("3 problems in this configuration")
-    assert "Try: python -m littlehuman.run dataset=fieldnotes_qa synth_frac=0.95" in str(error)
+    assert "Try: littlehuman dataset=fieldnotes_qa synth_frac=0.95" in str(error)
     assert "\n" not in error.one_line and "synth_frac=1.2 must be between 0 and 1" in error.one_line
 
 
@@ -273,7 +273,7 @@ def test_the_training_layer_of_the_command_line_is_no_part_of_any_yaml() -> None
     + [(1, 9, 9), (1 / 3, 3, 1), (0.1 + 0.2, 10, 3), (1e-7, 5000, 0), (0.999, 500, 500), (0.145, 100, 15)],
 )
 def test_a_share_is_counted_by_the_decimal_that_was_typed(fraction: float, n: int, count: int) -> None:
-    assert count_of(fraction, n) == count
+    assert synthetic_count(fraction, n) == count
 
 
 def test_labels_of_the_users_own_need_no_plus() -> None:

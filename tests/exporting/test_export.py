@@ -165,7 +165,7 @@ def test_twins_of_a_second_attempt_are_found_in_the_cache(tmp_path: Path, run: C
     plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     first = TwinRequests(plan.to_replace, plan.owned, dataset, config)
     with CompletionWriter(tmp_path / "recording") as cache:
-        for attempt in (first, first.again({e.id for e in plan.to_replace[:2]})):
+        for attempt in (first, first.retry({e.id for e in plan.to_replace[:2]})):
             label = {e.id: "True" if e.target == "supported" else "False" for e in plan.to_replace}
             for request in attempt:
                 good = attempt.sample or request.example_id not in {e.id for e in plan.to_replace[:2]}

@@ -1,4 +1,4 @@
-"""A filter that asks a model: before anything is paid for it is known whether it can be asked, and a useless one is given up."""
+"""Filters that ask a model: it is checked before a twin is paid for, and dropped when no answer can be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from littlehuman.twins import Twins, write
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(model_client, "HOPELESS", 10)
+    monkeypatch.setattr(model_client, "MAX_UNREADABLE", 10)
 
 
 @pytest.fixture
@@ -143,10 +143,8 @@ def test_a_judge_that_drops_nearly_all_is_named_and_not_the_writer(table: str) -
         pytest.raises(LittlehumanError) as error,
     ):
         written(cell(writer, table, "filter=judge", *at(judge)))
-    assert (
-        "filter=judge: 0 of 30 answers are usable twins; 30 are not because of: judge: score 1, below 4\nTry: a milder filter"
-        in str(error.value)
-    )
+    said = "filter=judge: 0 of 30 answers are usable twins; 30 are not because of: judge: score 1, below 4"
+    assert f"{said}\nTry: a milder filter" in str(error.value)
 
 
 def test_a_filter_whose_own_model_nobody_asks_is_a_problem_of_the_config(table: str) -> None:

@@ -1,15 +1,12 @@
-"""Which twins are thrown away before mixing: rules, duplicates, a judge, a round trip; and what is said about it."""
+"""Filters in a cell: what a judge and a round trip drop, what they cost, what is counted, and refused settings."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from config_groups import group
 from conftest import TINY, claims, compose, write_csv
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
@@ -17,232 +14,19 @@ from littlehuman import data, pipeline
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.filters import FilterPipeline, Writing
-from littlehuman.filters.judge import score_in
-from littlehuman.filters.rules import broken_rule
-from littlehuman.generation.spending import SpendingLimit
+from littlehuman.filters.judge import parse_score
 from littlehuman.mixture import audit, mixing
-from littlehuman.mixture.text_matching import contains_words, words
-from littlehuman.records import Example, Rejected, Synthetic
+from littlehuman.records import Example, Synthetic
 from littlehuman.runs.status import RunStatus
-from littlehuman.schema import Demonstration, FilterConfig, PriceConfig, PromptModelConfig, RulesConfig, StrategyConfig
+from littlehuman.schema import Demonstration, PriceConfig
 from littlehuman.store import read_json
 from littlehuman.study import text_comparison
 from littlehuman.twins import Twins, write
-
-EVIDENCE = "The ferry to Ost leaves at six. The bakery opens an hour before; its first loaf is sold to the ferryman."
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
-
-
-def twin(text: str, target: str = "six", evidence: str = EVIDENCE, name: str = "") -> Synthetic:
-    return Synthetic(name or text, evidence, text, target, "k")
-
-
-# --- rules on one twin -------------------------------------------------------------------------
-
-BROKEN = {
-    "no text": (twin("?!", name="a"), "no word in the text"),
-    "too short": (twin("When then?"), "text of fewer than 3 words"),
-    "too long": (twin("why " * 101), "text of more than 100 words"),
-    "a whole sentence of the evidence": (twin("the FERRY to Ost leaves, at six"), "text copied from the evidence"),
-    "the whole evidence": (twin(EVIDENCE.upper()), "text copied from the evidence"),
-    "no answer": (twin("When does it leave?", "..."), "no word in the answer"),
-    "a long answer": (twin("When does it leave?", "six " * 31), "answer of more than 30 words"),
-    "an answer of its own": (twin("When does it leave?", "seven"), "answer not in the evidence"),
-    "half a word of the evidence": (twin("What is its third word?", "leave"), "answer not in the evidence"),
-    "the right words in another order": (twin("Who is served?", "ferryman the to"), "answer not in the evidence"),
-}
-FINE = {
-    "a question of its own words": twin("When can one cross?"),
-    "an answer with another article": twin("What opens first?", "A bakery"),
-    "an answer with other marks": twin("What is sold?", "“Its first loaf”."),
-    "three words": twin("Who sells bread?", "the bakery"),
-    "some words of the evidence": twin("The ferry to Ost leaves at five, or does it?"),
-}
-
-
-@pytest.mark.parametrize(("what", "reason"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_rule_is_named(what: Synthetic, reason: str) -> None:
-    assert broken_rule(what, RulesConfig()) == reason
-
-
-@pytest.mark.parametrize("what", FINE.values(), ids=FINE.keys())
-def test_what_breaks_no_rule_passes(what: Synthetic) -> None:
-    assert broken_rule(what, RulesConfig()) == ""
-
-
-@pytest.mark.parametrize(
-    ("off", "name"),
-    [
-        ({"min_words": None}, "too short"),
-        ({"max_words": None}, "too long"),
-        ({"no_copies": False}, "the whole evidence"),
-        ({"max_answer_words": None, "answer_in_evidence": False}, "a long answer"),
-        ({"answer_in_evidence": False}, "an answer of its own"),
-    ],
-)
-def test_each_rule_can_be_switched_off(off: dict[str, Any], name: str) -> None:
-    assert broken_rule(BROKEN[name][0], RulesConfig()) and not broken_rule(BROKEN[name][0], RulesConfig(**off))
-
-
-def test_a_class_is_no_answer() -> None:
-    assert broken_rule(twin("The ferry leaves at dawn.", "supported"), RulesConfig(), has_classes=True) == ""
-
-
-def test_without_evidence_nothing_can_be_missing_from_it() -> None:
-    assert broken_rule(twin("What is the capital of Ost?", "Hale", evidence=" "), RulesConfig()) == ""
-
-
-def test_characters_of_a_script_without_spaces_count_as_words() -> None:
-    evidence = "渡轮六点离开奥斯特。面包店早一个小时开门。"
-    assert broken_rule(twin("渡轮几点离开？", "六点", evidence), RulesConfig()) == ""
-    assert broken_rule(twin("渡轮几点离开？", "七点", evidence), RulesConfig()) == "answer not in the evidence"
-    assert broken_rule(twin("渡轮六点离开奥斯特", "六点", evidence), RulesConfig()) == "text copied from the evidence"
-
-
-SCRIPTS = {  # evidence, question, an answer that stands in the evidence, one that does not
-    "Thai": ("กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย", "เมืองหลวงชื่ออะไร", "กรุงเทพมหานคร", "เชียงใหม่"),
-    "Lao": ("ວຽງຈັນເປັນນະຄອນຫຼວງຂອງລາວ", "ນະຄອນຫຼວງຊື່ຫຍັງ", "ວຽງຈັນ", "ຫຼວງພະບາງ"),
-    "Khmer": ("ភ្នំពេញជារាជធានីនៃកម្ពុជា។", "រាជធានីឈ្មោះអ្វី", "ភ្នំពេញ", "សៀមរាប"),
-    "Burmese": ("နေပြည်တော်သည်မြန်မာနိုင်ငံ၏မြို့တော်ဖြစ်သည်။", "မြို့တော်၏အမည်ကဘာလဲ", "နေပြည်တော်", "ရန်ကုန်"),
-    "Korean": ("서울은 대한민국의 수도이다.", "수도는 어디에 있습니까?", "서울", "부산"),
-    "Hindi": ("नाव सुबह छह बजे निकलती है।", "नाव कब निकलती है?", "छह बजे", "छह बाजे"),
-    "Bengali": ("লন্ডনের সেতু দুপুরে খোলে।", "কোন শহরের সেতু খোলে?", "লন্ডন", "ঢাকা"),
-    "Arabic": ("غادرت السفينة الميناء في السادسة.", "من أين غادرت السفينة؟", "ميناء", "مطار"),
-}
-
-
-@pytest.mark.parametrize(("evidence", "question", "inside", "outside"), SCRIPTS.values(), ids=SCRIPTS.keys())
-def test_an_answer_stands_in_the_evidence_in_scripts_with_marks_particles_or_no_spaces(
-    evidence: str, question: str, inside: str, outside: str
-) -> None:
-    assert broken_rule(twin(question, inside, evidence), RulesConfig()) == ""
-    assert broken_rule(twin(question, outside, evidence), RulesConfig()) == "answer not in the evidence"
-
-
-def test_no_part_of_a_number_or_of_a_marked_character_stands_in_the_evidence() -> None:
-    assert contains_words("6시", "6시에 떠난다") and not contains_words("6시", "16시에 떠난다")
-    assert contains_words("6", "6시에 떠난다") and not contains_words("๑", "ห้อง ๑๒")
-    assert contains_words("มด", "มดแดง") and not contains_words("มด", "มดิบ")
-    assert not contains_words("рек", "река") and not contains_words(
-        "πό", "πόλη"
-    )  # and of a Cyrillic or Greek word as little as of an English one
-
-
-def test_words_that_differ_in_a_vowel_sign_are_different_words() -> None:
-    assert words("दिन दान") == ("दिन", "दान") and words("กิน") != words("กัน")
-    assert words("I ❤️ the 1️⃣ cafe\u0301") == (
-        "i",
-        "the",
-        "1",
-        "café",
-    )  # the sign that chooses an emoji's picture is none
-
-
-# --- duplicates, and the order -----------------------------------------------------------------
-
-LONG = "When does the small white ferry to the island of Ost leave the harbour on a winter morning"
-NEAR = "When does the small white ferry to the island of Ost leave its harbour on a winter morning"
-
-
-def sieve(name: str = "rules", classes: Sequence[str] = (), writer: str = "few_shot", **rules: Any) -> FilterPipeline:
-    config = group(FilterConfig, "filter", name)
-    config = replace(config, rules=replace(config.rules, **rules))
-    return FilterPipeline(
-        config,
-        Writing("qa", classes, group(StrategyConfig, "strategy", writer), PromptModelConfig(), False),
-        SpendingLimit(),
-    )
-
-
-def sifted(*twins: Synthetic, **rules: Any) -> dict[str, str]:
-    """Example id -> why it is dropped."""
-    kept, dropped = sieve(**rules).sift(twins, {t.example_id: "" for t in twins})
-    assert [t for t in twins if t in kept] == kept and len(kept) + len(dropped) == len(twins)
-    return {r.example_id: r.reason for r in dropped}
-
-
-def test_of_two_twins_with_the_same_words_the_first_is_kept() -> None:
-    first, second = twin("When does it leave?", name="a"), twin("when DOES it leave", name="b")
-    assert sifted(first, second) == {"b": "rules: repeats an earlier twin"}
-    assert sifted(second, first) == {"a": "rules: repeats an earlier twin"}
-    assert sifted(first, second, no_duplicates=False, near_duplicates=None) == {}
-
-
-def test_twins_whose_words_differ_in_a_vowel_sign_are_both_kept() -> None:
-    evidence = "राम ने दिन माँगा। सीता ने दान माँगा।"
-    first, second = twin("किसने दिन माँगा था?", "राम", evidence, "a"), twin("किसने दान माँगा था?", "सीता", evidence, "b")
-    assert sifted(first, second) == {}
-    assert sifted(first, twin("किसने दिन माँगा था", "राम", evidence, "b")) == {"b": "rules: repeats an earlier twin"}
-
-
-def test_twins_with_nearly_the_same_words_are_found_and_unlike_ones_kept() -> None:
-    assert sifted(twin(LONG, name="a"), twin(NEAR, name="b")) == {"b": "rules: nearly repeats an earlier twin"}
-    assert sifted(twin(LONG, name="a"), twin("Which small white ferry leaves in winter?", name="b")) == {}
-    assert sifted(twin(LONG, name="a"), twin(NEAR, name="b"), near_duplicates=0.99) == {}
-    assert sifted(twin(LONG, name="a"), twin(NEAR, name="b"), near_duplicates=None) == {}
-
-
-def test_near_twins_with_different_answers_are_both_kept() -> None:
-    assert sifted(twin(LONG, "six", name="a"), twin(NEAR, "the bakery", name="b")) == {}
-
-
-def test_the_same_words_on_another_evidence_are_another_point() -> None:
-    pair = twin(LONG, name="a"), twin(LONG, evidence=EVIDENCE + " It is so every day.", name="b")
-    assert sifted(*pair) == {}
-    assert sifted(*pair, same_evidence=False) == {"b": "rules: repeats an earlier twin"}
-
-
-def test_every_near_twin_is_found_among_many_and_no_other() -> None:
-    draw = random.Random(0)
-    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(3, 8))) for _ in range(2000)]
-    texts = [draw.choices(words, k=15) for _ in range(300)]
-    near = [[*text[:7], text[7] + "s", *text[8:]] for text in texts[:60]]
-    found = sifted(*(twin(" ".join(text), name=str(i)) for i, text in enumerate(texts + near)))
-    assert found == {str(i): "rules: nearly repeats an earlier twin" for i in range(300, 360)}
-
-
-def test_a_twin_is_dropped_because_of_earlier_ones_alone_so_a_larger_cell_drops_the_same_ones_of_a_smaller() -> None:
-    draw = random.Random(1)
-    texts = [
-        draw.choice(("When does it leave?", "What opens then?", LONG, NEAR, "Who buys the loaf?")) for _ in range(40)
-    ]
-    twins = [twin(text, name=str(i)) for i, text in enumerate(texts)]
-    everything = sifted(*twins)
-    for size in (1, 7, 20):
-        assert sifted(*twins[:size]) == {i: reason for i, reason in everything.items() if int(i) < size}
-
-
-def test_batches_know_what_was_kept_before_them() -> None:
-    both = sieve()
-    requested = dict.fromkeys("ab", "")
-    assert both.sift([twin(LONG, name="a")], requested)[1] == []
-    assert [r.example_id for r in both.sift([twin(NEAR, name="b")], requested)[1]] == ["b"]
-
-
-def test_a_twin_that_is_dropped_for_its_answer_drops_no_other_one() -> None:
-    assert sifted(twin(LONG, "seven", name="a"), twin(LONG, "six", name="b")) == {
-        "a": "rules: answer not in the evidence"
-    }
-
-
-def test_human_texts_of_an_annotator_are_not_filtered_but_its_answers_are() -> None:
-    human = twin("Why?", name="a"), twin("Why?", name="b"), twin(EVIDENCE, "seven", name="c")
-    assert sifted(*human, writer="annotate") == {"c": "rules: answer not in the evidence"}
-
-
-def test_what_is_dropped_is_kept_to_read_with_both_labels() -> None:
-    kept, dropped = sieve(classes=("supported", "unsupported")).sift(
-        [twin("Six!", "supported", name="a")], {"a": "unsupported"}
-    )
-    assert (kept, dropped) == (
-        [],
-        [Rejected("a", "rules: text of fewer than 3 words", "Six! || supported", ("unsupported", "supported"))],
-    )
 
 
 # --- a model that is asked ---------------------------------------------------------------------
@@ -268,7 +52,7 @@ def test_what_is_dropped_is_kept_to_read_with_both_labels() -> None:
     ],
 )
 def test_a_score_is_read_or_is_none(answer: str, score: float | None) -> None:
-    assert score_in(answer) == score
+    assert parse_score(answer) == score
 
 
 def number_in(question: str) -> int:
@@ -521,23 +305,20 @@ def test_a_label_other_than_requested_is_rejected_and_counted(table: str) -> Non
         config = cell(fake, table)
         twins, _ = written(config)
         human = {e.id: e for e in data.load(config.dataset, config.task).train}
-    found = audit.labels(twins.by_id.values(), twins.rejected, human)
+    found = audit.count_labels(twins.by_id.values(), twins.rejected, human)
     assert set(found["supported"]) == {"supported"}
     shifted = [r for r in twins.rejected if r.labels == ("unsupported", "supported")]
     assert len(shifted) == len(twins.rejected) == found.get("unsupported", {}).get("supported", 0)
-    assert audit.reasons(twins.rejected) == ({"another label than requested": len(shifted)} if shifted else {})
+    assert audit.count_reasons(twins.rejected) == ({"another label than requested": len(shifted)} if shifted else {})
 
 
 def test_twins_that_copy_an_example_of_their_own_prompt_are_counted() -> None:
     human = {name: Example(name, "", f"Human text {name}.", ("x",)) for name in "abc"}
-    copy, other, of_the_strategy = (
-        twin("human TEXT b", name="t"),
-        twin("Human text c", name="u"),
-        twin("A brought text!", name="v"),
-    )
+    texts = {"t": "human TEXT b", "u": "Human text c", "v": "A brought text!"}
+    twins = [Synthetic(name, "", text, "six", "k") for name, text in texts.items()]
     shown = {"t": ("a", "b"), "u": ("a", "b"), "v": ()}
     own = [Demonstration(text="A brought text.")]
-    assert audit.copying([copy, other, of_the_strategy], shown, human, own) == {"t", "v"}
+    assert audit.copies_of_shots(twins, shown, human, own) == {"t", "v"}
 
 
 def test_a_run_audits_copies_of_what_its_prompts_showed(table: str, tmp_path: Path) -> None:

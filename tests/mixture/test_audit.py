@@ -11,9 +11,9 @@ HUMAN = Example("a", "The ferry leaves at six.", "When does the ferry to the isl
 OTHER = Example("b", "The bakery opens at five.", "When does the bakery open?", ("five",))
 
 
-def _audit(*points: tuple[Example, Origin], test: Sequence[Example] = (), written_anew: bool = True) -> Audit:
+def _audit(*points: tuple[Example, Origin], test: Sequence[Example] = (), new_texts: bool = True) -> Audit:
     mixture = Mixture(tuple(Point(example, origin) for example, origin in points), len(points))
-    return audit_mixture(mixture, {e.id: e for e in (HUMAN, OTHER)}, test, written_anew=written_anew)
+    return audit_mixture(mixture, {e.id: e for e in (HUMAN, OTHER)}, test, new_texts=new_texts)
 
 
 def _twin(text: str, of: Example = HUMAN) -> tuple[Example, Origin]:
@@ -48,7 +48,7 @@ def test_a_human_point_is_no_copy_of_itself() -> None:
 
 
 def test_an_annotated_twin_keeps_its_text_by_design() -> None:
-    found = _audit(_twin(HUMAN.text), written_anew=False)
+    found = _audit(_twin(HUMAN.text), new_texts=False)
     assert (found.twins_equal_to_their_human_point, found.twins_near_their_human_point) == (0, 0)
 
 

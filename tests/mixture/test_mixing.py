@@ -1,4 +1,4 @@
-"""Which points are human, which turn synthetic: nested, paired, and never in silence too few."""
+"""Mixture design: which points are human or synthetic; sets are nested and paired, and a shortfall is reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from littlehuman.errors import ConfigError
-from littlehuman.mixture.mixing import MixturePlan, MixtureSpec, count_of, mix, plan_mixture, stand_ins
+from littlehuman.mixture.mixing import MixturePlan, MixtureSpec, mix, plan_mixture, stand_ins, synthetic_count
 from littlehuman.records import Example, Mixture, Origin, Synthetic
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
@@ -45,11 +45,11 @@ def test_exactly_n_points_and_exactly_the_share() -> None:
         n, fraction, seed = draw.randint(0, 300), round(draw.random(), draw.randint(0, 4)), draw.randint(0, 5)
         made = _plan(n, fraction, seed)
         assert len(made.human) + len(made.to_replace) == n == made.requested
-        assert len(made.to_replace) == count_of(fraction, n)
+        assert len(made.to_replace) == synthetic_count(fraction, n)
         counts = _mixed(made).counts
         assert counts == {
-            "human": n - count_of(fraction, n),
-            "synthetic": count_of(fraction, n),
+            "human": n - synthetic_count(fraction, n),
+            "synthetic": synthetic_count(fraction, n),
             "total": n,
             "shortfall": 0,
         }
@@ -151,7 +151,7 @@ def test_a_budget_is_kept_and_holds_all_points_that_are_trained_on() -> None:
     draw = random.Random(4)
     for _ in range(100):
         n, fraction, extra = draw.randint(0, 300), round(draw.random(), 2), draw.randint(0, 50)
-        trained = n - count_of(fraction, n) + extra
+        trained = n - synthetic_count(fraction, n) + extra
         budget = draw.randint(trained, 450)
         made = _plan(n, fraction, 1, extra_human=extra, human_budget=budget)
         owned = _ids(made.owned)
@@ -201,7 +201,7 @@ def test_more_points_than_there_are_is_refused_with_a_command_that_works() -> No
         plan_mixture(_train(), MixtureSpec(390, 0.95, 0, extra_human=20), "ferries")
     text = str(caught.value)
     assert "n_train=390 + extra_human=20" in text and "ferries has 400 usable training points" in text
-    assert "Try: python -m littlehuman.run dataset=ferries n_train=380 synth_frac=0.95" in text
+    assert "Try: littlehuman dataset=ferries n_train=380 synth_frac=0.95" in text
 
 
 def test_an_empty_mixture_is_possible() -> None:

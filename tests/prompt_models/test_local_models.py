@@ -34,7 +34,7 @@ from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.settings import contradictions
 from littlehuman.prompt_models.vllm_engine import WINDOW
-from littlehuman.prompting import prompts, request_key
+from littlehuman.prompting import build_prompts, request_key
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -326,7 +326,7 @@ def in_process() -> dict[str, Any]:
     config = compose("dataset=fieldnotes_qa", "prompt_model=smollm2", "prompt_model.dtype=float32")
     dataset = data.load(config.dataset, config.task)
     points = dataset.train[:REQUESTS]
-    asked = list(prompts(points, dataset.train, config.strategy, config.task.name, config.prompt_model))
+    asked = list(build_prompts(points, dataset.train, config.strategy, config.task.name, config.prompt_model))
     started = time.perf_counter()
     answers = {
         answer.key: answer for answer in open_model(config.prompt_model).complete(asked, config.strategy.max_tokens)
@@ -350,7 +350,8 @@ def _compare(title: str, url: str, name: str, here: dict[str, Any]) -> tuple[flo
     prompts_alike = sum(a.prompt_tokens == b.prompt_tokens for a, b in pairs) / REQUESTS
     texts_alike = sum(a.text.strip() == b.text.strip() for a, b in pairs) / REQUESTS
     print(
-        f"\n{title}: equal prompt lengths {prompts_alike:.3f}, equal texts {texts_alike:.3f}; {seconds:.0f} s, here {here['seconds']:.0f} s"
+        f"\n{title}: equal prompt lengths {prompts_alike:.3f}, equal texts {texts_alike:.3f}; "
+        f"{seconds:.0f} s, here {here['seconds']:.0f} s"
     )
     for a, b in [(a, b) for a, b in pairs if a.text.strip() != b.text.strip()][:4]:
         print(f"  here:  {a.text!r}\n  there: {b.text!r}")
@@ -384,7 +385,7 @@ def test_transformers_serve_writes_the_texts_of_this_process(in_process: dict[st
 
 @pytest.mark.slow
 def test_llama_cpp_reads_the_same_prompts_and_mostly_writes_alike(in_process: dict[str, Any], tmp_path: Path) -> None:
-    """The same weights as 4-bit blocks, under kernels that also round what is multiplied with them: near ties fall to the other side.
+    """The same weights in 4-bit blocks, with kernels that round activations too: near ties fall to the other side.
 
     Of 40 answers 16 were equal when this was written; where answers part, the two tokens are close in log-probability.
     """

@@ -20,6 +20,7 @@ from littlehuman.errors import ConfigError, DataError, GenerationError
 from littlehuman.mixture import mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptModelConfig, Provider
 from littlehuman.store import read_json
 from littlehuman.twins import Twins
@@ -67,7 +68,7 @@ def test_a_row_stands_for_the_point_whose_id_it_has(tmp_path: Path) -> None:
         "New.",
         "supported",
     )
-    assert given.twin_of(POINTS[0]) == Rejected(POINTS[0].id, "not provided", "", asked=0)
+    assert given.twin_of(POINTS[0]) == Rejected(POINTS[0].id, RejectionCause(RejectionKind.NOT_PROVIDED), "", asked=0)
     assert given.has(POINTS[6]) and not given.has(POINTS[0])
 
 
@@ -351,9 +352,10 @@ def test_filters_and_the_label_count_see_provided_twins_as_any_others(
     first, second, *rest = rows_for([*plan.to_replace, *plan.spares])
     other = {"supported": "unsupported", "unsupported": "supported"}
     file(tmp_path, {**first, "text": "Copy"}, {**second, "target": other[second["target"]]}, *rest)
-    ended = cli(*TINY, "dataset=table", "task=fv", f"dataset.path={tmp_path / 'claims.csv'}", "prompt_model=provided", "filter=rules",
-                f"prompt_model.path={tmp_path / 'twins.jsonl'}", "n_train=8", "synth_frac=0.5", "filter.rules.no_copies=false",
-                "filter.rules.near_duplicates=null")  # fmt: skip
+    table = ("dataset=table", "task=fv", f"dataset.path={tmp_path / 'claims.csv'}")
+    given = ("prompt_model=provided", f"prompt_model.path={tmp_path / 'twins.jsonl'}")
+    rules = ("filter=rules", "filter.rules.no_copies=false", "filter.rules.near_duplicates=null")
+    ended = cli(*TINY, *table, *given, *rules, "n_train=8", "synth_frac=0.5")
     assert ended.code == 0, ended.text
     result = read_json(next((multirun / "default").glob("*/result.json")))
     assert result["rejected_because"]["another label than requested"] == 1

@@ -1,3 +1,5 @@
+"""The answer parser: answers in many forms become twins, others are rejected with their cause."""
+
 import time
 from dataclasses import dataclass
 
@@ -6,6 +8,7 @@ from config_groups import strategy
 
 from littlehuman.prompting.parsing import parse, split_fields
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptText
 
 FACTS = ("supported", "unsupported")
@@ -26,12 +29,12 @@ def answered(text: str, finish: str = "stop") -> Completion:
 
 @dataclass(frozen=True)
 class Task:
-    words: PromptText
+    template: PromptText
     example: Example
     classes: tuple[str, ...] = ()
 
     def read(self, text: str, finish: str = "stop") -> Synthetic | Rejected:
-        return parse(answered(text, finish), self.example, self.words, self.classes)
+        return parse(answered(text, finish), self.example, self.template, self.classes)
 
 
 TRUE_CLAIM_TASK = Task(FV, CLAIM, FACTS)
@@ -42,7 +45,7 @@ EXPLAINED_CLAIM = Task(COT_FV, CLAIM, FACTS)
 EXPLAINED_QUESTION = Task(COT_QA, QUESTION)
 
 
-def of(found: Synthetic | Rejected) -> tuple[str, str] | str:
+def parsed_or_reason(found: Synthetic | Rejected) -> tuple[str, str] | str:
     return (found.text, found.target) if isinstance(found, Synthetic) else found.reason
 
 
@@ -60,7 +63,8 @@ CLAIMS = {
     "headings": "## Claim: Ferries leave at noon.\n## Label: True",
     "a list": "- Claim: Ferries leave at noon.\n- Label: True",
     "a numbered list": "1. Claim: Ferries leave at noon. || Label: True\n2. Claim: Ferries sink. || Label: True",
-    "a numbered list with brackets": "1) Claim: Ferries leave at noon. || Label: True\n2) Claim: Ferries sink. || Label: True",
+    "a numbered list with brackets": "1) Claim: Ferries leave at noon. || Label: True\n"
+    "2) Claim: Ferries sink. || Label: True",
     "quoted fields": 'Claim: "Ferries leave at noon." || Label: "True"',
     "typographic quotes": "Claim: “Ferries leave at noon.” || Label: “True”",
     "the whole answer quoted": '"Claim: Ferries leave at noon. || Label: True"',
@@ -91,26 +95,30 @@ CLAIMS = {
     "wrapped in the middle of the claim": "Claim: Ferries leave\nat noon. || Label: True",
     "two answers on two lines": "Claim: Ferries leave at noon. || Label: True\nClaim: Ferries sink. || Label: False",
     "two answers without separators": "Claim: Ferries leave at noon. Label: True\nClaim: Ferries sink. Label: False",
-    "two answers, the second better set": "Claim: Ferries leave at noon. Label: True\nClaim: Ferries sink. || Label: False",
+    "two answers, the second better set": "Claim: Ferries leave at noon. Label: True\n"
+    "Claim: Ferries sink. || Label: False",
     "two answers on one line": "Claim: Ferries leave at noon. || Label: True || Claim: Ferries sink. || Label: False",
     "an answer that stops, then a whole one": "Claim: Ferries\nClaim: Ferries leave at noon. || Label: True",
     "chatter before on its own line": "Sure, here it is:\n\nClaim: Ferries leave at noon. || Label: True",
     "chatter before on the same line": "Sure! Claim: Ferries leave at noon. || Label: True",
-    "chatter before, then two answers": "Sure! Claim: Ferries leave at noon. || Label: True\nClaim: Ferries sink. || Label: False",
-    "chatter after on the next line": "Claim: Ferries leave at noon. || Label: True\nThis is true because the context says so: noon.",
+    "chatter before, then two answers": "Sure! Claim: Ferries leave at noon. || Label: True\n"
+    "Claim: Ferries sink. || Label: False",
+    "chatter after on the next line": "Claim: Ferries leave at noon. || Label: True\n"
+    "This is true because the context says so: noon.",
     "chatter after on the same line": "Claim: Ferries leave at noon. || Label: True (the context says so)",
     "chatter after another separator": "Claim: Ferries leave at noon. || Label: True || Explanation: it says so",
     "chatter after one bar": "Claim: Ferries leave at noon. | Label: True | Explanation: it says so",
     "chatter between": "Claim: Ferries leave at noon.\n\nI chose this because it is short.\n\nLabel: True",
     "the name said twice": "Claim: Claim: Ferries leave at noon. || Label: Label: True",
     "an end token left in": "Claim: Ferries leave at noon. || Label: True<|im_end|>",
-    "thoughts before": "<think>\nClaim: Ferries sink. || Label: True\nBetter:\n</think>\n\nClaim: Ferries leave at noon. || Label: True",
+    "thoughts before": "<think>\n"
+    "Claim: Ferries sink. || Label: True\nBetter:\n</think>\n\nClaim: Ferries leave at noon. || Label: True",
 }
 
 
 @pytest.mark.parametrize("text", CLAIMS.values(), ids=CLAIMS.keys())
 def test_a_claim_is_read_however_it_is_dressed(text: str) -> None:
-    assert of(TRUE_CLAIM_TASK.read(text)) == ("Ferries leave at noon.", "supported")
+    assert parsed_or_reason(TRUE_CLAIM_TASK.read(text)) == ("Ferries leave at noon.", "supported")
 
 
 WHOLE_CLAIMS = {
@@ -133,7 +141,7 @@ WHOLE_CLAIMS = {
 
 @pytest.mark.parametrize("claim", WHOLE_CLAIMS.values(), ids=WHOLE_CLAIMS.keys())
 def test_a_claim_stays_whole_whatever_it_holds(claim: str) -> None:
-    assert of(TRUE_CLAIM_TASK.read(f"Claim: {claim} || Label: True")) == (claim, "supported")
+    assert parsed_or_reason(TRUE_CLAIM_TASK.read(f"Claim: {claim} || Label: True")) == (claim, "supported")
 
 
 QUESTIONS = {
@@ -178,7 +186,7 @@ QUESTIONS = {
 
 @pytest.mark.parametrize(("text", "question", "answer"), QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_a_question_is_read_with_its_answer(text: str, question: str, answer: str) -> None:
-    assert of(QUESTION_TASK.read(text)) == (question, answer)
+    assert parsed_or_reason(QUESTION_TASK.read(text)) == (question, answer)
 
 
 # --- answers that are none ---------------------------------------------------------------------
@@ -255,7 +263,8 @@ def test_what_is_no_twin_is_rejected_with_its_reason_and_kept_raw(task: Task, te
 @pytest.mark.parametrize("finish", ["length", "content_filter", "refusal", "tool_calls", "error"])
 def test_an_unfinished_answer_is_rejected_though_it_looks_whole(finish: str) -> None:
     assert (
-        of(TRUE_CLAIM_TASK.read("Claim: Ferries leave at noon. || Label: True", finish)) == f"finish reason: {finish}"
+        parsed_or_reason(TRUE_CLAIM_TASK.read("Claim: Ferries leave at noon. || Label: True", finish))
+        == f"finish reason: {finish}"
     )
 
 
@@ -265,7 +274,9 @@ def test_a_finished_answer_is_taken_whichever_word_the_provider_has_for_it(finis
 
 
 def test_a_failure_passes_through_with_its_reason() -> None:
-    assert parse(Failure("k", "HTTP 500: no"), CLAIM, FV, FACTS) == Rejected("c1", "HTTP 500: no", "")
+    assert parse(Failure("k", "HTTP 500: no"), CLAIM, FV, FACTS) == Rejected(
+        "c1", RejectionCause(RejectionKind.FAILED_REQUEST, {"error": "HTTP 500: no"}), ""
+    )
 
 
 # --- what a twin takes over --------------------------------------------------------------------
@@ -277,25 +288,31 @@ def test_a_twin_has_the_id_and_evidence_of_its_human_point_and_the_key_of_its_re
 
 
 def test_the_word_false_becomes_its_class() -> None:
-    assert of(FALSE_CLAIM_TASK.read("Claim: Ferries sink. || Label: False.")) == ("Ferries sink.", "unsupported")
+    assert parsed_or_reason(FALSE_CLAIM_TASK.read("Claim: Ferries sink. || Label: False.")) == (
+        "Ferries sink.",
+        "unsupported",
+    )
 
 
 def test_a_class_is_read_in_any_case() -> None:
-    assert of(TITLE_TASK.read("Text: Fast joins || Class: vldb")) == ("Fast joins", "VLDB")
+    assert parsed_or_reason(TITLE_TASK.read("Text: Fast joins || Class: vldb")) == ("Fast joins", "VLDB")
 
 
 def test_a_class_with_a_full_stop_in_its_name_is_known() -> None:
     words = PromptText(system="", user="{evidence}", assistant="Country: {target}")
-    assert of(parse(answered("Country: U.S."), TITLE, words, ("U.S.", "U.K."))) == (TITLE.text, "U.S.")
+    assert parsed_or_reason(parse(answered("Country: U.S."), TITLE, words, ("U.S.", "U.K."))) == (TITLE.text, "U.S.")
 
 
 def test_a_class_whose_name_begins_another_is_told_apart() -> None:
     words = PromptText(system="", user="{evidence}", assistant="Class: {target}")
-    assert of(parse(answered("Class: VLDB Journal"), TITLE, words, ("VLDB", "VLDB Journal"))) == (
+    assert parsed_or_reason(parse(answered("Class: VLDB Journal"), TITLE, words, ("VLDB", "VLDB Journal"))) == (
         TITLE.text,
         "VLDB Journal",
     )
-    assert of(parse(answered("Class: VLDB-2"), TITLE, words, ("VLDB", "VLDB Journal"))) == "unknown label: VLDB-2"
+    assert (
+        parsed_or_reason(parse(answered("Class: VLDB-2"), TITLE, words, ("VLDB", "VLDB Journal")))
+        == "unknown label: VLDB-2"
+    )
 
 
 # --- chain of thought --------------------------------------------------------------------------
@@ -303,29 +320,33 @@ def test_a_class_whose_name_begins_another_is_told_apart() -> None:
 EXPLAINED = {
     "as asked": "Explanation: It is short. || Claim: Ferries leave at noon. || Label: True",
     "bars in the explanation": "Explanation: a || b || c. || Claim: Ferries leave at noon. || Label: True",
-    "colons in the explanation": "Explanation: note: at 12:00. Also: fine. || Claim: Ferries leave at noon. || Label: True",
-    "the claim's name in the explanation": "Explanation: The claim: it is short. || Claim: Ferries leave at noon. || Label: True",
-    "the label's name in the explanation": "Explanation: Why Label: True? || Claim: Ferries leave at noon. || Label: True",
+    "colons in the explanation": "Explanation: note: at 12:00. Also: fine. || "
+    "Claim: Ferries leave at noon. || Label: True",
+    "the claim's name in the explanation": "Explanation: The claim: it is short. || "
+    "Claim: Ferries leave at noon. || Label: True",
+    "the label's name in the explanation": "Explanation: Why Label: True? || "
+    "Claim: Ferries leave at noon. || Label: True",
     "on lines": "Explanation: It is short.\nIt is true.\n\nClaim: Ferries leave at noon.\nLabel: True",
     "no explanation": "Claim: Ferries leave at noon. || Label: True",
     "an empty explanation": "Explanation: || Claim: Ferries leave at noon. || Label: True",
     "no separators": "Explanation: It is short. Claim: Ferries leave at noon. Label: True",
-    "two answers": "Explanation: Short. || Claim: Ferries leave at noon. || Label: True\nExplanation: No. || Claim: No. || Label: True",
+    "two answers": "Explanation: Short. || Claim: Ferries leave at noon. || Label: True\n"
+    "Explanation: No. || Claim: No. || Label: True",
 }
 
 
 @pytest.mark.parametrize("text", EXPLAINED.values(), ids=EXPLAINED.keys())
 def test_an_explanation_never_becomes_part_of_the_claim(text: str) -> None:
-    assert of(EXPLAINED_CLAIM.read(text)) == ("Ferries leave at noon.", "supported")
+    assert parsed_or_reason(EXPLAINED_CLAIM.read(text)) == ("Ferries leave at noon.", "supported")
 
 
 def test_an_explanation_alone_is_no_twin() -> None:
-    assert of(EXPLAINED_CLAIM.read("Explanation: It is short.")) == "no Claim"
+    assert parsed_or_reason(EXPLAINED_CLAIM.read("Explanation: It is short.")) == "no Claim"
 
 
 def test_an_explained_question_is_read() -> None:
     text = "Explanation: The answer is 10:30 am: plain. || Question: When? || Answer: 10:30 am"
-    assert of(EXPLAINED_QUESTION.read(text)) == ("When?", "10:30 am")
+    assert parsed_or_reason(EXPLAINED_QUESTION.read(text)) == ("When?", "10:30 am")
 
 
 # --- annotation --------------------------------------------------------------------------------
@@ -362,7 +383,7 @@ ANNOTATIONS = {
 def test_an_annotator_changes_the_target_and_keeps_the_human_text(
     task: Task, text: str, expected: tuple[str, str] | str
 ) -> None:
-    assert of(task.read(text)) == expected
+    assert parsed_or_reason(task.read(text)) == expected
 
 
 # --- size --------------------------------------------------------------------------------------
@@ -390,7 +411,7 @@ def test_a_hundred_kilobytes_of_nothing_are_rejected_quickly(text: str) -> None:
 
 def test_an_answer_is_found_before_a_hundred_kilobytes_of_chatter() -> None:
     text = "Claim: Ferries leave at noon. || Label: True\n" + "And so on: more. " * 6_000
-    assert of(TRUE_CLAIM_TASK.read(text)) == ("Ferries leave at noon.", "supported")
+    assert parsed_or_reason(TRUE_CLAIM_TASK.read(text)) == ("Ferries leave at noon.", "supported")
 
 
 # --- forms of one's own ------------------------------------------------------------------------

@@ -1,4 +1,7 @@
-"""Nasty answers by name: each is read right, or rejected with its reason. In doubt it is rejected: a wrong twin would be trained on."""
+"""Hard cases of the answer parser: each is parsed correctly, or rejected with its reason.
+
+In doubt an answer is rejected: a wrong twin would be trained on.
+"""
 
 from __future__ import annotations
 

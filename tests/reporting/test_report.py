@@ -353,9 +353,9 @@ def test_a_study_in_which_one_twin_has_another_label_is_reported(tmp_path: Path)
 
 def test_a_sweep_that_the_page_suggests_asks_for_the_user_s_own_groups_without_their_place(tmp_path: Path) -> None:
     write_study(tmp_path, fractions=(0.5,), seeds=(0,))
-    assert "littlehuman.run -m study=" in _write(tmp_path).html
+    assert "littlehuman -m study=" in _write(tmp_path).html
     sources = [{"path": "/home/me/groups", "schema": "file", "provider": "command-line"}]
     (cell,) = (path.parent for path in tmp_path.glob("*/result.json"))
     write_json(cell / ".hydra" / "hydra.yaml", {"hydra": {"runtime": {"config_sources": sources}}})
     page = _write(tmp_path).html
-    assert "littlehuman.run -m --config-dir DIR study=" in page and "/home/me" not in page
+    assert "littlehuman -m --config-dir DIR study=" in page and "/home/me" not in page

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from conftest import compose
 
-from littlehuman import cli
 from littlehuman.config.identity import identity_values
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.execution import summary
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import (
     RESULT,
     knobs,
@@ -178,12 +178,17 @@ def test_a_mixture_is_written_without_any_text_of_the_data(tmp_path: Path) -> No
         Point(Example("a", "secret evidence", "secret text", ("x",)), Origin.HUMAN),
         Point(Example("b", "e", "t", ("y",)), Origin.SYNTHETIC),
     )
-    write_mixture(tmp_path, Mixture(points, 3, frozenset({"b"})), [Rejected("c", "no Label", "I cannot.")])
+    write_mixture(
+        tmp_path,
+        Mixture(points, 3, frozenset({"b"})),
+        [Rejected("c", RejectionCause(RejectionKind.MISSING_FIELD, {"field": "Label"}), "I cannot.")],
+    )
     written = read_json(tmp_path / "mixture.json")
     assert written["points"] == [{"id": "a", "origin": "human"}, {"id": "b", "origin": "synthetic"}]
     assert written["counts"] == {"human": 1, "synthetic": 1, "total": 2, "shortfall": 1}
     assert written["human_labels"] == {"in_training": 1, "in_prompts": 1, "total": 2}
-    assert written["rejected"] == [{"example_id": "c", "reason": "no Label", "raw": "I cannot."}]
+    cause = {"reason": "no Label", "kind": "missing_field", "parts": {"field": "Label"}}
+    assert written["rejected"] == [{"example_id": "c", **cause, "raw": "I cannot."}]
     assert len(written["fingerprint"]) == 16 and "secret" not in (tmp_path / "mixture.json").read_text()
 
 
@@ -318,9 +323,7 @@ def test_the_summary_of_a_run_is_a_readable_table(tmp_path: Path) -> None:
 def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
     typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
     text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, config_dir="my groups")
-    assert (
-        f"{cli.interpreter()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
-    )
+    assert "littlehuman -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
     assert "http://***@host/v1" in text and "secret" not in text and "synth_frac=0.5" not in text
 
 

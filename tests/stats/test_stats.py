@@ -125,7 +125,7 @@ def test_one_run_of_0_and_1_has_wilsons_interval_by_hand() -> None:
     assert (found.value, found.half_width, found.seeds, found.items) == pytest.approx((0.7, half, 1, 20))
 
 
-def test_a_perfect_score_has_an_interval_below_1() -> None:
+def test_a_run_that_is_right_everywhere_is_not_known_to_be_perfect() -> None:
     for found in (of_items([1.0] * 50), two_level(np.ones((3, 50)))):
         assert found.high == 1 and found.low == pytest.approx(1 - 3.8415 / 53.8415, abs=1e-4)
     assert of_items([0.5] * 50).half_width > 0.03

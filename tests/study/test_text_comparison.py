@@ -16,6 +16,7 @@ from littlehuman.errors import DataError
 from littlehuman.mixture.text_features import profile
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Completion, Example, Mixture, Origin, Point, Rejected
+from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import RESULT, TEXTS, write_mixture, write_result
 from littlehuman.store import read_json, write_json, write_text
 from littlehuman.study.text_comparison import as_frame, compare
@@ -148,14 +149,20 @@ def test_equal_shares_have_p_1_and_a_single_word_has_none() -> None:
 
 
 def test_a_twin_of_several_cells_and_seeds_counts_once(tmp_path: Path) -> None:
-    _cell(tmp_path, "a", [_pair(i) for i in (1, 2)], "seed=0", rejected=[Rejected("r", "empty answer", "")])
+    _cell(
+        tmp_path,
+        "a",
+        [_pair(i) for i in (1, 2)],
+        "seed=0",
+        rejected=[Rejected("r", RejectionCause(RejectionKind.EMPTY_ANSWER), "")],
+    )
     _cell(
         tmp_path,
         "b",
         [_pair(i) for i in (2, 3)],
         "seed=1",
         "synth_frac=0.5",
-        rejected=[Rejected("r", "empty answer", "")],
+        rejected=[Rejected("r", RejectionCause(RejectionKind.EMPTY_ANSWER), "")],
     )
     (found,) = compare(tmp_path)
     assert (found.n, found.asked, found.usable) == (3, 4, 3)

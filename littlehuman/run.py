@@ -41,7 +41,7 @@ def conf_folder() -> Path:
 def _cell(*, _root_: DictConfig) -> str:
     """The run folder's name, which Hydra asks for while it composes; an invalid config gets one too."""
     try:
-        return cell_name(*test_dataset.cell(_root_, _root_.hydra))
+        return cell_name(*test_dataset.cell_configs(_root_, _root_.hydra))
     except (LittlehumanError, OmegaConfBaseException):  # the job finds the error again, and reports it
         values: Any = OmegaConf.to_container(_root_, resolve=False)
         values.pop("hydra", None)
@@ -113,7 +113,7 @@ def cli() -> None:
         sys.exit(code or 1)
 
 
-def _print_missing(missing: Sequence[status.Missing]) -> None:
+def _print_missing(missing: Sequence[status.IncompleteCell]) -> None:
     """Name the cells that are not complete, and whether the same command or other values help."""
     for cell in missing:
         line = f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}"

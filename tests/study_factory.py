@@ -1,8 +1,8 @@
-"""Studies with a known truth, as a sweep leaves them: folders with real layout, made in milliseconds.
+"""Simulated studies with known true scores, as folders with the layout of a real sweep, made in milliseconds.
 
-A run's items are right where a number falls below the true score. The numbers are uniform, and
-shared in part between fractions of a seed and between seeds, as items are hard or easy for all:
-so the mean over many studies is the truth, and runs of a seed are paired.
+An item of a run is right where a uniform number is below the true score. The numbers are correlated between fractions
+of a seed and between seeds, as items are easy or hard for all runs: so the mean over many studies is the true score,
+and runs of a seed are paired.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
@@ -27,7 +27,7 @@ VERSIONS = {"littlehuman": "0.1.0", "torch": "2.13.0"}
 
 
 def little_human(human: int, synthetic: int) -> float:
-    """The paper's finding as a formula: the first human points matter, the later ones hardly."""
+    """The paper's finding as a formula: the first human points matter, later ones hardly."""
     return 0.5 + 0.03 * math.log1p(synthetic / 100) + 0.05 * math.log1p(human / 40) / (1 + synthetic / 20_000)
 
 
@@ -55,22 +55,22 @@ def write_study(
 
     Args:
         path: the study's folder.
-        datasets: one curve family each; with `prompt_models` and `models` their product.
+        datasets: crossed with `prompt_models` and `models`.
         fractions: synthetic shares.
         seeds: one run each.
         sizes: values of n_train.
-        extra_human: human points beside each set.
+        extra_human: human points added to each training set.
         prompt_models: cells without twins are shared between them, as in a real sweep.
         models: fine-tuned models.
-        control: also the human points of each mixture alone.
+        control: also runs on the human points of each mixture only.
         items: test points of every run.
         truth: the true score of a training set, before the dataset's own level.
         failing: (fraction, seed) -> reason of cells that failed.
         absent: (fraction, seed) of cells that were never run.
         protocol: its name.
-        scatter: how much of an item's number is new in every run, 0..1.
+        scatter: share of an item's number that is independent between runs, 0..1.
         texts: twins described in `texts.json` (0: no such file).
-        majority: accuracy of always saying the commonest label (None: the runs do not tell).
+        majority: accuracy of the majority baseline (None: not in the results).
     """
     failing, left_out = failing or {}, set(absent)
     for tree in _trees(datasets, prompt_models, models, sizes, extra_human, fractions, seeds, control, protocol):
@@ -99,12 +99,12 @@ def _trees(
                         for fraction in fractions:
                             for seed in seeds:
                                 for synthetic in (True, False) if control and fraction else (True,):
-                                    yield scientific(
+                                    yield identity_tree(
                                         dataset, prompt_model, model, size, extra, fraction, seed, synthetic, protocol
                                     )
 
 
-def scientific(
+def identity_tree(
     dataset: str,
     prompt_model: str,
     model: str,
@@ -115,7 +115,7 @@ def scientific(
     synthetic: bool,
     protocol: str,
 ) -> dict[str, Any]:
-    """The scientific config of a cell, with the keys that the real one has."""
+    """The identity values of a cell, with the keys of the real ones."""
     tree: dict[str, Any] = {
         "dataset": {"name": dataset},
         "task": {"name": "fv", "head": "classification", "metrics": ["accuracy"], "headline": "accuracy"},
@@ -137,7 +137,7 @@ def scientific(
         "test_path": None,
     }
     asked = synthetic and synthetic_count(fraction, size) > 0
-    return tree if asked else {key: value for key, value in tree.items() if key not in OF_TWINS}
+    return tree if asked else {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
 
 
 def _write_cell(
@@ -167,10 +167,8 @@ def _write_cell(
     synthetic = synthetic_count(tree["synth_frac"], tree["n_train"]) if tree["synthetic"] else 0
     human = tree["n_train"] - synthetic_count(tree["synth_frac"], tree["n_train"]) + tree["extra_human"]
     right = _right(tree, items, min(truth(human, synthetic) + _level(tree), 1.0), scatter)
-    lines = [
-        f'{{"id": "t{i}", "target": "yes", "targets": ["yes"], "prediction": "no", "scores": {{"accuracy": {x:.1f}}}}}\n'
-        for i, x in enumerate(right)
-    ]
+    rest = '"target": "yes", "targets": ["yes"], "prediction": "no"'
+    lines = [f'{{"id": "t{i}", {rest}, "scores": {{"accuracy": {x:.1f}}}}}\n' for i, x in enumerate(right)]
     write_text(folder / "predictions.jsonl", "".join(lines))
     if texts and synthetic:
         write_json(folder / "texts.json", profile(texts, tree["prompt_model"]["name"]))
@@ -179,7 +177,7 @@ def _write_cell(
 
 
 def _level(tree: Mapping[str, Any]) -> float:
-    """Datasets and models differ: up to 5 points."""
+    """The level of a dataset and model: up to 5 percentage points."""
     names = [
         tree[group]["name"]
         for group in ("dataset", "model", "prompt_model")
@@ -189,7 +187,7 @@ def _level(tree: Mapping[str, Any]) -> float:
 
 
 def _right(tree: Mapping[str, Any], items: int, score: float, scatter: float) -> np.ndarray:
-    """Which items are right, 0.0 or 1.0, [items]."""
+    """0.0 or 1.0 per item: shape [items]."""
     place = (tree["dataset"]["name"], tree["n_train"])
     drawn = [
         np.random.default_rng(number(0, "items", *names)).standard_normal(items)
@@ -201,7 +199,7 @@ def _right(tree: Mapping[str, Any], items: int, score: float, scatter: float) ->
 
 
 def _write_mixture(folder: Path, human: int, synthetic: int, points: int) -> None:
-    """Only with `points` are ids listed: long lists cost time and nothing reads them."""
+    """Lists ids only with `points`: long lists cost time and are not read."""
     ids = [{"id": f"p{i}", "origin": "synthetic"} for i in range(min(points, synthetic))]
     rejected = [
         {"example_id": f"x{i}", "reason": "label supported returned, unsupported requested", "raw": ""}
@@ -248,7 +246,7 @@ def _result(
 
 
 def profile(count: int, prompt_model: str) -> dict[str, Any]:
-    """A `texts.json`: twins longer, nearer to their evidence and later in it than their originals."""
+    """A `texts.json`, in which twins are longer, closer to their evidence and later in it than their originals."""
     rng = np.random.default_rng(number(0, "texts", prompt_model))
 
     def side(longer: float) -> dict[str, list[Any]]:

@@ -81,7 +81,7 @@ class Host:
     def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
         self._launcher, self._overrides, self._number = launcher, overrides, number
-        self.over = False
+        self.ended = False
 
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
         """Run a part of the job by `run_job`; None when it raised: Hydra reports that at the end of the sweep."""
@@ -89,9 +89,9 @@ class Host:
 
         def task(config: DictConfig) -> float | None:
             nonlocal job
-            self.over = True  # in case the part raises
+            self.ended = True  # in case the part raises
             job = part(config, Path(HydraConfig.get().runtime.output_dir))
-            self.over = job.over
+            self.ended = job.ended
             return job.score
 
         first = self.returned.status is JobStatus.UNKNOWN
@@ -143,5 +143,5 @@ class _Callbacks:
 
     def on_job_end(self, **job: Any) -> None:
         """Pass on the last call."""
-        if self._host.over:
+        if self._host.ended:
             self._callbacks.on_job_end(**job)

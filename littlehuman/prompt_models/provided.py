@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from littlehuman.data.files import READABLE, read_rows
-from littlehuman.data.rows import Row, texts
+from littlehuman.data.files import FILE_TYPES, read_rows
+from littlehuman.data.rows import Row, column_texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
 from littlehuman.prompting.parsing import match_class, parse_label
 from littlehuman.prompting.templates import asks_for_label
@@ -117,9 +117,9 @@ class Provided:
         return RejectionCause(RejectionKind.WRONG_EVIDENCE) if other else None
 
     def _read(self, model: PromptModelConfig) -> Iterator[ProvidedRow]:
-        files = [file for file in visible_files(self.path) if self.path.is_file() or file.suffix.lower() in READABLE]
+        files = [file for file in visible_files(self.path) if self.path.is_file() or file.suffix.lower() in FILE_TYPES]
         if not files:
-            raise DataError(f"prompt_model.path={self.path}: holds no table; known are {', '.join(READABLE)}")
+            raise DataError(f"prompt_model.path={self.path}: holds no table; known are {', '.join(FILE_TYPES)}")
         for file in files:
             for number, row in enumerate(read_rows(file), 1):
                 if row.get("origin") != Origin.HUMAN:  # an export may contain the human points too
@@ -184,7 +184,7 @@ def _cell(row: Row, setting: str | None, name: str, where: str) -> str | None:
     column = setting or next((alias for alias in COLUMNS[name] if alias in row), None)
     if column is None:
         return None
-    return next(iter(texts(row, column, where, f"prompt_model.columns.{name}=NAME")), "")
+    return next(iter(column_texts(row, column, where, f"prompt_model.columns.{name}=NAME")), "")
 
 
 def _missing_column(row: Row, where: str, absent: Sequence[str]) -> str:

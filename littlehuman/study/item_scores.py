@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
+from littlehuman.runs.artifacts import PREDICTIONS
 from littlehuman.store import read_jsonl
 
 Floats = NDArray[np.float64]
-PREDICTIONS = "predictions.jsonl"
 
 
 @dataclass(frozen=True)

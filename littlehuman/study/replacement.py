@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.study import comparisons, item_scores
 from littlehuman.study.comparisons import CurveCells
 from littlehuman.study.series import Series
@@ -144,8 +144,8 @@ def _label(curve: CurveCells) -> str:
 
 def _is_of_twins(part: str, curve: CurveCells) -> bool:
     """Whether a part of a series' name tells how twins are written: `twins by x`, `few_shot`, `strategy.seed=1`."""
-    names = {str(value) for group in OF_TWINS for value in curve.series.cells[group].dropna()}
-    return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in OF_TWINS
+    names = {str(value) for group in TWIN_GROUPS for value in curve.series.cells[group].dropna()}
+    return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in TWIN_GROUPS
 
 
 def _gaps(curve: CurveCells) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.runs.artifacts import RESULT, STATUS, knobs
 from littlehuman.store import digest, read_json
 
@@ -65,7 +65,7 @@ class Series:
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """Add `series`, and `kin`: the hash that a cell without twins shares with the series that it serves."""
     trees = [_tree(Path(folder)) for folder in frame["folder"]]
-    frame["kin"] = [_hash(tree, (*AXES, *OF_TWINS)) for tree in trees]
+    frame["kin"] = [_hash(tree, (*AXES, *TWIN_GROUPS)) for tree in trees]
     key = [_hash(tree, AXES) for tree in trees]
     twinless = [bool(tree) and "prompt_model" not in tree for tree in trees]
     homes = _homes(frame["kin"], key, twinless)

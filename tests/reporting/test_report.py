@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import compose, python
-from study_factory import FRACTIONS, scientific, write_study
+from study_factory import FRACTIONS, identity_tree, write_study
 
 from littlehuman import formatting, report, results
-from littlehuman.config.identity import identity_values as real_scientific
+from littlehuman.config.identity import identity_values as real_values
 from littlehuman.errors import DataError
 from littlehuman.reporting import findings, gathering
 from littlehuman.store import read_json, write_json
@@ -259,8 +259,8 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
 
 
 def test_made_studies_have_the_keys_of_real_ones() -> None:
-    real = real_scientific(compose("dataset=wanli", "synth_frac=0.5"))
-    made = scientific("wanli", "smollm2", "smollm2", 5000, 0, 0.5, 0, True, "recommended")
+    real = real_values(compose("dataset=wanli", "synth_frac=0.5"))
+    made = identity_tree("wanli", "smollm2", "smollm2", 5000, 0, 0.5, 0, True, "recommended")
     assert made.keys() == real.keys()
     assert all(
         made[group].keys() <= real[group].keys()

@@ -16,19 +16,22 @@ from typing import Any
 
 import torch
 
-from littlehuman.training.encoding import IGNORE, EncodedRow
+from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
 
 _HEADS = ("lm_head", "score", "classifier", "pooler")
 
 
 def of_training(model: Any, rows: Sequence[EncodedRow], causal: bool) -> float:
     """Operations of one epoch over the rows."""
-    tokens = sum(len(row.ids) for row in rows)
+    tokens = sum(len(row.input_ids) for row in rows)
     config = model.config
     attention = (
-        (6 if causal else 12) * config.hidden_size * config.num_hidden_layers * sum(len(row.ids) ** 2 for row in rows)
+        (6 if causal else 12)
+        * config.hidden_size
+        * config.num_hidden_layers
+        * sum(len(row.input_ids) ** 2 for row in rows)
     )
-    learnt = sum(sum(label != IGNORE for label in row.labels) for row in rows if len(row.labels) > 1)
+    learnt = sum(sum(label != IGNORE_INDEX for label in row.labels) for row in rows if len(row.labels) > 1)
     head = 4 * config.vocab_size * config.hidden_size * learnt
     return float(4 * frozen(model) * tokens + 6 * adapters(model) * tokens + head + attention)
 

@@ -140,7 +140,7 @@ def precision_of(job: Job) -> str:
     return str(devices.dtype(job.config.launch.dtype, where)).removeprefix("torch.")
 
 
-def encoder(job: Job, tokenizer: Any, typed_pairs: bool) -> Encoder:
+def encoder(job: Job, tokenizer: Any, use_token_types: bool) -> Encoder:
     """The package's own: every way reads the same tokens."""
     return Encoder(
         tokenizer=tokenizer,
@@ -149,7 +149,7 @@ def encoder(job: Job, tokenizer: Any, typed_pairs: bool) -> Encoder:
         model_input=job.config.task.model_input,
         max_tokens=job.config.dataset.max_tokens,
         classes=job.classes,
-        typed_pairs=typed_pairs,
+        use_token_types=use_token_types,
     )
 
 

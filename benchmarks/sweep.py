@@ -83,7 +83,7 @@ def compare(each: Job, rows: int, sizes: Sizes) -> Comparison:
             **each.facts(),
             "cells": sizes.cells,
             "rows a cell": rows,
-            "real tokens a cell": sum(len(row.ids) for row in lessons),
+            "real tokens a cell": sum(len(row.input_ids) for row in lessons),
         },
     )
 

@@ -56,7 +56,7 @@ class Baseline:
         self.reader = encoder(job, self.tokenizer, getattr(self.base.config, "type_vocab_size", 0) > 1)
 
     def lessons(self, examples: Sequence[Example]) -> list[EncodedRow]:
-        return in_our_order([self.reader.lesson(example, i) for i, example in enumerate(examples)])
+        return in_our_order([self.reader.encode_train(example, i) for i, example in enumerate(examples)])
 
     def wrapped(self, base: Any = None) -> Any:
         """The base, or another one, with a new adapter."""
@@ -95,7 +95,7 @@ class Baseline:
 
         if self._of_trl is None:
             self._of_trl = self.wrapped(self._base_of_trl)
-        dataset = Dataset.from_list([{"input_ids": list(row.ids), "labels": list(row.labels)} for row in rows])
+        dataset = Dataset.from_list([{"input_ids": list(row.input_ids), "labels": list(row.labels)} for row in rows])
         with tempfile.TemporaryDirectory() as folder:
             arguments = SFTConfig(
                 **self._arguments(folder), bf16=self.is_half, gradient_checkpointing=False, max_length=None
@@ -108,7 +108,7 @@ class Baseline:
         """Seconds and texts of predicting rows one by one with a saved adapter."""
         from peft import PeftModel
 
-        rows = [self.reader.prompt(example, i) for i, example in enumerate(tested)]
+        rows = [self.reader.encode_prompt(example, i) for i, example in enumerate(tested)]
         model = PeftModel.from_pretrained(self.base, adapter).eval()
         model.config.use_cache = True
         started = self.now()
@@ -119,9 +119,9 @@ class Baseline:
 
     def _predicted(self, model: Any, row: EncodedRow) -> str:
         tensors = {
-            "input_ids": row.ids,
-            "attention_mask": (1,) * len(row.ids),
-            **({"token_type_ids": row.types} if row.types else {}),
+            "input_ids": row.input_ids,
+            "attention_mask": (1,) * len(row.input_ids),
+            **({"token_type_ids": row.token_type_ids} if row.token_type_ids else {}),
         }
         inputs = {name: torch.tensor([values], device=self.device) for name, values in tensors.items()}
         with torch.inference_mode():
@@ -130,7 +130,7 @@ class Baseline:
             longest = self.job.config.answer_tokens_for(self.job.config.dataset)
             pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
             out = model.generate(**inputs, max_new_tokens=longest, do_sample=False, pad_token_id=pad, eos_token_id=end)
-        return first_line(self.tokenizer.decode(out[0, len(row.ids) :], skip_special_tokens=True))
+        return first_line(self.tokenizer.decode(out[0, len(row.input_ids) :], skip_special_tokens=True))
 
     def _arguments(self, folder: str) -> dict[str, Any]:
         tuning = self.job.config.fine_tuning
@@ -187,16 +187,16 @@ class Baseline:
 def padded_tokens(rows: list[EncodedRow], batch: int, longest: int = 0) -> int:
     """Tokens that are computed, padding included: each batch as wide as its longest row, or as `longest`."""
     groups = [rows[start : start + batch] for start in range(0, len(rows), batch)]
-    return sum(len(group) * max(longest, *(len(row.ids) for row in group)) for group in groups)
+    return sum(len(group) * max(longest, *(len(row.input_ids) for row in group)) for group in groups)
 
 
 def _dicts(rows: list[EncodedRow]) -> list[dict[str, Any]]:
     return [
         {
-            "input_ids": list(row.ids),
-            "attention_mask": [1] * len(row.ids),
+            "input_ids": list(row.input_ids),
+            "attention_mask": [1] * len(row.input_ids),
             "labels": list(row.labels) if len(row.labels) > 1 else row.labels[0],
         }
-        | ({"token_type_ids": list(row.types)} if row.types else {})
+        | ({"token_type_ids": list(row.token_type_ids)} if row.token_type_ids else {})
         for row in rows
     ]

@@ -55,7 +55,7 @@ def compare(each: Job, steps: int, sizes: Sizes) -> Comparison:
     model = baseline.wrapped()
     count = steps * each.batch_size
     rows = [row for turn in range(sizes.rounds) for row in baseline.lessons(each.taught(count, turn))]
-    tokens = sum(len(row.ids) for row in rows)
+    tokens = sum(len(row.input_ids) for row in rows)
     work = flops.of_training(model, rows, each.causal) / tokens
     peak = flops.peak(baseline.device, getattr(torch, precision_of(each)))
     values, failed = interleave(
@@ -94,7 +94,7 @@ def _ways(each: Job, baseline: theirs.Baseline, model: Any, count: int) -> dict[
     def rate(seconds: Callable[[list[EncodedRow]], float]) -> Way:
         def way(turn: int) -> float:
             rows = baseline.lessons(examples(turn))
-            return sum(len(row.ids) for row in rows) / seconds(rows)
+            return sum(len(row.input_ids) for row in rows) / seconds(rows)
 
         return way
 
@@ -103,7 +103,7 @@ def _ways(each: Job, baseline: theirs.Baseline, model: Any, count: int) -> dict[
 
     def ourselves(turn: int) -> float:
         rows = examples(turn)
-        return sum(len(row.ids) for row in baseline.lessons(rows)) / ours.train_seconds(each, rows)
+        return sum(len(row.input_ids) for row in baseline.lessons(rows)) / ours.train_seconds(each, rows)
 
     ways: dict[str, Way] = {OURS: ourselves}
     ways[MAXIMUM] = rate(lambda rows: baseline.train_seconds(model, rows, theirs.MAXIMUM))

@@ -159,13 +159,13 @@ class PreparedJob:
 
 def _groups(cells: Iterable[PreparedJob]) -> list[list[PreparedJob]]:
     """The cells by what they can share; one for which that cannot be told fails alone."""
-    from littlehuman.training.types import stackable
+    from littlehuman.training.types import group_key
 
     groups: dict[Hashable, list[PreparedJob]] = {}
     for ready in cells:
         try:
             ready.job.join_training()
-            key = (stackable(ready.cell), ready.launch, frozenset(ready.host.environment.items()))
+            key = (group_key(ready.cell), ready.launch, frozenset(ready.host.environment.items()))
         except Exception as error:
             ready.finish(error, LogBuffer())
         else:

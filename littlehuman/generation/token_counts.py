@@ -61,9 +61,9 @@ def counter_of(model: PromptModelConfig) -> TokenCounter:
 
 
 def _own(weights: str, revision: str | None) -> TokenCounter | None:
-    from littlehuman.models.chat_template import own_counter
+    from littlehuman.models.chat_template import token_counter
 
-    count = own_counter(weights, revision)
+    count = token_counter(weights, revision)
     return TokenCounter(count, "counted by its own tokenizer", True) if count else None
 
 

@@ -1,4 +1,4 @@
-"""Models and tokenizers: weights on disk, devices, memory, chat generation. Only this package and `training` import torch.
+"""Models and tokenizers: weights, devices, memory, chat generation. Only this package and `training` import torch.
 
 weights        names of weights -> a folder or a hub id;  hub: the commit of a hub id;  tiny: random test models
 base_model     one frozen base model, loaded once and leased to one job after another

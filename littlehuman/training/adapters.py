@@ -28,7 +28,9 @@ INPUT = {
     Architecture.decoder: (
         "tokenizer(model_input.format(evidence=EVIDENCE, text=TEXT).lstrip()): plain text, no chat template"
     ),
-    Architecture.encoder: "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used",
+    Architecture.encoder: (
+        "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used"
+    ),
 }
 TRUNCATION = "a longer row than max_tokens loses the end of its evidence"
 OUTPUT = {
@@ -104,7 +106,7 @@ def _lora_config(base: Base, head: Head, tuning: TrainingConfig, model: ModelCon
 
 
 def _target_modules(model: ModelConfig, role: str) -> str | list[str]:
-    """PEFT's `target_modules` for `all_linear`, or for a role of the model's YAML: names, or a pattern of full paths."""
+    """PEFT's `target_modules` for `all_linear` or a role of the model's YAML: names, or a pattern of full paths."""
     if role == ALL_LINEAR:
         return "all-linear"
     value = model.lora_targets[role]  # validation has refused unknown roles

@@ -120,13 +120,13 @@ class PreparedJob:
 
 def _groups(cells: Iterable[PreparedJob]) -> list[list[PreparedJob]]:
     """Groups of cells that can be trained together; an error in finding a cell's group is that cell's own."""
-    from littlehuman.training.types import stackable
+    from littlehuman.training.types import group_key
 
     groups: dict[Hashable, list[PreparedJob]] = {}
     for ready in cells:
         try:
             ready.job.start_training()
-            key = (stackable(ready.cell), ready.launch, frozenset(ready.host.environment.items()))
+            key = (group_key(ready.cell), ready.launch, frozenset(ready.host.environment.items()))
         except Exception as error:
             ready.finish(error, LogBuffer())
         else:

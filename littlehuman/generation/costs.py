@@ -169,9 +169,9 @@ def tokens_per_byte(counter: TokenCounter, sample: Iterable[Prompt]) -> float:
 
 
 def _own_tokenizer(weights: str, revision: str | None) -> TokenCounter | None:
-    from littlehuman.models.chat_template import own_counter
+    from littlehuman.models.chat_template import token_counter
 
-    count = own_counter(weights, revision)
+    count = token_counter(weights, revision)
     return TokenCounter(count, "counted by its own tokenizer", True) if count else None
 
 

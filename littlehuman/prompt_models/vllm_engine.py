@@ -45,12 +45,12 @@ class VllmModel:
         Raises:
             WeightsError: when the weights cannot be loaded.
         """
-        from littlehuman.models.chat_template import longest_prompt, parts_without_weights, render, too_long
+        from littlehuman.models.chat_template import load_without_weights, longest_prompt, render, too_long
         from littlehuman.models.weights import commit_of, resolve
 
         path = resolve(str(self.config.weights), "prompt_model.weights")
         commit = commit_of(path, self.config.revision, "prompt_model.weights")
-        tokenizer, config, ends = parts_without_weights(path, commit)
+        tokenizer, config, ends = load_without_weights(path, commit)
         longest, sampling = longest_prompt(config, max_tokens), self._sampling(tokenizer, ends, max_tokens)
         how = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
         engine = self.vllm.LLM(model=path, enable_prefix_caching=True, generation_config="vllm", **how)

@@ -91,7 +91,9 @@ def _comparison_forms(mask: bytes, shape: tuple[int, int], base: int) -> Compari
     df = [_df_of_pair(table, df_table, own, prior, base, arm) for arm in others]
     weights = np.array([_paired_weights(both, base, arm) for arm in others]).reshape(len(others), present.size)
     seeds = np.where(counts > 0, counts, np.nan)
-    return ComparisonForms(weights, own, table / max(df_table, 1), df_table, prior, at_least, np.array(df), seeds, others)
+    return ComparisonForms(
+        weights, own, table / max(df_table, 1), df_table, prior, at_least, np.array(df), seeds, others
+    )
 
 
 def _paired_weights(both: Present, base: int, arm: int) -> Floats:

@@ -162,7 +162,9 @@ def test_scores_that_nothing_moves_give_no_reason_to_spend() -> None:
 
 def test_where_nothing_is_shown_to_help_the_cheapest_mixture_is_the_easier_one() -> None:
     lie = tuple(np.tile(x, 3) for x in grid((1000, 3000, 8000), (0, 50, 200)))
-    made = plan.plan_of_scores(scored(lambda s, h: 0.5 + 1e-4 * np.log1p(s), sd=0.01, lie=(lie[0], lie[1])), 0.8, 0.02, budget=300)
+    made = plan.plan_of_scores(
+        scored(lambda s, h: 0.5 + 1e-4 * np.log1p(s), sd=0.01, lie=(lie[0], lie[1])), 0.8, 0.02, budget=300
+    )
     assert made.cheapest and (made.cheapest.n_synthetic, made.cheapest.n_human, made.cheapest.cost) == (500, 0, 10)
     assert made.choice and made.choice.best != made.cheapest and made.choice.easier == made.cheapest
     assert any(f.startswith("the cheapest mixture, 500 synthetic points for 10.00, gets 0.") for f in made.findings)
@@ -323,7 +325,9 @@ THIN: dict[str, tuple[Sequence[float], Sequence[float], str]] = {
 @pytest.mark.parametrize("case", THIN)
 def test_thin_data_get_no_plan_but_the_cells_to_run_next(case: str) -> None:
     s, h, reason = THIN[case]
-    made = plan.plan_of_scores(scored(lie=(np.array(s, dtype=np.float64), np.array(h, dtype=np.float64))), 0.8, 0.02, budget=100)
+    made = plan.plan_of_scores(
+        scored(lie=(np.array(s, dtype=np.float64), np.array(h, dtype=np.float64))), 0.8, 0.02, budget=100
+    )
     value = strict(made)
     assert value["plan"] is None and any(reason in finding for finding in value["findings"])
     assert 1 <= len(value["next_cells"]) <= 6
@@ -336,7 +340,9 @@ def test_thin_data_get_no_plan_but_the_cells_to_run_next(case: str) -> None:
 @pytest.mark.parametrize("case", THIN)
 def test_the_cells_that_are_asked_for_make_a_plan_possible(case: str) -> None:
     s, h, _ = THIN[case]
-    first = plan.plan_of_scores(scored(lie=(np.array(s, dtype=np.float64), np.array(h, dtype=np.float64))), 0.8, 0.02, budget=100)
+    first = plan.plan_of_scores(
+        scored(lie=(np.array(s, dtype=np.float64), np.array(h, dtype=np.float64))), 0.8, 0.02, budget=100
+    )
     more = [(c.n_synthetic, c.n_human) for c in first.next_cells for _ in range(c.runs)]
     lie = np.array([*zip(s, h, strict=True), *more], dtype=np.float64).T
     assert plan.plan_of_scores(scored(lie=(lie[0], lie[1])), 0.8, 0.02, budget=100).best is not None
@@ -523,11 +529,7 @@ def test_a_study_gets_commands_that_keep_its_settings_and_make_the_cells(
     assert series["plan"] is None and series["next_cells"]
     for asked in series["next_cells"]:
         words = shlex.split(asked["command"])
-        assert (
-            words[:2] == ["littlehuman", "-m"]
-            and "study=trial" in words
-            and "training.epochs=3" in words
-        )
+        assert words[:2] == ["littlehuman", "-m"] and "study=trial" in words and "training.epochs=3" in words
         seeds = next(word for word in words if word.startswith("seed=")).removeprefix("seed=").split(",")
         assert len(seeds) == asked["runs"] == len(set(seeds))
         composed = compose(*(word for word in words[2:] if not word.startswith("seed=")))

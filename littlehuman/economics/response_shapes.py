@@ -1,0 +1,163 @@
+"""Shapes that a score may have over synthetic and human points: parametric learning curves with an interaction.
+
+Every shape is linear in its coefficients once its shape parameters are fixed:
+
+    score = c + a Z(n_s + k n_h + o) + d M(n_h) + e Z(n_s + k n_h + o) M(n_h)
+
+Z is a learning curve (logarithm, power law with a ceiling, saturating exponential), scaled to 0 at the least and to 1 at the most
+synthetic points that were tried; M grows from 0 without human points to 1 at the most that were tried. Three ways in which human
+points may count: `exchange` (d = e = 0: a human point stands for k synthetic ones), `lift` (k = e = 0: human points add the same
+whatever n_s is), `interaction` (k = 0).
+
+Sources: the logarithm and the exchange are those of arXiv 2410.13098, Section 4; power laws with a ceiling and exponentials are the
+families of Viering and Loog 2023 ("The Shape of Learning Curves: A Review").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+LOG, POWER, EXPONENTIAL = 0, 1, 2
+CURVES = ("log", "power", "exponential")
+EXCHANGE, LIFT, INTERACTION = "exchange", "lift", "interaction"
+
+_POWERS = tuple(np.geomspace(0.1, 3.0, 12))
+_LENGTHS = tuple(np.geomspace(0.05, 3.0, 12))  # times the largest number of synthetic points
+_RATES, _NEGATIVE = 48, 8  # human-to-synthetic rates above and below 0
+_FINE = 5.0  # how much closer rates lie near 0 than at the end
+_BENDS = (0.03, 0.3, 3.0)  # times the most human points: M from nearly a step to nearly a straight line
+_OFFSETS = (0.003, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The numbers of points by which shapes are scaled; all above 0."""
+
+    least_synthetic: float
+    most_synthetic: float
+    least_human: float
+    most_human: float
+
+    @property
+    def low(self) -> float:
+        """The size at which Z is 0."""
+        return self.least_synthetic
+
+    @property
+    def high(self) -> float:
+        """The size at which Z is 1."""
+        return self.most_synthetic
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Shapes of one curve and one way of counting human points; `count` parameters, with the variance."""
+
+    name: str
+    curve: int
+    human: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shapes:
+    """Shape parameters [M], the family [M] each belongs to as an index, and the logarithm of its prior weight within the family.
+
+    `step` is the distance from a rate to the middles between it and its neighbours: what one rate of the grid stands for.
+    """
+
+    curve: Index
+    value: Array
+    rate: Array
+    offset: Array
+    bend: Array
+    family: Index
+    prior: Array
+    step: Array
+
+    def __getitem__(self, index: Index) -> Shapes:
+        return Shapes(*(getattr(self, each.name)[index] for each in fields(self)))
+
+    def z(self, size: Array, scale: Scale) -> Array:
+        """Z at effective sizes [..., M]: 0 at the least synthetic points that were tried, 1 at the most."""
+        low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.low, scale.high))
+        return (self._raw(size) - low) / (high - low)
+
+    def size(self, z: Array, scale: Scale) -> Array:
+        """The inverse of `z` [..., M]: infinity from the ceiling on, 0 below the start."""
+        low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.low, scale.high))
+        raw = low + z * (high - low)
+        with np.errstate(all="ignore"):
+            left = np.where(raw < 0, -raw, 0.0)
+            found = np.where(
+                self.curve == LOG, np.exp(np.minimum(raw, 700.0)), np.where(self.curve == POWER, left ** (-1 / self.value), -self.value * np.log(left))
+            )
+        return np.maximum(found, 0.0)
+
+    def effective(self, n_synthetic: Array, n_human: Array) -> Array:
+        """Size [..., M] of mixtures [..., 1] in synthetic points; at least a small number, for the logarithm."""
+        return np.maximum(n_synthetic + self.rate * n_human + self.offset, 1e-3)
+
+    def m(self, n_human: Array, scale: Scale) -> Array:
+        """M [..., M] of human points [..., 1]."""
+        return np.asarray(np.log1p(n_human / self.bend) / np.log1p(scale.most_human / self.bend))
+
+    def _raw(self, size: Array) -> Array:
+        out = np.empty(np.broadcast_shapes(size.shape, self.value.shape))
+        size = np.broadcast_to(size, out.shape)
+        for curve in (LOG, POWER, EXPONENTIAL):
+            at = self.curve == curve
+            x, value = size[..., at], self.value[at]
+            out[..., at] = np.log(x) if curve == LOG else -np.power(x, -value) if curve == POWER else -np.exp(-x / value)
+        return out
+
+
+def families(human_levels: int) -> tuple[Family, ...]:
+    """All families; the bend of M counts as a parameter only where more than one number of human points was tried."""
+    bend = 1 if human_levels > 1 else 0
+    found = []
+    for human, linear, extra in ((EXCHANGE, 2, 1), (LIFT, 3, bend), (INTERACTION, 4, bend)):
+        for curve, name in enumerate(CURVES):
+            found.append(Family(f"{name} {human}", curve, human, linear + extra + (curve != LOG) + 1))
+    return tuple(found)
+
+
+def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool) -> Shapes:
+    """All shapes of one way of counting human points; `alone`: whether there are runs without synthetic points."""
+    rows = [row for number, family in enumerate(of) if family.human == human for row in _rows(number, family, scale, alone)]
+    curve, value, rate, offset, bend, number, prior, step = np.array(rows).T
+    return Shapes(curve.astype(np.intp), value, rate, offset, bend, number.astype(np.intp), np.log(prior), step)
+
+
+def rates(scale: Scale) -> tuple[Array, Array, Array]:
+    """Rates k that are tried, their prior weights, and how far each reaches to its sides.
+
+    The prior is flat in t = ln(1 + k h / n), h the most human and n the middle number of synthetic points: flat in the gain of the
+    score, so that it favours neither small nor large gains. Negative rates end where the least synthetic points would be used up.
+    """
+    middle = (scale.least_synthetic * scale.most_synthetic) ** 0.5
+    top = np.log1p(30 * scale.most_synthetic / middle)
+    above = top * np.sinh(_FINE * np.arange(_RATES + 1) / _RATES) / np.sinh(_FINE)
+    lowest = 0.9 * scale.least_synthetic / middle
+    below = np.log1p(-lowest * np.sinh(2 * np.arange(_NEGATIVE, 0, -1) / _NEGATIVE) / np.sinh(2))
+    t = np.concatenate([below, above])
+    found = np.expm1(t) * middle / scale.most_human
+    return found, np.gradient(t) / np.sum(np.gradient(t)), np.gradient(found) / 2
+
+
+def _rows(number: int, family: Family, scale: Scale, alone: bool) -> Iterator[tuple[float, ...]]:
+    values = {LOG: (1.0,), POWER: _POWERS, EXPONENTIAL: tuple(x * scale.high for x in _LENGTHS)}[family.curve]
+    tried = list(zip(*rates(scale), strict=True))
+    for value in values:
+        if family.human == EXCHANGE:
+            yield from ((family.curve, value, k, 0.0, scale.most_human, number, prior, step) for k, prior, step in tried)
+            continue
+        for offset in [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]:
+            yield from ((family.curve, value, 0.0, offset, bend * scale.most_human, number, 1.0, 0.0) for bend in _BENDS)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from littlehuman import seeding
 from littlehuman.economics.response_design import _RIDGE, Block, Design
-from littlehuman.economics.response_shapes import Array, Family, Index, Scale, Shapes
+from littlehuman.economics.response_shapes import LOG, Array, Family, Index, Scale, Shapes
 
 DRAWS = 4_000
 
@@ -30,14 +31,26 @@ class Response:
     weights: Array
     residual_sd: float
 
-    def score(self, n_synthetic: Array | float, n_human: Array | float) -> Array:
+    def score(self, n_synthetic: ArrayLike, n_human: ArrayLike) -> Array:
         """Scores [m, D] of mixtures [m]: means over seeds."""
         s, h = (np.atleast_1d(np.asarray(n, dtype=np.float64))[:, None] for n in (n_synthetic, n_human))
+        s, h = np.broadcast_arrays(s, h)
         z = self.shapes.z(self.shapes.effective(s, h), self.scale)
         c, a, d, e = self.coefficients.T
         lifted = (d != 0) | (e != 0)
         m = np.where(lifted, self.shapes.m(h, self.scale), 0.0) if lifted.any() else 0.0
         return np.asarray(c + a * z + (d + e * z) * m)
+
+    def ceiling(self) -> Array:
+        """Score [D] that no number of synthetic points alone exceeds: infinite for logarithms and for faster growth."""
+        top = self.shapes.z(np.full(len(self.shapes.value), 1e30), self.scale)
+        bounded = (self.shapes.curve != LOG) & (self.shapes.value > 0)
+        return np.where(bounded, self.coefficients[:, 0] + self.coefficients[:, 1] * np.where(bounded, top, 0.0), np.inf)
+
+    def thinned(self, count: int) -> Response:
+        """About `count` of the draws, evenly over all shapes."""
+        keep = np.arange(0, len(self.coefficients), max(len(self.coefficients) // count, 1))
+        return replace(self, shapes=self.shapes[keep], coefficients=self.coefficients[keep])
 
     def weight_of(self, text: str) -> float:
         """Weight of all families with this in their name."""
@@ -120,7 +133,11 @@ def _inverse(block: Block, woodbury: Array) -> Array:
     gram = block.gram[None] - t.transpose(0, 2, 1)[None] @ (woodbury[:, None] @ t[None])
     ridge = np.full(block.terms, _RIDGE)
     ridge[0] = 0.0
-    return np.asarray(np.linalg.inv(gram + np.diag(ridge)))
+    gram = gram + np.diag(ridge)
+    size = np.sqrt(np.einsum("...ii->...i", gram))  # scaled: columns of steep shapes differ by many orders of magnitude
+    scale = size[..., :, None] * size[..., None, :]
+    inverse = np.linalg.inv(gram / scale + 1e-11 * np.eye(block.terms)) / scale
+    return np.asarray((inverse + np.swapaxes(inverse, -1, -2)) / 2)
 
 
 def draw(batch: Batch, study: int, count: int, rng: np.random.Generator) -> Response:
@@ -151,8 +168,14 @@ def _coefficients(batch: Batch, number: int, at: tuple[Index, Index], study: int
     beta = (inverse @ batch.cross[number][..., study][at][..., None])[..., 0]
     df = batch.design.n - batch.design.blocks[number].terms
     square = batch.rss[number][..., study][at] / rng.chisquare(df, len(beta))
-    noise = np.linalg.cholesky(inverse) @ rng.standard_normal((*beta.shape, 1)) if len(beta) else beta[..., None]
-    return beta + np.sqrt(square)[:, None] * noise[..., 0], square
+    return beta + np.sqrt(square)[:, None] * _normal(inverse, rng), square
+
+
+def _normal(covariance: Array, rng: np.random.Generator) -> Array:
+    """One normal vector [draws, p] for each covariance [draws, p, p]."""
+    size = np.sqrt(np.einsum("...ii->...i", covariance))
+    root = np.linalg.cholesky(covariance / (size[..., :, None] * size[..., None, :]) + 1e-9 * np.eye(covariance.shape[-1]))
+    return np.asarray(size * (root @ rng.standard_normal((*size.shape, 1)))[..., 0])
 
 
 def fit(n_synthetic: Array, n_human: Array, score: Array, seed: Index | None = None, draws: int = DRAWS) -> Response:

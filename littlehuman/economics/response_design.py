@@ -20,7 +20,8 @@ from littlehuman.economics.response_shapes import Array, Family, Index, Scale, S
 
 _SD_SEED = (0.0, 0.5, 1.0, 2.0, 4.0)  # of u, in units of e's
 _SD_HUMAN = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # of v
-_RIDGE = 1e-8  # prior precision of a slope in units of e: a coefficient of 10,000 standard deviations is no surprise
+_USUAL_SD = 0.8
+_RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 standard deviations is no surprise
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,9 @@ def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision
 
 
 def _widths(grid: tuple[float, ...]) -> list[tuple[float, float]]:
-    """Standard deviations with the share of a flat prior that each stands for."""
-    edges = np.concatenate([[0.0], (np.array(grid)[1:] + np.array(grid)[:-1]) / 2, [grid[-1]]])
-    return list(zip(grid, (np.diff(edges) / grid[-1]).tolist(), strict=True))
+    """Standard deviations with the share of a half-Cauchy prior that each stands for."""
+    edges = np.concatenate([[0.0], (np.array(grid)[1:] + np.array(grid)[:-1]) / 2, [np.inf]])
+    return list(zip(grid, np.diff(np.arctan(edges / _USUAL_SD) * 2 / np.pi).tolist(), strict=True))
 
 
 def _precision(cross: Array, u: float, v: float, weight: float) -> Precision:

@@ -28,12 +28,13 @@ LOG, POWER, EXPONENTIAL = 0, 1, 2
 CURVES = ("log", "power", "exponential")
 EXCHANGE, LIFT, INTERACTION = "exchange", "lift", "interaction"
 
-_POWERS = tuple(np.geomspace(0.1, 3.0, 12))
+_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 12))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
 _LENGTHS = tuple(np.geomspace(0.05, 3.0, 12))  # times the largest number of synthetic points
 _RATES, _NEGATIVE = 48, 8  # human-to-synthetic rates above and below 0
 _FINE = 5.0  # how much closer rates lie near 0 than at the end
-_BENDS = (0.03, 0.3, 3.0)  # times the most human points: M from nearly a step to nearly a straight line
-_OFFSETS = (0.003, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
+# Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one) to a straight line.
+_BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
+_OFFSETS = (0.002, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,18 @@ class Shapes:
         low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.low, scale.high))
         raw = low + z * (high - low)
         with np.errstate(all="ignore"):
-            left = np.where(raw < 0, -raw, 0.0)
+            signed = np.where((self.curve == POWER) & (self.value < 0), raw, -raw)
+            left = np.where(signed > 0, signed, 0.0)
             found = np.where(
-                self.curve == LOG, np.exp(np.minimum(raw, 700.0)), np.where(self.curve == POWER, left ** (-1 / self.value), -self.value * np.log(left))
+                self.curve == LOG,
+                np.exp(np.minimum(raw, 700.0)),
+                np.where(self.curve == POWER, left ** (-1 / self.value), -self.value * np.log(left)),
             )
         return np.maximum(found, 0.0)
 
     def effective(self, n_synthetic: Array, n_human: Array) -> Array:
-        """Size [..., M] of mixtures [..., 1] in synthetic points; at least a small number, for the logarithm."""
-        return np.maximum(n_synthetic + self.rate * n_human + self.offset, 1e-3)
+        """Size [..., M] of mixtures [..., 1] in synthetic points; at least one: power laws and logarithms have no zero."""
+        return np.maximum(n_synthetic + self.rate * n_human + self.offset, 1.0)
 
     def m(self, n_human: Array, scale: Scale) -> Array:
         """M [..., M] of human points [..., 1]."""
@@ -115,7 +119,7 @@ class Shapes:
         for curve in (LOG, POWER, EXPONENTIAL):
             at = self.curve == curve
             x, value = size[..., at], self.value[at]
-            out[..., at] = np.log(x) if curve == LOG else -np.power(x, -value) if curve == POWER else -np.exp(-x / value)
+            out[..., at] = np.log(x) if curve == LOG else -np.sign(value) * np.power(x, -value) if curve == POWER else -np.exp(-x / value)
         return out
 
 
@@ -160,4 +164,4 @@ def _rows(number: int, family: Family, scale: Scale, alone: bool) -> Iterator[tu
             yield from ((family.curve, value, k, 0.0, scale.most_human, number, prior, step) for k, prior, step in tried)
             continue
         for offset in [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]:
-            yield from ((family.curve, value, 0.0, offset, bend * scale.most_human, number, 1.0, 0.0) for bend in _BENDS)
+            yield from ((family.curve, value, 0.0, offset, bend * scale.most_human, number, prior, 0.0) for bend, prior in _BENDS)

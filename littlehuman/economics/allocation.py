@@ -16,7 +16,7 @@ import numpy as np
 from littlehuman.economics.human_worth import Estimate, estimate
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
-from littlehuman.economics.response_shapes import Array
+from littlehuman.economics.response_shapes import Array, Bool
 
 _LEVELS = 24  # of each of two spacings, for each kind of points
 _SEARCH = 500  # draws that the search looks at; the answer takes all
@@ -98,26 +98,26 @@ def bounds_of(n_synthetic: Array, n_human: Array, factor: float = 1.0) -> Bounds
 
 def allocate(response: Response, bounds: Bounds, terms: Terms, budget: float, *, budgets: int = _BUDGETS) -> Allocation:
     """The best design for a sum of money, and for sums below and above it (`budgets` of them; 0: no curve)."""
-    s, h = _designs(bounds, terms, budget)
+    s, h = designs(bounds, terms, budget)
     cost = terms.cost(s, h)
     affordable = cost <= budget * (1 + 1e-9)
-    if not affordable.any():
-        cheapest = {"budget": budget} | ({"cheapest": float(cost.min())} if len(cost) else {})
-        return Allocation(None, None, None, (), bounds, (Reason(Kind.NOTHING_AFFORDABLE, cheapest),))
     middle, thin = _predicted(response, s, h)
     place = _best(middle, cost, affordable)
-    best = _purchase(response, s[place], h[place], terms)
+    if place is None:
+        cheapest = {"budget": budget} | ({"cheapest": float(cost.min())} if len(cost) else {})
+        return Allocation(None, None, None, (), bounds, (Reason(Kind.NOTHING_AFFORDABLE, cheapest),))
+    best = _purchase(response, float(s[place]), float(h[place]), terms)
     second = _best(middle, cost, affordable & _different(s, h, place, bounds))
-    runner_up = None if second is None else _purchase(response, s[second], h[second], terms)
+    runner_up = None if second is None else _purchase(response, float(s[second]), float(h[second]), terms)
     sure = None if second is None else float(np.mean(thin[place] > thin[second]) + np.mean(thin[place] == thin[second]) / 2)
-    sums = np.geomspace(max(float(cost.min()), 1e-3 * float(cost.max())), float(cost.max()), budgets) if budgets else []
-    places = [_best(middle, cost, cost <= sum_ * (1 + 1e-9)) for sum_ in sums]
-    curve = tuple(_purchase(response, s[i], h[i], terms) for i in dict.fromkeys(places) if i is not None)
+    sums = np.geomspace(max(float(cost.min()), 1e-3 * float(cost.max())), float(cost.max()), budgets)
+    places = [_best(middle, cost, cost <= each * (1 + 1e-9)) for each in sums]
+    curve = tuple(_purchase(response, float(s[i]), float(h[i]), terms) for i in dict.fromkeys(places) if i is not None)
     return Allocation(best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response)))
 
 
-def _designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
-    """Designs [m], [m]: a grid within the bounds, and for every number of human points what is left of the budget in synthetic ones."""
+def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
+    """Designs within reach, n_synthetic and n_human [m]: a grid within the bounds, and for every number of human points what is left of the budget in synthetic ones."""
     human = _levels(*bounds.human, [terms.owned_human, terms.owned_human + budget / terms.human_price])
     synthetic = _levels(*bounds.synthetic, [budget / terms.synthetic_price])
     s, h = (x.ravel() for x in np.meshgrid(synthetic, human))
@@ -141,15 +141,15 @@ def _predicted(response: Response, s: Array, h: Array) -> tuple[Array, Array]:
     return np.median(thin, axis=1), thin
 
 
-def _best(middle: Array, cost: Array, allowed: Array) -> int | None:
+def _best(middle: Array, cost: Array, allowed: Bool) -> int | None:
     """Of equal scores the cheapest."""
     if not np.any(allowed):
         return None
     order = np.lexsort((cost, -middle.round(9)))
-    return int(order[np.asarray(allowed, dtype=bool)[order]][0])
+    return int(order[allowed[order]][0])
 
 
-def _different(s: Array, h: Array, best: int, bounds: Bounds) -> Array:
+def _different(s: Array, h: Array, best: int, bounds: Bounds) -> Bool:
     smallest = max(0.02 * bounds.human[1], 1.0)
     size, own = np.maximum(h, smallest), max(float(h[best]), smallest)
     pure = (h == 0) != (h[best] == 0)

@@ -16,7 +16,7 @@ import numpy as np
 from littlehuman import seeding
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
-from littlehuman.economics.response_shapes import Array
+from littlehuman.economics.response_shapes import Array, Bool
 
 LEVEL = 0.95
 # An upper end of more than FAR times the largest size that was tried counts as infinite. A lower end is claimed up to REACH times only:
@@ -84,7 +84,7 @@ class WorthDraws:
     human_points: float
     worth: Array
     lift: Array
-    rises: Array
+    rises: Bool
     bound: Array
 
     def limits(self, level: float = LEVEL) -> tuple[Array, Array, Array]:

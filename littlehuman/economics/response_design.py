@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from littlehuman.economics import response_shapes as rs
-from littlehuman.economics.response_shapes import Array, Family, Index, Scale, Shapes
+from littlehuman.economics.response_shapes import Array, Index, Scale, Shapes
 
-_SD_SEED = (0.0, 0.5, 1.0, 2.0, 4.0)  # of u, in units of e's
-_SD_HUMAN = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)  # of v
+_SD_SEED = (0.0, 0.7, 2.0, 6.0)  # of u, in units of e's
+_SD_HUMAN = (0.0, 0.35, 0.8, 1.6, 3.5)  # of v
 _USUAL_SD = 0.8
 _RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 standard deviations is no surprise
 
@@ -36,13 +36,15 @@ class Block:
     @property
     def terms(self) -> int:
         """Coefficients p."""
-        return self.columns.shape[2]
+        return int(self.columns.shape[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """One pair of variance ratios: A [R, R] of V^-1 = I - U A U', ln|V|, and its log prior weight."""
+    """One pair of variance ratios (sds `u`, `v` in units of e's): A [R, R] of V^-1 = I - U A U', ln|V|, and its log prior weight."""
 
+    u: float
+    v: float
     woodbury: Array
     log_det: float
     prior: float
@@ -60,6 +62,10 @@ class Design:
         self.effects, self.precisions = _random_effects(self.h, seed)
         self.seeds = self.effects.shape[1] // 2
         self.blocks = tuple(self._block(human) for human in self._identifiable(levels))
+
+    def nearest(self, u: float, v: float) -> int:
+        """Index of the pair of variance ratios closest to these standard deviations."""
+        return int(np.argmin([abs(p.u - u) + abs(p.v - v) for p in self.precisions]))
 
     def _identifiable(self, levels: int) -> list[str]:
         """Ways of counting human points whose coefficients leave degrees of freedom."""
@@ -95,7 +101,7 @@ def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision
     """U [n, 2S] (seed, seed's human points), and the variance ratios to integrate over."""
     names, place = np.unique(seed, return_inverse=True) if seed is not None else (np.arange(len(h)), np.arange(len(h)))
     if seed is None or len(names) < 2 or len(names) == len(h):
-        return np.zeros((len(h), 0)), [Precision(np.zeros((0, 0)), 0.0, 0.0)]
+        return np.zeros((len(h), 0)), [Precision(0.0, 0.0, np.zeros((0, 0)), 0.0, 0.0)]
     member = (place[:, None] == np.arange(len(names))).astype(np.float64)
     effects = np.concatenate([member, member * (h > 0)[:, None]], axis=1)
     cross = effects.T @ effects
@@ -114,4 +120,4 @@ def _precision(cross: Array, u: float, v: float, weight: float) -> Precision:
     """(I + U D U')^-1 = I - U D^1/2 (I + D^1/2 U'U D^1/2)^-1 D^1/2 U'."""
     half = np.repeat([u, v], len(cross) // 2)
     inside = np.eye(len(cross)) + half[:, None] * cross * half
-    return Precision(half[:, None] * np.linalg.inv(inside) * half, float(np.linalg.slogdet(inside)[1]), float(np.log(weight)))
+    return Precision(u, v, half[:, None] * np.linalg.inv(inside) * half, float(np.linalg.slogdet(inside)[1]), float(np.log(weight)))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Bool = NDArray[np.bool_]
 
 LOG, POWER, EXPONENTIAL = 0, 1, 2
 CURVES = ("log", "power", "exponential")

@@ -117,20 +117,26 @@ def _widths(low: Array, high: Array, oracle: list[tuple[float, float]]) -> tuple
     finite = np.isfinite(low) & np.isfinite(high)
     if not oracle:
         return float(np.mean(finite)), None
-    own, known = (np.median((high - low)[: len(oracle)]), np.median(np.diff(np.array(oracle), axis=1)))
-    return float(np.mean(finite)), float(own / known) if np.isfinite(own) and np.isfinite(known) else None
+    both = finite[: len(oracle)] & np.isfinite(oracle).all(axis=1)
+    if np.mean(both) < 0.5:
+        return float(np.mean(finite)), None
+    known = np.array(oracle)[both]
+    return float(np.mean(finite)), float(np.median((high - low)[: len(oracle)][both] / (known[:, 1] - known[:, 0])))
 
 
 def _oracle(batch: Batch, setting: Setting) -> Batch | None:
     """The same studies, read by someone who knows the family of the truth and, to the grid's precision, the variance ratios."""
     name = {
-        "log": "log exchange",
-        "power": "power exchange",
-        "saturating": "exponential exchange",
-        "constant lift": "log lift",
-        "saturating, lift": "exponential lift",
-        "falling": "log lift",
-        "no gain": "log exchange",
+        "log": "log combined",
+        "power": "power combined",
+        "saturating": "exponential combined",
+        "constant lift": "log interaction",
+        "saturating, lift": "exponential interaction",
+        "falling": "log interaction",
+        "no gain": "log interaction",
+        "a little of both": "log combined",
+        "fading": "log interaction",
+        "growing": "log interaction",
     }[setting.truth]
     design = batch.design
     number = [family.name for family in design.families].index(name)

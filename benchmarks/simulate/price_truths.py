@@ -20,6 +20,9 @@ PRICE: Mapping[str, Truth] = {
     "saturating, lift": lambda s, h: 85 - 30 * np.exp(-s / 6000) + 2 * (h > 0),
     "falling": lambda s, h: 80 - 2 * np.log(s) + 3 * (h > 0),
     "no gain": lambda s, h: 40 + 4 * np.log(s) + 0 * h,
+    "a little of both": lambda s, h: 40 + 4 * np.log(s + 20 * h) + 1.0 * (h > 0),
+    "fading": lambda s, h: 40 + 4 * np.log(s) + 3 * (1 - np.log(s / 1000) / np.log(20)) * (h > 0),
+    "growing": lambda s, h: 40 + 4 * np.log(s) + (0.5 + 2 * np.log(s / 1000) / np.log(20)) * (h > 0),
 }
 PLAN: Mapping[str, Truth] = {
     "log exchange": lambda s, h: 35 + 5 * np.log(s + 20 * h + 1),

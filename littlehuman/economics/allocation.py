@@ -117,7 +117,10 @@ def allocate(response: Response, bounds: Bounds, terms: Terms, budget: float, *,
 
 
 def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
-    """Designs within reach, n_synthetic and n_human [m]: a grid within the bounds, and for every number of human points what is left of the budget in synthetic ones."""
+    """Designs within reach, n_synthetic and n_human [m].
+
+    A grid within the bounds, and for every number of human points what is left of the budget in synthetic ones.
+    """
     human = _levels(*bounds.human, [terms.owned_human, terms.owned_human + budget / terms.human_price])
     synthetic = _levels(*bounds.synthetic, [budget / terms.synthetic_price])
     s, h = (x.ravel() for x in np.meshgrid(synthetic, human))

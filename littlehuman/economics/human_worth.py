@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from littlehuman import seeding
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Bool
@@ -107,9 +106,6 @@ def worth_draws(response: Response, n: Array | float, human_points: float) -> Wo
         size = shapes.size((beside - c) / a, scale) - shapes.offset
     size = np.where(size > FAR * scale.most_synthetic, np.inf, np.maximum(size, 0.0))
     worth = (size - n[:, None]) / h
-    # A rate of the grid stands for all between it and its neighbours.
-    spread = np.random.default_rng(seeding.number(0, "rates between those of the grid")).uniform(-1, 1, len(a)) * shapes.step
-    worth = np.where((shapes.step > 0) & np.isfinite(worth), worth + spread, worth)
     worth = np.where(rises, worth, np.where(lift > 0, np.inf, np.nan))
     return WorthDraws(n, h, worth, lift, rises, (REACH * scale.most_synthetic - n) / h)
 

@@ -18,7 +18,7 @@ from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array
 
-FEWEST_RUNS = 6
+FEWEST_RUNS = 8
 _FLAT = 0.02  # runs closer to a line than this share of their extent lie on it
 _FRACTIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -62,11 +62,11 @@ def spans_plane(s: Array, h: Array) -> bool:
     return bool(singular[1] > _FLAT * singular[0])
 
 
-def mend(response: Response, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3) -> tuple[Cell, Cell]:
+def mend(response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3) -> tuple[Cell, Cell]:
     """The two cells to add to runs [n], each with `seeds` seeds.
 
     Args:
-        response: the model of the runs at hand, however wide.
+        response: the model of the runs at hand, however wide; None where they are too few for one.
         n_synthetic: of the runs.
         n_human: of the runs.
         most: points that the data carries (one evidence text each); None: as many as the largest run had.
@@ -75,13 +75,8 @@ def mend(response: Response, n_synthetic: Array, n_human: Array, most: float | N
     s, h = np.asarray(n_synthetic, dtype=np.float64), np.asarray(n_human, dtype=np.float64)
     most = float((s + h).max()) if most is None else most
     cells = _candidates(s, h, most)
-    draws = response.score(cells[:, 0], cells[:, 1])
-    draws = np.clip(draws, *np.quantile(draws, [0.02, 0.98], axis=1)[..., None])  # few runs: the draws have heavy tails
-    left = draws - draws.mean(axis=1, keepdims=True)
-    wanted = left - left.mean(axis=0)
-    cross = left @ wanted.T / left.shape[1]
-    cover, gain = left @ left.T / left.shape[1], cross @ cross.T
-    noise = response.residual_sd**2 / seeds
+    cover, gain, total, noise = _covariances(response, cells) if response is not None else _linear(s, h, cells)
+    noise /= seeds
     best, found = (0, 1), -np.inf
     for i in range(len(cells)):
         for j in range(i + 1, len(cells)):
@@ -89,9 +84,29 @@ def mend(response: Response, n_synthetic: Array, n_human: Array, most: float | N
                 pair = np.ix_([i, j], [i, j])
                 value = float(np.trace(np.linalg.solve(cover[pair] + noise * np.eye(2), gain[pair])))
                 best, found = ((i, j), value) if value > found else (best, found)
-    share = found / max(float(np.trace(wanted @ wanted.T)) / left.shape[1], 1e-300)
+    share = found / max(total, 1e-300)
     one, other = (Cell(int(cells[i, 0]), int(cells[i, 1]), seeds, share) for i in best)
     return one, other
+
+
+def _covariances(response: Response, cells: Array) -> tuple[Array, Array, float, float]:
+    """Of scores at cells [m, m]; what one more score there would explain of all contrasts [m, m]; their variance; a run's variance."""
+    draws = response.score(cells[:, 0], cells[:, 1])
+    draws = np.clip(draws, *np.quantile(draws, [0.02, 0.98], axis=1)[..., None])  # few runs: the draws have heavy tails
+    left = draws - draws.mean(axis=1, keepdims=True)
+    wanted = left - left.mean(axis=0)
+    cross = left @ wanted.T / left.shape[1]
+    return left @ left.T / left.shape[1], cross @ cross.T, float(np.sum(wanted**2)) / left.shape[1], response.residual_sd**2
+
+
+def _linear(s: Array, h: Array, cells: Array) -> tuple[Array, Array, float, float]:
+    """The same for a plane through the runs, where they are too few for anything else; a run's variance is 1."""
+    at, runs = (
+        np.stack([np.ones(len(x)), x / max(s.max(), 1.0), y / max(h.max(), 1.0)], axis=1) for x, y in ((cells[:, 0], cells[:, 1]), (s, h))
+    )
+    cover = at @ np.linalg.inv(runs.T @ runs + 1e-2 * np.eye(3)) @ at.T
+    cross = cover - cover.mean(axis=1, keepdims=True)
+    return cover, cross @ cross.T, float(np.trace(cross - cross.mean(axis=0))), 1.0
 
 
 def _candidates(s: Array, h: Array, most: float) -> Array:

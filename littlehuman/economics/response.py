@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike
 
 from littlehuman import seeding
 from littlehuman.economics.response_design import _RIDGE, Block, Design
-from littlehuman.economics.response_shapes import LOG, Array, Family, Index, Scale, Shapes
+from littlehuman.economics.response_shapes import BENDS, LOG, Array, Family, Index, Scale, Shapes
 
 DRAWS = 4_000
+_NO_AICC = 1e6  # for families with as many parameters as runs: a weight of 0, unless all have none
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +38,7 @@ class Response:
         s, h = np.broadcast_arrays(s, h)
         z = self.shapes.z(self.shapes.effective(s, h), self.scale)
         c, a, d, e = self.coefficients.T
-        lifted = (d != 0) | (e != 0)
-        m = np.where(lifted, self.shapes.m(h, self.scale), 0.0) if lifted.any() else 0.0
-        return np.asarray(c + a * z + (d + e * z) * m)
+        return np.asarray(c + a * z + (d + e * z) * self.shapes.m(h, self.scale))
 
     def ceiling(self) -> Array:
         """Score [D] that no number of synthetic points alone exceeds: infinite for logarithms and for faster growth."""
@@ -116,7 +115,7 @@ class Fitter:
             for number in np.unique(block.shapes.family):
                 at = block.shapes.family == number
                 k = design.families[number].count
-                families[number] = likelihood[:, at].max(axis=(0, 1)) - k - (k * (k + 1) / (n - k - 1) if n > k + 1 else np.inf)
+                families[number] = likelihood[:, at].max(axis=(0, 1)) - k - (k * (k + 1) / (n - k - 1) if n > k + 1 else _NO_AICC)
                 top = weight[:, at].max(axis=(0, 1))
                 weight[:, at] -= top + np.log(np.exp(weight[:, at] - top).sum(axis=(0, 1)))
             within.append(weight)
@@ -156,6 +155,9 @@ def draw(batch: Batch, study: int, count: int, rng: np.random.Generator) -> Resp
         coefficients.append(np.pad(beta, ((0, 0), (0, 4 - block.terms))))
         squares.append(square)
     shapes = Shapes(*(np.concatenate([getattr(part, name) for part in parts]) for name in Shapes.__slots__))
+    if design.human_levels <= 1:  # how the gain grows between none and the one number that was tried, the runs do not say
+        bends, weights = np.array(BENDS).T
+        shapes = replace(shapes, bend=rng.choice(bends, len(shapes.bend), p=weights) * design.scale.most_human)
     found = np.concatenate(coefficients)
     found[:, 0] += batch.centre[study]
     sd = float(np.sqrt(np.median(np.concatenate(squares))))

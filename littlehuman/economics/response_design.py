@@ -57,33 +57,21 @@ class Design:
         self.s, self.h = (np.asarray(n, dtype=np.float64) for n in (n_synthetic, n_human))
         self.n = len(self.s)
         self.scale = scale_of(self.s, self.h)
-        levels = len(np.unique(self.h[self.h > 0]))
-        self.families = rs.families(levels)
+        self.human_levels = len(np.unique(self.h[self.h > 0]))
+        self.families = rs.families(self.human_levels)
         self.effects, self.precisions = _random_effects(self.h, seed)
         self.seeds = self.effects.shape[1] // 2
-        self.blocks = tuple(self._block(human) for human in self._identifiable(levels))
+        self.blocks = tuple(self._block(human) for human in (rs.COMBINED, rs.INTERACTION))
 
     def nearest(self, u: float, v: float) -> int:
         """Index of the pair of variance ratios closest to these standard deviations."""
         return int(np.argmin([abs(p.u - u) + abs(p.v - v) for p in self.precisions]))
 
-    def _identifiable(self, levels: int) -> list[str]:
-        """Ways of counting human points whose coefficients leave degrees of freedom."""
-        wanted = [rs.EXCHANGE]
-        if levels:
-            wanted.append(rs.LIFT)
-        if np.any((self.h > 0) & (self.s > 0)):
-            wanted.append(rs.INTERACTION)
-        most = {family.human: family.count for family in self.families if family.curve == rs.LOG}
-        return [human for human in wanted if self.n - most[human] - 1 > 0] or [rs.EXCHANGE]
-
     def _block(self, human: str) -> Block:
-        shapes = rs.grid(self.families, human, self.scale, alone=bool(np.any(self.s == 0)))
+        shapes = rs.grid(self.families, human, self.scale, alone=bool(np.any(self.s == 0)), bends=self.human_levels > 1)
         z = shapes.z(shapes.effective(self.s[:, None], self.h[:, None]), self.scale).T
-        parts = [np.ones_like(z), z]
-        if human != rs.EXCHANGE:
-            m = shapes.m(self.h[:, None], self.scale).T
-            parts += [m] if human == rs.LIFT else [m, z * m]
+        m = shapes.m(self.h[:, None], self.scale).T
+        parts = [np.ones_like(z), z, m] + ([z * m] if human == rs.INTERACTION else [])
         columns = np.stack(parts, axis=2)
         return Block(shapes, columns, columns.transpose(0, 2, 1) @ columns, np.einsum("nr,mnp->mrp", self.effects, columns))
 

@@ -4,10 +4,11 @@ Every shape is linear in its coefficients once its shape parameters are fixed:
 
     score = c + a Z(n_s + k n_h + o) + d M(n_h) + e Z(n_s + k n_h + o) M(n_h)
 
-Z is a learning curve (logarithm, power law with a ceiling, saturating exponential), scaled to 0 at the least and to 1 at the most
-synthetic points that were tried; M grows from 0 without human points to 1 at the most that were tried. Three ways in which human
-points may count: `exchange` (d = e = 0: a human point stands for k synthetic ones), `lift` (k = e = 0: human points add the same
-whatever n_s is), `interaction` (k = 0).
+Z is a learning curve (logarithm, power law, saturating exponential), scaled to 0 at the least and to 1 at the most synthetic points
+that were tried; M grows from 0 without human points to 1 at the most that were tried. Human points may count in two ways: `combined`
+(e = 0: a human point stands for k synthetic ones, and human points add the same whatever n_s is), `interaction` (k = 0: what they
+add changes along the curve). Each holds a pure exchange or a pure lift as a case. Neither is offered alone: chosen by AICc, the pure
+shapes were too sure of themselves wherever the truth was a little of both (7 to 70 % coverage in simulations).
 
 Sources: the logarithm and the exchange are those of arXiv 2410.13098, Section 4; power laws with a ceiling and exponentials are the
 families of Viering and Loog 2023 ("The Shape of Learning Curves: A Review").
@@ -27,14 +28,14 @@ Bool = NDArray[np.bool_]
 
 LOG, POWER, EXPONENTIAL = 0, 1, 2
 CURVES = ("log", "power", "exponential")
-EXCHANGE, LIFT, INTERACTION = "exchange", "lift", "interaction"
+COMBINED, INTERACTION = "combined", "interaction"
 
 _POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 12))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
 _LENGTHS = tuple(np.geomspace(0.05, 3.0, 12))  # times the largest number of synthetic points
 _RATES, _NEGATIVE = 48, 8  # human-to-synthetic rates above and below 0
 _FINE = 5.0  # how much closer rates lie near 0 than at the end
 # Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one) to a straight line.
-_BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
+BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
 _OFFSETS = (0.002, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
 
 
@@ -70,10 +71,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """Shape parameters [M], the family [M] each belongs to as an index, and the logarithm of its prior weight within the family.
-
-    `step` is the distance from a rate to the middles between it and its neighbours: what one rate of the grid stands for.
-    """
+    """Shape parameters [M], the family [M] each belongs to as an index, and the logarithm of its prior weight within the family."""
 
     curve: Index
     value: Array
@@ -82,7 +80,6 @@ class Shapes:
     bend: Array
     family: Index
     prior: Array
-    step: Array
 
     def __getitem__(self, index: Index) -> Shapes:
         return Shapes(*(getattr(self, each.name)[index] for each in fields(self)))
@@ -127,22 +124,31 @@ class Shapes:
 def families(human_levels: int) -> tuple[Family, ...]:
     """All families; the bend of M counts as a parameter only where more than one number of human points was tried."""
     bend = 1 if human_levels > 1 else 0
-    found = []
-    for human, linear, extra in ((EXCHANGE, 2, 1), (LIFT, 3, bend), (INTERACTION, 4, bend)):
-        for curve, name in enumerate(CURVES):
-            found.append(Family(f"{name} {human}", curve, human, linear + extra + (curve != LOG) + 1))
-    return tuple(found)
+    ways = ((COMBINED, 3, 1 + bend), (INTERACTION, 4, bend))  # coefficients, shape parameters besides that of the curve
+    return tuple(
+        Family(f"{name} {human}", curve, human, linear + shape + (curve != LOG) + 1)
+        for human, linear, shape in ways
+        for curve, name in enumerate(CURVES)
+    )
 
 
-def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool) -> Shapes:
-    """All shapes of one way of counting human points; `alone`: whether there are runs without synthetic points."""
-    rows = [row for number, family in enumerate(of) if family.human == human for row in _rows(number, family, scale, alone)]
-    curve, value, rate, offset, bend, number, prior, step = np.array(rows).T
-    return Shapes(curve.astype(np.intp), value, rate, offset, bend, number.astype(np.intp), np.log(prior), step)
+def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool, bends: bool) -> Shapes:
+    """All shapes of one way of counting human points.
+
+    Args:
+        of: the families.
+        human: the way.
+        scale: by which sizes are scaled.
+        alone: whether there are runs without synthetic points.
+        bends: whether the bend of M makes a difference to the runs.
+    """
+    rows = [row for number, family in enumerate(of) if family.human == human for row in _rows(number, family, scale, alone, bends)]
+    curve, value, rate, offset, bend, number, prior = np.array(rows).T
+    return Shapes(curve.astype(np.intp), value, rate, offset, bend, number.astype(np.intp), np.log(prior))
 
 
-def rates(scale: Scale) -> tuple[Array, Array, Array]:
-    """Rates k that are tried, their prior weights, and how far each reaches to its sides.
+def rates(scale: Scale) -> tuple[Array, Array]:
+    """Rates k that are tried, and their prior weights.
 
     The prior is flat in t = ln(1 + k h / n), h the most human and n the middle number of synthetic points: flat in the gain of the
     score, so that it favours neither small nor large gains. Negative rates end where the least synthetic points would be used up.
@@ -153,16 +159,16 @@ def rates(scale: Scale) -> tuple[Array, Array, Array]:
     lowest = 0.9 * scale.least_synthetic / middle
     below = np.log1p(-lowest * np.sinh(2 * np.arange(_NEGATIVE, 0, -1) / _NEGATIVE) / np.sinh(2))
     t = np.concatenate([below, above])
-    found = np.expm1(t) * middle / scale.most_human
-    return found, np.gradient(t) / np.sum(np.gradient(t)), np.gradient(found) / 2
+    return np.expm1(t) * middle / scale.most_human, np.gradient(t) / np.sum(np.gradient(t))
 
 
-def _rows(number: int, family: Family, scale: Scale, alone: bool) -> Iterator[tuple[float, ...]]:
+def _rows(number: int, family: Family, scale: Scale, alone: bool, bends: bool) -> Iterator[tuple[float, ...]]:
     values = {LOG: (1.0,), POWER: _POWERS, EXPONENTIAL: tuple(x * scale.high for x in _LENGTHS)}[family.curve]
-    tried = list(zip(*rates(scale), strict=True))
+    ways = [(k, 0.0, weight) for k, weight in zip(*rates(scale), strict=True)]
+    if family.human == INTERACTION:
+        offsets = [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]
+        ways = [(0.0, offset, 1.0) for offset in offsets]
     for value in values:
-        if family.human == EXCHANGE:
-            yield from ((family.curve, value, k, 0.0, scale.most_human, number, prior, step) for k, prior, step in tried)
-            continue
-        for offset in [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]:
-            yield from ((family.curve, value, 0.0, offset, bend * scale.most_human, number, prior, 0.0) for bend, prior in _BENDS)
+        for rate, offset, weight in ways:
+            for bend, own in BENDS if bends else ((1.0, 1.0),):
+                yield (family.curve, value, rate, offset, bend * scale.most_human, number, weight * own)

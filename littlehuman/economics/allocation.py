@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from littlehuman.economics.human_worth import Estimate, estimate
+from littlehuman.economics.human_worth import LEVEL, Estimate, estimate
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Bool
@@ -68,6 +68,24 @@ class Purchase:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetCost:
+    """The cheapest design that reaches a score: None where none within reach does; `cost` over the draws, `unreached` their share.
+
+    `cost.high` None: so many draws do not reach the target that no upper end can be named.
+    """
+
+    target: float
+    best: Purchase | None
+    cost: Estimate
+    unreached: float
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        best = self.best.as_json() if self.best else None
+        return {"target": self.target, "best": best, "cost": self.cost.as_json(), "unreached": self.unreached}
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """The answer: `best` None where nothing within reach can be paid; `sure` is the share of the draws that prefer it to `runner_up`."""
 
@@ -114,6 +132,21 @@ def allocate(response: Response, bounds: Bounds, terms: Terms, budget: float, *,
     places = [_best(middle, cost, cost <= each * (1 + 1e-9)) for each in sums]
     curve = tuple(_purchase(response, float(s[i]), float(h[i]), terms) for i in dict.fromkeys(places) if i is not None)
     return Allocation(best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response)))
+
+
+def cheapest_for(response: Response, bounds: Bounds, terms: Terms, target: float) -> TargetCost:
+    """The cheapest design whose median predicted score reaches a target, and what the target costs over the draws."""
+    s, h = designs(bounds, terms, float(terms.cost(np.array(bounds.synthetic[1]), np.array(bounds.human[1]))))
+    cost = terms.cost(s, h)
+    middle, thin = _predicted(response, s, h)
+    reaching = np.flatnonzero(middle >= target)
+    best = None if not len(reaching) else reaching[np.argmin(cost[reaching])]
+    drawn = np.min(np.where(thin >= target, cost[:, None], np.inf), axis=0)
+    low, high = (float(x) for x in np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf"))
+    ends = (None if np.isinf(x) else x for x in (low, high))
+    interval = Estimate(None if best is None else float(cost[best]), *ends)
+    bought = None if best is None else _purchase(response, float(s[best]), float(h[best]), terms)
+    return TargetCost(target, bought, interval, float(np.mean(np.isinf(drawn))))
 
 
 def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:

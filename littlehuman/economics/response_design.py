@@ -88,7 +88,7 @@ def scale_of(s: Array, h: Array) -> Scale:
 def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision]]:
     """U [n, 2S] (seed, seed's human points), and the variance ratios to integrate over."""
     names, place = np.unique(seed, return_inverse=True) if seed is not None else (np.arange(len(h)), np.arange(len(h)))
-    if seed is None or len(names) < 2 or len(names) == len(h):
+    if seed is None or len(names) == len(h):
         return np.zeros((len(h), 0)), [Precision(0.0, 0.0, np.zeros((0, 0)), 0.0, 0.0)]
     member = (place[:, None] == np.arange(len(names))).astype(np.float64)
     effects = np.concatenate([member, member * (h > 0)[:, None]], axis=1)

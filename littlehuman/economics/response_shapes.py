@@ -30,10 +30,11 @@ LOG, POWER, EXPONENTIAL = 0, 1, 2
 CURVES = ("log", "power", "exponential")
 COMBINED, INTERACTION = "combined", "interaction"
 
-_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 12))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
-_LENGTHS = tuple(np.geomspace(0.05, 3.0, 12))  # times the largest number of synthetic points
-_RATES, _NEGATIVE = 48, 8  # human-to-synthetic rates above and below 0
-_FINE = 5.0  # how much closer rates lie near 0 than at the end
+# Steps of 8 %: with steps of 45 % the interval at a levelling curve's end covered 86 %.
+_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 44))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
+_LENGTHS = tuple(np.geomspace(0.05, 3.0, 54))  # times the largest number of synthetic points
+_RATES, _NEGATIVE = 16, 4  # human-to-synthetic rates above and below 0
+_FINE = 3.0  # how much closer rates lie near 0 than at the end
 # Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one) to a straight line.
 BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
 _OFFSETS = (0.002, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
@@ -168,7 +169,7 @@ def _rows(number: int, family: Family, scale: Scale, alone: bool, bends: bool) -
     if family.human == INTERACTION:
         offsets = [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]
         ways = [(0.0, offset, 1.0) for offset in offsets]
-    for value in values:
+    for value in values[:: 2 if bends and family.human == COMBINED else 1]:
         for rate, offset, weight in ways:
             for bend, own in BENDS if bends else ((1.0, 1.0),):
                 yield (family.curve, value, rate, offset, bend * scale.most_human, number, weight * own)

@@ -34,6 +34,19 @@ PLAN: Mapping[str, Truth] = {
     "useless synthetic": lambda s, h: 50 + 5 * np.log1p(h / 10) + 0 * s,
     "both needed": lambda s, h: 40 + 10 * (1 - np.exp(-h / 150)) + 4 * np.log1p(s / 50),
 }
+# Loss in points against all human, by the synthetic share.
+LOSS: Mapping[str, Callable[[Array], Array]] = {
+    "none": lambda x: 0 * x,
+    "2 at the end": lambda x: np.where(x == 1, 2.0, 0.0),
+    "5 at the end": lambda x: np.where(x == 1, 5.0, 0.0),
+    "8 over the last tenth": lambda x: np.interp(x, [0.9, 1], [0, 8]),
+    "as in the paper": lambda x: np.interp(x, [0, 0.9, 0.95, 1], [0, 0.5, 2, 6]),
+    "5, evenly": lambda x: 5 * x,
+    "10, evenly": lambda x: 10 * x,
+    "4 from the middle on": lambda x: np.where(x > 0.5, 4.0, 0.0),
+    "half a point": lambda x: 0.5 + 0 * x,
+    "a gain": lambda x: -2 * x,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

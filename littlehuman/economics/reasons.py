@@ -27,7 +27,7 @@ class Kind(StrEnum):
     NO_MIXED_RUNS = "no_mixed_runs"
     """No run has both kinds: how they add up is an assumption of the model."""
     ONE_SEED = "one_seed"
-    """One seed: the interval speaks of these human points, not of another draw."""
+    """One seed: how much draws of human points differ is an assumption of the interval."""
     TWO_SEEDS = "two_seeds"
     """Two seeds say little about how draws of human points differ."""
     NO_SEEDS = "no_seeds"

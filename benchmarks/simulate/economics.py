@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -83,8 +84,7 @@ def price(setting: Setting, studies: int, draws: int = 1000) -> PriceRow:
     truth, layout = truths.PRICE[setting.truth], truths.LAYOUTS[setting.layout]
     n = float(layout.synthetic.max())
     true = truths.worth(truth, n)
-    s, h, seed = layout.runs(setting.seeds)
-    fitter, rng = Fitter(Design(s, h, seed)), setting.rng("price")
+    fitter, rng = _fitter(setting.layout, setting.seeds), setting.rng("price")
     ends, oracle = [], []
     for start in range(0, studies, CHUNK):
         batch = fitter.batch(truths.scores(truth, layout, setting.seeds, setting.sds, min(CHUNK, studies - start), rng))
@@ -95,6 +95,11 @@ def price(setting: Setting, studies: int, draws: int = 1000) -> PriceRow:
                 oracle.append(_ends(known, study, n, draws, rng))
     low, high = np.array(ends).T
     return PriceRow(setting, true, studies, *_hits(low, high, true), _wrong(low, high, true), *_widths(low, high, oracle))
+
+
+@cache
+def _fitter(layout: str, seeds: int) -> Fitter:
+    return Fitter(Design(*truths.LAYOUTS[layout].runs(seeds)))
 
 
 def _ends(batch: Batch, study: int, n: float, draws: int, rng: np.random.Generator) -> tuple[float, float]:
@@ -179,9 +184,13 @@ PLAN_HEAD = "| truth | layout | seeds | sd (run, seed, draw) | regret: median | 
 def plan(setting: Setting, studies: int, draws: int = 500) -> PlanRow:
     """Regret of the plan within reach, for a human price of 1 to 100 synthetic ones and any budget within reach."""
     truth, rng = truths.PLAN[setting.truth], setting.rng("plan")
-    layout = _mended(setting) if setting.layout == "replacement, mended" else truths.LAYOUTS[setting.layout]
-    s, h, seed = layout.runs(setting.seeds)
-    fitter, bounds = Fitter(Design(s, h, seed)), allocation.bounds_of(s, h)
+    mended = setting.layout == "replacement, mended"
+    layout = _mended(setting) if mended else truths.LAYOUTS[setting.layout]
+    s, h, _ = layout.runs(setting.seeds)
+    fitter, bounds = (
+        Fitter(Design(*layout.runs(setting.seeds))) if mended else _fitter(setting.layout, setting.seeds),
+        allocation.bounds_of(s, h),
+    )
     found = []
     for start in range(0, studies, CHUNK):
         batch = fitter.batch(truths.scores(truth, layout, setting.seeds, setting.sds, min(CHUNK, studies - start), rng))

@@ -5,7 +5,7 @@ log weights over shapes x variance ratios, and draws of coefficients.
 
 Model: score = shape + u_seed + v_seed [n_human > 0] + e; u: what is special about a seed's synthetic points and test noise, v: what
 is special about its draw of human points. The variances of u and v relative to e lie on a grid, over which the likelihood is
-integrated (Box and Tiao 1973, Chapter 5; with a flat prior on the standard deviations, as Gelman 2006 advises for few groups).
+integrated (Box and Tiao 1973, Chapter 5), with a half-Cauchy prior on the standard deviations (Gelman 2006, for few groups).
 Inverses follow from the Woodbury identity, with two effects a seed.
 """
 

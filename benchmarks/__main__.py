@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only a,c] [--quick]`: measure, write the machine's file, make the page anew.
+"""`python -m benchmarks [--only a,c] [--quick]`: measure, write the machine's file, rewrite the page.
 
 Writes `benchmarks/results/<machine>.json` and `benchmarks/README.md`; with `--quick` it only prints. Each part runs in
 its own process, so that it starts with free memory and its failure does not stop the others.

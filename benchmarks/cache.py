@@ -49,7 +49,7 @@ def build(folder: Path, lines: int) -> float:
 
 
 class Requests:
-    """Requests that are made anew on each iteration, like those for twins; none of them is in the cache."""
+    """Requests that are created on each iteration, like those for twins; none of them is in the cache."""
 
     def __init__(self, count: int) -> None:
         self.count = count

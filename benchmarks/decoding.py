@@ -103,7 +103,7 @@ def main() -> None:
         "--clock",
         choices=CLOCKS,
         default="wall",
-        help="cpu: seconds of this process alone, where others share the cores",
+        help="cpu: processor time of this process, for a machine that others use too",
     )
     parser.add_argument(
         "overrides",

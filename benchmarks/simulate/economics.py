@@ -94,7 +94,9 @@ def price(setting: Setting, studies: int, draws: int = 1000) -> PriceRow:
             if known is not None and start < studies / 10:
                 oracle.append(_ends(known, study, n, draws, rng))
     low, high = np.array(ends).T
-    return PriceRow(setting, true, studies, *_hits(low, high, true), _wrong(low, high, true), *_widths(low, high, oracle))
+    return PriceRow(
+        setting, true, studies, *_hits(low, high, true), _wrong(low, high, true), *_widths(low, high, oracle)
+    )
 
 
 @cache
@@ -154,7 +156,15 @@ def _oracle(batch: Batch, setting: Setting) -> Batch | None:
     top = np.max([w.max(axis=(0, 1)) for w in weights], axis=0)
     if not np.isfinite(top).all():
         return None
-    return Batch(design, batch.inverse, batch.cross, batch.rss, tuple(w - top for w in weights), batch.family_weights, batch.centre)
+    return Batch(
+        design,
+        batch.inverse,
+        batch.cross,
+        batch.rss,
+        tuple(w - top for w in weights),
+        batch.family_weights,
+        batch.centre,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +188,11 @@ class PlanRow:
         return f"| {s.truth} | {s.layout} | {s.seeds} | {s.sds} | {numbers} | {'; '.join(self.failures())} |"
 
 
-PLAN_HEAD = "| truth | layout | seeds | sd (run, seed, draw) | regret: median | mean | p90 | covered | fails |\n" + "|---" * 9 + "|"
+PLAN_HEAD = (
+    "| truth | layout | seeds | sd (run, seed, draw) | regret: median | mean | p90 | covered | fails |\n"
+    + "|---" * 9
+    + "|"
+)
 
 
 def plan(setting: Setting, studies: int, draws: int = 500) -> PlanRow:
@@ -201,7 +215,11 @@ def plan(setting: Setting, studies: int, draws: int = 500) -> PlanRow:
             budget = float(np.exp(rng.uniform(np.log(least), np.log(dear))))
             found.append(_regret(response.draw(batch, study, draws, rng), bounds, terms, budget, truth))
     regret, hit = np.array([one for one in found if one is not None]).T
-    return PlanRow(setting, len(regret), *(float(x) for x in (np.median(regret), regret.mean(), np.quantile(regret, 0.9), hit.mean())))
+    return PlanRow(
+        setting,
+        len(regret),
+        *(float(x) for x in (np.median(regret), regret.mean(), np.quantile(regret, 0.9), hit.mean())),
+    )
 
 
 def _regret(
@@ -237,14 +255,20 @@ PRICE_SETTINGS = [
     *(Setting(t, "20 sizes", 3, (2.0, 1.0, 1.0)) for t in truths.PRICE),
     *(Setting(t, "3 sizes", 3, (1.0, 0.5, 0.5)) for t in truths.PRICE),
 ]
-PLAN_SETTINGS = [Setting(t, layout, 3, (1.0, 0.5, 0.5)) for layout in ("20 sizes", "crossed", "replacement, mended") for t in truths.PLAN]
+PLAN_SETTINGS = [
+    Setting(t, layout, 3, (1.0, 0.5, 0.5))
+    for layout in ("20 sizes", "crossed", "replacement, mended")
+    for t in truths.PLAN
+]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.simulate.economics", description=__doc__.split("\n")[0] if __doc__ else None
     )
-    parser.add_argument("--studies", type=int, default=10_000, help="simulated studies a setting of `price` (default: 10,000)")
+    parser.add_argument(
+        "--studies", type=int, default=10_000, help="simulated studies a setting of `price` (default: 10,000)"
+    )
     parser.add_argument("--plans", type=int, default=10_000, help="the same of `plan`")
     parser.add_argument("--grids", type=int, default=10_000, help="the same of `next`")
     parser.add_argument("--only", default="", help="settings whose line contains this")
@@ -262,7 +286,11 @@ def main() -> None:
             made = plan(setting, asked.plans)
             print(made.line(), flush=True)
             failed |= any(made.failures())
-    rows = [next_cells.simulate(truth, sd, asked.grids) for sd in (0.5, 1.0) for truth in truths.LOSS] if asked.grids else []
+    rows = (
+        [next_cells.simulate(truth, sd, asked.grids) for sd in (0.5, 1.0) for truth in truths.LOSS]
+        if asked.grids
+        else []
+    )
     print("\n".join(["", next_cells.HEAD, *(row.line() for row in rows)]))
     if rows:
         cells, agrees = np.mean([row.cells for row in rows]), np.mean([row.agrees for row in rows])

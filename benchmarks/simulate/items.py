@@ -34,6 +34,7 @@ class Setting:
     icc: float = 0.0
     between_arms: float = 0.3
     seed_sd: float = 0.01
+    repeated: float = 0.5  # of what two arms do not share on an item, the part that an arm repeats under every seed
     shared: float = 0.5  # part of the seed variance that all arms share
     wild: int | None = None  # an arm with four times the seed sd
 
@@ -48,7 +49,7 @@ class Setting:
         told = (
             f"{self.kind} {self.mean:.2f}, {self.clusters} clusters x {size}, icc {self.icc:g}, r {self.between_arms:g}"
         )
-        return f"{told}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms"
+        return f"{told}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms, repeated {self.repeated:g}"
 
 
 def studies(setting: Setting, number: int, rng: np.random.Generator) -> Iterator[tuple[Floats, npt.NDArray[np.int64]]]:
@@ -63,7 +64,8 @@ def studies(setting: Setting, number: int, rng: np.random.Generator) -> Iterator
 def _draw(setting: Setting, studies: int, labels: npt.NDArray[np.int64], rng: np.random.Generator) -> Floats:
     low, high = edges(setting.kind, setting.mean)
     r = latent(setting.kind, setting.mean, setting.between_arms)
-    across = latent(setting.kind, setting.mean, (1 + setting.between_arms) / 2)  # the same arm under another seed
+    within = setting.between_arms + setting.repeated * (1 - setting.between_arms)
+    across = latent(setting.kind, setting.mean, within)
     inside = latent(setting.kind, setting.mean, setting.icc)
     shape = (studies, setting.arms, setting.seeds)
     table = np.sqrt(1 - inside, dtype=np.float32) * _cells(shape, len(labels), r, across, rng)

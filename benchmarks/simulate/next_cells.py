@@ -14,7 +14,11 @@ from benchmarks.simulate import price_truths as truths
 from littlehuman.economics import stopping
 from littlehuman.economics.response_shapes import Array
 
-HEAD = "| truth | sd of a seed | cells of 40 | stands after the full grid | right: rule | right: full grid |\n" + "|---" * 6 + "|"
+HEAD = (
+    "| truth | sd of a seed | cells of 40 | stands after the full grid | right: rule | right: full grid |\n"
+    + "|---" * 6
+    + "|"
+)
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
 
 
@@ -40,7 +44,9 @@ def simulate(truth: str, sd: float, studies: int) -> NextRow:
     rules, rng = stopping.Rules(SHARES, delta=2.0), np.random.default_rng(zlib.crc32(f"{truth} {sd}".encode()))
     found = []
     for _ in range(studies):
-        items = 0.35 * rng.standard_normal((len(SHARES), 1))  # the same test items in every seed: half a point in a difference
+        items = 0.35 * rng.standard_normal(
+            (len(SHARES), 1)
+        )  # the same test items in every seed: half a point in a difference
         scores = items - loss[:, None] + sd * rng.standard_normal((len(SHARES), rules.most_seeds))
         advice, seeds = _followed(scores, rules)
         own, full = SHARES.index(advice.choice), _losses(scores)[None]

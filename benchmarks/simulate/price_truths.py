@@ -58,7 +58,11 @@ class Layout:
 
     def runs(self, seeds: int) -> tuple[Array, Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
         """n_synthetic, n_human and seed of all runs [k * seeds]."""
-        return np.tile(self.synthetic, seeds), np.tile(self.human, seeds), np.repeat(np.arange(seeds), len(self.synthetic))
+        return (
+            np.tile(self.synthetic, seeds),
+            np.tile(self.human, seeds),
+            np.repeat(np.arange(seeds), len(self.synthetic)),
+        )
 
 
 def tradeoff(*sizes: float) -> Layout:
@@ -95,7 +99,9 @@ def worth(truth: Truth, n: float) -> float:
     return (float(np.interp(target, curve, sizes)) - n) / HUMAN
 
 
-def scores(truth: Truth, layout: Layout, seeds: int, sds: tuple[float, float, float], studies: int, rng: np.random.Generator) -> Array:
+def scores(
+    truth: Truth, layout: Layout, seeds: int, sds: tuple[float, float, float], studies: int, rng: np.random.Generator
+) -> Array:
     """Scores [n, studies]: `sds` of a run, of a seed and of a seed's draw of human points."""
     s, h, seed = layout.runs(seeds)
     run, by_seed, by_draw = sds

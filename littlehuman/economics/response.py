@@ -18,6 +18,7 @@ from littlehuman.economics.response_design import _RIDGE, Block, Design
 from littlehuman.economics.response_shapes import BENDS, LOG, Array, Family, Index, Scale, Shapes
 
 DRAWS = 4_000
+_ROUNDING = 5e-3  # the least scatter of a run, in units of the scatter of all scores
 _NO_AICC = 1e6  # for families with as many parameters as runs: a weight of 0, unless all have none
 
 
@@ -74,30 +75,32 @@ class Fitter:
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        woodbury = np.stack([precision.woodbury for precision in design.precisions])
-        self._woodbury = woodbury
-        self._inverse = tuple(_inverse(block, woodbury) for block in design.blocks)
+        self._inverse = tuple(np.stack([_inverse(block, precision.root) for precision in design.precisions]) for block in design.blocks)
         self._log_det = tuple(np.linalg.slogdet(inverse)[1] / 2 for inverse in self._inverse)
 
     def batch(self, scores: Array) -> Batch:
         """Weights of all shapes for scores [n, D]."""
         y = np.asarray(scores, dtype=np.float64)
-        centre = y.mean(axis=0)
+        centre, spread = y.mean(axis=0), y.std(axis=0)
         y = y - centre
-        u = self.design.effects.T @ y
-        total = np.sum(y**2, axis=0) - np.einsum("rd,crs,sd->cd", u, self._woodbury, u)
-        floor = self.design.n * (1e-7 * np.abs(scores).max() + 1e-150) ** 2
-        found = [self._block(block, inverse, y, u, total, floor) for block, inverse in zip(self.design.blocks, self._inverse, strict=True)]
+        roots = [precision.root for precision in self.design.precisions]
+        effects = [_by_seed(root, self.design.effects.T @ y) for root in roots]  # [C][R, D]
+        total = np.sum(y**2, axis=0) - np.array([np.sum(effect**2, axis=0) for effect in effects])
+        back = np.stack([_by_seed(root.transpose(0, 2, 1), effect) for root, effect in zip(roots, effects, strict=True)])
+        # Shapes lie on a grid: without noise none fits exactly, and the best one alone would be too sure of itself.
+        floor = self.design.n * (_ROUNDING * spread + 1e-9 * np.abs(centre) + 1e-150) ** 2
+        sums = self.design.members.T @ y
+        found = [
+            self._block(block, inverse, sums, back, total, floor) for block, inverse in zip(self.design.blocks, self._inverse, strict=True)
+        ]
         cross, rss = (tuple(part) for part in zip(*found, strict=True))
         log_weights, families = self._weights(rss)
         return Batch(self.design, self._inverse, cross, rss, log_weights, families, centre)
 
-    def _block(self, block: Block, inverse: Array, y: Array, u: Array, total: Array, floor: float) -> tuple[Array, Array]:
+    def _block(self, block: Block, inverse: Array, sums: Array, back: Array, total: Array, floor: Array) -> tuple[Array, Array]:
         m, _, p = block.columns.shape
-        plain = (block.columns.transpose(0, 2, 1).reshape(m * p, -1) @ y).reshape(1, m, p, -1)
-        by_effect = self._woodbury @ u  # [C, R, D]
-        sums = block.sums.transpose(0, 2, 1).reshape(m * p, -1)
-        cross = plain - (sums @ by_effect).reshape(len(by_effect), m, p, -1)
+        plain = (block.columns.transpose(0, 2, 1).reshape(m * p, -1) @ sums).reshape(1, m, p, -1)
+        cross = plain - (block.sums.transpose(0, 2, 1).reshape(m * p, -1) @ back).reshape(len(back), m, p, -1)
         explained = np.einsum("cmpd,cmpd->cmd", cross, inverse @ cross)
         return cross, np.maximum(total[:, None] - explained, floor)
 
@@ -126,10 +129,16 @@ class Fitter:
         return tuple(w + logs[block.shapes.family] for block, w in zip(design.blocks, within, strict=True)), families
 
 
-def _inverse(block: Block, woodbury: Array) -> Array:
-    """(X'V^-1X)^-1 [C, M, p, p], with a ridge on the slopes."""
-    t = block.sums
-    gram = block.gram[None] - t.transpose(0, 2, 1)[None] @ (woodbury[:, None] @ t[None])
+def _by_seed(root: Array, sums: Array) -> Array:
+    """Square roots [S, 2, 2], seed by seed, times sums over random effects [..., 2S, p]."""
+    shape = sums.shape
+    return np.asarray((root @ sums.reshape(*shape[:-2], len(root), 2, shape[-1])).reshape(shape))
+
+
+def _inverse(block: Block, root: Array) -> Array:
+    """(X'V^-1X)^-1 [M, p, p], with a ridge on the slopes."""
+    effects = _by_seed(root, block.sums)
+    gram = block.gram - effects.transpose(0, 2, 1) @ effects
     ridge = np.full(block.terms, _RIDGE)
     ridge[0] = 0.0
     gram = gram + np.diag(ridge)

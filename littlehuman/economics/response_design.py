@@ -26,7 +26,7 @@ _RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Shapes with the same p coefficients: columns [M, n, p], X'X [M, p, p], sums of columns by random effect [M, R, p]."""
+    """Shapes with the same p coefficients: columns by cell [M, K, p], X'X [M, p, p], sums of columns by random effect [M, R, p]."""
 
     shapes: Shapes
     columns: Array
@@ -41,26 +41,33 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """One pair of variance ratios (sds `u`, `v` in units of e's): A [R, R] of V^-1 = I - U A U', ln|V|, and its log prior weight."""
+    """One pair of variance ratios (sds `u`, `v` in units of e's).
+
+    `root` [S, 2, 2]: for each seed the square root R of A = R'R in V^-1 = I - U A U'; ln|V|; the logarithm of the prior weight.
+    """
 
     u: float
     v: float
-    woodbury: Array
+    root: Array
     log_det: float
     prior: float
 
 
 class Design:
-    """A layout: `n_synthetic`, `n_human` [n], and `seed` [n] (any labels; None: every run is its own draw)."""
+    """A layout: `n_synthetic`, `n_human` [n], and `seed` [n] (any labels; None: every run is its own draw).
+
+    `cell` [n] says which of the K different mixtures a run had; random effects are ordered by seed: (u, v) of the first, of the second.
+    """
 
     def __init__(self, n_synthetic: Array, n_human: Array, seed: Index | None = None) -> None:
-        self.s, self.h = (np.asarray(n, dtype=np.float64) for n in (n_synthetic, n_human))
-        self.n = len(self.s)
+        both = np.stack([n_synthetic, n_human]).astype(np.float64)
+        (self.s, self.h), cell = np.unique(both, axis=1, return_inverse=True)
+        self.n, self.cell = both.shape[1], cell.ravel()
+        self.members = (self.cell[:, None] == np.arange(len(self.s))).astype(np.float64)
         self.scale = scale_of(self.s, self.h)
         self.human_levels = len(np.unique(self.h[self.h > 0]))
         self.families = rs.families(self.human_levels)
-        self.effects, self.precisions = _random_effects(self.h, seed)
-        self.seeds = self.effects.shape[1] // 2
+        self.effects, self.precisions = _random_effects(both[1], seed)
         self.blocks = tuple(self._block(human) for human in (rs.COMBINED, rs.INTERACTION))
 
     def nearest(self, u: float, v: float) -> int:
@@ -73,7 +80,8 @@ class Design:
         m = shapes.m(self.h[:, None], self.scale).T
         parts = [np.ones_like(z), z, m] + ([z * m] if human == rs.INTERACTION else [])
         columns = np.stack(parts, axis=2)
-        return Block(shapes, columns, columns.transpose(0, 2, 1) @ columns, np.einsum("nr,mnp->mrp", self.effects, columns))
+        counts, by_effect = self.members.sum(axis=0), self.effects.T @ self.members
+        return Block(shapes, columns, (columns * counts[:, None]).transpose(0, 2, 1) @ columns, by_effect @ columns)
 
 
 def scale_of(s: Array, h: Array) -> Scale:
@@ -86,18 +94,20 @@ def scale_of(s: Array, h: Array) -> Scale:
 
 
 def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision]]:
-    """U [n, 2S] (seed, seed's human points), and the variance ratios to integrate over."""
+    """U [n, 2S], and the variance ratios to integrate over."""
     names, place = np.unique(seed, return_inverse=True) if seed is not None else (np.arange(len(h)), np.arange(len(h)))
     if seed is None or len(names) == len(h):
-        return np.zeros((len(h), 0)), [Precision(0.0, 0.0, np.zeros((0, 0)), 0.0, 0.0)]
+        return np.zeros((len(h), 0)), [Precision(0.0, 0.0, np.zeros((0, 2, 2)), 0.0, 0.0)]
     member = (place[:, None] == np.arange(len(names))).astype(np.float64)
-    effects = np.concatenate([member, member * (h > 0)[:, None]], axis=1)
-    cross = effects.T @ effects
-    human_varies = bool(np.any(h > 0)) and bool(np.any(h == 0))
+    beside = (h > 0).astype(np.float64)
+    effects = np.stack([member, member * beside[:, None]], axis=2)  # [n, S, 2]
+    cross = np.einsum("nsi,nsj->sij", effects, effects)
+    human_varies = bool(0 < beside.sum() < len(h))
     if len(names) == 1:  # one draw of human points cannot say how draws differ
-        return effects, [_precision(cross, _USUAL_SD, _USUAL_SD * human_varies, 1.0)]
-    pairs = [(u, v, du * dv) for u, du in _widths(_SD_SEED) for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])]
-    return effects, [_precision(cross, u, v, weight) for u, v, weight in pairs]
+        pairs = [(_USUAL_SD, _USUAL_SD * human_varies, 1.0)]
+    else:
+        pairs = [(u, v, du * dv) for u, du in _widths(_SD_SEED) for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])]
+    return effects.reshape(len(h), -1), [_precision(cross, u, v, weight) for u, v, weight in pairs]
 
 
 def _widths(grid: tuple[float, ...]) -> list[tuple[float, float]]:
@@ -107,7 +117,8 @@ def _widths(grid: tuple[float, ...]) -> list[tuple[float, float]]:
 
 
 def _precision(cross: Array, u: float, v: float, weight: float) -> Precision:
-    """(I + U D U')^-1 = I - U D^1/2 (I + D^1/2 U'U D^1/2)^-1 D^1/2 U'."""
-    half = np.repeat([u, v], len(cross) // 2)
-    inside = np.eye(len(cross)) + half[:, None] * cross * half
-    return Precision(u, v, half[:, None] * np.linalg.inv(inside) * half, float(np.linalg.slogdet(inside)[1]), float(np.log(weight)))
+    """(I + U D U')^-1 = I - U D^1/2 (I + D^1/2 U'U D^1/2)^-1 D^1/2 U', seed by seed; `cross` is U'U [S, 2, 2]."""
+    half = np.array([u, v])
+    inside = np.eye(2) + half[:, None] * cross * half
+    root = np.linalg.inv(np.linalg.cholesky(inside)) * half
+    return Precision(u, v, root, float(np.sum(np.linalg.slogdet(inside)[1])), float(np.log(weight)))

@@ -239,7 +239,7 @@ def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
     except (OSError, ValueError) as error:
         raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    # The checkpoint's own defaults (top_k, repetition_penalty) are dropped: the config alone decides.
+    # The checkpoint's own defaults (top_k, repetition_penalty) are dropped: only the config decides.
     ends = end_tokens(tokenizer, model.generation_config)
     model.generation_config = GenerationConfig(
         eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id, do_sample=False

@@ -184,18 +184,18 @@ def _scores(cells: Cells) -> tuple[Interval, ...]:
 def _differences(
     cells: Cells, family: model.Family, base: int, delta: float, alpha: float
 ) -> Iterator[tuple[int, Difference]]:
-    rows, local = family.rows, float(family.local)
+    rows, local, adjusted, halves = family.rows, float(family.local), family.p, family.half_width
     for i, arm in enumerate(comparison_forms(cells.present, base).others):
         seeds = 0 if np.isnan(rows.seeds[i]) else int(rows.seeds[i])
-        value, half = (float(rows.value[i]), float(family.half_width[i])) if seeds else (math.nan, math.nan)
+        value, half = (float(rows.value[i]), float(halves[i])) if seeds else (math.nan, math.nan)
         se = float(rows.se[i])
         df = float(special.stdtridf(1 - local / 2, half / se)) if half > 0 else math.nan
         interval = Interval(value, value - half, value + half, se, df, seeds, cells.clusters.items, 1 - alpha)
         of_seeds = bool(np.isfinite(rows.df_seeds[i])) and interval.known
-        p = float(family.p[i]) if interval.known else None
+        p = float(adjusted[i]) if interval.known else None
         told = verdict(interval, delta) if of_seeds else Verdict.UNKNOWN
         found = detectable(se, df, local) if interval.known else None
-        yield arm, Difference(arm, interval, p, told, relative(cells, family, base, i, alpha), found, of_seeds, delta)
+        yield arm, Difference(arm, interval, p, told, relative(cells, family, base, i, half), found, of_seeds, delta)
 
 
 def verdict(interval: Interval, delta: float) -> Verdict:

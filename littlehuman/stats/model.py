@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from littlehuman.stats.cells import Cells
@@ -33,16 +34,31 @@ _Z2 = float(special.ndtri(0.975)) ** 2
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """All comparisons with one base. `local`: level `[...]` of each at which the family keeps its own; `p`: adjusted.
+    """All comparisons with one base, tested as one family at level `alpha`.
 
-    `by_arm`: moderated between-seed variance of each arm `[..., arms]`, net of items; `common`: that of all arms.
+    `loadings` `[..., usable]`: roots of the part of each variance that all share with the base; `usable`: comparisons
+    that share a seed with it; `by_arm`: moderated between-seed variance of each arm `[..., arms]`, net of items;
+    `common`: that of all arms.
     """
 
     rows: Known
-    local: Floats
-    p: Floats
+    alpha: float
+    loadings: Floats
+    usable: npt.NDArray[np.bool_]
     by_arm: Floats
     common: Floats
+
+    @property
+    def local(self) -> Floats:
+        """Level `[...]` of each single comparison at which the family keeps its own."""
+        return local_level(self.alpha, self.loadings)
+
+    @property
+    def p(self) -> Floats:
+        """Adjusted p values."""
+        p = two_sided(self.rows, np.abs(self.rows.value))
+        p[..., self.usable] = family_p(p[..., self.usable], self.loadings)
+        return p
 
     @property
     def half_width(self) -> Floats:
@@ -83,9 +99,7 @@ def compare(cells: Cells, alpha: float, base: int = 0) -> Family:
     rows = _floored(cells, rows)
     usable = ~np.isnan(forms.seeds)
     loadings = _loadings(together, by_arm[..., base], rows)[..., usable]
-    p = two_sided(rows, np.abs(rows.value))
-    p[..., usable] = family_p(p[..., usable], loadings)
-    return Family(rows, local_level(alpha, loadings), p, by_arm, common)
+    return Family(rows, alpha, loadings, usable, by_arm, common)
 
 
 def seed_variance(cells: Cells) -> float:
@@ -124,7 +138,7 @@ def _added(
         doubt = np.nan_to_num((gross / seeds) ** 2 / df_seeds) + items**2 / df_items
         df = np.where(variance > _NOTHING, np.maximum(variance**2 / doubt, np.fmin(df_seeds, df_items)), df_items)
     shape = variance.shape
-    df_items, df_seeds, value = (np.broadcast_to(part, shape) for part in (df_items, df_seeds, value))
+    df_items, value = np.broadcast_to(df_items, shape), np.broadcast_to(value, shape)
     return Known(value, variance, items, net, gross, seeds, df, df_items, df_seeds)
 
 

@@ -12,8 +12,8 @@ from littlehuman.stats.interval import Interval
 from littlehuman.stats.layout import comparison_forms
 
 
-def relative(cells: Cells, family: model.Family, base: int, row: int, alpha: float) -> Interval:
-    """Fieller's interval (1954, JRSS B 16) of a ratio minus 1, from the variances and the critical value of the difference.
+def relative(cells: Cells, family: model.Family, base: int, row: int, half: float) -> Interval:
+    """Fieller's interval (1954, JRSS B 16) of a ratio minus 1, from the variances and the `half` width of the difference.
 
     It holds 0 exactly where the interval of the difference does. nan where the base is not clearly above 0.
     """
@@ -21,7 +21,7 @@ def relative(cells: Cells, family: model.Family, base: int, row: int, alpha: flo
     seeds = forms.seeds[row]
     items = cells.clusters.items
     nothing = Interval(
-        math.nan, math.nan, math.nan, math.nan, math.nan, 0 if np.isnan(seeds) else int(seeds), items, 1 - alpha
+        math.nan, math.nan, math.nan, math.nan, math.nan, 0 if np.isnan(seeds) else int(seeds), items, 1 - family.alpha
     )
     difference = forms.weights[row]
     below = -np.minimum(difference, 0)
@@ -29,7 +29,7 @@ def relative(cells: Cells, family: model.Family, base: int, row: int, alpha: flo
     a, b = float(above @ cells.flat), float(below @ cells.flat)
     if np.isnan(seeds) or b <= 0:
         return nothing
-    q2 = float(family.half_width[row] / family.rows.se[row]) ** 2
+    q2 = float(half / family.rows.se[row]) ** 2
     aa, ab, bb = _variances(cells, family, base, row)
     square, linear, constant = b * b - q2 * bb, a * b - q2 * ab, a * a - q2 * aa
     root = linear * linear - square * constant
@@ -38,7 +38,7 @@ def relative(cells: Cells, family: model.Family, base: int, row: int, alpha: flo
     low, high = ((linear + sign * math.sqrt(root)) / square - 1 for sign in (-1, 1))
     ratio = a / b
     se = math.sqrt(max(aa - 2 * ratio * ab + ratio * ratio * bb, 0)) / b
-    return Interval(ratio - 1, low, high, se, float(family.rows.df[row]), int(seeds), items, 1 - alpha)
+    return Interval(ratio - 1, low, high, se, float(family.rows.df[row]), int(seeds), items, 1 - family.alpha)
 
 
 def _variances(cells: Cells, family: model.Family, base: int, row: int) -> tuple[float, float, float]:

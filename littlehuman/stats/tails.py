@@ -9,7 +9,7 @@ set by simulation (`make simulate`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import special
@@ -26,7 +26,7 @@ class Known:
 
     `variance` = `by_items` + `by_seeds` / `seeds`; `scatter`: what was seen between seeds, part of the items included;
     `df` of the whole, `df_items` and `df_seeds` of the parts (the last nan where seeds tell nothing: the row speaks of
-    new items alone).
+    new items alone; `[rows]` where all studies share it).
     """
 
     value: Floats
@@ -43,6 +43,11 @@ class Known:
     def se(self) -> Floats:
         """Standard errors."""
         return np.asarray(np.sqrt(self.variance))
+
+    def only(self, row: int) -> Known:
+        """One of the rows."""
+        parts = {field.name: getattr(self, field.name)[..., [row]] for field in fields(self)}
+        return Known(**parts)
 
 
 def two_sided(rows: Known, distance: Floats) -> Floats:

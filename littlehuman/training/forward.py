@@ -197,7 +197,7 @@ def _register() -> None:
 
     if PACKED not in ALL_MASK_ATTENTION_FUNCTIONS:
         AttentionInterface.register(PACKED, packed_attention_forward)
-        AttentionMaskInterface.register(PACKED, lambda *_, **__: None)  # no mask: rows are told by their offsets
+        AttentionMaskInterface.register(PACKED, lambda *_, **__: None)  # no mask: the offsets separate the rows
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
 
 EVAL_TOKENS = {"cpu": 4096, "cuda": 32768}
-TYPICAL_ANSWER = 6  # tokens; decides whether a prefix is worth a batch of its own
+TYPICAL_ANSWER = 6  # tokens; decides whether a common prefix is worth a separate batch
 Batch: TypeAlias = tuple[list[EncodedRow], Prefix | None]  # rows, and their common prefix if it was read
 PredictBatch: TypeAlias = Callable[[list[EncodedRow], Prefix | None], list[str]]
 

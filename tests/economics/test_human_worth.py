@@ -18,7 +18,9 @@ from littlehuman.errors import ConfigError, DataError
 STUDIES = 60
 
 
-def study(truth: str, seeds: int = 3, layout: str = "20 sizes", sds: tuple[float, float, float] = (1.0, 0.5, 0.5)) -> StudyModel:
+def study(
+    truth: str, seeds: int = 3, layout: str = "20 sizes", sds: tuple[float, float, float] = (1.0, 0.5, 0.5)
+) -> StudyModel:
     s, h, seed = truths.LAYOUTS[layout].runs(seeds)
     rng = np.random.default_rng(11)
     y = truths.scores(truths.PRICE[truth], truths.LAYOUTS[layout], seeds, sds, 1, rng)[:, 0]
@@ -95,7 +97,9 @@ def test_a_replacement_study_is_refused_with_the_reason_and_two_cells() -> None:
         (None, None, 3.0, Buy.NOT_KNOWN),
     ],
 )
-def test_the_verdict_is_read_off_the_interval(low: float | None, high: float | None, human_price: float, buy: Buy) -> None:
+def test_the_verdict_is_read_off_the_interval(
+    low: float | None, high: float | None, human_price: float, buy: Buy
+) -> None:
     worth = HumanWorth(1000, 50, Estimate(20.0, low, high), Estimate(1.0, 0.5, 1.5), 2.0, ())
     verdict = price_verdict(worth, human_price, 1.0)
     assert verdict.buy is buy

@@ -12,7 +12,9 @@ from littlehuman.economics.response_design import Design
 from littlehuman.economics.response_shapes import Shapes
 
 
-def runs(layout: truths.Layout, truth: str, sds: tuple[float, float, float], seeds: int = 3, salt: int = 0) -> tuple[np.ndarray, ...]:
+def runs(
+    layout: truths.Layout, truth: str, sds: tuple[float, float, float], seeds: int = 3, salt: int = 0
+) -> tuple[np.ndarray, ...]:
     s, h, seed = layout.runs(seeds)
     y = truths.scores(truths.PRICE[truth], layout, seeds, sds, 1, np.random.default_rng(salt))[:, 0]
     return s, h, y, seed
@@ -63,7 +65,9 @@ def test_scattered_draws_of_human_points_widen_the_interval_of_their_gain() -> N
     def width(by_draw: float) -> float:
         found = []
         for salt in range(6):
-            fitted = response.fit(*runs(truths.LAYOUTS["20 sizes"], "constant lift", (1.0, 0, by_draw), salt=salt), draws=500)
+            fitted = response.fit(
+                *runs(truths.LAYOUTS["20 sizes"], "constant lift", (1.0, 0, by_draw), salt=salt), draws=500
+            )
             gain = fitted.score(20000, 200) - fitted.score(20000, 0)
             found.append(np.diff(np.quantile(gain, [0.025, 0.975]))[0])
         return float(np.median(found))
@@ -102,7 +106,9 @@ def test_runs_on_one_line_cannot_answer_and_two_cells_mend_that(layout: truths.L
     assert reason is not None and reason.kind is kind
     y = 50 + np.random.default_rng(0).normal(size=len(s))
     cells = identification.mend(response.fit(s, h, y, seed, draws=500), s, h)
-    mended_s, mended_h = (np.append(x, [getattr(cell, name) for cell in cells]) for x, name in ((s, "n_synthetic"), (h, "n_human")))
+    mended_s, mended_h = (
+        np.append(x, [getattr(cell, name) for cell in cells]) for x, name in ((s, "n_synthetic"), (h, "n_human"))
+    )
     assert identification.obstacle(mended_s, mended_h) is None
     assert all(0 < cell.n_synthetic + cell.n_human <= (s + h).max() for cell in cells)
 
@@ -130,9 +136,14 @@ def test_the_two_cells_tell_more_than_two_others_would() -> None:
         more = np.array(extra * 3).T
         score = truths.PLAN["log exchange"](*more) + rng.normal(size=more.shape[1])
         seeds = np.repeat(np.arange(3), len(extra))
-        fitted = response.fit(np.append(s, more[0]), np.append(h, more[1]), np.append(y, score), np.append(seed, seeds), draws=1000)
+        fitted = response.fit(
+            np.append(s, more[0]), np.append(h, more[1]), np.append(y, score), np.append(seed, seeds), draws=1000
+        )
         drawn = fitted.score([200.0, 0, 600, 1000], [0.0, 200, 200, 0])
         return float(np.sum(np.subtract(*np.quantile(drawn - drawn.mean(axis=0), [0.9, 0.1], axis=1))))
 
-    told = [(float(c.n_synthetic), float(c.n_human)) for c in identification.mend(response.fit(s, h, y, seed, draws=1000), s, h)]
+    told = [
+        (float(c.n_synthetic), float(c.n_human))
+        for c in identification.mend(response.fit(s, h, y, seed, draws=1000), s, h)
+    ]
     assert doubt(told) < 0.5 * doubt([(500.0, 500.0), (750.0, 250.0)])

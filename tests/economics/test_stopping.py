@@ -17,7 +17,9 @@ CLEAR = Look(np.array([0.0, 0.3, 8.0]), np.full(4, 0.5), 8, [False, False, False
 
 def test_a_clear_choice_stops_after_two_seeds() -> None:
     advice = advise(RULES, CLEAR, [0, 1])
-    assert advice.stop is Stop.DECISION_STANDS and advice.choice == 0.9 and advice.certainty > 0.99 and advice.cells == ()
+    assert (
+        advice.stop is Stop.DECISION_STANDS and advice.choice == 0.9 and advice.certainty > 0.99 and advice.cells == ()
+    )
 
 
 def test_a_close_choice_asks_for_one_new_seed_on_all_shares() -> None:

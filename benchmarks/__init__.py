@@ -1,4 +1,4 @@
-"""How fast littlehuman is, against what one would do without it: `make bench`, or `python -m benchmarks`.
+"""Benchmarks of littlehuman against baselines: `make bench`, or `python -m benchmarks`.
 
-In: this machine. Out: `results/<machine>.json`, and `README.md`, which is made from these files alone.
+They write `results/<machine>.json`, and `README.md` from these files.
 """

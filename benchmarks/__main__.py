@@ -1,7 +1,7 @@
-"""`python -m benchmarks [--only a,c] [--quick]`: measure, write the machine's file, make the page anew.
+"""`python -m benchmarks [--only a,c] [--quick]`: measure, write the machine's file, rewrite the page.
 
-In: letters and a size. Out: `benchmarks/results/<machine>.json` and `benchmarks/README.md` (with `--quick` neither, only
-what is printed). Each part runs in a process of its own: none finds another's memory, and one that fails takes no other with it.
+Writes `benchmarks/results/<machine>.json` and `benchmarks/README.md`; with `--quick` it only prints. Each part runs in
+its own process, so that it starts with free memory and its failure does not stop the others.
 """
 
 from __future__ import annotations
@@ -36,22 +36,13 @@ def main() -> None:
 
 
 def _run(letter: str, options: argparse.Namespace) -> bool:
-    """A part in a process of its own; whether it came to an end."""
+    """Run a part in its own process; whether it succeeded."""
     print(f"\n({letter}) {MODULES[letter]}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "part.json"
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks",
-            "--only",
-            letter,
-            "--size",
-            options.size,
-            "--device",
-            options.device,
-        ]
-        done = subprocess.run([*command, "--part", str(path)], cwd=HERE.parent, env=_environment(options.threads))
+        command = [sys.executable, "-m", "benchmarks", "--only", letter, "--part", str(path)]
+        command += ["--size", options.size, "--device", options.device]
+        done = subprocess.run(command, cwd=HERE.parent, env=_environment(options.threads))
         found = read_json(path)
     if done.returncode or not found:
         return False
@@ -62,7 +53,7 @@ def _run(letter: str, options: argparse.Namespace) -> bool:
 
 
 def keep(results: Path, letter: str, found: dict[str, Any]) -> None:
-    """Put a part into its machine's file; the other parts stay as they were run."""
+    """Replace a part in its machine's file; the other parts stay."""
     path = results / f"{machine.file_name(found['machine'])}.json"
     parts = read_json(path).get("parts", {}) | {letter: found["part"]}
     write_json(path, {"machine": found["machine"], "parts": dict(sorted(parts.items()))})
@@ -84,7 +75,7 @@ def _device(name: str) -> str:
 
 
 def _environment(threads: int | None) -> dict[str, str]:
-    """No network, one GPU (transformers.Trainer would spread over all), and as many threads for every way."""
+    """No network, one GPU (transformers.Trainer would use all of them), and the same threads for every way."""
     chosen = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": _first_gpu()}
     return os.environ | chosen | ({"OMP_NUM_THREADS": str(threads)} if threads else {})
 
@@ -107,9 +98,9 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="threads of every way (default: torch's own choice)")
     parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    strange = [letter for letter in options.only.split(",") if letter not in MODULES]
-    if strange:
-        parser.error(f"--only {options.only}: there is no part {', '.join(strange)}; there are {', '.join(MODULES)}")
+    unknown = [letter for letter in options.only.split(",") if letter not in MODULES]
+    if unknown:
+        parser.error(f"--only {options.only}: there is no part {', '.join(unknown)}; there are {', '.join(MODULES)}")
     return options
 
 

@@ -1,7 +1,4 @@
-"""The command line as its users start it: a process each, timed from outside.
-
-In: arguments. Out: wall seconds, and the results that the command left. A command that fails is an error.
-"""
+"""Commands as users start them: one process each, timed from outside. A command that fails is an error."""
 
 from __future__ import annotations
 
@@ -26,20 +23,20 @@ class CellDone:
 
     @property
     def computing(self) -> float:
-        """Seconds of training and evaluation, as the cell tells them."""
+        """Seconds of training and evaluation, from the result."""
         return float(self.result["seconds"]["training"] + self.result["seconds"]["evaluation"])
 
 
 @dataclass(frozen=True)
 class Done:
-    """Wall seconds of a command, and its cells in the order in which they were done."""
+    """Wall seconds of a command, and its cells in the order in which they finished."""
 
     seconds: float
     cells: tuple[CellDone, ...]
 
 
 def littlehuman(*arguments: str) -> Done:
-    """`python -m littlehuman.run ...` in a folder of results of its own."""
+    """`python -m littlehuman.run ...` with its own results folder."""
     with tempfile.TemporaryDirectory() as own:
         root = Path(own)
         seconds = python("-m", "littlehuman.run", *arguments, LITTLEHUMAN_MULTIRUN=str(root))
@@ -48,10 +45,10 @@ def littlehuman(*arguments: str) -> Done:
 
 
 def python(*arguments: str, **environment: str) -> float:
-    """Wall seconds of a Python of its own.
+    """Wall seconds of a Python process.
 
     Raises:
-        RuntimeError: with the end of what it said, when it failed.
+        RuntimeError: with the end of its output, when it failed.
     """
     started = time.perf_counter()
     done = subprocess.run([sys.executable, *arguments], env=os.environ | environment, capture_output=True, text=True)

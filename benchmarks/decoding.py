@@ -1,7 +1,7 @@
-"""`python -m benchmarks.decoding`: what reading a common prefix once brings to a prompt model of this process.
+"""`python -m benchmarks.decoding`: speed-up of a prompt model of this process by prefix caching.
 
-In: a prompt model, a strategy, a dataset, a number of requests. Out, printed: completions a second with and without, the ratio of each
-round, and how many answers differ. Both ways take turns in one process and get the same requests and batches.
+Prints completions per second with and without, the ratio of each round, and how many answers differ. Both ways take
+turns in one process, with the same requests and batches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 @dataclass(frozen=True)
 class Asked:
-    """Requests of one strategy, and the config that asks them."""
+    """Requests of one strategy, and their config."""
 
     config: RunConfig
     prompts: tuple[Prompt, ...]
@@ -63,14 +63,13 @@ def asked(arguments: Sequence[str], count: int, clock: str = "wall") -> Asked:
     found = build_prompts(
         dataset.train, dataset.train, config.strategy, config.task.name, config.prompt_model, dataset.classes
     )
-    distinct = {
-        prompt.key: prompt for prompt in found
-    }  # without worked examples of their own, questions on one passage are one request
+    # Questions on one passage are the same request, unless each has its own few-shot examples.
+    distinct = {prompt.key: prompt for prompt in found}
     return Asked(config, tuple(distinct.values())[:count], CLOCKS[clock])
 
 
 def compare(requests: Asked, rounds: int) -> Measured:
-    """Completions a second of both ways, and the largest share of answers that differ."""
+    """Completions per second of both ways, and the largest share of answers that differ."""
     texts: dict[str, list[str]] = {}
     differing: list[float] = []
     tokens: list[int] = []
@@ -104,7 +103,7 @@ def main() -> None:
         "--clock",
         choices=CLOCKS,
         default="wall",
-        help="cpu: seconds of this process alone, where others share the cores",
+        help="cpu: processor time of this process, for a machine that others use too",
     )
     parser.add_argument(
         "overrides",

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.generation [--quick]`: how fast an endpoint is asked, and what memory that takes.
+"""`python -m benchmarks.generation [--quick]`: throughput and memory of requests to a chat API.
 
-In: a server on this machine, in a process of its own, that answers each request after a while. Out: requests a second of
-littlehuman's client, of the `openai` client's short way alone (the floor: nothing of ours) and of its typed way (what one would
-write), against the ideal (requests at once / seconds of an answer), processor time a request, and how memory grows.
+The server runs on this machine in its own process and answers each request after a delay. Printed: requests per second
+of littlehuman's client, of the `openai` client's plain `post` (the floor) and of its typed call (what one would write),
+relative to the ideal (requests at once / seconds of an answer), processor time per request, and growth of memory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from pathlib import Path
 
 from benchmarks.harness import Way, interleave, spread
 from benchmarks.machine import cores
-from littlehuman.prompt_models.chat_api import Endpoint, request_body
+from littlehuman.prompt_models.chat_api import Endpoint
+from littlehuman.prompt_models.chat_client import request_body
 from littlehuman.records import Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
 AT_ONCE, ANSWER_S, MAX_TOKENS = 64, 0.2, 120
-OURS, SHORT, TYPED = "littlehuman", "openai, client.post alone", "openai, chat.completions.create"
+OURS, POST, TYPED = "littlehuman", "openai, client.post alone", "openai, chat.completions.create"
 SENTENCE = "The ferry leaves the harbour at six and returns at nine in the evening. "
 ANSWER = "Claim: The ferry is away for three hours. || Label: True"
 REPLY = {
@@ -48,8 +49,8 @@ def main() -> None:
 
 
 def speed(count: int, rounds: int) -> None:
-    """The ways in turn, on the same server."""
-    spent: dict[str, list[float]] = {OURS: [], SHORT: [], TYPED: []}
+    """Requests per second of each way, in turn, on the same server."""
+    spent: dict[str, list[float]] = {OURS: [], POST: [], TYPED: []}
     with server(ANSWER_S) as config:
 
         def timed(name: str, work: Callable[[PromptModelConfig, int], None]) -> Way:
@@ -62,12 +63,11 @@ def speed(count: int, rounds: int) -> None:
 
             return way
 
-        ways = {OURS: timed(OURS, ours), SHORT: timed(SHORT, short), TYPED: timed(TYPED, typed)}
+        ways = {OURS: timed(OURS, ours), POST: timed(POST, post), TYPED: timed(TYPED, typed)}
         values, _ = interleave(ways, rounds)
     ideal = AT_ONCE / ANSWER_S
-    print(
-        f"\n{count} requests, {AT_ONCE} at once, answers after {ANSWER_S:g} s, {cores()} cores: ideal {ideal:.0f} requests/s"
-    )
+    print(f"\n{count} requests, {AT_ONCE} at once, answers after {ANSWER_S:g} s, {cores()} cores", end=": ")
+    print(f"ideal {ideal:.0f} requests/s")
     for name, rates in values.items():
         rate, used = spread(rates), spread(spent[name][1:])  # the first one is the warm-up
         print(f"  {name:32s} {rate.median:5.0f} requests/s ({rate.low:.0f} to {rate.high:.0f})", end=", ")
@@ -88,7 +88,7 @@ def ours(config: PromptModelConfig, count: int) -> None:
     assert sum(1 for _ in Endpoint(config).complete(prompts(count), MAX_TOKENS)) == count
 
 
-def short(config: PromptModelConfig, count: int) -> None:
+def post(config: PromptModelConfig, count: int) -> None:
     asyncio.run(_library(config, count, is_typed=False))
 
 
@@ -121,7 +121,7 @@ async def _library(config: PromptModelConfig, count: int, *, is_typed: bool) -> 
 
 
 def prompts(count: int) -> Iterator[Prompt]:
-    """Requests of about 4 kB: a system turn, three worked examples, a question."""
+    """Requests of about 4 kB: a system turn, three few-shot examples, a question."""
     roles = ("system", *("user", "assistant") * 3, "user")
     for i in range(count):
         yield Prompt(f"e{i}", tuple({"role": role, "content": SENTENCE * 7 + str(i)} for role in roles), f"k{i}")
@@ -129,7 +129,7 @@ def prompts(count: int) -> Iterator[Prompt]:
 
 @contextmanager
 def server(answer_s: float) -> Iterator[PromptModelConfig]:
-    """A server in another process, as a prompt model."""
+    """A server in another process; yields a prompt model that uses it."""
     command = [sys.executable, "-m", "benchmarks.generation", "--serve", str(answer_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as process:
         assert process.stdout is not None
@@ -143,7 +143,7 @@ def server(answer_s: float) -> Iterator[PromptModelConfig]:
 
 
 async def serve(answer_s: float) -> None:
-    """Answer everything with the same words, after `answer_s` seconds; print the port."""
+    """Answer every request with the same text after `answer_s` seconds; print the port."""
     loop = asyncio.get_running_loop()
     content = json.dumps(REPLY).encode()
     reply = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(content) + content
@@ -151,14 +151,14 @@ async def serve(answer_s: float) -> None:
     class Connection(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             assert isinstance(transport, asyncio.Transport)
-            self.transport, self.heard = transport, b""
+            self.transport, self.received = transport, b""
 
         def data_received(self, data: bytes) -> None:
-            self.heard += data
-            head, gap, rest = self.heard.partition(b"\r\n\r\n")
+            self.received += data
+            head, gap, rest = self.received.partition(b"\r\n\r\n")
             length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
             if gap and len(rest) >= int(length):
-                self.heard = b""
+                self.received = b""
                 loop.call_later(answer_s, self.transport.write, reply)
 
     listening = await loop.create_server(Connection, "127.0.0.1", 0, backlog=512)
@@ -167,7 +167,7 @@ async def serve(answer_s: float) -> None:
 
 
 def resident_mb() -> float:
-    """Of this process, now (Linux)."""
+    """Resident memory of this process (Linux)."""
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * 4096 / 2**20
 

@@ -1,8 +1,7 @@
-"""Ways of doing one thing, measured in turn, and what follows from the numbers.
+"""Measurement harness: interleaved rounds of several ways to do one thing, and statistics of the results.
 
-In: functions that do the thing once and return seconds or a rate. Out: a `Comparison` with every
-value of every round. Ways take turns (A, B, C, A, B, C, ...), so a machine that slows down slows
-all of them, and a ratio is taken within its round.
+Each way is a function that does the thing once and returns seconds or a rate. Ways take turns (A, B, C, A, B, C, ...),
+so that a machine that slows down slows all of them; ratios are taken within a round.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-Way = Callable[[int], float]  # given the round; WARM_UP: a brief one whose value is dropped
+Way = Callable[[int], float]  # takes the number of the round; WARM_UP: a brief one whose value is dropped
 WARM_UP = -1
 SECONDS = "s"
 
@@ -31,15 +30,15 @@ class Spread:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What was measured: per way one value a round, in `unit`; seconds are better when fewer, rates when more.
+    """A measurement: per way one value for each round, in `unit` (seconds, or a rate).
 
     Attributes:
-        ours: the way of littlehuman; empty where nothing is compared.
-        bounds: per other way, how many times as fast ours can be by removing all of its padding.
+        ours: littlehuman's way; empty where nothing is compared.
+        bounds: per other way, the largest speed-up that removing all of its padding allows.
         work: floating-point operations of one unit of a rate, or of the whole where the unit is seconds.
         peak: operations per second of a matrix product, measured in the same run.
         failed: ways that could not run here, and why.
-        facts: what was run, in words and numbers.
+        facts: what was run.
     """
 
     title: str
@@ -62,14 +61,14 @@ def spread(values: list[float]) -> Spread:
 
 
 def times_as_fast(comparison: Comparison, other: str) -> Spread:
-    """How many times as fast ours is as `other`, from the ratios within each round."""
+    """Speed-up of ours over `other`, from the ratios within each round."""
     ours, theirs = comparison.values[comparison.ours], comparison.values[other]
     pairs = zip(ours, theirs, strict=True)
     return spread([b / a if comparison.unit == SECONDS else a / b for a, b in pairs])
 
 
 def reached(comparison: Comparison, other: str) -> float:
-    """The share of the bound: 0.9 where 1.26 times was reached of 1.4 times."""
+    """Speed-up as a share of its bound: 0.9 for 1.26 times out of 1.4 times."""
     return times_as_fast(comparison, other).median / comparison.bounds[other]
 
 
@@ -83,10 +82,10 @@ def utilisation(comparison: Comparison, way: str) -> float:
 def interleave(
     ways: Mapping[str, Way], rounds: int, *, may_fail: Collection[str] = (), warm_up: bool = True
 ) -> tuple[dict[str, list[float]], dict[str, str]]:
-    """Values per way, and the reasons of those that could not run.
+    """Values per way, and the errors of ways that could not run.
 
-    A way of `may_fail` (a baseline whose package is missing, or that runs out of memory) is told
-    and left out when it fails; the error of any other way is raised.
+    A way in `may_fail` (a baseline whose package is missing, or that runs out of memory) is left out when it fails; the
+    error of any other way is raised.
     """
     values: dict[str, list[float]] = {name: [] for name in ways}
     failed: dict[str, str] = {}
@@ -104,10 +103,8 @@ def interleave(
                 _free()  # now that the error no longer holds its tensors
             elif turn != WARM_UP:
                 values[name].append(value)
-            print(
-                f"  {'warm-up' if turn == WARM_UP else f'round {turn + 1}'}  {name}: {failed.get(name) or f'{value:.4g}'}",
-                flush=True,
-            )
+            title = "warm-up" if turn == WARM_UP else f"round {turn + 1}"
+            print(f"  {title}  {name}: {failed.get(name) or f'{value:.4g}'}", flush=True)
     return {name: value for name, value in values.items() if name not in failed}, failed
 
 

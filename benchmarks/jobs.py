@@ -1,8 +1,7 @@
-"""What both sides of a comparison share: model, rows, training values, precision.
+"""Jobs: what both sides of a comparison share (model, rows, training values, precision).
 
-In: the task, the model's name. Out: a `Job`. Rows are WANLI's and ROPES' where the public files
-are at hand (`$LITTLEHUMAN_TEST_DATA`, or `../shared/data` beside the checkout), otherwise those
-of fieldnotes, which come with the package.
+Rows are those of WANLI and ROPES if their files are there (`$LITTLEHUMAN_TEST_DATA`, or `../shared/data` beside the
+checkout), otherwise those of fieldnotes, which come with the package.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ MODELS = {
 
 @dataclass(frozen=True)
 class Job:
-    """A fine-tuning: what it is called, its typed config, and its rows."""
+    """A fine-tuning: its name, typed config and rows."""
 
     model_name: str
     rows_from: str
@@ -52,11 +51,11 @@ class Job:
 
     @property
     def launch(self) -> LaunchConfig:
-        """One cell at a time, nothing shown, nothing kept."""
+        """One cell at a time, no progress bar, nothing saved."""
         return replace(self.config.launch, cells=1, progress=False, keep_adapter=False)
 
     @property
-    def answers(self) -> bool:
+    def is_generation(self) -> bool:
         return self.config.task.head is Head.generation
 
     @property
@@ -64,24 +63,24 @@ class Job:
         return self.config.model.architecture is Architecture.decoder
 
     @property
-    def longest(self) -> int:
-        """What a row is padded to by those who pad to the maximum."""
-        return self.config.dataset.max_tokens + (self.config.dataset.answer_tokens if self.answers else 0)
+    def max_length(self) -> int:
+        """Length of a row that is padded to the maximum."""
+        return self.config.dataset.max_tokens + (self.config.dataset.answer_tokens if self.is_generation else 0)
 
     @property
     def batch_size(self) -> int:
         return int(self.config.fine_tuning.batch_size or 1)
 
-    def taught(self, count: int, turn: int = WARM_UP) -> tuple[Example, ...]:
-        """`count` training rows, others each round: shapes that were met before would cost less than in a real run."""
+    def train_rows(self, count: int, turn: int = WARM_UP) -> tuple[Example, ...]:
+        """`count` training rows, others each round: repeated shapes would cost less than in a real run."""
         return _slice(self.train, count, turn)
 
-    def tested(self, count: int, turn: int = WARM_UP) -> tuple[Example, ...]:
+    def test_rows(self, count: int, turn: int = WARM_UP) -> tuple[Example, ...]:
         """`count` test rows, others each round."""
         return _slice(self.test, count, turn)
 
     def facts(self) -> dict[str, Any]:
-        """What is the same for every way of a comparison."""
+        """Facts that hold for every way of a comparison."""
         tuning = self.config.fine_tuning
         lora = f"r={tuning.lora_r}, alpha={tuning.lora_alpha}, dropout={tuning.lora_dropout}, {tuning.lora_targets}"
         precision = {"weights": precision_of(self), "adapters": "float32"}
@@ -96,7 +95,7 @@ class Job:
 
 
 def overrides(task: str, model: str, device: str) -> list[str]:
-    """The command line of a job, without its rows' numbers."""
+    """The command line of a job, without the numbers of rows."""
     public, packaged = PUBLIC[task]
     folder = public_folder(public)
     dataset = [f"dataset={public}", f"dataset.path={folder}"] if folder else [f"dataset={packaged}"]
@@ -105,7 +104,7 @@ def overrides(task: str, model: str, device: str) -> list[str]:
 
 @cache
 def job(task: str, model: str, device: str, weights: str = "") -> Job:
-    """A job of a known model; `weights` puts another folder in the place of the model's own."""
+    """A job of a known model; `weights` replaces the model's own."""
     typed = compose(*overrides(task, model, device), *([f"model.weights={weights}"] if weights else []))
     dataset = data.load(typed.dataset, typed.task)
     return Job(
@@ -121,27 +120,27 @@ def compose(*arguments: str) -> run_config.RunConfig:
 
 
 def public_folder(name: str) -> Path | None:
-    """The folder of a public dataset, where it is at hand."""
+    """The folder of a public dataset, if it is there."""
     root = Path(os.environ.get("LITTLEHUMAN_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
     return (root / name).absolute() if (root / name).is_dir() else None
 
 
 def rows_of(task: str) -> str:
-    """Whose rows a task has here."""
+    """The dataset of a task's rows on this machine."""
     public, packaged = PUBLIC[task]
     return public if public_folder(public) else packaged
 
 
 def precision_of(job: Job) -> str:
-    """The frozen base's precision, as littlehuman would choose it."""
+    """Precision of the frozen base, as littlehuman chooses it."""
     from littlehuman.models import devices
 
     where = devices.device(job.config.launch.device)
     return str(devices.dtype(job.config.launch.dtype, where)).removeprefix("torch.")
 
 
-def encoder(job: Job, tokenizer: Any, typed_pairs: bool) -> Encoder:
-    """The package's own: every way reads the same tokens."""
+def encoder(job: Job, tokenizer: Any, use_token_types: bool) -> Encoder:
+    """littlehuman's encoder: every way gets the same tokens."""
     return Encoder(
         tokenizer=tokenizer,
         head=job.config.task.head,
@@ -149,31 +148,31 @@ def encoder(job: Job, tokenizer: Any, typed_pairs: bool) -> Encoder:
         model_input=job.config.task.model_input,
         max_tokens=job.config.dataset.max_tokens,
         classes=job.classes,
-        typed_pairs=typed_pairs,
+        use_token_types=use_token_types,
     )
 
 
-def in_our_order(rows: Sequence[EncodedRow], seed: int = 0) -> list[EncodedRow]:
-    """The order in which littlehuman trains on them in its first epoch."""
+def in_training_order(rows: Sequence[EncodedRow], seed: int = 0) -> list[EncodedRow]:
+    """The rows in the order of littlehuman's first epoch."""
     ordered = list(rows)
     seeding.rng(seed, "training order", 0).shuffle(ordered)
     return ordered
 
 
 def _slice(points: Sequence[Example], count: int, turn: int) -> tuple[Example, ...]:
-    """The rows of a round; a small dataset begins anew when it is through."""
+    """The rows of a round; a small dataset is repeated."""
     start = (turn - WARM_UP) * count % len(points)
     return tuple(itertools.islice(itertools.cycle(points), start, start + count))
 
 
 def _shuffled(points: Sequence[Example]) -> tuple[Example, ...]:
-    """Neighbours in the files share their evidence; rows of a few steps should be rows as they come in a run."""
+    """In random order: neighbours in the files share their evidence, unlike the rows of a step in a run."""
     by_id = {point.id: point for point in points}
     return tuple(by_id[name] for name in seeding.ordering(by_id, 0, "benchmark"))
 
 
 def _by_evidence(points: Sequence[Example]) -> tuple[Example, ...]:
-    """Evidence after evidence with all of its points: a run tests on the whole split, where these meet."""
+    """Grouped by evidence: a run evaluates the whole split, where all questions on an evidence are present."""
     order = {
         key: place
         for place, key in enumerate(seeding.ordering({point.evidence_key for point in points}, 0, "benchmark"))

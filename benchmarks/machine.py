@@ -1,7 +1,4 @@
-"""Which machine, which versions: what a number needs beside it.
-
-In: nothing. Out: a dict of words and numbers, and the name of the machine's file of results.
-"""
+"""Description of the machine and of package versions, and the name of the machine's results file."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ Description = dict[str, str | int | float]
 
 
 def describe(device: str) -> Description:
-    """The processor, what may be used of it, the GPU if it is used, and the versions."""
+    """Processor, usable cores, memory, the GPU if it is used, and versions."""
     import torch
 
     found: Description = {"cpu": _cpu(), "cores": cores(), "threads": torch.get_num_threads(), "memory_gb": _memory()}
@@ -35,17 +32,17 @@ def describe(device: str) -> Description:
 
 
 def file_name(machine: Description) -> str:
-    """Machines of one kind share a file; a machine with and without its GPU are two."""
+    """Name of the results file: one per kind of machine; a machine with and without its GPU are two kinds."""
     return slug(f"{machine.get('gpu', machine['cpu'])} {machine['cores']} cores".lower())
 
 
 def cores() -> int:
-    """Cores that this process may use (a container's or taskset's share, not the machine's)."""
+    """Cores that this process may use (not all cores of the machine)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def commit() -> str:
-    """The commit that was measured; `+changes` when the tree differs from it."""
+    """The commit that was measured, with `+changes` when the tree differs from it."""
     head = _git("rev-parse", "--short", "HEAD")
     return (head + ("+changes" if _git("status", "--porcelain", "--", "littlehuman") else "")) if head else "unknown"
 

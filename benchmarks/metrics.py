@@ -1,7 +1,4 @@
-"""(d) All metrics on 1,000 predicted answers, against one call per row.
-
-In: sizes. Out: a comparison with BERTScore and one without, in rows a second.
-"""
+"""(d) All metrics on 1,000 predicted answers, compared with one call per row; with and without BERTScore."""
 
 from __future__ import annotations
 
@@ -24,20 +21,23 @@ OURS, EACH = "littlehuman, all rows in one call", "littlehuman, one call per row
 LIBRARIES = "the libraries' own calls, one per row (BERTScore, BLEU and ROUGE where asked; no intervals)"
 BERT_SCORE = "bert_score"
 NOTES = [
-    "Predictions are made from the accepted answers: kept, cut, lengthened or another row's, so that every metric has work to do.",
-    "One call per row of littlehuman keeps its scorers in memory, as all ways but the last do. The libraries' own calls are "
-    "`bert_score.score`, `sacrebleu.sentence_bleu` and a `RougeScorer` for each row, as scripts have them: the first loads its model "
-    "each time. Ways that go row by row are timed on fewer rows; the numbers are rates.",
-    "Each call of littlehuman gives intervals too, which the libraries' calls do not (corpus BLEU: 1,000 resamples, of a single row where "
-    "it is called per row). Where no model is loaded the libraries' calls do a fraction of the work, and show it.",
+    "Predictions are made from the accepted answers: kept, cut, lengthened or another row's, so that every "
+    "metric has work to do.",
+    "One call per row of littlehuman keeps its scorers in memory, as all ways but the last do. The libraries' "
+    "own calls are `bert_score.score`, `sacrebleu.sentence_bleu` and a `RougeScorer` for each row, as in "
+    "scripts: the first loads its model each time. Ways that go row by row are timed on fewer rows; the "
+    "numbers are rates.",
+    "Each call of littlehuman gives intervals too, which the libraries' calls do not (corpus BLEU: 1,000 "
+    "resamples, of a single row where it is called per row). Where no model is loaded the libraries' calls do "
+    "a fraction of the work.",
 ]
 
 
 def measure(sizes: Sizes, device: str) -> Part:
-    """On the CPU or where bert-score puts its model itself."""
+    """On the CPU, or on the device that bert-score chooses."""
     silence_libraries()
     each = job(QUESTIONS, "tiny-decoder", "cpu")
-    predictions = made(each, sizes.predictions)
+    predictions = synthetic_predictions(each, sizes.predictions)
     encoder = MetricsConfig(bert_score_model=resolve("random:bert"), bert_score_layer=2)
     if not sizes.tiny:
         encoder = MetricsConfig(bert_score_model=resolve("package:minilm-l6-v2"), bert_score_layer=6)
@@ -48,7 +48,7 @@ def measure(sizes: Sizes, device: str) -> Part:
 def compare(each: Job, predictions: Sequence[Prediction], config: MetricsConfig, sizes: Sizes) -> Comparison:
     """All metrics of the task, with BERTScore if the config has a model."""
     names = [name for name in each.config.task.metrics if name != BERT_SCORE or config.bert_score_model]
-    few = predictions[: sizes.one_by_one]
+    few = predictions[: sizes.predictions_per_row]
     ways = {
         OURS: _rate(predictions, lambda rows: metrics.score(rows, names, (), config)),
         EACH: _rate(few, lambda rows: [metrics.score([row], names, (), config) for row in rows]),
@@ -69,9 +69,9 @@ def compare(each: Job, predictions: Sequence[Prediction], config: MetricsConfig,
     )
 
 
-def made(each: Job, count: int) -> list[Prediction]:
-    """Predictions that are right, nearly right and wrong, always the same ones."""
-    points = each.tested(count)
+def synthetic_predictions(each: Job, count: int) -> list[Prediction]:
+    """Predictions that are right, nearly right and wrong; the same in each call."""
+    points = each.test_rows(count)
     changes: tuple[Callable[[str, str], str], ...] = (
         lambda answer, other: answer,
         lambda answer, other: f"the {answer}",

@@ -1,7 +1,4 @@
-"""The side of littlehuman: cells through `training.fit`, the one door.
-
-In: a job and how many rows. Out: outcomes, and rates from the seconds that they tell.
-"""
+"""littlehuman's side of a comparison: cells trained and evaluated by `training.fit`."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ def cell(job: Job, folder: Path, train: Sequence[Example], test: Sequence[Exampl
 
 
 def outcomes(cells: Sequence[Cell], launch: LaunchConfig) -> list[Outcome]:
-    """What came of the cells; the first error is raised."""
+    """Outcomes of the cells; raises the first error."""
     done = []
     for outcome in fit(cells, launch):
         if isinstance(outcome, Exception):
@@ -48,19 +45,19 @@ def outcomes(cells: Sequence[Cell], launch: LaunchConfig) -> list[Outcome]:
 
 
 def train_seconds(job: Job, rows: Sequence[Example]) -> float:
-    """Seconds of training one cell on these rows, without loading and reading."""
+    """Seconds of training one cell on these rows, without loading and encoding."""
     with tempfile.TemporaryDirectory() as folder:
         return outcomes([cell(job, Path(folder), rows)], job.launch)[0].seconds["train"]
 
 
 def train_cells(job: Job, rows: Sequence[Example], count: int, *, together: bool) -> None:
-    """`count` cells that differ in their seed: all in one call, or one call after another on the warm base."""
+    """Train `count` cells that differ in their seed: in one call, or in one call each on the held base."""
     with tempfile.TemporaryDirectory() as folder:
         cells = [cell(job, Path(folder) / str(seed), rows, seed=seed) for seed in range(count)]
         for group in [cells] if together else [[each] for each in cells]:
             outcomes(group, replace(job.launch, cells=len(group)))
 
 
-def trained_and_tested(job: Job, folder: Path, taught: Sequence[Example], tested: Sequence[Example]) -> Outcome:
-    """A cell's outcome; its adapter stays in `folder`."""
-    return outcomes([cell(job, folder, taught, tested)], replace(job.launch, keep_adapter=True))[0]
+def train_and_evaluate(job: Job, folder: Path, train: Sequence[Example], test: Sequence[Example]) -> Outcome:
+    """A cell's outcome; its adapter is saved in `folder`."""
+    return outcomes([cell(job, folder, train, test)], replace(job.launch, keep_adapter=True))[0]

@@ -1,7 +1,4 @@
-"""The page of results: nothing stands there that was not run.
-
-In: the files of `results/`, one per machine. Out: the text of `benchmarks/README.md`.
-"""
+"""The page of results, `benchmarks/README.md`, made from the files of `results/` (one per machine)."""
 
 from __future__ import annotations
 
@@ -15,13 +12,14 @@ from littlehuman.store import read_json
 
 HEAD = """# Benchmarks
 
-`make bench` measures littlehuman on this machine against what one would do without it (sized for about 30 minutes on 2 cores), and writes
-this page from the numbers (`benchmarks/results/`); nothing stands here that was not run. `make bench BENCH='--quick'` is a look of a
-few minutes that leaves this page alone; `BENCH='--only a,c'` runs some parts; `--help` tells the rest.
+`make bench` measures littlehuman on this machine against what one would do without it (sized for about 30 minutes on
+2 cores), and writes this page from the numbers in `benchmarks/results/`; every number here was measured.
+`make bench BENCH='--quick'` takes a few minutes and leaves this page alone; `BENCH='--only a,c'` runs some parts;
+`--help` lists the options.
 
-All ways of a comparison share weights, precision, rows, batch size and LoRA values, and take turns within one process (commands: one
-after another). Each number is the median of the rounds, with the smallest and largest in brackets; "times as fast" is the
-median of the ratios within the rounds.
+All ways of a comparison share weights, precision, rows, batch size and LoRA values, and take turns within one process
+(commands: one after another). Each number is the median of the rounds, with the smallest and largest in brackets;
+"times as fast" is the median of the ratios within the rounds.
 """
 EMPTY = "\nNot run yet on any machine.\n"
 COLUMNS = ("way", "median", "littlehuman is", "padding allows", "of that", "use of the peak")
@@ -34,12 +32,15 @@ def page(results: Path) -> str:
 
 
 def machine(content: dict[str, Any]) -> str:
-    """One machine's section: what it is, then its parts by letter."""
+    """One machine's section: its description, then its parts by letter."""
     about = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in content["machine"].items())
     title = content["machine"].get("gpu", content["machine"]["cpu"])
     seconds = sum(part["seconds"] for part in content["parts"].values())
     parts = (part(letter, content["parts"][letter]) for letter in MODULES if letter in content["parts"])
-    return f"\n## {title}, {content['machine']['cores']} cores\n\n{about}. All parts together: {seconds / 60:.0f} min.\n{''.join(parts)}"
+    head = (
+        f"\n## {title}, {content['machine']['cores']} cores\n\n{about}. All parts together: {seconds / 60:.0f} min.\n"
+    )
+    return head + "".join(parts)
 
 
 def part(letter: str, content: dict[str, Any]) -> str:
@@ -55,7 +56,7 @@ def part(letter: str, content: dict[str, Any]) -> str:
 
 
 def comparison(found: Comparison) -> str:
-    """A table: one row a way, and only the columns that it has something for."""
+    """A table with one row per way, without empty columns."""
     rows = [COLUMNS, *(tuple(_cells(found, way)) for way in found.values)]
     kept = [i for i in range(len(COLUMNS)) if any(row[i] for row in rows[1:])]
     lines = ["| " + " | ".join(row[i] for i in kept) + " |" for row in rows]
@@ -83,10 +84,10 @@ def _spread(found: Spread) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits; whole numbers from 100 on."""
+    """Three significant digits; whole numbers from 100 on."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}".rstrip(".")
 
 
 def plain(found: Sequence[dict[str, Any]]) -> str:
-    """Comparisons as they are printed after a part."""
+    """The comparisons of a part, as printed after it."""
     return "\n".join(comparison(Comparison(**each)) for each in found)

@@ -1,7 +1,4 @@
-"""The parts of `make bench` by letter.
-
-In: a letter, sizes, a device. Out: a `Part`: a question and its comparisons.
-"""
+"""The parts of `make bench`, by letter."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ MODULES = {"a": "training", "b": "sweep", "c": "evaluation", "d": "metrics", "e"
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One letter's answer. `absent` says what could not be run on this machine, and why."""
+    """Result of one letter: its comparisons. `absent`: what could not run on this machine, and why."""
 
     question: str
     comparisons: list[Comparison]
@@ -27,7 +24,7 @@ class Part:
 
 
 def measure(letter: str, sizes: Sizes, device: str) -> dict[str, Any]:
-    """Run a part; what it gives is JSON."""
+    """Run a part; returns its result as JSON values."""
     started = time.perf_counter()
     part: Part = importlib.import_module(f"benchmarks.{MODULES[letter]}").measure(sizes, device)
     return {

@@ -1,6 +1,6 @@
-"""(f) The report of a large study: 2,000 cells of 500 test points, with a known truth.
+"""(f) The report of a large synthetic study: 2,000 cells of 500 test points.
 
-In: sizes. Out: seconds of its tables and of the whole report, with warm files, on this process's threads.
+Measures seconds of its tables and of the whole report, with files in the page cache.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def measure(sizes: Sizes, device: str) -> Part:
     from littlehuman.reporting import gathering
 
     with tempfile.TemporaryDirectory() as folder:
-        study = made(Path(folder) / "study", sizes)
+        study = write_synthetic_study(Path(folder) / "study", sizes)
         cells = sum(path.is_dir() for path in study.iterdir())
 
         def tables(_: int) -> float:
@@ -44,21 +44,21 @@ def measure(sizes: Sizes, device: str) -> Part:
             pages[:] = report.write(study)[1]
             return time.perf_counter() - started
 
-        values, _ = interleave({TABLES: tables, WHOLE: whole}, sizes.reports, warm_up=False)
+        values, _ = interleave({TABLES: tables, WHOLE: whole}, sizes.report_rounds, warm_up=False)
         size = f"{pages[0].stat().st_size / 1e6:.1f} MB"
     facts = {"cells": cells, "test points a cell": ITEMS, "report.html": size}
     comparison = Comparison(title=f"A study of {cells} cells", unit=SECONDS, values=values, facts=facts)
     return Part(question="The report of a large study", comparisons=[comparison])
 
 
-def made(study: Path, sizes: Sizes) -> Path:
-    """A study as the tests make them: 5 datasets, 5 prompt models, 8 fractions, 10 seeds."""
+def write_synthetic_study(study: Path, sizes: Sizes) -> Path:
+    """A study like those of the tests: 5 datasets, 5 prompt models, 8 fractions, 10 seeds."""
     sys.path.insert(0, str(ROOT / "tests"))
     write_study = importlib.import_module("study_factory").write_study
 
     few = slice(None, 1 if sizes.tiny else None)
     common: dict[str, Any] = {"datasets": DATASETS[few], "seeds": range(max(2, sizes.report_seeds)), "items": ITEMS}
     write_study(study, prompt_models=PROMPT_MODELS[few], fractions=FRACTIONS, texts=200, **common)
-    # Without twins a cell is shared by the prompt models: 4 x 5 x 10 fewer than the product; controls make up for them.
+    # Cells without twins are shared by the prompt models, 4 x 5 x 10 fewer than the product; controls replace them.
     write_study(study, prompt_models=PROMPT_MODELS[:1], fractions=FRACTIONS[1:5], control=True, **common)
     return study

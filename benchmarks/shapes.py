@@ -1,7 +1,4 @@
-"""Llama-3.1-8B's shapes with random weights: as fast and as large as the real ones, which are gated.
-
-In: a GPU with enough memory. Out: a folder that `from_pretrained` reads, for as long as it is used.
-"""
+"""Random weights in the shapes of Llama-3.1-8B: as fast and as large as the real ones, which are gated."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ from benchmarks.sizes import Sizes
 from littlehuman.models.devices import silence_libraries
 from littlehuman.models.weights import resolve
 
-# The sizes in the config.json of meta-llama/Llama-3.1-8B; its positions are cut to what the rows need.
+# From the config.json of meta-llama/Llama-3.1-8B; with fewer positions, as many as the rows need.
 LLAMA_8B: dict[str, Any] = {
     "hidden_size": 4096,
     "intermediate_size": 14336,
@@ -35,30 +32,27 @@ SMALL = LLAMA_8B | {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
+    "vocab_size": 1024,
 }
-SMALL |= {"vocab_size": 1024}
 GPU_GB, DISK_GB = 70, 20
 
 
 @contextmanager
 def llama(sizes: Sizes, device: str) -> Iterator[tuple[str, str]]:
-    """The folder, or an empty name and why there is none. A test of the benchmarks gets small ones on any device."""
+    """A temporary folder for `from_pretrained`, or an empty name and the reason. Tests get small ones on any device."""
     reason = "" if sizes.tiny else _missing(device)
     if reason:
         yield "", reason
         return
     with tempfile.TemporaryDirectory() as folder:
-        write(
-            Path(folder),
-            device,
-            SMALL if sizes.tiny else LLAMA_8B,
-            "random:llama" if sizes.tiny else "package:smollm2-135m-instruct",
-        )
+        shapes = SMALL if sizes.tiny else LLAMA_8B
+        tokenizer = "random:llama" if sizes.tiny else "package:smollm2-135m-instruct"
+        write(Path(folder), device, shapes, tokenizer)
         yield folder, ""
 
 
 def write(folder: Path, device: str, sizes: dict[str, Any], tokenizer_of: str) -> None:
-    """Draw the weights in bfloat16 on the device and save them, with a smaller model's tokenizer."""
+    """Draw weights in bfloat16 on the device and save them, with the tokenizer of a smaller model."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 
     silence_libraries()

@@ -1,6 +1,6 @@
-"""How much is run: sized for about 30 minutes on 2 cores, for a quick look, or for a test of the benchmarks.
+"""Sizes of the benchmarks: full (about 30 minutes on 2 cores), quick, and tiny (to test the benchmarks themselves).
 
-In: a name. Out: counts. On a GPU rounds hold `on_gpu` times as many rows: it would be done before the clock has ticked.
+On a GPU, rounds have `on_gpu` times as many rows: they would be too short to measure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Sizes:
-    """Counts of one kind of run. Steps are optimiser steps of a round."""
+    """Counts of one size. Steps are optimiser steps of a round."""
 
     name: str
     rounds: int
@@ -20,15 +20,15 @@ class Sizes:
     cells: int
     encoder_rows: int  # training points of a cell of the sweep
     decoder_rows: int
-    commands: int  # rounds of whole sweeps from the command line
-    taught: int  # rows that a model learns before it is evaluated
-    answers: int
-    classified: int
+    command_rounds: int  # of whole sweeps from the command line
+    eval_train_rows: int  # training rows before an evaluation
+    generated_rows: int
+    classified_rows: int
     predictions: int
-    one_by_one: int  # predictions that are scored in a call each
-    starts: int
+    predictions_per_row: int  # predictions that are scored with one call each
+    start_rounds: int
     further_cells: int
-    reports: int
+    report_rounds: int
     report_seeds: int
     on_gpu: int = 8
     tiny: bool = False  # random models of two layers
@@ -43,15 +43,15 @@ FULL = Sizes(
     cells=8,
     encoder_rows=64,
     decoder_rows=16,
-    commands=2,
-    taught=80,
-    answers=48,
-    classified=128,
+    command_rounds=2,
+    eval_train_rows=80,
+    generated_rows=48,
+    classified_rows=128,
     predictions=1000,
-    one_by_one=100,
-    starts=7,
+    predictions_per_row=100,
+    start_rounds=7,
     further_cells=8,
-    reports=3,
+    report_rounds=3,
     report_seeds=10,
 )
 QUICK = replace(
@@ -63,14 +63,14 @@ QUICK = replace(
     question_steps=1,
     cells=4,
     decoder_rows=8,
-    commands=1,
-    taught=16,
-    answers=16,
-    classified=64,
-    one_by_one=20,
-    starts=3,
+    command_rounds=1,
+    eval_train_rows=16,
+    generated_rows=16,
+    classified_rows=64,
+    predictions_per_row=20,
+    start_rounds=3,
     further_cells=3,
-    reports=1,
+    report_rounds=1,
     report_seeds=2,
 )
 TINY = replace(
@@ -82,12 +82,12 @@ TINY = replace(
     cells=2,
     encoder_rows=8,
     decoder_rows=8,
-    taught=8,
-    answers=4,
-    classified=4,
+    eval_train_rows=8,
+    generated_rows=4,
+    classified_rows=4,
     predictions=20,
-    one_by_one=2,
-    starts=1,
+    predictions_per_row=2,
+    start_rounds=1,
     further_cells=1,
     report_seeds=1,
     tiny=True,

@@ -1,7 +1,4 @@
-"""(e) What is waited for beside the computing: `--help`, `--cfg job`, and what surrounds a cell's training and evaluation.
-
-In: sizes and a device. Out: seconds.
-"""
+"""(e) Start-up time: `--help`, `--cfg job`, and the overhead around a cell's training and evaluation."""
 
 from __future__ import annotations
 
@@ -17,9 +14,10 @@ from benchmarks.sizes import Sizes
 NOTHING, HELP, SHOWN = "python -c pass", "littlehuman.run --help", "littlehuman.run --cfg job"
 FIRST, FURTHER = "a cell in a process of its own", "each further cell of a sweep"
 NOTES = [
-    "The overhead of a cell is wall time less the seconds of training and evaluation that the cell tells: start of Python, imports, "
-    "configuration, data, mixing, loading the model, scoring, writing. A further cell of a sweep finds imports and model in memory; "
-    "it counts from the result before it to its own, and the number is the median of them.",
+    "The overhead of a cell is wall time less its seconds of training and evaluation: start of Python, "
+    "imports, configuration, data, mixing, loading the model, scoring, writing. A further cell of a sweep "
+    "finds imports and model in memory; it counts from the result before it to its own, and the number is the "
+    "median of them.",
 ]
 
 
@@ -29,7 +27,7 @@ def measure(sizes: Sizes, device: str) -> Part:
         HELP: lambda _: commands.littlehuman("--help").seconds,
         SHOWN: lambda _: commands.littlehuman("--cfg", "job").seconds,
     }
-    values, _ = interleave(ways, sizes.starts)
+    values, _ = interleave(ways, sizes.start_rounds)
     start = Comparison(title="The command line", unit=SECONDS, values=values)
     return Part(
         question="Starting, and what surrounds the computing", comparisons=[start, overhead(sizes, device)], notes=NOTES
@@ -37,7 +35,7 @@ def measure(sizes: Sizes, device: str) -> Part:
 
 
 def overhead(sizes: Sizes, device: str) -> Comparison:
-    """Of a first and of a further cell."""
+    """Overhead of a first and of a further cell."""
     model = "tiny-decoder" if sizes.tiny else "smollm2"
     shared = [*overrides(CLAIMS, model, device), "n_train=8", "n_test=8", "launch.progress=false", "study=benchmark"]
 
@@ -49,7 +47,7 @@ def overhead(sizes: Sizes, device: str) -> Comparison:
         cells = commands.littlehuman("-m", *shared, f"seed={','.join(map(str, range(sizes.further_cells + 1)))}").cells
         return median(after.written - before.written - after.computing for before, after in pairwise(cells))
 
-    rounds = max(1, sizes.starts // 2)
+    rounds = max(1, sizes.start_rounds // 2)
     values, _ = interleave({FIRST: first, FURTHER: further}, rounds, warm_up=False)
     facts = {
         "model": MODELS[model][0],

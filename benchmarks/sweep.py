@@ -1,6 +1,6 @@
-"""(b) Eight cells: trained together, one after another on the warm base, and in a process each.
+"""(b) A sweep of eight cells: trained together, one after another on the held base, and in one process each.
 
-In: sizes and a device. Out: per model a comparison of the training alone, and one of whole commands.
+Per model a comparison of the training, and one of whole commands.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from benchmarks import commands, flops, ours, shapes, theirs
+from benchmarks import baselines, commands, flops, ours, shapes
 from benchmarks.harness import SECONDS, WARM_UP, Comparison, Way, interleave
 from benchmarks.jobs import CLAIMS, MODELS, Job, job, overrides, precision_of, rows_of
 from benchmarks.parts import Part
@@ -22,7 +22,7 @@ FUSED_COMMAND, WARM_COMMAND = "one command, hydra/launcher=fused", "one command,
 TESTED = 32
 NOTES = [
     "Cells differ in their seed. Training alone: from rows to trained adapters, the base loaded before, no evaluation; "
-    "transformers.Trainer pads each batch to its longest row, at the same batch size, and keeps its base in memory too.",
+    "transformers.Trainer pads each batch to its longest row, with the same batch size, and keeps its base too.",
     f"Commands: everything from the start of Python to the table of the study, with {TESTED} test points a cell.",
 ]
 
@@ -43,19 +43,19 @@ def measure(sizes: Sizes, device: str) -> Part:
 
 
 def compare(each: Job, rows: int, sizes: Sizes) -> Comparison:
-    """Training alone."""
+    """Training, without commands around it."""
     print(f"{each.title}: {sizes.cells} cells of {rows} rows", flush=True)
-    baseline = theirs.Baseline(each)
-    model = baseline.wrapped()
-    lessons = baseline.lessons(each.taught(rows, 0))
-    work = flops.of_training(model, lessons, each.causal) * sizes.cells
+    baseline = baselines.Baseline(each)
+    model = baseline.with_adapter()
+    encoded = baseline.train_rows(each.train_rows(rows, 0))
+    work = flops.training_flops(model, encoded, each.causal) * sizes.cells
     model.unload()
 
-    def timed(do: Callable[[tuple[Example, ...], int], None]) -> Way:
+    def timed(train: Callable[[tuple[Example, ...], int], None]) -> Way:
         def way(turn: int) -> float:
-            examples = each.taught(each.batch_size if turn == WARM_UP else rows, turn)
+            examples = each.train_rows(each.batch_size if turn == WARM_UP else rows, turn)
             started = baseline.now()
-            do(examples, sizes.cells)
+            train(examples, sizes.cells)
             return baseline.now() - started
 
         return way
@@ -83,13 +83,13 @@ def compare(each: Job, rows: int, sizes: Sizes) -> Comparison:
             **each.facts(),
             "cells": sizes.cells,
             "rows a cell": rows,
-            "real tokens a cell": sum(len(row.ids) for row in lessons),
+            "real tokens a cell": sum(len(row.input_ids) for row in encoded),
         },
     )
 
 
 def of_commands(model: str, device: str, rows: int, sizes: Sizes) -> Comparison:
-    """Whole commands."""
+    """Whole commands, from the start of Python to the table."""
     print(f"{model}: commands, {sizes.cells} cells of {rows} rows", flush=True)
     shared = [
         *overrides(CLAIMS, model, device),
@@ -107,7 +107,7 @@ def of_commands(model: str, device: str, rows: int, sizes: Sizes) -> Comparison:
         WARM_COMMAND: lambda _: commands.littlehuman(*sweep).seconds,
         PROCESSES: lambda _: sum(commands.littlehuman(*shared, f"seed={seed}").seconds for seed in seeds),
     }
-    values, _ = interleave(ways, sizes.commands, warm_up=False)
+    values, _ = interleave(ways, sizes.command_rounds, warm_up=False)
     return Comparison(
         title=f"{MODELS[model][0]}, {rows_of(CLAIMS)}: whole commands",
         unit=SECONDS,
@@ -122,9 +122,9 @@ def _jobs(sizes: Sizes, device: str) -> Iterator[tuple[int, Job]]:
     yield sizes.decoder_rows, job(CLAIMS, "tiny-decoder" if sizes.tiny else "smollm2", device)
 
 
-def _trainer(baseline: theirs.Baseline, rows: tuple[Example, ...], cells: int, *, autocast: bool) -> None:
-    lessons = baseline.lessons(rows)
+def _trainer(baseline: baselines.Baseline, rows: tuple[Example, ...], cells: int, *, autocast: bool) -> None:
+    encoded = baseline.train_rows(rows)
     for _ in range(cells):
-        model = baseline.wrapped()
-        baseline.train_seconds(model, lessons, theirs.DYNAMIC, autocast=autocast)
+        model = baseline.with_adapter()
+        baseline.train_seconds(model, encoded, baselines.DYNAMIC, autocast=autocast)
         model.unload()

@@ -1,7 +1,4 @@
-"""(a) Training: real tokens a second, against transformers.Trainer and TRL's SFTTrainer.
-
-In: sizes and a device. Out: a comparison per model and kind of rows.
-"""
+"""(a) Training: real tokens per second, compared with transformers.Trainer and TRL's SFTTrainer."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import flops, ours, shapes, theirs
+from benchmarks import baselines, flops, ours, shapes
 from benchmarks.harness import WARM_UP, Comparison, Way, interleave
 from benchmarks.jobs import CLAIMS, QUESTIONS, Job, job, precision_of
 from benchmarks.parts import Part
@@ -25,13 +22,17 @@ MAXIMUM, DYNAMIC, AUTOCAST = (
     "Trainer, dynamic padding, bf16 autocast",
 )
 NOTES = [
-    "Tokens are real ones: padding does not count. Loading and tokenising are outside the clock; a warm-up round is dropped.",
-    "The bound is padded tokens / real tokens of the same batches in the same order: what removing all padding allows at most. More can "
-    "only come from elsewhere (for answers: logits are computed where a token is learnt, not over the evidence).",
-    "On a bfloat16 base all keep adapters in float32. PEFT also computes them so, unless Trainer runs under bf16 autocast; littlehuman "
-    "computes them in bfloat16, as autocast does, and TRL runs under autocast by default.",
-    "Use of the peak: useful operations (frozen layers 4 per weight and token: forward, and the gradient of the inputs; adapters 6; "
-    "attention; the output layer where a token is learnt), as a share of a matrix product's rate in the same precision and run.",
+    "Tokens are real ones: padding does not count. Loading and tokenising are outside the clock; a warm-up "
+    "round is dropped.",
+    "The bound is padded tokens / real tokens of the same batches in the same order: what removing all "
+    "padding allows at most. More can only come from elsewhere (for answers: logits are computed where a "
+    "token is predicted, not over the evidence).",
+    "On a bfloat16 base all keep adapters in float32. PEFT also computes them so, unless Trainer runs under "
+    "bf16 autocast; littlehuman computes them in bfloat16, as autocast does, and TRL runs under autocast by "
+    "default.",
+    "Use of the peak: useful operations (frozen layers 4 per weight and token: forward, and the gradient of "
+    "the inputs; adapters 6; attention; the output layer where a token is predicted), as a share of a matrix "
+    "product's rate in the same precision and run.",
 ]
 
 
@@ -51,29 +52,29 @@ def measure(sizes: Sizes, device: str) -> Part:
 def compare(each: Job, steps: int, sizes: Sizes) -> Comparison:
     """One model on one kind of rows."""
     print(f"{each.title}: {steps} steps a round", flush=True)
-    baseline = theirs.Baseline(each)
-    model = baseline.wrapped()
+    baseline = baselines.Baseline(each)
+    model = baseline.with_adapter()
     count = steps * each.batch_size
-    rows = [row for turn in range(sizes.rounds) for row in baseline.lessons(each.taught(count, turn))]
-    tokens = sum(len(row.ids) for row in rows)
-    work = flops.of_training(model, rows, each.causal) / tokens
+    rows = [row for turn in range(sizes.rounds) for row in baseline.train_rows(each.train_rows(count, turn))]
+    tokens = sum(len(row.input_ids) for row in rows)
+    work = flops.training_flops(model, rows, each.causal) / tokens
     peak = flops.peak(baseline.device, getattr(torch, precision_of(each)))
     values, failed = interleave(
         _ways(each, baseline, model, count), sizes.rounds, may_fail=(MAXIMUM, DYNAMIC, AUTOCAST, TRL)
     )
-    dynamic = theirs.padded_tokens(rows, each.batch_size) / tokens
+    dynamic = baselines.padded_tokens(rows, each.batch_size) / tokens
     bounds = {
-        MAXIMUM: theirs.padded_tokens(rows, each.batch_size, each.longest) / tokens,
+        MAXIMUM: baselines.padded_tokens(rows, each.batch_size, each.max_length) / tokens,
         DYNAMIC: dynamic,
         AUTOCAST: dynamic,
         TRL: dynamic,
     }
-    lengths = {"real tokens a row": round(tokens / len(rows), 1), "padded to the maximum": each.longest}
+    lengths = {"real tokens a row": round(tokens / len(rows), 1), "padded to the maximum": each.max_length}
     return Comparison(
         title=each.title,
         unit="tokens/s",
         ours=OURS,
-        goal="" if each.answers else "at least 90 % of what removing all padding allows",
+        goal="" if each.is_generation else "at least 90 % of what removing all padding allows",
         values=values,
         bounds={name: bound for name, bound in bounds.items() if name in values},
         work=work,
@@ -90,26 +91,26 @@ def _jobs(sizes: Sizes, device: str) -> Iterator[tuple[int, Job]]:
     yield sizes.question_steps, job(QUESTIONS, decoder, device)
 
 
-def _ways(each: Job, baseline: theirs.Baseline, model: Any, count: int) -> dict[str, Way]:
+def _ways(each: Job, baseline: baselines.Baseline, model: Any, count: int) -> dict[str, Way]:
     def rate(seconds: Callable[[list[EncodedRow]], float]) -> Way:
         def way(turn: int) -> float:
-            rows = baseline.lessons(examples(turn))
-            return sum(len(row.ids) for row in rows) / seconds(rows)
+            rows = baseline.train_rows(examples(turn))
+            return sum(len(row.input_ids) for row in rows) / seconds(rows)
 
         return way
 
     def examples(turn: int) -> tuple[Example, ...]:
-        return each.taught(each.batch_size if turn == WARM_UP else count, turn)
+        return each.train_rows(each.batch_size if turn == WARM_UP else count, turn)
 
-    def ourselves(turn: int) -> float:
+    def ours_way(turn: int) -> float:
         rows = examples(turn)
-        return sum(len(row.ids) for row in baseline.lessons(rows)) / ours.train_seconds(each, rows)
+        return sum(len(row.input_ids) for row in baseline.train_rows(rows)) / ours.train_seconds(each, rows)
 
-    ways: dict[str, Way] = {OURS: ourselves}
-    ways[MAXIMUM] = rate(lambda rows: baseline.train_seconds(model, rows, theirs.MAXIMUM))
-    ways[DYNAMIC] = rate(lambda rows: baseline.train_seconds(model, rows, theirs.DYNAMIC))
+    ways: dict[str, Way] = {OURS: ours_way}
+    ways[MAXIMUM] = rate(lambda rows: baseline.train_seconds(model, rows, baselines.MAXIMUM))
+    ways[DYNAMIC] = rate(lambda rows: baseline.train_seconds(model, rows, baselines.DYNAMIC))
     if baseline.is_half:
-        ways[AUTOCAST] = rate(lambda rows: baseline.train_seconds(model, rows, theirs.DYNAMIC, autocast=True))
-    if each.answers:
+        ways[AUTOCAST] = rate(lambda rows: baseline.train_seconds(model, rows, baselines.DYNAMIC, autocast=True))
+    if each.is_generation:
         ways[TRL] = rate(lambda rows: baseline.sft_seconds(rows))
     return ways

@@ -1,29 +1,30 @@
-"""The next command, as the reader would type it.
+"""Command-line helpers: how a command prints and ends, and how a command is written for the user to type.
 
-In: what `littlehuman.run` is to be told, and where Hydra found the config of the run before. Out: a line for a shell.
-
-
-[folded] How a command ends: what it says goes to the screen, and its exit code to the shell.
-
-In: what a command does, line by line. Out: its exit code. A reader that leaves early (`| head`) is
-no error.
-
+A printed command has the form of the one that was typed: `littlehuman`, `littlehuman run`, `python -m littlehuman.run`.
+The entry point notes that form in the environment, where the worker processes of every launcher find it too:
+their own `sys.argv` is another one. Only the standard library is imported here, so that `--help` answers at once.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import LittlehumanError
 
+FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
+_DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
+_NAME = "NAME"
+_HYDRA_CONFIG_DIR = "command-line"  # Hydra's provider name of the folder given by --config-dir
+
 
 def print_lines(lines: Callable[[], Iterable[object]]) -> int:
-    """Print what there is to say; 0, or 1 after an error that the user can mend."""
+    """Print what `lines` returns; the exit code: 0, or 1 after a `LittlehumanError`, which goes to stderr."""
     try:
         for line in lines():
             print(line)
@@ -37,36 +38,64 @@ def print_lines(lines: Callable[[], Iterable[object]]) -> int:
 
 
 def ignore_closed_pipe() -> None:
-    """Nothing more is said: else Python would complain at its end that it could not be."""
+    """Send the rest of stdout nowhere, after a reader such as `| head` left: Python would complain when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-OWN = "command-line"  # what Hydra calls the folder of --config-dir
+def note_form(*, module: bool = False, subcommand: bool = False) -> None:
+    """Note how this process was started; called once, by its entry point.
+
+    Args:
+        module: whether by `python -m littlehuman.NAME`.
+        subcommand: otherwise, whether a subcommand was named (`littlehuman run`, not `littlehuman dataset=wanli`).
+    """
+    if module:
+        form = [_executable(sys.orig_argv[0]), "-m", f"littlehuman.{_NAME}"]
+    elif Path(sys.argv[0]).name == "__main__.py":
+        form = [_executable(sys.orig_argv[0]), "-m", "littlehuman", *[_NAME] * subcommand]
+    else:
+        form = [_executable(sys.argv[0]), *[_NAME] * subcommand]
+    os.environ[FORM] = shlex.join(form)
 
 
-def interpreter() -> str:
-    """The interpreter, from the current folder."""
-    inside = os.path.relpath(sys.executable)
-    return "python" if inside.startswith("..") else inside
+def program(name: str) -> str:
+    """What is typed to call the subcommand `name`, for the usage line of its options."""
+    return shlex.join(_form(name))
 
 
-def sweep_command(words: Iterable[str], own: str | None = None, *, executable: str | None = None) -> str:
-    """A sweep that is told `words`, with the folder `own` of the reader's groups; no password is shown."""
-    from littlehuman.prompt_models.connection import without_password  # its package takes its time: not for --help
+def command(name: str, words: Sequence[str] = (), *, portable: bool = False) -> str:
+    """A whole command for a shell, in the form that was typed; every command that is printed comes from here.
 
-    place = ["--config-dir", own] if own else []
-    return without_password(shlex.join([executable or interpreter(), "-m", "littlehuman.run", "-m", *place, *words]))
+    Args:
+        name: the subcommand.
+        words: its arguments, not yet quoted; passwords in addresses are masked.
+        portable: without the folder of the executable, for text that is read on another machine.
+    """
+    form = _form(name, explicit=list(words[:1]) == ["--help"])  # `littlehuman --help` alone lists the subcommands
+    if portable:
+        form[0] = Path(form[0]).name
+    line = shlex.join([*form, *words])
+    if "//" not in line:
+        return line
+    from littlehuman.prompt_models.connection import without_password  # late: its package takes 0.3 s to import
+
+    return without_password(line)
+
+
+def sweep_command(words: Iterable[str], config_dir: str | None = None, *, portable: bool = False) -> str:
+    """The command of a sweep with the overrides `words`, and with the user's own folder of config groups."""
+    place = ["--config-dir", config_dir] if config_dir else []
+    return command("run", ["-m", *place, *words], portable=portable)
 
 
 def config_dir(sources: Iterable[Any]) -> str | None:
-    """The folder of `--config-dir`, from the current folder where it lies inside; None where none was given.
+    """The folder of `--config-dir`, relative where it lies inside the current folder; None where none was given.
 
     `sources` are Hydra's `runtime.config_sources`: path, schema and provider of each.
     """
     for source in sources:
-        if source.provider == OWN:
-            inside = os.path.relpath(source.path)
-            return str(source.path) if inside.startswith("..") else inside
+        if source.provider == _HYDRA_CONFIG_DIR:
+            return _inside(source.path) or str(source.path)
     return None
 
 
@@ -78,3 +107,25 @@ def config_dir_of(cell: Path) -> str | None:
         return config_dir(OmegaConf.load(cell / ".hydra" / "hydra.yaml").hydra.runtime.config_sources)
     except (OSError, AttributeError):  # copied without it
         return None
+
+
+def _form(name: str, *, explicit: bool = False) -> list[str]:
+    """The words that call a subcommand; in the form without NAME `run` is named only where `explicit`."""
+    *form, last = shlex.split(os.environ.get(FORM) or _DEFAULT_FORM)
+    if last.endswith(_NAME):
+        return [*form, last.removesuffix(_NAME) + name]
+    return [*form, last, *[name] * (explicit or name != "run")]
+
+
+def _executable(path: str) -> str:
+    """An executable as it can be typed in the current folder: its name where that is enough, else its path."""
+    name = os.path.basename(path)
+    if name == path or os.path.abspath(shutil.which(name) or "") == os.path.abspath(path):
+        return name
+    return _inside(path) or os.path.abspath(path)
+
+
+def _inside(path: str) -> str | None:
+    """A path relative to the current folder; None where it lies outside."""
+    relative = os.path.relpath(path)
+    return None if relative.startswith("..") else relative

@@ -1,8 +1,7 @@
-"""What can go wrong, said so that the reader can mend it.
+"""Exceptions for what the user can fix: bad configuration, bad data, an endpoint that does not answer.
 
-In: what is wrong, where it stands, and the mend. Out: exceptions whose text is the whole
-explanation; `run.py` prints that text without a traceback. Anything that is not a
-`LittlehumanError` is a bug of ours and keeps its traceback.
+Their text is the whole explanation: the place, the value, and what to try. Commands print it without a traceback; any
+other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -13,24 +12,24 @@ from dataclasses import dataclass
 
 
 class LittlehumanError(Exception):
-    """A failure that the user can mend; its text names the place, the value and the mend."""
+    """A failure that the user can fix; its text names the place, the value and what to try."""
 
     @property
     def one_line(self) -> str:
-        """What is wrong, for tables."""
+        """The first line, for tables."""
         return str(self).split("\n", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: `where` is a key with its value, a file or a row."""
+    """One error in a configuration: `where` is a key with its value, a file or a row."""
 
     where: str
     what: str
 
 
 class ConfigError(LittlehumanError):
-    """The configuration asks for something impossible; all problems are listed at once."""
+    """An invalid configuration; all problems are listed at once. `hint` is what to try: a command, or a sentence."""
 
     def __init__(self, problems: Sequence[Problem], hint: str = "") -> None:
         self.problems = tuple(problems)
@@ -38,7 +37,7 @@ class ConfigError(LittlehumanError):
         super().__init__(self._text())
 
     def __reduce__(self) -> tuple[type[ConfigError], tuple[Sequence[Problem], str]]:
-        return ConfigError, (self.problems, self.hint)  # so that it crosses process borders
+        return ConfigError, (self.problems, self.hint)  # pickle would pass the text alone
 
     @property
     def one_line(self) -> str:
@@ -54,19 +53,19 @@ class ConfigError(LittlehumanError):
 
 
 class DataError(LittlehumanError):
-    """A dataset that is absent, has another layout, or holds values that the config rules out."""
+    """A dataset that is missing, has another layout, or holds values that the config does not allow."""
 
 
 class GenerationError(LittlehumanError):
-    """Synthetic data could not be had: endpoint down, key missing, recording incomplete."""
+    """Synthetic data could not be generated: endpoint down, key missing, recording incomplete."""
 
 
 class WeightsError(LittlehumanError):
-    """Model weights that are not installed, or are not the ones that they should be."""
+    """Model weights that are not installed, cannot be loaded, or have another checksum."""
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for a near miss, else the list of what exists."""
+    """`did you mean 'x'?` where an option is spelled alike (difflib), else the list of the options."""
     known = sorted(options)
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(known) or 'nothing'}"

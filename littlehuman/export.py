@@ -1,8 +1,8 @@
-"""The synthetic data of a cell as a dataset: `python -m littlehuman.export multirun/STUDY/CELL [OUT]`.
+"""`littlehuman export multirun/STUDY/CELL [OUT]`: the synthetic data of a cell as a dataset with its data card.
 
-In: the folder of a complete cell, and the cache that it wrote; no model is asked. Out: a folder with a
-parquet table and its data card, which `datasets.load_dataset(OUT)` reads and which can be uploaded as
-it is. The human points stay out unless asked for: their licence is the dataset's.
+Reads the folder of a complete cell and the completion cache that its run wrote; no model is asked. Writes a folder
+with a parquet table and a data card, which `datasets.load_dataset(OUT)` reads and which can be uploaded as it is.
+The human points are left out by default: their licence is the dataset's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OUT = "dataset"  # inside the cell's folder
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    arguments = _arguments(argv)
+    arguments = parser().parse_args(argv)
     cell = Path(arguments.cell)
     return cli.print_lines(
         lambda: export_cell(cell, Path(arguments.out) if arguments.out else cell / OUT, with_human=arguments.with_human)
@@ -27,35 +27,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def export_cell(cell: Path, out: Path, *, with_human: bool = False) -> list[Path]:
-    """Write the training set of `cell` to the folder `out`; its files.
+    """Write the training set of `cell` to the folder `out`; return the files.
 
     Args:
         cell: the folder of a complete run.
         out: a new folder, or one that an export wrote before.
-        with_human: the human points of the training set too.
+        with_human: whether the human points of the training set are written too.
 
     Raises:
-        LittlehumanError: when the cell cannot be rebuilt, or the folder not be written.
+        LittlehumanError: when the cell cannot be rebuilt, or the folder cannot be written.
     """
     from littlehuman.exporting import folder, rebuild
 
     return folder.write_folder(rebuild.rebuild(cell), out, with_human=with_human)
 
 
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m littlehuman.export",
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    made = argparse.ArgumentParser(
+        prog=cli.program("export"),
         description="Write a cell's synthetic data as a dataset with its data card.",
     )
-    parser.add_argument("cell", help="a folder multirun/STUDY/CELL")
-    parser.add_argument(
+    made.add_argument("cell", help="a folder multirun/STUDY/CELL")
+    made.add_argument(
         "out", nargs="?", metavar="OUT", help=f"the folder to write (default: {OUT} inside the cell's folder)"
     )
-    parser.add_argument(
-        "--with-human", action="store_true", help="the human points too; their licence is the dataset's"
-    )
-    return parser.parse_args(argv)
+    made.add_argument("--with-human", action="store_true", help="the human points too; their licence is the dataset's")
+    return made
 
 
 if __name__ == "__main__":
+    cli.note_form(module=True)
     sys.exit(main())

@@ -1,6 +1,6 @@
-"""How numbers are written in answers, reports and figures, the same way everywhere.
+"""Number formats of printed answers, reports and figures: scores in 0..1, counts, p values, estimates.
 
-In: scores in 0..1, counts, p values, estimates; None or NaN where there is none. Out: short texts.
+None and NaN are missing values.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ NOTHING = "–"
 
 
 def absent(value: object) -> bool:
-    """Whether there is no number."""
+    """Whether a value is missing: None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:
-    """A score or a share of 0..1 as percent without its sign: 0.8321 is `83.2`."""
+    """A score or a share of 0..1 in percent, without the percent sign: 0.8321 is `83.2`."""
     if value is None or absent(value):
         return NOTHING
-    rounded = round(100 * float(value), digits) + 0.0  # + 0.0: no minus before a zero
+    rounded = round(100 * float(value), digits) + 0.0  # + 0.0: no negative zero
     return f"{rounded:{'+' if signed and rounded else ''}.{digits}f}"
 
 
@@ -45,7 +45,7 @@ def equals(p: float) -> str:
 
 
 def count(value: float | None) -> str:
-    """A number of things: `4,875`; a mean of different numbers keeps one decimal."""
+    """A count: `4,875`; a mean of counts keeps one decimal."""
     if value is None or absent(value):
         return NOTHING
     whole = float(value).is_integer()
@@ -53,19 +53,19 @@ def count(value: float | None) -> str:
 
 
 def score(value: float, low: float, high: float) -> str:
-    """A score as it was measured, with its interval: `0.812 [0.801, 0.823]`."""
+    """A score in 0..1 with its interval: `0.812 [0.801, 0.823]`."""
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def size(value: float | None, without_end: str = "infinitely many") -> str:
-    """An estimated number of points, or a ratio of two: `17,672`, `84.5`; None is one without end."""
+    """An estimated number of points, or a ratio of two: `17,672`, `84.5`; None is infinity."""
     if value is None:
         return without_end
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def share(fraction: float) -> str:
-    """A fraction as it is said: 0.975 is `97.5 %`."""
+    """A fraction in percent, without rounding: 0.975 is `97.5 %`."""
     return f"{100 * fraction:.6g} %"
 
 
@@ -75,11 +75,11 @@ def span(low: float, high: float) -> str:
 
 
 def named(metric: str) -> str:
-    """A metric as it is said: `squad_f1` is `squad f1`."""
+    """The name of a metric for readers: `squad_f1` is `squad f1`."""
     return metric.replace("_", " ")
 
 
 def shortened(cause: object, most: int = 300) -> str:
-    """A cause for a table; all of it stands in the cell's `status.json`."""
+    """The reason of a failure, cut for a table; the cell's `status.json` has all of it."""
     text = NOTHING if absent(cause) else str(cause)
     return text if len(text) <= most else f"{text[:most]} ... (all of it in status.json)"

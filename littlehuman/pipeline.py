@@ -1,9 +1,17 @@
-"""The story of one cell, top to bottom: the method of arXiv 2410.13098.
+"""One experiment from top to bottom: the method of arXiv 2410.13098.
 
-Load the human data; decide which points stay human; let the prompt model write the twins of the
-others; mix; fine-tune; test on human points; score. Each step takes records and its own slice of
-the config, and no arrow points back. The steps before and after the training can be called apart, so that
-the cells of a sweep can be trained together (`fused.py`).
+An experiment (a cell of a study) takes these steps:
+
+1. load the human data, and choose the points to test on;
+2. decide which training points stay human and which are replaced;
+3. have the prompt model write a synthetic twin of each replaced point;
+4. mix human and synthetic points, and audit the training set;
+5. fine-tune a model on it, and predict the test points;
+6. score the predictions, and write the result.
+
+`prepare` is steps 1 to 4, `fine_tune` is step 5, `finish` is step 6; `run` calls the three. They can also be called
+apart, so that the cells of a sweep are trained together (`execution/fused.py`). Data flows one way: each step takes
+records (`records.py`) and its part of the configuration.
 """
 
 from __future__ import annotations
@@ -42,62 +50,186 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_latest: dict[str, Dataset] = {}
+_dataset_cache: dict[str, Dataset] = {}  # one entry
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A cell that can be trained now, and what its result says of all that came before."""
+class PreparedCell:
+    """A cell that is ready for training: steps 1 to 4 are done.
+
+    `result` holds the entries of `result.json` that are known before training.
+    """
 
     config: RunConfig
     cell: Cell
-    account: dict[str, Any]
+    result: dict[str, Any]
 
 
-def run(config: RunConfig, folder: Path, journal: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
-    """Compute one cell into `folder` and return its result.
+def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
+    """Run one experiment and return its result, which is also written to `folder`.
 
     Args:
         config: the cell.
         folder: the run folder; `result.json` is written last.
-        journal: told of each stage.
-        test_from: another dataset whose test split is used.
+        status: records each stage in `status.json`.
+        test_from: another dataset whose test split is used (out-of-domain test).
 
     Raises:
-        LittlehumanError: for whatever the user can mend.
+        LittlehumanError: for whatever the user can correct.
     """
-    prepared = prepare(config, folder, journal, test_from)
-    with journal.stage("training"):
+    prepared = prepare(config, folder, status, test_from)
+    with status.stage("training"):
         outcome = fine_tune(prepared.cell, config.launch)
-    return finish(prepared, outcome, journal)
+    return finish(prepared, outcome, status)
 
 
-def prepare(config: RunConfig, folder: Path, journal: RunStatus, test_from: DatasetConfig | None = None) -> Prepared:
-    """From the human data to the mixture: all that a cell needs before it is trained (arguments as in `run`)."""
-    metrics.check(config.task.metrics, expected_classes(config), config.metrics)
+def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> PreparedCell:
+    """Steps 1 to 4, from the human data to the training set (arguments and errors as in `run`)."""
+    metrics.check_metrics(config.task.metrics, expected_classes(config), config.metrics)
     preflight.check_training(config.model, config.launch)
-    with journal.stage("data"):
-        dataset = loaded(config, test_from)
-        test = tested(dataset, config.n_test)
-    with journal.stage("plan"):
+    with status.stage("data"):
+        dataset = load_dataset(config, test_from)
+        test = select_test_points(dataset, config.n_test)
+    with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
-    with journal.stage("generation"):
-        synthetic = twins.write(plan, dataset, config.placed(), folder)
-    with journal.stage("mixing"):
+    with status.stage("generation"):
+        synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
+    with status.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
-        human, anew = {e.id: e for e in dataset.train}, config.strategy.writes is Writes.pair
-        audit = audit_mixture(mixture, human, test, new_texts=anew, copies=synthetic.copies)
-        write_mixture(folder, mixture, synthetic.rejected)
-        write_texts(
-            folder,
-            text_features.profile(twins.pair_with_originals(mixture, dataset), has_classes=bool(dataset.classes)),
-        )
-        report_mixture(mixture, synthetic, audit)
-    account = _account(config, test_from, dataset, mixture, synthetic, audit)
-    return Prepared(config, training_cell(mixture, test, dataset, config, test_from or config.dataset, folder), account)
+        audit = _audit(mixture, synthetic, dataset, test, config)
+        _write_mixture_files(folder, mixture, synthetic, dataset)
+        log_mixture(mixture, synthetic, audit)
+    result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
+    cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
+    return PreparedCell(config, cell, result)
 
 
-def _account(
+def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
+    """Step 5: train on the mixture and predict the test points (torch is imported here, not earlier)."""
+    from littlehuman.training.fit import fit
+
+    (outcome,) = fit([cell], launch)
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[str, Any]:
+    """Step 6: score the predictions of the fine-tuned model; write and return the result."""
+    config, folder = prepared.config, prepared.cell.folder
+    with status.stage("scoring"):
+        scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
+        clusters = {example.id: example.clusters for example in prepared.cell.test}
+        write_predictions(folder, outcome.predictions, scored.items, clusters)
+    result = {
+        "id": prepared.result["id"],
+        "scores": scores_as_json(scored.scores),
+        **prepared.result,
+        "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
+        "seconds": {
+            **status.seconds,
+            "training": round(outcome.seconds["train"], 3),
+            "evaluation": round(outcome.seconds["predict"], 3),
+            "loading_model": round(outcome.seconds["load"], 3),
+        },
+        "environment": outcome.environment,
+        "versions": versions(),
+    }
+    write_result(folder, result)
+    tracking.track(config.tracker, result, folder)
+    return result
+
+
+def load_dataset(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
+    """The human data. The last dataset is cached, because successive cells of a sweep often share it."""
+    content = identity_values(config, test_from)  # has file contents in place of paths: an edited file is read again
+    key = digest([content["dataset"], content["task"], content["test_dataset"]])
+    if key not in _dataset_cache:
+        _dataset_cache.clear()
+        _dataset_cache[key] = data.load(config.dataset, config.task, test_from)
+    return _dataset_cache[key]
+
+
+def expected_classes(config: RunConfig) -> list[str]:
+    """The classes as far as the config names them; `["?"]` where they are those that the data will have."""
+    unnamed = config.task.head is Head.classification and not config.task.classes
+    return ["?"] if unnamed else config.task.classes
+
+
+def select_test_points(dataset: Dataset, n_test: int | None) -> tuple[Example, ...]:
+    """The test points: all, or a random subset of `n_test`, which is the same for every seed and fraction.
+
+    Raises:
+        DataError: when there are none.
+    """
+    if not dataset.test:
+        raise DataError(f"{dataset.name}: there are no test points\nTry: dataset.test_share=0.2, or test_dataset=NAME")
+    if n_test is None or n_test >= len(dataset.test):
+        return dataset.test
+    by_id = {example.id: example for example in dataset.test}
+    return tuple(by_id[i] for i in ordering(by_id, 0, "who is tested")[:n_test])
+
+
+def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
+    """The part of the config that decides which points stay human."""
+    return mixing.MixtureSpec(
+        n_train=config.size,
+        synth_frac=config.synth_frac,
+        seed=config.seed,
+        extra_human=config.extra_human,
+        synthetic=config.synthetic,
+        human_budget=config.human_budget,
+    )
+
+
+def training_cell(
+    mixture: Mixture,
+    test: Sequence[Example],
+    dataset: Dataset,
+    config: RunConfig,
+    tested_on: DatasetConfig,
+    folder: Path,
+) -> Cell:
+    """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
+    from littlehuman.training.types import Cell, Settings
+
+    settings = Settings(
+        model=config.model,
+        task=config.task,
+        tuning=config.fine_tuning,
+        classes=dataset.classes,
+        max_tokens=config.dataset.max_tokens,
+        test_max_tokens=tested_on.max_tokens,
+        answer_tokens=config.answer_tokens_for(tested_on),
+    )
+    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
+    """Log what the training set is made of; warn of repeated twins and of missing points."""
+    counts = mixture.counts
+    log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
+    if synthetic.rejected:
+        log.info("%d answers were no usable twins (first: %s)", len(synthetic.rejected), synthetic.rejected[0].reason)
+    if repeated := counts["synthetic"] - audit.distinct_twins:
+        log.warning("%d of %d twins repeat another one", repeated, counts["synthetic"])
+    if short := counts["shortfall"]:
+        log.warning("the training set is %d points short: no spare points are left to replace failed twins", short)
+
+
+def _audit(mixture: Mixture, synthetic: Twins, dataset: Dataset, test: Sequence[Example], config: RunConfig) -> Audit:
+    human = {example.id: example for example in dataset.train}
+    text_is_synthetic = config.strategy.writes is Writes.pair
+    return audit_mixture(mixture, human, test, new_texts=text_is_synthetic, copies=synthetic.copies)
+
+
+def _write_mixture_files(folder: Path, mixture: Mixture, synthetic: Twins, dataset: Dataset) -> None:
+    write_mixture(folder, mixture, synthetic.rejected)
+    pairs = twins.pair_with_originals(mixture, dataset)
+    write_texts(folder, text_features.profile(pairs, has_classes=bool(dataset.classes)))
+
+
+def _result_before_training(
     config: RunConfig,
     test_from: DatasetConfig | None,
     dataset: Dataset,
@@ -105,7 +237,6 @@ def _account(
     synthetic: Twins,
     audit: Audit,
 ) -> dict[str, Any]:
-    """What is known of a cell before it is trained."""
     human = {example.id: example for example in dataset.train}
     return {
         "id": run_id(config, test_from),
@@ -122,120 +253,3 @@ def _account(
         "notes": [*dataset.notes, *synthetic.notes],
         "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
     }
-
-
-def finish(prepared: Prepared, outcome: Outcome, journal: RunStatus) -> dict[str, Any]:
-    """Score what the fine-tuned model said; write and return the cell's result."""
-    config, folder = prepared.config, prepared.cell.folder
-    with journal.stage("scoring"):
-        scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
-        clusters = {example.id: example.clusters for example in prepared.cell.test}
-        write_predictions(folder, outcome.predictions, scored.items, clusters)
-    result = {
-        "id": prepared.account["id"],
-        "scores": scores_as_json(scored.scores),
-        **prepared.account,
-        "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
-        "seconds": {
-            **journal.seconds,
-            "training": round(outcome.seconds["train"], 3),
-            "evaluation": round(outcome.seconds["predict"], 3),
-        }
-        | {"loading_model": round(outcome.seconds["load"], 3)},
-        "environment": outcome.environment,
-        "versions": versions(),
-    }
-    write_result(folder, result)
-    tracking.track(config.tracker, result, folder)
-    return result
-
-
-def loaded(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
-    """The human data; cells that follow each other on equal data, as in a sweep, share it: it is read once and held once."""
-    content = identity_values(config, test_from)  # a path counts by what lies there: an edited file is read again
-    key = digest([content["dataset"], content["task"], content["test_dataset"]])
-    if key not in _latest:
-        _latest.clear()
-        _latest[key] = data.load(config.dataset, config.task, test_from)
-    return _latest[key]
-
-
-def expected_classes(config: RunConfig) -> list[str]:
-    """The classes as far as the config tells; a task without a list takes those that the data has."""
-    unnamed = config.task.head is Head.classification and not config.task.classes
-    return ["?"] if unnamed else config.task.classes
-
-
-def tested(dataset: Dataset, n_test: int | None) -> tuple[Example, ...]:
-    """The test points: all, or `n_test` of them, the same ones for every seed and fraction.
-
-    Raises:
-        DataError: when there are none.
-    """
-    if not dataset.test:
-        raise DataError(f"{dataset.name}: there are no test points\nTry: dataset.test_share=0.2, or test_dataset=NAME")
-    if n_test is None or n_test >= len(dataset.test):
-        return dataset.test
-    by_id = {example.id: example for example in dataset.test}
-    return tuple(by_id[i] for i in ordering(by_id, 0, "who is tested")[:n_test])
-
-
-def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
-    """The slice of the config that decides a mixture."""
-    return mixing.MixtureSpec(
-        n_train=config.size,
-        synth_frac=config.synth_frac,
-        seed=config.seed,
-        extra_human=config.extra_human,
-        synthetic=config.synthetic,
-        human_budget=config.human_budget,
-    )
-
-
-def report_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
-    """Log what the training set is made of, and say aloud what is missing."""
-    counts = mixture.counts
-    log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
-    if synthetic.rejected:
-        log.info("%d answers were no usable twins (first: %s)", len(synthetic.rejected), synthetic.rejected[0].reason)
-    if audit.distinct_twins < counts["synthetic"]:
-        log.warning(
-            "%d of %d twins repeat another one", counts["synthetic"] - audit.distinct_twins, counts["synthetic"]
-        )
-    if counts["shortfall"]:
-        log.warning(
-            "the training set is %d points short: no spare points are left to replace failed twins", counts["shortfall"]
-        )
-
-
-def training_cell(
-    mixture: Mixture,
-    test: Sequence[Example],
-    dataset: Dataset,
-    config: RunConfig,
-    tested_on: DatasetConfig,
-    folder: Path,
-) -> Cell:
-    """The cell as training takes it; `tested_on` sets the length limits of the test points."""
-    from littlehuman.training.types import Cell, Settings
-
-    settings = Settings(
-        model=config.model,
-        task=config.task,
-        tuning=config.fine_tuning,
-        classes=dataset.classes,
-        max_tokens=config.dataset.max_tokens,
-        test_max_tokens=tested_on.max_tokens,
-        answer_tokens=config.answer_tokens_for(tested_on),
-    )
-    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
-
-
-def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
-    """Train on the mixture and predict the test points (torch begins here)."""
-    from littlehuman.training.fit import fit
-
-    (outcome,) = fit([cell], launch)
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome

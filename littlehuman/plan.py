@@ -1,9 +1,8 @@
-"""What to buy: `python -m littlehuman.plan STUDY --budget 500 --human-price 0.8 --synthetic-price 0.002`.
+"""`littlehuman plan STUDY --budget 500 --human-price 0.8 --synthetic-price 0.002`: what to buy.
 
-In: a study folder, or a CSV with the columns n_synthetic, n_human and score; prices; a budget, a
-target score, or both. Out: how many human labels and synthetic points to buy, the score to expect,
-the runner-up and how sure the difference is, and what one more point brings. Where the runs are too
-thin to say, the cells to run next instead.
+Reads a study folder, or a CSV with the columns n_synthetic, n_human and score; two prices; and a budget, a target
+score, or both. Prints how many human labels and synthetic points to buy, the score to expect with its interval, the
+second-best purchase, and the marginal gain of one more point. Where the runs do not suffice: the cells to run next.
 """
 
 from __future__ import annotations
@@ -24,34 +23,33 @@ from littlehuman.study.scores import read_scores
 __all__ = ["PurchasePlan", "main", "plan_of_scores"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m littlehuman.plan", description="How many human and synthetic points to buy."
-    )
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    made = argparse.ArgumentParser(prog=cli.program("plan"), description="How many human and synthetic points to buy.")
+    made.add_argument(
         "scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score"
     )
-    parser.add_argument("--budget", type=float, help="the sum to spend")
-    parser.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
-    price_options.add_options(parser, required=True)
-    parser.add_argument(
+    made.add_argument("--budget", type=float, help="the sum to spend")
+    made.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
+    price_options.add_options(made, required=True)
+    made.add_argument(
         "--reach",
         type=float,
         default=2.0,
         help="propose at most this many times the largest tried numbers (2; from 1 to 1000)",
     )
-    parser.add_argument("--series", help="one series of a study with several")
-    parser.add_argument("--json", action="store_true", help="strict JSON instead of text")
-    return parser
+    made.add_argument("--series", help="one series of a study with several")
+    made.add_argument("--json", action="store_true", help="strict JSON instead of text")
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    """Command line; returns the exit code."""
+    options = parser()
+    args = options.parse_args(argv)
     if args.budget is None and args.target is None:
-        parser.error("give --budget, --target or both")
-    price_options.check_options(parser, args)
+        options.error("give --budget, --target or both")
+    price_options.check_options(options, args)
     return cli.print_lines(lambda: [_answer(args)])
 
 
@@ -77,4 +75,5 @@ def _plans(args: argparse.Namespace) -> list[PurchasePlan]:
 
 
 if __name__ == "__main__":
+    cli.note_form(module=True)
     sys.exit(main())

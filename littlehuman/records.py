@@ -1,10 +1,9 @@
-"""The records that flow through the pipeline, one way, each frozen.
+"""The records that flow through the pipeline, in one direction, each frozen.
 
     Example -> Prompt -> Completion -> Synthetic | Rejected -> Point -> Prediction -> Score
 
-An `Example` is a human point; a `Synthetic` is its twin: same id, same evidence, same requested
-label, but written by the prompt model. A `Mixture` says which ids are synthetic: it is not two
-shuffled piles.
+An `Example` is a human-labelled data point. A `Synthetic` is its twin: same id, same evidence, same requested label,
+but written by the prompt model. A `Mixture` is a training set of both, in which each point keeps its id.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from littlehuman.store import digest
 
 
 class Origin(StrEnum):
-    """Who wrote a training point."""
+    """Who wrote a training point: a person, or the prompt model."""
 
     HUMAN = "human"
     SYNTHETIC = "synthetic"
@@ -28,7 +27,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A human point. `targets` are the accepted answers or the one class; the first is trained on."""
+    """A human-labelled point. `targets` are the accepted answers, or one class; the first is trained on."""
 
     id: str
     evidence: str
@@ -38,12 +37,12 @@ class Example:
 
     @property
     def target(self) -> str:
-        """The answer or class that training uses."""
+        """The answer or class that is trained on."""
         return self.targets[0]
 
     @property
     def evidence_key(self) -> str:
-        """Equal for points on the same evidence, or text where there is none, whatever its case and spaces."""
+        """Equal for points with the same evidence, or with the same text where there is no evidence."""
         return evidence_key(self.evidence or self.text)
 
     @property
@@ -57,13 +56,13 @@ class Example:
 
 
 def evidence_key(evidence: str) -> str:
-    """Equal for evidence that differs in case and spaces alone."""
+    """The evidence without differences of case and white space."""
     return " ".join(evidence.split()).casefold()
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Three splits of one dataset. `classes` is empty for free answers; `dropped` counts by reason."""
+    """The three splits of a dataset. `classes` is empty for free answers; `dropped` counts rows by reason."""
 
     name: str
     train: tuple[Example, ...]
@@ -75,25 +74,25 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """Content of all splits: two datasets with one fingerprint hold the same points."""
+        """Hash of all points: equal for two datasets that hold the same points."""
         return digest([[e.id, e.evidence, e.text, *e.targets] for e in self.train + self.valid + self.test])
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request. `key` is the hash of all that can change the answer, and of nothing else."""
+    """One request. `key`, its cache key, is the hash of all that can change the answer, and of nothing else."""
 
     example_id: str
     messages: tuple[Mapping[str, str], ...]
     key: str
-    shown: tuple[str, ...] = ()  # ids of the human points that the prompt shows
-    sample: int = 0  # which answer is wanted to the same words: 0, or 1, 2, ... where earlier ones could not be read
-    schema: Mapping[str, Any] | None = None  # JSON schema of the answer, for endpoints with structured outputs
+    shown: tuple[str, ...] = ()  # ids of the human points that are its few-shot examples
+    sample: int = 0  # number of the attempt: 1, 2, ... where earlier answers to the same prompt could not be parsed
+    schema: Mapping[str, Any] | None = None  # JSON schema of the answer, for endpoints with structured output
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer as it came. `finish` is the provider's word: stop, length, content_filter, ..."""
+    """One raw answer. `finish` is the provider's finish reason: stop, length, content_filter, ..."""
 
     key: str
     text: str
@@ -104,10 +103,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request without an answer, and why.
-
-    `served` is false where nothing was found out about the request itself: the server was in trouble.
-    """
+    """A request without an answer, and why. `served` is false where the server had an error: a retry may succeed."""
 
     key: str
     reason: str
@@ -116,7 +112,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Synthetic:
-    """A twin: the point that the prompt model wrote for the evidence of a human one."""
+    """A twin: the point that the prompt model wrote for the evidence of a human point."""
 
     example_id: str
     evidence: str
@@ -125,7 +121,7 @@ class Synthetic:
     key: str
 
     def as_example(self) -> Example:
-        """The twin in the shape that training takes."""
+        """The twin in the form that training takes."""
         return Example(self.example_id, self.evidence, self.text, (self.target,))
 
 
@@ -156,7 +152,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What is trained on."""
+    """A training point."""
 
     example: Example
     origin: Origin
@@ -164,7 +160,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """The training set of one cell, with an account of the human labels that it cost."""
+    """The training set of one cell, and how many human labels it used."""
 
     points: tuple[Point, ...]
     requested: int
@@ -172,7 +168,7 @@ class Mixture:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Points by origin, and how many of the requested ones could not be had."""
+        """Number of points by origin, in total, and missing of the requested ones."""
         by_origin = Counter(point.origin for point in self.points)
         return {
             "human": by_origin[Origin.HUMAN],
@@ -183,7 +179,7 @@ class Mixture:
 
     @property
     def human_labels(self) -> dict[str, int]:
-        """Human-labelled points that the cell used: trained on, shown in prompts, and either."""
+        """Number of human-labelled points: trained on, shown in prompts, and their union."""
         trained = {p.example.id for p in self.points if p.origin is Origin.HUMAN}
         return {
             "in_training": len(trained),
@@ -193,7 +189,7 @@ class Mixture:
 
     @property
     def fingerprint(self) -> str:
-        """Content of the set: ids, origins, texts and targets."""
+        """Hash of ids, origins, texts and targets."""
         return digest(
             [
                 [p.origin.value, p.example.id, p.example.evidence, p.example.text, *p.example.targets]
@@ -204,7 +200,7 @@ class Mixture:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the fine-tuned model said about one test point. `text` is a class or an answer."""
+    """The fine-tuned model's output for one test point. `text` is a class or an answer."""
 
     id: str
     targets: tuple[str, ...]
@@ -215,7 +211,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric over the test items: value and 95 % interval in 0..1, items, items without answer."""
+    """A metric over the test items: value and 95 % interval in 0..1, items scored, items that failed."""
 
     value: float
     low: float

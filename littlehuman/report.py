@@ -1,8 +1,7 @@
-"""The report of a study: `python -m littlehuman.report multirun/STUDY`.
+"""`littlehuman report multirun/STUDY`: the report of a study.
 
-In: a study folder; nothing else is read. Out, in that folder: `report.html` (one file with its
-figures inside), `table.csv` and `over_seeds.csv` with their Markdown twins, and the figures as PNG
-and SVG. The findings are printed too.
+Reads a study folder and nothing else. Writes into it: `report.html` (one file with its figures inside), `table.csv`
+and `over_seeds.csv`, both as Markdown too, and the figures as PNG and SVG. Prints the findings.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    both = price_options.check_options(parser, arguments)
+    options = parser()
+    arguments = options.parse_args(argv)
+    prices = price_options.check_options(options, arguments)
 
     def lines() -> list[str]:
-        said, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=both)
-        return [*said, "", *map(str, files)]
+        found, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=prices)
+        return [*found, "", *map(str, files)]
 
     return cli.print_lines(lines)
 
@@ -48,17 +47,17 @@ def write(
 
     Args:
         study: the folder.
-        delta: the loss that would matter, as a share of 1 (default: `comparisons.DELTA`).
-        metric: for the curves, instead of each series' headline.
+        delta: the equivalence margin, as a share of 1: a smaller loss does not matter (default: `comparisons.DELTA`).
+        metric: for the curves, instead of each series' headline metric.
         prices: of a human label and of a synthetic point.
-        dpi: of the PNG figures.
+        dpi: resolution of the PNG figures.
 
     Returns:
         The findings, and the files that were written.
 
     Raises:
-        ConfigError: for a price that cannot be.
-        DataError: for a folder that is no study or has no complete cell, and for an unknown metric.
+        ConfigError: for a price that is not above 0, or one price without the other.
+        DataError: for a folder that is no study or has no complete cell, or an unknown metric.
     """
     from littlehuman.reporting import findings, gathering, page, tables
     from littlehuman.store import write_text
@@ -66,8 +65,8 @@ def write(
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    found = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
-    said = findings.findings_of_study(found)
+    data = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
+    found = findings.findings_of_study(data)
     files = [
         study / "report.html",
         table.write(study),
@@ -75,39 +74,39 @@ def write(
         study / "over_seeds.csv",
         study / "over_seeds.md",
     ]
-    write_text(files[3], found.over_seeds.to_csv(index=False))
-    write_text(files[4], tables.over_seeds(found.over_seeds).markdown())
+    write_text(files[3], data.over_seeds.to_csv(index=False))
+    write_text(files[4], tables.over_seeds(data.over_seeds).markdown())
     drawn = []
-    for name, alt, figure in _figures(found):
+    for name, alt, figure in _figures(data):
         png, svg = _save(figure, study / "figures", name, dpi)
         drawn.append(page.drawn(name, svg, alt))
         files += [png, svg]
-    write_text(files[0], page.render(found, said, drawn))
-    return said, files
+    write_text(files[0], page.render(data, found, drawn))
+    return found, files
 
 
-def _figures(found: ReportData) -> Iterator[tuple[str, str, Figure]]:
-    """Name, alternative text and figure, of those that have something to show."""
+def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
+    """Name, alternative text and figure, of those that have data."""
     from littlehuman.figures import replacement, texts, tradeoff
 
-    if found.lines:
+    if data.lines:
         curves = "Score over the synthetic share of the training set, and its change against the smallest share"
         yield (
             "replacement",
             f"{curves}; the numbers are in the tables below.",
-            replacement.replacement(found.lines, found.controls, found.delta),
+            replacement.replacement(data.lines, data.controls, data.delta),
         )
-        closer = replacement.zoom(found.lines, found.delta)
+        closer = replacement.zoom(data.lines, data.delta)
         if closer is not None:
             yield "zoom", "The same for synthetic shares from 90 % on, with the numbers of human points.", closer
-    if found.tradeoffs:
+    if data.tradeoffs:
         sizes = "Score over the number of synthetic training points, without and with human points beside them"
-        yield "tradeoff", f"{sizes}; the numbers are in the table below.", tradeoff.tradeoff(found.tradeoffs)
-    if found.texts:
+        yield "tradeoff", f"{sizes}; the numbers are in the table below.", tradeoff.tradeoff(data.tradeoffs)
+    if data.texts:
         yield (
             "texts",
             "Length, likeness to the evidence and kinds of human texts and of their twins.",
-            texts.texts(found.texts, found.protocols),
+            texts.texts(data.texts, data.protocols),
         )
 
 
@@ -117,17 +116,18 @@ def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path
     return style.save(figure, folder, name, dpi)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m littlehuman.report", description="Write the report of a study into its folder."
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    made = argparse.ArgumentParser(
+        prog=cli.program("report"), description="Write the report of a study into its folder."
     )
-    parser.add_argument("study", help="a folder multirun/STUDY")
-    parser.add_argument(
+    made.add_argument("study", help="a folder multirun/STUDY")
+    made.add_argument(
         "--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)"
     )
-    parser.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
-    price_options.add_options(parser)
-    return parser
+    made.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
+    price_options.add_options(made)
+    return made
 
 
 def _share(text: str) -> float:
@@ -141,4 +141,5 @@ def _share(text: str) -> float:
 
 
 if __name__ == "__main__":
+    cli.note_form(module=True)
     sys.exit(main())

@@ -1,10 +1,4 @@
-"""What a run leaves behind, and how it is read again.
-
-In: the records of a finished run; the folders of a study. Out: `mixture.json`,
-`predictions.jsonl`, `result.json` (written last: its presence means complete); a row per cell, and
-under the name `load(study)` the tidy frame of `study.frame`.
-
-"""
+"""The results of a study, for notebooks: `results.load("multirun/STUDY")` is a data frame with one row per cell."""
 
 from __future__ import annotations
 
@@ -16,10 +10,7 @@ if TYPE_CHECKING:
 
 
 def load(study: Path | str) -> pd.DataFrame:
-    """The tidy frame of a study: `study.frame.load`, which says what its columns are.
-
-    Its name is here for notebooks and users; it is imported late because `study` stands on this file.
-    """
+    """The data frame of a study; `study.load.load` describes its columns. Imported late: pandas is slow to import."""
     from littlehuman.study.load import load
 
     return load(study)

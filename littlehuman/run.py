@@ -1,7 +1,7 @@
-"""The command line: `python -m littlehuman.run dataset=wanli synth_frac=0.975`.
+"""`littlehuman run dataset=wanli synth_frac=0.975`: the Hydra application that computes one cell, or a sweep of them.
 
-In: Hydra overrides. Out: a run folder per cell, the study's table, and an exit code that is 0
-only when every cell is complete. A failing cell is recorded and told, and the sweep goes on.
+Takes Hydra overrides. Writes a run folder per cell and the study's table. The exit code is 0 only when every cell is
+complete: a cell that fails is recorded and named at the end, and the sweep goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -19,13 +20,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import __version__
-from littlehuman.cli import ignore_closed_pipe
+from littlehuman.cli import ignore_closed_pipe, note_form
 from littlehuman.config import run_config as configs
 from littlehuman.config import test_dataset
 from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.prompt_models.settings import refuse_keys
+from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import status
 from littlehuman.runs.artifacts import RESULT
 from littlehuman.store import digest, multirun_root, read_json, slug
@@ -38,28 +39,32 @@ def conf_folder() -> Path:
 
 
 def _cell(*, _root_: DictConfig) -> str:
-    """The run folder's name, while Hydra still composes; a config that is wrong gets one too."""
+    """The run folder's name, which Hydra asks for while it composes; an invalid config gets one too."""
     try:
-        return cell_name(*test_dataset.cell(_root_, _root_.hydra))
-    except (LittlehumanError, OmegaConfBaseException):  # the job meets it again, and tells it
-        typed = {key: value for key, value in OmegaConf.to_container(_root_, resolve=False).items() if key != "hydra"}  # type: ignore[union-attr]
-        return f"{slug(str(typed['dataset'].get('name')))}-refused-{digest(str(typed))[:8]}"
+        return cell_name(*test_dataset.cell_configs(_root_, _root_.hydra))
+    except (LittlehumanError, OmegaConfBaseException):  # the job finds the error again, and reports it
+        values: Any = OmegaConf.to_container(_root_, resolve=False)
+        values.pop("hydra", None)
+        return f"{slug(str(values['dataset'].get('name')))}-refused-{digest(str(values))[:8]}"
 
 
 def _study(*, _root_: DictConfig) -> str:
-    """The study's folder; a name that leaves the root is refused later, and until then Hydra writes nothing out there."""
+    """The study's folder. A name that leaves the root is refused by the job; Hydra must not write there before that."""
     return _root_.study if is_study(_root_.study) else f"refused-{slug(_root_.study)}"
 
 
-def _notes(*, _root_: DictConfig) -> str | None:
-    """Where Hydra keeps what was typed; nowhere in a folder that holds another cell, for it writes before the job can refuse that."""
-    there = OmegaConf.select(_root_, "hydra.runtime.output_dir", throw_on_missing=False)
-    held = read_json(Path(there) / RESULT).get("id") if there else None
+def _hydra_subdir(*, _root_: DictConfig) -> str | None:
+    """Where Hydra keeps the overrides: `.hydra`, or nowhere in a folder that holds another cell.
+
+    Hydra writes there before the job can refuse that folder.
+    """
+    folder = OmegaConf.select(_root_, "hydra.runtime.output_dir", throw_on_missing=False)
+    held = read_json(Path(folder) / RESULT).get("id") if folder else None
     return ".hydra" if held is None or _cell(_root_=_root_).endswith(str(held)) else None
 
 
 def _steps(count: int, *, _root_: DictConfig) -> int:
-    """`count` steps of the dataset's trade-off: datasets differ in how many synthetic points they carry."""
+    """`count` steps of the dataset's trade-off grid, in training points; each dataset has a step of its own."""
     return int(count * _root_.dataset.tradeoff_step)
 
 
@@ -67,57 +72,52 @@ def _register() -> None:
     ConfigStore.instance().store(name="run_schema", node=configs.schema())
     OmegaConf.register_new_resolver("littlehuman_cell", _cell, replace=True)
     OmegaConf.register_new_resolver("littlehuman_study", _study, replace=True)
-    OmegaConf.register_new_resolver("littlehuman_notes", _notes, replace=True)
+    OmegaConf.register_new_resolver("littlehuman_notes", _hydra_subdir, replace=True)
     OmegaConf.register_new_resolver("littlehuman_steps", _steps, replace=True)
     OmegaConf.register_new_resolver("littlehuman_root", lambda: str(multirun_root()), replace=True)
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
 def main(config: DictConfig) -> float | None:
-    """Run one cell; return its headline score, or None when it failed (then `status.json` says why)."""
+    """Run one cell; return its headline score, or None when it failed (`status.json` has the reason)."""
     from littlehuman.execution.job import Job
 
     return Job(Path(HydraConfig.get().runtime.output_dir)).run(config)
 
 
 def cli() -> None:
-    """Entry point: run, then name every cell that is not complete and exit non-zero for it."""
+    """Entry point: run, name every cell that is not complete, and exit with 1 if there is one, 130 after Ctrl-C."""
     if "--version" in sys.argv[1:]:
         print(f"littlehuman {__version__}")
         return
     try:
-        refuse_keys(sys.argv[1:])  # before Hydra writes them down
+        refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
     except ConfigError as error:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)
-    root = multirun_root().absolute()
-    ledger = root / f".invocation-{uuid.uuid4().hex}"
-    os.environ |= {
-        "LITTLEHUMAN_MULTIRUN": str(root),
-        status.INVOCATION: str(ledger),
-    }  # the same place in whatever folder a job works
+    root = multirun_root().absolute()  # a job may work in another folder
+    reports = root / f".invocation-{uuid.uuid4().hex}"
+    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), status.INVOCATION: str(reports)}
     code = 0
     try:
         main()
         sys.stdout.flush()
     except KeyboardInterrupt:
-        code = 130  # as shells have it
+        code = 130  # the shell's code for SIGINT
     except BrokenPipeError:
         ignore_closed_pipe()
     finally:
-        missing = status.collect(ledger)
-        _name(missing)
+        missing = status.collect(reports)
+        _print_missing(missing)
     if missing or code:
         sys.exit(code or 1)
 
 
-def _name(missing: Sequence[status.Missing]) -> None:
-    """Name what is not complete, and say what helps."""
+def _print_missing(missing: Sequence[status.IncompleteCell]) -> None:
+    """Name the cells that are not complete, and whether the same command or other values help."""
     for cell in missing:
-        print(
-            f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}",
-            file=sys.stderr,
-        )
+        line = f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}"
+        print(line, file=sys.stderr)
     repeated = [cell for cell in missing if not cell.asks_for_change]
     if repeated:
         print(f"{len(repeated)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)
@@ -129,4 +129,5 @@ def _name(missing: Sequence[status.Missing]) -> None:
 _register()
 
 if __name__ == "__main__":
+    note_form(module=True)
     cli()

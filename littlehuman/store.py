@@ -1,7 +1,4 @@
-"""Where things live on disk, and how they get there whole.
-
-In: values and paths. Out: content digests, atomic files, and JSON lines that survive a torn end.
-"""
+"""Files: root folders, content hashes, atomic writes, and JSON (lines) that tolerates a truncated end."""
 
 from __future__ import annotations
 
@@ -28,19 +25,19 @@ def multirun_root() -> Path:
 
 
 def in_a_study(folder: Path) -> bool:
-    """Whether a folder lies in a study below `multirun_root()`: beside other folders nothing of ours is written or removed."""
+    """Whether a run folder lies in a study below `multirun_root()`. Elsewhere no other file is written or removed."""
     root = Path(os.path.abspath(multirun_root()))
     return root in Path(os.path.abspath(folder)).parents[1:]
 
 
 def digest(value: Any) -> str:
-    """Hash of a JSON value (keys sorted): equal values, equal digests, on any machine."""
+    """Hash of a JSON value, independent of key order and machine: 16 hex digits of SHA-256."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_CHARS]
 
 
 def file_digest(path: Path) -> str:
-    """Hash of a file's bytes, or of a folder's file names and bytes; `missing` when absent."""
+    """Hash of a file's bytes, or of a folder's file names and bytes; `missing` where there is neither."""
     if path.is_dir():
         return digest([[p.relative_to(path).as_posix(), file_digest(p)] for p in visible_files(path)])
     if not path.is_file():
@@ -50,10 +47,7 @@ def file_digest(path: Path) -> str:
 
 
 def visible_files(path: Path) -> list[Path]:
-    """The file itself, or the data files of a folder, sorted.
-
-    Left out are descriptions (.md), and what begins with a dot or lies inside such a folder.
-    """
+    """The file itself, or all data files below a folder, sorted, without Markdown files and hidden files or folders."""
     if not path.is_dir():
         return [path] if path.is_file() else []
     files = (p for p in path.rglob("*") if p.is_file() and p.suffix.lower() != ".md")
@@ -61,16 +55,16 @@ def visible_files(path: Path) -> list[Path]:
 
 
 def slug(name: str) -> str:
-    """A name as a folder: letters, digits, dot, dash and underscore only."""
+    """A name that is safe as a folder name: letters, digits, dot, dash and underscore only."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unnamed"
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all (temporary file, then rename)."""
+    """Write a file atomically (temporary file, then rename)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        # Half a surrogate pair, which JSON data may hold, becomes \\udXXX: in a JSON string that is the same character.
+        # JSON data may hold a lone surrogate. It is written as \\udXXX, which is the same character in a JSON string.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as handle:
             handle.write(text)
         os.chmod(name, 0o644)
@@ -81,17 +75,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, indented, whole or not at all."""
+    """Write an indented JSON file atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one JSON object a line, whole or not at all."""
+    """Write one JSON object per line, atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an absent or torn file reads as empty."""
+    """Read a JSON object; an absent or truncated file reads as empty."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -100,7 +94,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON-lines file; lines that a killed writer tore are passed over."""
+    """Yield the objects of a JSON-lines file, without lines that a killed writer left incomplete."""
     with path.open(encoding="utf-8", errors="replace") as handle:
         for line in handle:
             try:
@@ -112,6 +106,6 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def packaged(path: str) -> Path:
-    """A path as the config gives it: `package:X` lies beside the code in `littlehuman/data`."""
+    """A path of the config as a local path: `package:X` is the file X of `littlehuman/data`."""
     kind, _, inside = path.partition(":")
     return Path(__file__).parent / "data" / inside if kind == "package" else Path(path).expanduser()

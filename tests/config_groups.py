@@ -1,7 +1,4 @@
-"""A group of `conf/` as its typed dataclass, as a run would get it.
-
-In: the YAML's name and, where a test wants another value, that value. Out: the config.
-"""
+"""Options of the groups of `conf/` as typed dataclasses, with changed values, without Hydra."""
 
 from __future__ import annotations
 
@@ -19,17 +16,17 @@ T = TypeVar("T")
 
 
 def strategy(name: str, /, **values: Any) -> StrategyConfig:
-    """`conf/strategy/<name>.yaml`, with these values in it."""
+    """`conf/strategy/<name>.yaml`, with these values changed."""
     return replace(group(StrategyConfig, "strategy", name), **values)
 
 
 def prompt_model(name: str, /, **values: Any) -> PromptModelConfig:
-    """`conf/prompt_model/<name>.yaml`, with these values in it."""
+    """`conf/prompt_model/<name>.yaml`, with these values changed."""
     return replace(group(PromptModelConfig, "prompt_model", name), **values)
 
 
 def group(schema: type[T], folder: str, name: str) -> T:
-    """Any YAML of a group, with the YAMLs of its defaults list under it, typed by `schema`."""
+    """A YAML of a group, merged over those of its defaults list, typed by `schema`."""
     node: Any = OmegaConf.merge(_thaw(OmegaConf.structured(schema)), _composed(folder, name))
     value = OmegaConf.to_object(node)
     assert isinstance(value, schema)

@@ -1,4 +1,4 @@
-"""What every test stands on: folders of its own, no network, and the command line in this process."""
+"""Fixtures for all tests: temporary folders, no network, and the command line in this process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ import absl.logging
 import pytest
 from filelock import FileLock
 
-absl.logging.get_absl_handler().python_handler.stream = (
-    sys.__stderr__
-)  # it would close pytest's own when logging is set up anew
+# With pytest's own stream it would close that one when logging is configured again.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 os.environ["HF_HUB_OFFLINE"] = "1"  # before huggingface_hub is imported: it reads this once
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -38,7 +37,7 @@ TINY = (
 
 
 def forbid_requests(note: Callable[[str], object]) -> None:
-    """Let sockets reach this machine alone; every other host is noted and refused.
+    """Refuse and note connections to any host but this machine.
 
     Child processes run a copy of this function's source, so it imports what it needs itself.
     """
@@ -80,7 +79,7 @@ def forbid_requests(note: Callable[[str], object]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Cache, results and the guard's notes lie in temporary folders; child processes get all three."""
+    """Temporary folders for cache, results and the list of refused hosts, also for child processes."""
     base = tmp_path_factory.mktemp("session")
     notes = base / "requests.txt"
     child = base / "child"
@@ -90,21 +89,22 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         .replace("Callable[[str], object]", "object")
         .replace("Callable[..., Any]", "object")
     )
-    code = f"from __future__ import annotations\n\n{code}\nforbid_requests(lambda host: open({str(notes)!r}, 'a').write(host + '\\n'))\n"
+    code = f"from __future__ import annotations\n\n{code}\n"
+    code += f"forbid_requests(lambda host: open({str(notes)!r}, 'a').write(host + '\\n'))\n"
     (child / "sitecustomize.py").write_text(code)
     forbid_requests(lambda host: notes.open("a").write(host + "\n"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITTLEHUMAN_CACHE", str(base / "cache"))
         patch.setenv("LITTLEHUMAN_MULTIRUN", str(base / "multirun"))
         patch.setenv("PYTHONPATH", str(child), prepend=os.pathsep)
-        for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR"):
+        for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR", "LITTLEHUMAN_COMMAND"):
             patch.delenv(name, raising=False)
         yield notes
 
 
 @pytest.fixture
 def refused_requests(_session_folders: Path) -> Callable[[], list[str]]:
-    """Return, and forget, the hosts that were asked for."""
+    """Return the refused hosts, and clear the list."""
 
     def take() -> list[str]:
         hosts = _session_folders.read_text().splitlines() if _session_folders.exists() else []
@@ -116,7 +116,7 @@ def refused_requests(_session_folders: Path) -> Callable[[], list[str]]:
 
 @pytest.fixture(autouse=True)
 def _no_request(refused_requests: Callable[[], list[str]]) -> Iterator[None]:
-    """A test that tried to reach another machine fails, even where the code swallowed the error."""
+    """Fail a test that tried to reach another machine, even if the code caught the error."""
     yield
     hosts = refused_requests()
     if hosts:
@@ -125,14 +125,14 @@ def _no_request(refused_requests: Callable[[], list[str]]) -> Iterator[None]:
 
 @pytest.fixture
 def multirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for the results of this test alone."""
+    """The folder for the results of this test."""
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "multirun"))
     return tmp_path / "multirun"
 
 
 @cache
 def compose(*overrides: str) -> Any:
-    """The typed config of a command line, without running it (frozen, so one composition serves all tests)."""
+    """The typed config of a command line, without running it (frozen, so it can be cached)."""
     import hydra
 
     from littlehuman import run
@@ -152,7 +152,7 @@ class Ended:
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """All output."""
         return self.out + self.err
 
 
@@ -161,11 +161,11 @@ Cli = Callable[..., Ended]
 
 @pytest.fixture
 def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    """The command line in this process: the code of `python -m littlehuman.run` without 4 seconds of imports."""
+    """The command line in this process: as `python -m littlehuman.run`, without the 4 seconds of imports."""
     from littlehuman import run
     from littlehuman.runs import status
 
-    monkeypatch.setenv(status.INVOCATION, "")  # so that it is taken back afterwards
+    monkeypatch.setenv(status.INVOCATION, "")  # so that monkeypatch restores it
 
     def call(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["littlehuman", *arguments])
@@ -193,7 +193,7 @@ def _logging_restored() -> Iterator[None]:
 
 
 def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Ended:
-    """A Python of its own."""
+    """Run a new Python process."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd or ROOT,
@@ -206,14 +206,14 @@ def python(*arguments: str, cwd: Path | None = None, **environment: str) -> Ende
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Path:
-    """A table of the user's own."""
+    """Write a csv table."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(",".join(cells) for cells in (columns, *rows)) + "\n", encoding="utf-8")
     return path
 
 
 def claims(count: int, place: str = "harbour") -> list[list[str]]:
-    """Rows of evidence, claim and label: invented, each on evidence of its own."""
+    """Rows of evidence, claim and label, each with different evidence."""
     hours = ("six", "seven", "eight", "nine")
     return [
         [
@@ -229,7 +229,7 @@ def claims(count: int, place: str = "harbour") -> list[list[str]]:
 def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small study of real runs of a tiny model: fractions and their control, a trade-off, and cells that fail.
 
-    Test processes that run side by side share it: the first one makes it.
+    Parallel test processes share it: the first one makes it.
     """
     shared = (
         tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
@@ -248,8 +248,7 @@ def _make_studies(place: Path) -> None:
     ended = [
         python(*base, "n_train=8", "synth_frac=0,0.5,1", "synthetic=true,false", "seed=0,1", **environment),
         python(*base, "n_train=6,12,18,24", "synth_frac=1", "extra_human=0,4", "seed=0", **environment),
-        python(
-            *base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment
-        ),  # not recorded under this seed
+        # no answers are recorded for this strategy.seed
+        python(*base, "n_train=8", "synth_frac=0,0.5", "strategy.seed=1", "seed=0,1", **environment),
     ]
     assert [end.code for end in ended] == [0, 0, 1], "".join(end.err[-2000:] for end in ended)

@@ -1,8 +1,8 @@
 """A provider's batch API on this machine, that behaves as badly as a test wants.
 
 In: a script, a function from (question, how often it was asked) to the line that answers it, and
-what becomes of each batch. Out: a real HTTP server with `/v1/files` and `/v1/batches`, the batches
-that were created, and a tap that a test can break any request with, before or after its effect.
+how each batch ends. Out: a real HTTP server with `/v1/files` and `/v1/batches`, the batches
+that were created, and a tap with which a test can break any request, before or after its effect.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def echo(question: str, attempt: int) -> dict[str, Any] | None:
 
 
 @dataclass
-class Fate:
-    """What becomes of a batch: the first `answered` requests (all: None) are done when it ends."""
+class BatchEnd:
+    """How a batch ends: with answers to its first `answered` requests (None: all)."""
 
     status: str = "completed"
     answered: int | None = None
@@ -67,17 +67,17 @@ Tap = Callable[[str, str, int], None]  # (which request, before or after its eff
 
 
 class FakeBatches:
-    """Serves files and batches; each batch meets the next of `fates`, and the last one meets all further ones."""
+    """Serves files and batches; each batch meets the next of `ends`, and the last one meets all further ones."""
 
-    def __init__(self, script: Script = echo, *fates: Fate, tap: Tap = lambda what, when, count: None) -> None:
-        self.script, self.fates, self.tap = script, fates or (Fate(),), tap
+    def __init__(self, script: Script = echo, *ends: BatchEnd, tap: Tap = lambda what, when, count: None) -> None:
+        self.script, self.ends, self.tap = script, ends or (BatchEnd(),), tap
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self.asked: Counter[str] = Counter()  # how often each question was answered, and so paid for
         self.calls: Counter[str] = Counter()
         self.keys: set[str] = set()
         self.most_running = 0
-        self._fate: dict[str, Fate] = {}
+        self._end_of: dict[str, BatchEnd] = {}
         self._polls: Counter[str] = Counter()
         self._lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -134,7 +134,7 @@ class FakeBatches:
         if what == "content":
             return self.files.get(name)
         if what == "cancel" and name in self.batches:
-            self.end(name, Fate("cancelled", 0))
+            self.end(name, BatchEnd("cancelled", 0))
         if what == "retrieve" and name in self.batches:
             self._poll(name)
         return self.batches.get(name)
@@ -164,7 +164,7 @@ class FakeBatches:
     def _create(self, request: dict[str, Any]) -> dict[str, Any]:
         assert (request["endpoint"], request["completion_window"]) == ("/v1/chat/completions", "24h")
         name = f"batch-{len(self.batches)}"
-        self._fate[name] = self.fates[min(len(self.batches), len(self.fates) - 1)]
+        self._end_of[name] = self.ends[min(len(self.batches), len(self.ends) - 1)]
         made = {"id": name, "object": "batch", "created_at": int(time.time()), "status": "validating"}
         self.batches[name] = made | request
         self.batches[name]["request_counts"] = {"total": 0, "completed": 0, "failed": 0}
@@ -187,28 +187,28 @@ class FakeBatches:
 
     def _poll(self, name: str) -> None:
         self._polls[name] += 1
-        batch, fate = self.batches[name], self._fate[name]
+        batch, end = self.batches[name], self._end_of[name]
         if batch["status"] not in ("validating", "in_progress"):
             return
         batch["status"] = "in_progress"
         batch["request_counts"] = {"total": len(self.lines(batch)), "completed": 0, "failed": 0}
-        if self._polls[name] >= fate.polls:
-            self.end(name, fate)
+        if self._polls[name] >= end.polls:
+            self.end(name, end)
 
-    def end(self, name: str, fate: Fate) -> None:
+    def end(self, name: str, end: BatchEnd) -> None:
         """Let a batch end."""
         batch = self.batches[name]
-        batch["status"] = fate.status
-        if fate.status == "failed":
-            batch["errors"] = {"object": "list", "data": fate.errors}
+        batch["status"] = end.status
+        if end.status == "failed":
+            batch["errors"] = {"object": "list", "data": end.errors}
             return
         output, errors = list[str](), list[str]()
         for number, request in enumerate(self.lines(batch)):
             question = request["body"]["messages"][-1]["content"]
-            done = fate.answered is None or number < fate.answered
+            done = end.answered is None or number < end.answered
             late: dict[str, Any] = {
                 "response": None,
-                "error": {"code": f"batch_{fate.status}", "message": "This request could not be executed."},
+                "error": {"code": f"batch_{end.status}", "message": "This request could not be executed."},
             }
             self.asked[question] += done
             said = self.script(question, self.asked[question]) if done else late
@@ -218,7 +218,7 @@ class FakeBatches:
             (output if good else errors).append(
                 json.dumps({"id": f"r{number}", "custom_id": request["custom_id"], **said})
             )
-        output = fate.rewrite(output)
+        output = end.rewrite(output)
         batch["request_counts"] = {"total": len(self.lines(batch)), "completed": len(output), "failed": len(errors)}
         batch["output_file_id"] = self._put("\n".join(output).encode() + b"\n") if output else None
         batch["error_file_id"] = self._put("\n".join(errors).encode() + b"\n") if errors else None

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-PATIENCE_S = 60.0
+HANG_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _handler(endpoint: FakeEndpoint) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             reply = endpoint.take(request, self.headers.get("authorization", "").removeprefix("Bearer "))
-            endpoint.closing.wait(PATIENCE_S if reply.hang else reply.delay)
+            endpoint.closing.wait(HANG_S if reply.hang else reply.delay)
             endpoint.let_go()
             if reply.hang or reply.drop or endpoint.closing.is_set():
                 self.close_connection = True

@@ -1,6 +1,6 @@
 """A chat endpoint that breaks in every way that real ones do, and counts what it was paid for.
 
-In: a fate for each (question, try). Out: a real HTTP server (asyncio, in a thread of its own) that
+In: a reply for each (question, try). Out: a real HTTP server (asyncio, in a thread of its own) that
 counts the answers it sent in full, and can go away for a while and come back at the same address.
 """
 
@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any
 
 
-class Way(Enum):
-    """What becomes of a request."""
+class Delivery(Enum):
+    """How a reply is sent."""
 
     SENT = "sent"
     HANG = "hang"  # silence
@@ -29,42 +29,44 @@ class Way(Enum):
 
 
 @dataclass(frozen=True)
-class Fate:
-    """An answer, or worse."""
+class ScriptedReply:
+    """What the server does with one request."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.005
-    way: Way = Way.SENT
+    delivery: Delivery = Delivery.SENT
 
 
-def answer(text: str, *, finish: str = "stop", tokens: tuple[int, int] = (100, 20), delay: float = 0.005) -> Fate:
+def answer(
+    text: str, *, finish: str = "stop", tokens: tuple[int, int] = (100, 20), delay: float = 0.005
+) -> ScriptedReply:
     """A chat completion; all have the same id, as with servers that do not care."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
     usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-    return Fate(
+    return ScriptedReply(
         json.dumps({"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], "usage": usage}).encode(),
         delay=delay,
     )
 
 
-def refusal(status: int, message: str = "no", **headers: str) -> Fate:
+def refusal(status: int, message: str = "no", **headers: str) -> ScriptedReply:
     """An error; `retry_after="1"` becomes the header `retry-after: 1`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Fate(json.dumps({"error": {"message": message}}).encode(), status, named)
+    return ScriptedReply(json.dumps({"error": {"message": message}}).encode(), status, named)
 
 
-HANG, DROP, HALF, TRICKLE = (Fate(answer("lost").body, way=way) for way in (Way.HANG, Way.DROP, Way.HALF, Way.TRICKLE))
+HANG, DROP, HALF, TRICKLE = (ScriptedReply(answer("lost").body, delivery=way) for way in list(Delivery)[1:])
 
-Fates = Callable[[str, int], Fate]
+ReplyScript = Callable[[str, int], ScriptedReply]
 
 
 class FaultServer:
-    """Serves `/v1/chat/completions`; `fates` gets the last turn's text and the number of the try, from 1."""
+    """Serves `/v1/chat/completions`; `script` gets the last turn's text and the number of the try, from 1."""
 
-    def __init__(self, fates: Fates) -> None:
-        self.fates = fates
+    def __init__(self, script: ReplyScript) -> None:
+        self.script = script
         self.tries: Counter[str] = Counter()
         self.paid: Counter[str] = Counter()  # answers with status 200 that were sent in full
         self.requests: list[dict[str, Any]] = []
@@ -144,28 +146,28 @@ class _Connection(asyncio.Protocol):
         server.tries[question] += 1
         server.under_way += 1
         server.most_at_once = max(server.most_at_once, server.under_way)
-        fate = server.fates(question, server.tries[question])
+        reply = server.script(question, server.tries[question])
         with suppress(ConnectionError):
-            await asyncio.sleep(fate.delay)
+            await asyncio.sleep(reply.delay)
             server.under_way -= 1
-            await self._send(question, fate)
+            await self._send(question, reply)
 
-    async def _send(self, question: str, fate: Fate) -> None:
-        if fate.way is Way.DROP:
+    async def _send(self, question: str, reply: ScriptedReply) -> None:
+        if reply.delivery is Delivery.DROP:
             self._transport.abort()
-        if fate.way in (Way.HANG, Way.DROP) or self._transport.is_closing():
+        if reply.delivery in (Delivery.HANG, Delivery.DROP) or self._transport.is_closing():
             return
-        lines = {"content-type": "application/json", **fate.headers, "content-length": str(len(fate.body))}
-        head = f"HTTP/1.1 {fate.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        whole = head.encode() + b"\r\n" + fate.body
-        if fate.way is Way.HALF:
-            self._transport.write(whole[: -len(fate.body) // 2])
+        lines = {"content-type": "application/json", **reply.headers, "content-length": str(len(reply.body))}
+        head = f"HTTP/1.1 {reply.status} X\r\n" + "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        whole = head.encode() + b"\r\n" + reply.body
+        if reply.delivery is Delivery.HALF:
+            self._transport.write(whole[: -len(reply.body) // 2])
             self._transport.close()
             return
-        if fate.way is Way.TRICKLE:
+        if reply.delivery is Delivery.TRICKLE:
             for position in range(len(whole)):
                 self._transport.write(whole[position : position + 1])
                 await asyncio.sleep(0.05)
             return
         self._transport.write(whole)
-        self._server.paid[question] += fate.status == 200
+        self._server.paid[question] += reply.status == 200

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.metrics.corpus import macro_f1
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.runs.artifacts import STATUS, write_result
@@ -117,12 +117,12 @@ def _trees(
                         for fraction in fractions:
                             for seed in seeds:
                                 for synthetic in (True, False) if control and fraction else (True,):
-                                    yield scientific(
+                                    yield identity_tree(
                                         dataset, prompt_model, model, size, extra, fraction, seed, synthetic, protocol
                                     )
 
 
-def scientific(
+def identity_tree(
     dataset: str,
     prompt_model: str,
     model: str,
@@ -133,7 +133,7 @@ def scientific(
     synthetic: bool,
     protocol: str,
 ) -> dict[str, Any]:
-    """The scientific config of a cell, with the keys that the real one has."""
+    """The identity values of a cell, with the keys of the real ones."""
     tree: dict[str, Any] = {
         "dataset": {"name": dataset},
         "task": {"name": "fv", "head": "classification", "metrics": ["accuracy"], "headline": "accuracy"},
@@ -155,7 +155,7 @@ def scientific(
         "test_path": None,
     }
     asked = synthetic and synthetic_count(fraction, size) > 0
-    return tree if asked else {key: value for key, value in tree.items() if key not in OF_TWINS}
+    return tree if asked else {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
 
 
 def _write_cell(study: Path, tree: dict[str, Any], failure: str | None, plan: Planted) -> None:

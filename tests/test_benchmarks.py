@@ -1,4 +1,4 @@
-"""The benchmarks: ways take turns, ratios are what they say, baselines train the same thing, the page shows nothing but results."""
+"""The benchmarks: interleaved rounds, ratios, equal work of the baselines, and a page made of results only."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def test_no_warm_up_where_none_is_wanted() -> None:
     assert log == [("a", 0), ("a", 1)]
 
 
-def test_a_baseline_that_can_not_run_is_told_and_left_out() -> None:
+def test_baseline_that_cannot_run_is_reported_and_left_out() -> None:
     log: list[tuple[str, int]] = []
     ways = {"ours": _way("ours", log), "trl": _raising(ModuleNotFoundError("No module named 'trl'\nmore"))}
     values, failed = interleave(ways, 2, may_fail=("trl",))
     assert values == {"ours": [1.0, 1.0]} and failed == {"trl": "ModuleNotFoundError: No module named 'trl'"}
 
 
-def test_a_baseline_that_fails_in_a_later_round_leaves_no_half_series() -> None:
+def test_baseline_that_fails_in_a_later_round_is_left_out() -> None:
     def once(turn: int) -> float:
         if turn == 1:
             raise RuntimeError("out of memory")
@@ -103,11 +103,11 @@ def test_fewer_seconds_are_faster() -> None:
     assert times_as_fast(seconds, "theirs").median == 3.0
 
 
-def test_share_of_what_padding_allows() -> None:
+def test_speed_up_as_a_share_of_its_bound() -> None:
     assert reached(_rates(bounds={"theirs": 2.5}), "theirs") == pytest.approx(0.8)
 
 
-def test_use_of_the_peak_of_rates_and_of_seconds() -> None:
+def test_utilisation_from_rates_and_from_seconds() -> None:
     assert utilisation(_rates(work=2.0, peak=360.0), "ours") == pytest.approx(0.5)  # 90 rows/s of 2 operations
     whole = _rates(unit=SECONDS, values={"ours": [4.0]}, work=100.0, peak=50.0)
     assert utilisation(whole, "ours") == pytest.approx(0.5)
@@ -116,7 +116,7 @@ def test_use_of_the_peak_of_rates_and_of_seconds() -> None:
 # Rows and baselines
 
 
-def test_rows_come_with_the_package_where_the_public_ones_are_not_at_hand(
+def test_packaged_rows_are_used_where_the_public_ones_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LITTLEHUMAN_TEST_DATA", str(tmp_path))
@@ -136,15 +136,15 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, 
     return lambda task, model: jobs.job.__wrapped__(task, model, "cpu")
 
 
-def test_each_round_has_rows_of_its_own(packaged: Callable[[str, str], jobs.Job]) -> None:
+def test_each_round_has_other_rows(packaged: Callable[[str, str], jobs.Job]) -> None:
     job = packaged(jobs.CLAIMS, "tiny-decoder")
-    warm, first, second = (job.taught(8, turn) for turn in (WARM_UP, 0, 1))
+    warm, first, second = (job.train_rows(8, turn) for turn in (WARM_UP, 0, 1))
     assert len({example.id for example in (*warm, *first, *second)}) == 24
-    assert len(job.taught(3 * len(job.train))) == 3 * len(job.train), "a small dataset begins anew"
+    assert len(job.train_rows(3 * len(job.train))) == 3 * len(job.train), "a small dataset is repeated"
 
 
 def test_padding_is_counted_by_batch() -> None:
-    from benchmarks.theirs import padded_tokens
+    from benchmarks.baselines import padded_tokens
     from littlehuman.training.encoding import EncodedRow
 
     rows = [EncodedRow((1,) * length, (0,)) for length in (3, 5, 2, 2, 7)]
@@ -152,50 +152,50 @@ def test_padding_is_counted_by_batch() -> None:
     assert padded_tokens(rows, 2, 6) == 2 * 6 + 2 * 6 + 7, "a row that is longer than the maximum stays whole"
 
 
-def test_trainer_and_littlehuman_begin_with_the_same_loss(
+def test_trainer_and_littlehuman_have_the_same_first_loss(
     packaged: Callable[[str, str], jobs.Job], tmp_path: Path
 ) -> None:
-    """Same weights, tokens, order, batch and definition of the loss: LoRA begins at zero, so the first step's loss is the base's."""
-    from benchmarks import ours, theirs
+    """Same weights, tokens, order, batch and loss. LoRA starts at zero, so the first loss is that of the base."""
+    from benchmarks import baselines, ours
 
     job = packaged(jobs.QUESTIONS, "tiny-decoder")
     job = replace(job, config=replace(job.config, launch=replace(job.config.launch, dtype="float32")))
-    baseline = theirs.Baseline(job)
-    examples = job.taught(2 * job.batch_size)
+    baseline = baselines.Baseline(job)
+    examples = job.train_rows(2 * job.batch_size)
     ours.outcomes([ours.cell(job, tmp_path, examples)], job.launch)
     first = json.loads((tmp_path / "train.jsonl").read_text().splitlines()[0])["loss"]
     losses = []
-    for padding, place in ((theirs.MAXIMUM, 0), (theirs.DYNAMIC, 0), (theirs.DYNAMIC, job.batch_size)):
-        model = baseline.wrapped()
-        assert baseline.train_seconds(model, baseline.lessons(examples)[place : place + job.batch_size], padding) > 0
+    for padding, place in ((baselines.MAXIMUM, 0), (baselines.DYNAMIC, 0), (baselines.DYNAMIC, job.batch_size)):
+        model = baseline.with_adapter()
+        assert baseline.train_seconds(model, baseline.train_rows(examples)[place : place + job.batch_size], padding) > 0
         losses.append(baseline.loss)
         model.unload()
     assert losses[:2] == pytest.approx([first, first], rel=1e-5)
-    assert losses[2] != pytest.approx(first, rel=1e-5), "the next batch has another loss: the test can tell"
+    assert losses[2] != pytest.approx(first, rel=1e-5), "the next batch has another loss, so the test can fail"
 
 
-def test_operations_of_a_step_by_hand(packaged: Callable[[str, str], jobs.Job]) -> None:
-    from benchmarks import flops, theirs
+def test_training_flops_equal_those_counted_by_hand(packaged: Callable[[str, str], jobs.Job]) -> None:
+    from benchmarks import baselines, flops
     from littlehuman.training.encoding import EncodedRow
 
-    model = theirs.Baseline(packaged(jobs.QUESTIONS, "tiny-decoder")).wrapped()
+    model = baselines.Baseline(packaged(jobs.QUESTIONS, "tiny-decoder")).with_adapter()
     hidden, inner, keys, layers, vocabulary, rank = 32, 64, 16, 2, model.config.vocab_size, 16
     linear = [(hidden, hidden)] * 2 + [(hidden, keys)] * 2 + [(hidden, inner)] * 3  # q o, k v, gate up down
-    assert flops.frozen(model) == layers * sum(a * b for a, b in linear)
-    assert flops.adapters(model) == layers * sum(rank * (a + b) for a, b in linear)
+    assert flops.frozen_parameters(model) == layers * sum(a * b for a, b in linear)
+    assert flops.adapter_parameters(model) == layers * sum(rank * (a + b) for a, b in linear)
     rows = [EncodedRow((1,) * 10, (-100,) * 7 + (1,) * 3)]
     expected = (
-        10 * (4 * flops.frozen(model) + 6 * flops.adapters(model))
+        10 * (4 * flops.frozen_parameters(model) + 6 * flops.adapter_parameters(model))
         + 3 * 4 * vocabulary * hidden
         + 6 * hidden * layers * 10**2
     )
-    assert flops.of_training(model, rows, causal=True) == expected
+    assert flops.training_flops(model, rows, causal=True) == expected
 
 
 # The page
 
 
-def test_page_shows_medians_ratios_bounds_and_only_columns_with_something_in_them(tmp_path: Path) -> None:
+def test_page_shows_medians_ratios_and_bounds_without_empty_columns(tmp_path: Path) -> None:
     command.keep(
         tmp_path, "a", _found(_rates(bounds={"theirs": 2.5}), _rates(title="Alone", ours="", values={"x": [0.5]}))
     )
@@ -206,7 +206,7 @@ def test_page_shows_medians_ratios_bounds_and_only_columns_with_something_in_the
     assert "use of the peak |" not in text
 
 
-def test_page_says_what_could_not_run(tmp_path: Path) -> None:
+def test_page_lists_what_could_not_run(tmp_path: Path) -> None:
     found = _found(
         _rates(failed={"TRL": "ModuleNotFoundError: No module named 'trl'"}), absent=["Shapes: these need a GPU"]
     )
@@ -218,7 +218,7 @@ def test_page_says_what_could_not_run(tmp_path: Path) -> None:
     )
 
 
-def test_a_part_that_is_run_again_replaces_itself_alone(tmp_path: Path) -> None:
+def test_repeated_part_replaces_only_itself(tmp_path: Path) -> None:
     command.keep(tmp_path, "c", _found(_rates(title="Third")))
     command.keep(tmp_path, "a", _found(_rates(title="First")))
     command.keep(tmp_path, "c", _found(_rates(title="Third again")))
@@ -228,7 +228,7 @@ def test_a_part_that_is_run_again_replaces_itself_alone(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_another_machine_has_a_file_of_its_own(tmp_path: Path) -> None:
+def test_another_machine_has_its_own_file(tmp_path: Path) -> None:
     command.keep(tmp_path, "a", _found(_rates()))
     command.keep(tmp_path, "a", _found(_rates()) | {"machine": MACHINE | {"gpu": "A GPU"}})
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
@@ -242,7 +242,7 @@ def test_page_without_results_says_so(tmp_path: Path) -> None:
     assert "Not run yet" in page.page(tmp_path) and "|" not in page.page(tmp_path)
 
 
-def test_page_in_the_repository_is_what_its_results_say() -> None:
+def test_page_in_the_repository_is_made_from_its_results() -> None:
     assert (ROOT / "benchmarks" / "README.md").read_text("utf-8") == page.page(ROOT / "benchmarks" / "results")
 
 
@@ -256,21 +256,21 @@ def _bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_letter_that_is_no_part_is_refused_with_the_parts_that_are() -> None:
+def test_unknown_part_is_refused_with_the_known_ones() -> None:
     done = _bench("--only", "a,z")
     assert done.returncode == 2 and "there is no part z; there are a, b, c, d, e, f" in done.stderr
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("letter", MODULES)
-def test_part_runs_at_its_smallest_and_leaves_the_page_alone(letter: str) -> None:
+def test_part_runs_at_tiny_size_and_leaves_the_page_alone(letter: str) -> None:
     before = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
     done = _bench("--size", "tiny", "--device", "cpu", "--only", letter)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| way | median |" in done.stdout and (ROOT / "benchmarks" / "README.md").read_text("utf-8") == before
 
 
-def test_the_whole_size_is_what_is_run_unless_another_is_asked_for() -> None:
+def test_full_size_is_the_default() -> None:
     from benchmarks.__main__ import _options
 
     assert (

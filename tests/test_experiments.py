@@ -1,4 +1,4 @@
-"""One file per figure or table: each composes, each cell is valid, a command-line axis replaces just that axis."""
+"""The experiments of conf/experiment: each composes, each cell is valid, an axis can be replaced."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 
 
 def cells(name: str, *overrides: str, corners: bool = False, ends: bool = False) -> list[RunConfig]:
-    """The typed configs of an experiment's sweep; with `corners` those at the ends of its axes, with `ends` the first and last."""
+    """The typed configs of an experiment's sweep: all, the `corners` of its grid, or its `ends` (first and last)."""
     with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
         first = compose("config", overrides=[f"experiment={name}", *overrides], return_hydra_config=True)
         params: dict[str, Any] = dict(first.hydra.sweeper.params)
@@ -67,7 +67,7 @@ def test_an_experiment_says_which_figure_it_is(name: str) -> None:
     assert head[0] == "# @package _global_" and head[1].startswith("# ") and len(head[1]) > 40
 
 
-def test_scifact_brings_its_smaller_sizes_by_itself() -> None:
+def test_scifact_has_its_own_smaller_sizes() -> None:
     assert {cell.size for cell in cells("scale", "dataset=scifact", corners=True)} == {300, 100}
     assert {cell.size for cell in cells("scale", "dataset=wanli", corners=True)} == {3000, 1000}
     added = cells("tradeoff", "dataset=scifact", corners=True)
@@ -108,8 +108,8 @@ def test_a_command_line_axis_replaces_just_that_axis(cli: Cli, multirun: Path) -
     assert len(frame) == 3 and set(frame["state"]) == {"done"}
 
 
-def test_a_planted_failure_leaves_the_rest_complete_and_is_all_that_is_repeated(cli: Cli, multirun: Path) -> None:
-    """The smoke study on a tiny model: one cell cannot write a file; the same command again computes that cell alone."""
+def test_only_a_failed_cell_of_a_sweep_is_computed_again(cli: Cli, multirun: Path) -> None:
+    """The smoke study on a tiny model, in which one cell cannot write a file."""
     command = ["-m", "experiment=smoke", *TINY, "n_train=8", "synth_frac=0,1", "seed=0,1"]
     planted = multirun / "smoke" / _cell_of("smoke", "n_train=8", "synth_frac=1", "seed=1") / "mixture.json"
     planted.mkdir(parents=True)

@@ -13,9 +13,44 @@ import littlehuman
 PACKAGE = Path(littlehuman.__file__).parent
 TENSORBOARD = "runs/tracking.py"  # its writer is torch's, imported when that tracker is chosen
 TORCH = {"torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "bitsandbytes"}
-ASKING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixture"}
+BASE = {
+    "errors",
+    "formatting",
+    "rejections",
+    "seeding",
+    "store",
+    "records",
+    "schema",
+    "cli",
+}  # anybody may import these
+
+# package -> the packages that it may import when it is imported itself, beside BASE; data flows from top to bottom
+ALLOWED = {
+    "data": set(),
+    "mixture": set(),
+    "prompting": set(),
+    "stats": set(),
+    "metrics": {"stats"},
+    "prompt_models": {"data", "prompting"},
+    "generation": {"prompt_models"},
+    "models": set(),
+    "training": {"models"},
+    "config": {"mixture", "prompting", "prompt_models"},
+    "filters": {"generation", "metrics", "mixture", "prompting", "prompt_models"},
+    "twins": {"config", "filters", "generation", "mixture", "prompting", "prompt_models"},
+    "runs": {"generation"},
+    "pipeline": {"config", "data", "metrics", "mixture", "runs", "training", "twins"},
+    "execution": {"config", "pipeline", "runs", "study"},
+    "exporting": {"config", "data", "generation", "mixture", "pipeline", "prompting", "prompt_models", "runs", "twins"},
+    # from here on run folders are read, and nothing is computed or asked
+    "study": {"config", "metrics", "runs", "stats"},
+    "economics": {"stats", "study"},
+    "reporting": {"economics", "runs", "stats", "study"},
+    "figures": {"economics", "stats", "study"},
+}
+BEFORE_TRAINING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixture"}
 READING = {"study", "stats", "economics", "reporting", "figures"}
-COMMANDS = {"run", "execution", "price", "plan", "report", "export"}
+COMMANDS = {"run", "execution", "price", "plan", "report", "export", "next"}
 
 
 def _names(node: ast.AST) -> list[str]:
@@ -38,7 +73,7 @@ def _at_import(nodes: list[ast.stmt]) -> Iterator[ast.AST]:
 
 @cache
 def _imports(late: bool) -> dict[str, set[str]]:
-    """File inside the package -> dotted names that it imports; with `late` also those inside functions and for types."""
+    """File inside the package -> dotted names that it imports; with `late` also those in functions and for types."""
     found = {}
     for file in PACKAGE.rglob("*.py"):
         tree = ast.parse(file.read_text("utf-8"))
@@ -58,27 +93,38 @@ def _units(names: set[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("littlehuman.")}
 
 
-def test_nothing_outside_training_imports_torch_or_its_kin() -> None:
+def test_each_package_imports_only_what_the_table_allows() -> None:
+    found: dict[str, set[str]] = {}
+    for file, names in _imports(late=False).items():
+        found.setdefault(_unit(file), set()).update(_units(names) - {_unit(file), "__version__"} - BASE)
+    beyond = {unit: extra for unit, allowed in ALLOWED.items() if (extra := found.get(unit, set()) - allowed)}
+    assert beyond == {}
+    assert {unit for unit in found if (PACKAGE / unit).is_dir()} - {"schema"} <= set(
+        ALLOWED
+    )  # a new package is a new line
+
+
+def test_base_modules_import_base_modules_alone() -> None:
+    base = {file: _units(names) for file, names in _imports(late=False).items() if _unit(file) in BASE}
+    assert {file: units for file, units in base.items() if units - BASE} == {}
+
+
+def test_nothing_outside_models_and_training_imports_torch_or_its_kin() -> None:
     roots = {file: {name.split(".")[0] for name in names} & TORCH for file, names in _imports(late=True).items()}
-    assert {file: found for file, found in roots.items() if found and _unit(file) not in ("training", "models")} == {
-        TENSORBOARD: {"torch"}
-    }
+    outside = {file: found for file, found in roots.items() if found and _unit(file) not in ("models", "training")}
+    assert outside == {TENSORBOARD: {"torch"}}
     assert not {name for name in _imports(late=False)[TENSORBOARD] if name.startswith("torch")}
 
 
-def test_what_is_asked_for_before_the_training_does_not_wait_for_it() -> None:
-    assert [
-        file for file, names in _imports(late=False).items() if _unit(file) in ASKING and "training" in _units(names)
-    ] == []
+def test_what_comes_before_the_training_imports_it_late_if_at_all() -> None:
+    early = [file for file, names in _imports(late=False).items() if {"training", "models"} & _units(names)]
+    assert [file for file in early if _unit(file) in BEFORE_TRAINING] == []
 
 
 def test_what_reads_a_study_computes_no_cell_and_knows_no_command() -> None:
     reading = {file: _units(names) for file, names in _imports(late=True).items() if _unit(file) in READING}
-    assert {
-        file: found
-        for file, units in reading.items()
-        if (found := units & ({"pipeline", "twins", "generation"} | COMMANDS))
-    } == {}
+    forbidden = {"pipeline", "twins", "generation", "training", "models"} | COMMANDS
+    assert {file: found for file, units in reading.items() if (found := units & forbidden)} == {}
     drawing = {file for file, units in reading.items() if _unit(file) == "figures" and "reporting" in units}
     writing = {file for file, units in reading.items() if _unit(file) == "reporting" and "figures" in units}
     assert not drawing | writing  # `report.py` puts the two together
@@ -89,3 +135,9 @@ def test_no_two_packages_import_each_other() -> None:
     for file, names in _imports(late=False).items():
         graph.setdefault(_unit(file), set()).update(_units(names) - {_unit(file)})
     assert len(list(TopologicalSorter(graph).static_order())) > 30  # a cycle is an error that names its members
+
+
+def test_files_are_short_and_the_top_of_the_package_is_small() -> None:
+    lines = {f.relative_to(PACKAGE).as_posix(): f.read_text("utf-8").count("\n") for f in PACKAGE.rglob("*.py")}
+    assert {file: count for file, count in lines.items() if count > 300} == {}
+    assert len([file for file in lines if "/" not in file and not file.startswith("__")]) <= 16

@@ -1,4 +1,4 @@
-"""The whole method on a tiny model: human points, recorded twins, mixture, training, scores."""
+"""The whole pipeline with a tiny model: human points, recorded twins, mixture, training, scores."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_human_labels_in_training_and_in_prompts_are_counted_once(half: dict[str
     assert half["result"]["human_labels"] == labels
 
 
-def test_predictions_stand_beside_their_targets_with_their_scores(half: dict[str, Any]) -> None:
+def test_predictions_are_written_with_their_targets_and_scores(half: dict[str, Any]) -> None:
     lines = list(read_jsonl(half["folder"] / "predictions.jsonl"))
     assert len(lines) == 5 and all({"id", "target", "prediction", "scores"} <= set(line) for line in lines)
     dataset = _loaded(half["config"])[0]
@@ -168,7 +168,7 @@ def test_predictions_stand_beside_their_targets_with_their_scores(half: dict[str
     assert half["result"]["scores"]["squad_f1"]["value"] == pytest.approx(mean, abs=1e-5)
 
 
-def test_a_result_says_what_was_done_with_what_and_at_which_price(half: dict[str, Any]) -> None:
+def test_a_result_has_configuration_counts_versions_and_cost(half: dict[str, Any]) -> None:
     result = read_json(half["folder"] / "result.json")
     assert {
         "scores",
@@ -192,14 +192,16 @@ def test_a_result_says_what_was_done_with_what_and_at_which_price(half: dict[str
     assert list(read_jsonl(half["folder"] / "train.jsonl"))
 
 
-def test_the_same_cell_computed_again_says_the_same(half: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_cell_computed_again_has_the_same_result(half: dict[str, Any], tmp_path: Path) -> None:
     again = _run(_recorded(half["config"], tmp_path, half["failing"]), tmp_path / "cell")
     same = ("id", "scores", "counts", "human_labels", "fingerprints", "audit")
     assert {key: again[key] for key in same} == {key: half["result"][key] for key in same}
     assert (tmp_path / "cell" / "predictions.jsonl").read_text() == (half["folder"] / "predictions.jsonl").read_text()
 
 
-def test_what_cannot_be_replaced_is_short_and_said_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_training_set_that_is_short_of_points_is_logged_as_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     config = _config("dataset=table", _table(tmp_path, 30), "prompt_model=recorded", "synth_frac=0.5")
     config = replace(config, n_train=len(_loaded(replace(config, n_train=0))[0].train))
     plan = _loaded(config)[1]
@@ -221,7 +223,7 @@ def test_prompts_show_only_owned_points(tmp_path: Path) -> None:
     assert result["human_labels"]["in_training"] == 2 and result["human_labels"]["total"] <= 6
 
 
-def test_no_human_label_at_all_is_possible_without_worked_examples(tmp_path: Path) -> None:
+def test_a_human_budget_of_0_is_possible_without_few_shot_examples(tmp_path: Path) -> None:
     config = _config("n_train=4", "synth_frac=1", "human_budget=0", "strategy=zero_shot")
     assert _run(_recorded(config, tmp_path), tmp_path / "cell")["human_labels"] == {
         "in_training": 0,
@@ -232,7 +234,7 @@ def test_no_human_label_at_all_is_possible_without_worked_examples(tmp_path: Pat
         _requests(_config("n_train=4", "synth_frac=1", "human_budget=0"))
 
 
-def test_the_control_without_twins_asks_nobody(tmp_path: Path) -> None:
+def test_the_control_without_twins_sends_no_request(tmp_path: Path) -> None:
     result = _run(
         _config("n_train=10", "synth_frac=0.8", "synthetic=false", "prompt_model=gpt-4-turbo"), tmp_path / "cell"
     )
@@ -240,14 +242,14 @@ def test_the_control_without_twins_asks_nobody(tmp_path: Path) -> None:
     assert result["cost"]["requests"] == 0
 
 
-def test_human_points_beside_the_n_are_trained_on(tmp_path: Path) -> None:
+def test_extra_human_points_are_trained_on(tmp_path: Path) -> None:
     config = _config("n_train=4", "synth_frac=1", "extra_human=3")
     result = _run(_recorded(config, tmp_path), tmp_path / "cell")
     assert result["counts"] == {"human": 3, "synthetic": 4, "total": 7, "shortfall": 0}
     assert result["human_labels"]["in_training"] == 3
 
 
-def test_an_untrained_model_can_be_measured(tmp_path: Path) -> None:
+def test_an_untrained_model_can_be_evaluated(tmp_path: Path) -> None:
     result = _run(_config("n_train=0", "synth_frac=0.5"), tmp_path / "cell")
     assert (result["training"]["steps"], result["training"]["final_loss"]) == (0, None)
     assert result["scores"]["squad_f1"]["n"] == 5
@@ -292,13 +294,13 @@ def test_another_dataset_may_be_the_test(tmp_path: Path) -> None:
     assert any("test points of table" in note for note in result["notes"])
 
 
-def test_the_tested_points_are_the_same_for_every_seed_and_nested() -> None:
+def test_a_subset_of_test_points_is_the_same_for_every_seed_and_nested() -> None:
     dataset = _loaded(_config("n_train=0"))[0]
-    few, more, everyone = (pipeline.tested(dataset, n) for n in (5, 10, None))
+    few, more, everyone = (pipeline.select_test_points(dataset, n) for n in (5, 10, None))
     assert [e.id for e in few] == [e.id for e in more[:5]] and len(more) == 10
-    assert everyone == dataset.test == pipeline.tested(dataset, 10_000)
+    assert everyone == dataset.test == pipeline.select_test_points(dataset, 10_000)
     turned = replace(dataset, test=dataset.test[::-1])
-    assert pipeline.tested(turned, 5) == few
+    assert pipeline.select_test_points(turned, 5) == few
 
 
 def test_a_seed_changes_the_training_set_but_not_the_test(tmp_path: Path) -> None:
@@ -309,7 +311,7 @@ def test_a_seed_changes_the_training_set_but_not_the_test(tmp_path: Path) -> Non
     assert cells[0]["fingerprints"]["dataset"] == cells[1]["fingerprints"]["dataset"]
 
 
-def test_a_recording_with_a_hole_is_refused_before_training(tmp_path: Path) -> None:
+def test_an_incomplete_recording_is_refused_before_training(tmp_path: Path) -> None:
     config = _recorded(_config("n_train=4", "synth_frac=0.5"), tmp_path)
     with pytest.raises(GenerationError, match="requests were not recorded"):
         _run(replace(config, strategy=replace(config.strategy, seed=1)), tmp_path / "cell")

@@ -1,4 +1,4 @@
-"""The main job on real models and real data (slow): what the README promises, run for real."""
+"""Whole runs with real models and real data (slow): what the README promises."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(tmp_path: Path, *overrides: str) -> dict[str, object]:
-    """One run in a process of its own; returns its result. Converted weights are the user's own; answers are asked anew."""
+    """One run in its own process, with the user's converted weights and an empty completion cache; its result."""
     cache = tmp_path / "cache"
     cache.mkdir(parents=True)
     WEIGHTS.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def run(tmp_path: Path, *overrides: str) -> dict[str, object]:
         "LITTLEHUMAN_CACHE": str(cache),
         "HF_HUB_OFFLINE": "1",
     }
-    environment.pop("OMP_NUM_THREADS", None)  # these are real sizes: all cores
+    environment.pop("OMP_NUM_THREADS", None)  # models of real size: use all cores
     command = [sys.executable, "-m", "littlehuman.run", "launch.progress=false", *overrides]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,7 +45,7 @@ def _skip_without_qwen(prompt_model: str) -> None:
 
 
 @pytest.mark.parametrize("prompt_model", ["smollm2", "qwen-1.5b"])
-def test_a_live_prompt_model_writes_usable_twins(tmp_path: Path, prompt_model: str) -> None:
+def test_live_prompt_model_generates_usable_twins(tmp_path: Path, prompt_model: str) -> None:
     _skip_without_qwen(prompt_model)
     result = run(
         tmp_path,
@@ -63,7 +63,7 @@ def test_a_live_prompt_model_writes_usable_twins(tmp_path: Path, prompt_model: s
 def test_the_strategies_without_human_examples_parse_with_packaged_models(
     tmp_path: Path, strategy: str, prompt_model: str
 ) -> None:
-    _skip_without_qwen(prompt_model)  # without any example smollm2 follows the form in about one answer of ten
+    _skip_without_qwen(prompt_model)  # without any example smollm2 follows the format in about one answer of ten
     overrides = ["dataset=fieldnotes_qa", f"prompt_model={prompt_model}", f"strategy={strategy}", "human_budget=0"]
     result = run(tmp_path, *overrides, "model=tiny", "synth_frac=1", "n_train=6", "n_test=6")
     assert result["counts"]["synthetic"] == 6  # type: ignore[index]

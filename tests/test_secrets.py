@@ -1,7 +1,7 @@
-"""The key of an endpoint never appears: not in a file, not in a log, not in a traceback, not on the screen.
+"""The API key of an endpoint never appears: not in a file, a log, a traceback, nor on the screen.
 
-Real command lines against a real server that does its worst: it repeats the key in its answers and
-in its errors. Then everything that the runs left behind is searched, byte by byte.
+Real command lines ask a server that repeats the key in its answers and in its errors. Then every byte that the runs
+left behind is searched.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from conftest import ROOT, TINY
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
 KEY = 'sk-planted/"key"+7f3a&9c'  # with characters that JSON, URLs and HTML write in another way
-PARTS = ("sk-planted", "+7f3a&9c")  # of whatever form it is written in, one of these stays whole
+PARTS = ("sk-planted", "+7f3a&9c")  # every encoding leaves one of these whole
 SHOWN = (
     *(value for value in TINY if value != "launch.progress=false"),
     *("launch.progress=true", "n_train=4", "synth_frac=0.5", "tracker=tensorboard"),
 )
 AS_IT_IS = "from littlehuman.run import cli; cli()"
 WITH_A_BUG = """
-from littlehuman import completions
+from littlehuman.prompt_models import cache
 def add(self, completion):
     raise RuntimeError("a bug of ours, while requests are under way")
-completions.Writer.add = add
+cache.CompletionWriter.add = add
 from littlehuman.run import cli
 cli()
 """

@@ -1,4 +1,4 @@
-"""Files come whole or not at all; equal content has equal digests."""
+"""Atomic writes, content hashes, and named random choices."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def test_a_file_that_could_not_be_written_leaves_the_old_one_and_no_rest(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"a": '])
-def test_an_absent_or_torn_json_file_reads_as_empty(tmp_path: Path, text: str) -> None:
+def test_an_absent_or_truncated_json_file_reads_as_empty(tmp_path: Path, text: str) -> None:
     assert store.read_json(tmp_path / "absent.json") == {}
     (tmp_path / "torn.json").write_text(text)
     assert store.read_json(tmp_path / "torn.json") == {}
 
 
-def test_json_lines_survive_a_torn_end(tmp_path: Path) -> None:
+def test_a_truncated_last_line_of_json_lines_is_ignored(tmp_path: Path) -> None:
     store.write_jsonl(tmp_path / "a.jsonl", [{"a": 1}, {"b": "ü"}])
     with (tmp_path / "a.jsonl").open("a") as handle:
         handle.write('[1]\n{"c": ')
@@ -85,13 +85,13 @@ def test_the_roots_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert store.cache_root() == Path.home() / ".cache" / "littlehuman" and store.multirun_root() == Path("multirun")
 
 
-def test_what_comes_with_the_package_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_package_data_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first = store.packaged("package:fieldnotes/passages.jsonl").read_text("utf-8").splitlines()[0]
     assert json.loads(first)["passage"]
 
 
-def test_a_random_choice_belongs_to_its_names() -> None:
+def test_a_random_choice_depends_on_seed_purpose_and_names_only() -> None:
     def numbers(*names: Any) -> list[float]:
         generator = seeding.rng(*names)
         return [generator.random() for _ in range(3)]

@@ -1,6 +1,6 @@
-"""Parts of the tests of `littlehuman.training`: tiny random models in a cache of their own, points, and one-line jobs.
+"""Helpers for tests of `training` and `models`: tiny random models in their own cache, examples, one-line trainings.
 
-A test module imports the three fixtures and says `pytestmark = FIXTURES`.
+A test module imports the three fixtures and sets `pytestmark = FIXTURES`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from littlehuman.schema import (
     TaskConfig,
     TrainingConfig,
 )
-from littlehuman.training.adapters import initial
-from littlehuman.training.dropout import stream
+from littlehuman.training.adapters import initial_adapter
+from littlehuman.training.dropout import step_key
 from littlehuman.training.encoding import EncodedRow, Encoder
 from littlehuman.training.fit import fit
-from littlehuman.training.multi_lora import Member, MultiLora
+from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing import PackedBatch, pack
-from littlehuman.training.trainer import encoder_of
+from littlehuman.training.trainer import build_encoder
 from littlehuman.training.types import Cell, Outcome, Settings
 
 FIXTURES = pytest.mark.usefixtures("tiny_cache", "one_thread", "no_base_held")
 CPU = torch.device("cpu")
 CLASSES = ("unsupported", "supported")
-ENCODERS = ("bert", "minilm", "mpnet")  # what an encoder's folder is called here
+ENCODERS = ("bert", "minilm", "mpnet")  # parts of the folder names of encoders
 CLAIM = "{evidence}\n\nClaim: {text}\n\nIs the claim supported?"
 QUESTION = "{evidence}\n\nQuestion: {text}\nAnswer:"
 ANSWERS = ("tin", "a green lantern", "kelp", "the second bell of the harbour", "rye", "old maps", "two", "at dawn")
@@ -65,7 +65,7 @@ Weights = dict[str, torch.Tensor]
 
 @pytest.fixture(scope="module")
 def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache folder, shared by all tests of training: tiny models are made once."""
+    """The cache folder, shared by all these tests: tiny models are created once."""
     folder = tmp_path_factory.getbasetemp() / "tiny-models"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LITTLEHUMAN_CACHE", str(folder))
@@ -74,7 +74,7 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Tiny jobs at their own speed: a second thread costs more than it brings, and so does collecting the libraries' objects."""
+    """One thread, and no garbage collection of the libraries' objects: for tiny models both are faster."""
     import peft  # noqa: F401
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401
 
@@ -88,19 +88,19 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def no_base_held() -> Iterator[None]:
-    """Each test begins, and leaves, without a model in memory."""
-    forget()
+    """Each test begins and ends without a base model in memory."""
+    release_base()
     yield
-    forget()
+    release_base()
 
 
-def forget() -> None:
-    """Let the next lease load afresh."""
+def release_base() -> None:
+    """Make the next lease load the base again."""
     base_module._held.clear()
 
 
 def questions(count: int = 8) -> list[Example]:
-    """Questions with answers of 1 to 6 words, on evidence of unlike length."""
+    """Questions with answers of 1 to 6 words, and evidence of different lengths."""
     return [
         Example(
             f"q{i}",
@@ -113,7 +113,7 @@ def questions(count: int = 8) -> list[Example]:
 
 
 def claims(count: int = 8) -> list[Example]:
-    """Claims that are supported where the evidence says yes."""
+    """Claims that are supported if the evidence says yes."""
     words = ("no", "yes")
     return [
         Example(
@@ -127,7 +127,7 @@ def claims(count: int = 8) -> list[Example]:
 
 
 def tuning(**changes: Any) -> TrainingConfig:
-    """Training values for a tiny model: a quick job without dropout."""
+    """Training values for a tiny model: fast, without dropout."""
     values: dict[str, Any] = {
         "learning_rate": 1e-2,
         "epochs": 2,
@@ -144,13 +144,13 @@ def tuning(**changes: Any) -> TrainingConfig:
     return TrainingConfig(**(values | changes))
 
 
-# What it takes to learn a few points by heart: the frozen random output layer leaves little to move.
-BY_HEART: dict[str, Any] = {"lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-2, "epochs": 60, "batch_size": 8}
+# Values with which a tiny model memorises a few examples; its random output layer is frozen, so it needs many epochs.
+MEMORISE: dict[str, Any] = {"lora_r": 16, "lora_alpha": 64, "learning_rate": 1e-2, "epochs": 60, "batch_size": 8}
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What jobs of a test share: the values of a cell, and where it is computed."""
+    """Settings that the cells of a test share, and their launch options."""
 
     settings: Settings
     launch: LaunchConfig
@@ -168,7 +168,7 @@ def settings(
     quantization: Quantization | None = None,
     **values: Any,
 ) -> Shared:
-    """What a job shares: `task` is qa or fv; `launch` and `values` are values of the launch and of training."""
+    """Settings for tests: `task` is qa or fv; `launch` and `values` override launch options and training values."""
     head = Head.generation if task == "qa" else Head.classification
     architecture = (
         Architecture.encoder if any(kind in Path(weights).name for kind in ENCODERS) else Architecture.decoder
@@ -194,19 +194,19 @@ def settings(
 
 
 def cell(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Shared, seed: int = 0) -> Cell:
-    """A cell with human points alone; files go to `folder`."""
+    """A cell of human points only; its files go to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     mixture = Mixture(tuple(Point(example, Origin.HUMAN) for example in train), len(train))
     return Cell(mixture, tuple(test), seed, folder, shared.settings)
 
 
 def job(folder: Path, train: Sequence[Example], test: Sequence[Example], shared: Shared, seed: int = 0) -> Outcome:
-    """Train on `train` and predict `test` through the package's one door."""
-    return done(fit([cell(folder, train, test, shared, seed)], shared.launch))[0]
+    """Train one cell on `train` and predict `test`, by `fit`."""
+    return without_errors(fit([cell(folder, train, test, shared, seed)], shared.launch))[0]
 
 
-def done(outcomes: Sequence[Outcome | Exception]) -> list[Outcome]:
-    """Outcomes, none of them an error."""
+def without_errors(outcomes: Sequence[Outcome | Exception]) -> list[Outcome]:
+    """The outcomes; raises the first error among them."""
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise outcome
@@ -214,90 +214,98 @@ def done(outcomes: Sequence[Outcome | Exception]) -> list[Outcome]:
 
 
 def texts(outcome: Outcome) -> list[str]:
-    """The predictions, as texts."""
+    """The predicted texts."""
     return [prediction.text for prediction in outcome.predictions]
 
 
 def adapter(folder: Path) -> Weights:
-    """The saved adapter of a job."""
+    """Weights of a saved adapter."""
     return dict(load_file(folder / "adapter" / "adapter_model.safetensors"))
 
 
 def log_of(folder: Path) -> list[dict[str, float]]:
-    """The training log of a job."""
+    """Rows of a training log."""
     return [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
 
 
-def same(left: Weights, right: Weights) -> bool:
+def same_weights(left: Weights, right: Weights) -> bool:
     """Whether two sets of weights are equal bit for bit."""
     return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
 
 
-def apart(left: Weights, right: Weights) -> float:
-    """How far two adapters are from each other, as a share of the first one's size."""
+def adapter_distance(left: Weights, right: Weights) -> float:
+    """Relative distance of two adapters: the norm of their difference over that of the first."""
     assert left.keys() == right.keys()
     square = sum(float((left[name].double() - right[name].double()).square().sum()) for name in left)
     return float((square / sum(float(value.double().square().sum()) for value in left.values())) ** 0.5)
 
 
 def encoder_for(base: Base, shared: Shared) -> Encoder:
-    """The encoder that a job with these settings uses."""
-    return encoder_of(shared.settings, base)
+    """The encoder for these settings."""
+    return build_encoder(shared.settings, base)
 
 
 @contextmanager
-def lent(shared: Shared) -> Iterator[Base]:
-    """The base that a job with these settings gets."""
+def leased_base(shared: Shared) -> Iterator[Base]:
+    """The base for these settings."""
     values, where = shared.settings, shared.launch
     with lease(values.model, values.task.head, len(values.classes), CPU, devices.dtype(where.dtype, CPU)) as base:
         yield base
 
 
-def lessons_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
-    """Points as rows to learn from."""
-    return [encoder_for(base, shared).lesson(example, index) for index, example in enumerate(points)]
+def train_rows_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
+    """Examples as training rows."""
+    return [encoder_for(base, shared).encode_train(example, index) for index, example in enumerate(points)]
 
 
-def prompts_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
-    """Points as rows to answer."""
-    return [encoder_for(base, shared).prompt(example, index) for index, example in enumerate(points)]
+def prompt_rows_of(base: Base, shared: Shared, points: Sequence[Example]) -> list[EncodedRow]:
+    """Examples as test rows."""
+    return [encoder_for(base, shared).encode_prompt(example, index) for index, example in enumerate(points)]
 
 
 @contextmanager
-def stacked(base: Base, *cells: Shared) -> Iterator[MultiLora]:
-    """A stack of adapters that say something from the start: PEFT's have a branch of zeros until the first step."""
+def multi_lora(base: Base, *cells: Shared) -> Iterator[MultiLora]:
+    """Untrained adapters with an effect: noise is added, since PEFT initialises B with zeros."""
     first = cells[0].settings
-    members = [
-        Member(initial(base, first.task.head, each.settings.tuning, first.model, seed), each.settings.tuning)
-        for seed, each in enumerate(cells)
+    adapters = [
+        CellAdapter(initial_adapter(base, first.task.head, tuning, first.model, seed), tuning)
+        for seed, tuning in enumerate(each.settings.tuning for each in cells)
     ]
-    with closing(MultiLora(base, members)) as stack:
+    with closing(MultiLora(base, adapters)) as lora:
         draw = torch.Generator().manual_seed(0)
-        stack.values += 0.05 * torch.randn(stack.values.shape, generator=draw)
-        yield stack
+        lora.params += 0.05 * torch.randn(lora.params.shape, generator=draw)
+        yield lora
 
 
-def laid(base: Base, rows: Sequence[Sequence[EncodedRow]], *, packed: bool = True, step: int = 0) -> PackedBatch:
+def packed_batch(
+    base: Base, rows: Sequence[Sequence[EncodedRow]], *, packed: bool = True, step: int = 0
+) -> PackedBatch:
     """Rows of cells 0, 1, ... as the batch of one step."""
-    names = [stream(cell, step) for cell in range(len(rows))]
-    return pack(list(enumerate(rows)), CPU, pad=base.pad, packed=packed, first=base.first_position, names=names)
+    return pack(
+        list(enumerate(rows)),
+        CPU,
+        pad_token_id=base.pad_token_id,
+        packed=packed,
+        first_position=base.first_position,
+        step_keys=[step_key(cell, step) for cell in range(len(rows))],
+    )
 
 
-def learnt(stack: MultiLora, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits [picks, ...] and the gradient [cells, numbers] of the summed loss of one training batch."""
-    stack.grads.zero_()
-    with stack.learning(batch) as logits:
+def forward_backward(lora: MultiLora, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits [P, ...] of a training batch, and the gradient [cells, parameters] of its summed loss."""
+    lora.grads.zero_()
+    with lora.train_forward(batch) as logits:
         torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="sum").backward()
-    return logits.detach().float(), stack.grads.clone()
+    return logits.detach().float(), lora.grads.clone()
 
 
 def distance(left: torch.Tensor, right: torch.Tensor) -> float:
-    """How far two tensors are from each other, as a share of the first one's size."""
+    """Relative distance of two tensors."""
     return float((left.double() - right.double()).norm() / left.double().norm())
 
 
-def where_pad_is_end(folder: Path) -> str:
-    """A copy of the tiny decoder whose pad token is its end token, as SmolLM2's is; returns its path."""
+def model_with_pad_as_end(folder: Path) -> str:
+    """Path of a copy of the tiny decoder whose pad token is its end token, as in SmolLM2."""
     from transformers import AutoTokenizer
 
     if not folder.is_dir():
@@ -315,7 +323,7 @@ SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden
 
 
 def small_encoder(folder: Path, kind: str = "bert", positions: int = 2048, **values: Any) -> str:
-    """A tiny encoder without its pooler, with the tiny tokenizer and a position table of this length; returns its path."""
+    """Path of a tiny encoder without a pooler, with the tiny tokenizer and a position table of this length."""
     from transformers import AutoModel
 
     no_pooler = {} if kind in ("modernbert", "distilbert") else {"add_pooling_layer": False}
@@ -324,7 +332,7 @@ def small_encoder(folder: Path, kind: str = "bert", positions: int = 2048, **val
 
 
 def small_decoder(folder: Path, kind: str, **values: Any) -> str:
-    """A tiny language model of another architecture than Llama, with the tiny tokenizer; returns its path."""
+    """Path of a tiny language model of another architecture than Llama, with the tiny tokenizer."""
     from transformers import AutoModelForCausalLM
 
     return _small(folder, kind, "llama", AutoModelForCausalLM.from_config, num_key_value_heads=2, **values)

@@ -1,0 +1,1 @@
+"""Simulated studies: whether intervals, verdicts and plans hold what they promise. `make simulate`."""

@@ -1,9 +1,8 @@
-"""Hydra's side of a fused sweep: what `hydra/launcher=fused` names.
+"""The Hydra launcher `hydra/launcher=fused`: from the overrides of a multirun's jobs to their `JobReturn`s.
 
-In: the overrides of a multirun's jobs. Out: their `JobReturn`s. How the jobs are trained together
-stands in `littlehuman/fused.py`; here each part of a job is run as Hydra runs a job, so that its
-folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are what they always are. Hydra imports
-every plugin whenever it starts: nothing heavy may be imported here.
+`littlehuman.execution.fused` decides which jobs are trained together. Here each part of a job is run by Hydra's own
+`run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any other launcher. Hydra
+imports every plugin whenever it starts: nothing heavy may be imported here.
 """
 
 import logging
@@ -30,32 +29,38 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class FusedLauncherConf:
-    """What the command line can set. No string annotations in this file: Hydra's scan runs it before `sys.modules` knows it."""
+    """The options of the launcher.
+
+    No string annotations in this file: Hydra runs it before it is in `sys.modules`, where dataclasses looks them up.
+    """
 
     _target_: str = "hydra_plugins.littlehuman_fused.launcher.FusedLauncher"
-    ahead: int = 256  # cells that are prepared before any of them is trained; each holds its points and an open file
+    ahead: int = 256  # most cells that are prepared before training; each holds its points and an open file
 
 
 ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="littlehuman")
 
 
 class FusedLauncher(Launcher):
-    """Runs the jobs of a multirun in this process, many at a time."""
+    """Runs the jobs of a multirun in this process, and trains many of them at a time."""
 
     def __init__(self, ahead: int) -> None:
         self.ahead = ahead
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra hands over.
+        """Store the context and the configuration.
 
-        The task function is left alone: it computes one cell from beginning to end, and cells
-        that are trained together must be held between their preparation and their scoring. Both
-        go through the steps of `littlehuman.execution.job.Job`.
+        The task function is not used: it computes one cell from beginning to end, and cells that are trained together
+        wait between preparation and training. Both take the steps of `littlehuman.execution.job.Job`.
         """
         self.context, self.config = hydra_context, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compute the cells; one job's failure is in its own folder and stops no other."""
+        """Compute the cells. A job that fails is recorded in its own folder and stops no other.
+
+        Raises:
+            ConfigError: when `ahead` is below 1.
+        """
         from littlehuman.errors import ConfigError, Problem
         from littlehuman.execution import fused
 
@@ -71,22 +76,22 @@ class FusedLauncher(Launcher):
 
 
 class Host:
-    """One job of the sweep, which is run in parts."""
+    """One job of the sweep, run in parts: preparation, then scoring."""
 
     def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
         self._launcher, self._overrides, self._number = launcher, overrides, number
-        self.over = False
+        self.ended = False
 
-    def within(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
-        """Run a part of the job as Hydra runs a job; None when it raised, which Hydra then tells at the end of the sweep."""
+    def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
+        """Run a part of the job by `run_job`; None when it raised: Hydra reports that at the end of the sweep."""
         job = None
 
         def task(config: DictConfig) -> float | None:
             nonlocal job
-            self.over = True  # should the part raise
+            self.ended = True  # in case the part raises
             job = part(config, Path(HydraConfig.get().runtime.output_dir))
-            self.over = job.over
+            self.ended = job.ended
             return job.score
 
         first = self.returned.status is JobStatus.UNKNOWN
@@ -98,7 +103,7 @@ class Host:
                 hydra_context=replace(self._launcher.context, callbacks=cast("Callbacks", callbacks)),
                 task_function=task,
                 config=self._config,
-                # Later parts go where the first one went, even if the data that names the folder was edited meanwhile.
+                # Later parts use the folder of the first one: data that its name depends on may have been edited.
                 job_dir_key="hydra.sweep.dir" if first else "hydra.runtime.output_dir",
                 job_subdir_key="hydra.sweep.subdir" if first else None,
             )
@@ -108,12 +113,12 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `hydra.job.env_set` says."""
+        """The environment variables of `hydra.job.env_set`."""
         return {str(key): str(value) for key, value in self._config.hydra.job.env_set.items()}
 
     @property
     def progress(self) -> bool:
-        """Whether bars are wanted."""
+        """Whether progress bars are shown."""
         return bool(self._config.launch.progress)
 
     @cached_property
@@ -126,17 +131,17 @@ class Host:
 
 
 class _Callbacks:
-    """Hydra's callbacks, told once that a job begins and once that it ends, in however many parts it is run."""
+    """Hydra's callbacks, called once at the start and once at the end of a job that is run in several parts."""
 
     def __init__(self, host: Host, callbacks: "Callbacks") -> None:
         self._host, self._callbacks = host, callbacks
 
     def on_job_start(self, **job: Any) -> None:
-        """Pass on the first one."""
+        """Pass on the first call."""
         if self._host.returned.status is JobStatus.UNKNOWN:
             self._callbacks.on_job_start(**job)
 
     def on_job_end(self, **job: Any) -> None:
-        """Pass on the last one."""
-        if self._host.over:
+        """Pass on the last call."""
+        if self._host.ended:
             self._callbacks.on_job_end(**job)

@@ -1,1 +1,1 @@
-"""The configuration of one cell: types, checks, identity, and the dataset that it is tested on."""
+"""The configuration of one cell: its type, validation, run id, and the dataset that it is tested on."""

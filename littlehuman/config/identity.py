@@ -1,9 +1,8 @@
-"""What makes two runs the same run.
+"""The run id: a hash of all configuration values that can change a result.
 
-In: a `RunConfig`, and the config of the dataset that is tested on where that is another one. Out: the
-scientific part of both, its hash, and the name of the run's folder.
-Where and how a run computes is left out; a path counts by its content, so a moved folder is the
-same run and an edited file is another one.
+Two configurations with equal values are the same run. Where and how a run computes is left out. A path is replaced
+by a hash of its content: a moved folder is the same run, an edited file is another one. The id is part of the name of
+the run folder, so a change of these values' form would orphan every result on disk.
 """
 
 from __future__ import annotations
@@ -20,65 +19,65 @@ from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import DatasetConfig, FilterStep, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
-_BY_HEAD = ("classification", "generation")
-OF_TWINS = ("prompt_model", "strategy", "filter")
+_HEADS = ("classification", "generation")
+TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
 
 
 def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
-    """The values that can change a result, with layers resolved and paths replaced by their content.
+    """The values that can change a result, as JSON: training layers resolved, paths replaced by content hashes.
 
     Args:
         config: the cell.
-        test_from: what `config.test_dataset` names, with its path; without it the name alone counts.
+        test_from: the dataset that `config.test_dataset` names; without it only the name is included.
     """
     tree: dict[str, Any] = _without_operational(config)
-    if not asks_for_twins(config):  # nobody is asked: the cell is the same one for every prompt model
-        tree = {key: value for key, value in tree.items() if key not in OF_TWINS}
+    if not needs_twins(config):  # then the cell is the same one for every prompt model
+        tree = {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
     else:
-        tree["filter"] = _in_force(config, tree["filter"])
-        if config.prompt_model.provider is Provider.provided:  # the file is who wrote the twins
+        tree["filter"] = _filter_values(config, tree["filter"])
+        if config.prompt_model.provider is Provider.provided:  # the file stands for the prompt model
             tree["prompt_model"]["provided"] = [
                 _content(config.prompt_model.path),
                 _without_operational(config.prompt_model.columns),
             ]
     if synthetic_count(config.synth_frac, config.size) == 0:
-        tree["synthetic"] = True  # all points are human either way
+        tree["synthetic"] = True  # has no effect: all points are human
     if config.size == 0:
-        tree["synth_frac"] = 0.0  # the untrained model has no points to replace
-    for group in ("protocol", "model"):  # their layers are in force through `training`
-        tree[group] = {key: value for key, value in tree[group].items() if key not in _BY_HEAD}
+        tree["synth_frac"] = 0.0  # has no effect: the model is not trained
+    for group in ("protocol", "model"):  # their values are in `training`, resolved
+        tree[group] = {key: value for key, value in tree[group].items() if key not in _HEADS}
     tree["training"] = _plain(asdict(config.fine_tuning))
     tree["n_train"] = config.size
-    tree["dataset"] = of_dataset(config.dataset)
+    tree["dataset"] = _dataset_values(config.dataset)
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
-        tree["test_dataset"] = of_dataset(test_from)
+        tree["test_dataset"] = _dataset_values(test_from)
     return tree
 
 
-def of_dataset(config: DatasetConfig) -> dict[str, Any]:
-    """The values of a dataset that can change its points, its path replaced by its content."""
-    return {**_without_operational(config), "path": _content(config.path)}
-
-
-def asks_for_twins(config: RunConfig) -> bool:
-    """Whether any point of the cell is to be synthetic."""
+def needs_twins(config: RunConfig) -> bool:
+    """Whether any training point is to be synthetic."""
     return config.synthetic and synthetic_count(config.synth_frac, config.size) > 0
 
 
 def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
-    """Hash of the scientific part (arguments as there)."""
+    """Hash of `identity_values`: 8 hex digits."""
     return digest(identity_values(config, test_from))[:ID_CHARS]
 
 
 def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
-    """The run's folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
+    """The name of the run folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
     return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config, test_from)}"
 
 
-def _in_force(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
-    """The filter's steps, in the order in which they are used; its own model counts where it is asked."""
+def _dataset_values(config: DatasetConfig) -> dict[str, Any]:
+    """The values that can change a dataset's points."""
+    return {**_without_operational(config), "path": _content(config.path)}
+
+
+def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
+    """The filter steps in their order of use, and the filter's own model where a step uses it."""
     used = [step.value for step in FilterStep if step in config.filter.steps]
     asks = config.filter.has_own_model and used not in ([], [FilterStep.rules])
     return {key: tree[key] for key in ("name", *used, *(["model"] if asks else []))}
@@ -109,12 +108,12 @@ def _content(path: str | None) -> str | None:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
 
 
-@cache  # Hydra asks for a run's name several times; the stamp makes an edited file another one
+@cache  # Hydra resolves a run's name several times; the stamp invalidates the entry of an edited file
 def _read(path: Path, stamp: tuple[Any, ...]) -> str:
     return file_digest(path)
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:
-    """Sizes and times of the files that `file_digest` reads."""
+    """Size, modification time and inode of the files that `file_digest` reads."""
     stats = [(str(file), file.stat()) for file in visible_files(path)]
     return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)

@@ -1,7 +1,6 @@
-"""One cell's configuration: the groups of `conf/` (`groups/`) and the numbers beside them.
+"""`RunConfig`, the typed configuration of one cell: the groups of `conf/` (`schema/`) and the values beside them.
 
-In: the composed Hydra config. Out: a frozen, checked `RunConfig`; from there on nobody sees a
-DictConfig.
+`from_hydra` makes it of Hydra's `DictConfig`, which is not used from there on.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from littlehuman import cli
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import (
@@ -32,7 +32,7 @@ from littlehuman.schema import (
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """One cell: everything that a run needs to know, checked as a whole."""
+    """The configuration of one cell, frozen and validated; `conf/config.yaml` describes each value."""
 
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
@@ -57,59 +57,56 @@ class RunConfig:
     study: str = field(default="default", metadata=NOT_IDENTITY)
 
     def __post_init__(self) -> None:
-        """Check what can be seen without data.
+        """Validate what can be checked without data.
 
         Raises:
-            ConfigError: naming every problem, not the first one.
+            ConfigError: lists all problems.
         """
         found = list(problems(self))
         if found:
-            mend = (
-                ""
-                if 0 <= self.synth_frac <= 1
-                else f"python -m littlehuman.run dataset={self.dataset.name} synth_frac=0.95"
-            )
-            raise ConfigError(found, mend)
+            valid = 0 <= self.synth_frac <= 1
+            hint = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
+            raise ConfigError(found, hint)
 
     @property
     def size(self) -> int:
-        """Training points: `n_train`, or the dataset's own first size."""
+        """Number of training points: `n_train`, or the first of `dataset.sizes`."""
         return self.dataset.sizes[0] if self.n_train is None else self.n_train
 
     @property
     def fine_tuning(self) -> TrainingConfig:
-        """The training values in force, from the layers of `TrainingConfig`."""
+        """The training hyperparameters: `training` overrides `protocol`, which overrides `model`."""
         head = self.task.head.value
         layers = [self.training, getattr(self.protocol, head), getattr(self.model, head)]
         names = [f.name for f in fields(TrainingConfig)]
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)
 
-    def placed(self) -> RunConfig:
-        """The same cell, whose prompt models of this process compute on `launch.device` too (unless they name one)."""
+    def with_launch_device(self) -> RunConfig:
+        """The same cell, with local prompt models on `launch.device` (unless they have a device of their own)."""
         device = self.launch.device
         return replace(
             self,
-            prompt_model=self.prompt_model.on(device),
-            filter=replace(self.filter, model=self.filter.model.on(device)),
+            prompt_model=self.prompt_model.with_default_device(device),
+            filter=replace(self.filter, model=self.filter.model.with_default_device(device)),
         )
 
     def answer_tokens_for(self, dataset: DatasetConfig) -> int:
-        """Length limit of a predicted answer to a question of `dataset`, in tokens."""
+        """Maximal length of a predicted answer to a question of `dataset`, in tokens."""
         short = dataset.code_answer_tokens if self.protocol.short_answers else None
         return short or dataset.answer_tokens
 
 
 def from_hydra(config: DictConfig) -> RunConfig:
-    """The typed config; here the DictConfig ends. Hydra's own node may be in it, and is left out.
+    """The typed config of a composed one; Hydra's own node `hydra` is ignored.
 
     Raises:
-        ConfigError: when a key is unknown, or a value impossible.
+        ConfigError: when a key is unknown, or a value invalid.
     """
     if unknown := [problem for problem in unknown_keys(config, RunConfig) if problem.where != "hydra"]:
         raise ConfigError(unknown)
     try:
-        values = {f.name: config[f.name] for f in fields(RunConfig)}  # each is typed by the schema already
+        values = {f.name: config[f.name] for f in fields(RunConfig)}  # the schema has typed each of them
         typed: dict[str, Any] = {
             name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in values.items()
         }
@@ -119,15 +116,15 @@ def from_hydra(config: DictConfig) -> RunConfig:
 
 
 def schema() -> DictConfig:
-    """`RunConfig` as the first entry of the defaults list: it types every group and key."""
+    """`RunConfig` as a structured config for Hydra: the first entry of the defaults list, which types every key."""
     node = _thaw(OmegaConf.structured(RunConfig))
-    for name in ("labels", "splits", "files"):  # their keys are the data's own: the command line may name new ones
+    for name in ("labels", "splits", "files"):  # their keys depend on the data: the command line may add some
         OmegaConf.set_struct(node.dataset[name], False)
     return node
 
 
 def _thaw(node: DictConfig) -> DictConfig:
-    # OmegaConf makes frozen dataclasses read-only, which would refuse the YAML files too.
+    # OmegaConf makes frozen dataclasses read-only; the YAML files could not be merged into them.
     OmegaConf.set_readonly(node, None)
     for key in node:
         child = node._get_node(key)

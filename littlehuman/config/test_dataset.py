@@ -1,13 +1,8 @@
-"""The config of a dataset that is only tested on: `test_dataset=squad` beside `dataset=ropes`.
+"""What a Hydra job computes: a cell, and another dataset to test on where `test_dataset` names one.
 
-In: a composed config, or the name of another option of group `dataset`; the folders of `conf/` that
-Hydra searches. Out: its typed `DatasetConfig`, read as Hydra would read it.
-
-
-[folded] An experiment is a grid: without `-m` Hydra would compute one cell, at values that are no part of it.
-
-In: Hydra's config of the job at work. Out: nothing, or the error with the command that was meant.
-
+Hydra composes one option per group. `test_dataset=squad` beside `dataset=ropes` needs a second option of the group
+`dataset`, which is read here as Hydra would read it. A single run of an experiment that is a grid is refused: Hydra
+would compute one cell, with values that are not in the grid.
 """
 
 from __future__ import annotations
@@ -29,62 +24,61 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem, did_you_mean
 from littlehuman.schema import DatasetConfig
 
-_KEY = re.compile(r"[~+]*([^=@]+)")
+_OVERRIDE_KEY = re.compile(r"[~+]*([^=@]+)")
 
 
 def require_multirun(hydra: HydraConf) -> None:
-    """A single run of a grid must say a value for each of its keys.
+    """Refuse a single run (without `-m`) of a grid, unless the command line sets each key of the grid.
 
     Raises:
-        ConfigError: when it leaves some to the grid.
+        ConfigError: with the command of the sweep.
     """
-    swept = hydra.sweeper.get("params") or {}
-    said = {match[1] for override in typed(hydra.overrides.task) if (match := _KEY.match(override))}
-    if hydra.mode is not RunMode.RUN or not (left := [str(key) for key in swept if key not in said]):
+    grid = hydra.sweeper.get("params") or {}
+    given = {match[1] for override in override_words(hydra.overrides.task) if (match := _OVERRIDE_KEY.match(override))}
+    if hydra.mode is not RunMode.RUN or not (left := [str(key) for key in grid if key not in given]):
         return
     name = hydra.runtime.choices.get("experiment") or "this configuration"
     what = f"is a grid over {', '.join(left)}, which a single run would not follow; add -m, or say a value for each"
-    own = [word for word in typed(hydra.overrides.hydra) if not word.startswith("hydra.mode=")]
-    command = cli.sweep_command(
-        [*own, *typed(hydra.overrides.task)], cli.config_dir(hydra.runtime.config_sources), executable="python"
-    )
+    words = [word for word in override_words(hydra.overrides.hydra) if not word.startswith("hydra.mode=")]
+    words += override_words(hydra.overrides.task)
+    command = cli.sweep_command(words, cli.config_dir(hydra.runtime.config_sources), portable=True)
     raise ConfigError([Problem(f"experiment={name}", what)], command)
 
 
-def typed(overrides: Any) -> list[str]:
-    """Overrides as the user typed them: Hydra's node would look for `${...}` in itself."""
+def override_words(overrides: Any) -> list[str]:
+    """Overrides as the user typed them, with interpolations (`${...}`) not resolved."""
     words: Any = OmegaConf.to_container(overrides, resolve=False)
     return [str(word) for word in words]
 
 
-def cell(config: DictConfig, hydra: HydraConf) -> tuple[RunConfig, DatasetConfig | None]:
-    """A cell's typed config, and that of the dataset that it is tested on where that is another one.
+def cell_configs(config: DictConfig, hydra: HydraConf) -> tuple[RunConfig, DatasetConfig | None]:
+    """The typed config of a cell, and of the other dataset that it is tested on, if any.
 
     Args:
-        config: what Hydra composed.
-        hydra: Hydra's node, which knows the folders that were searched.
+        config: the composed config.
+        hydra: Hydra's node, which has the config search path.
 
     Raises:
-        ConfigError: when either is impossible.
+        ConfigError: when either is invalid.
     """
     run = configs.from_hydra(config)
     if run.test_dataset is None:
         return run, None
     conf = [Path(source.path) for source in hydra.runtime.config_sources if source.schema == "file"]
-    return run, other_dataset(run.test_dataset, run.test_path, run.task.name, conf)
+    return run, load_test_dataset(run.test_dataset, run.test_path, run.task.name, conf)
 
 
-def other_dataset(name: str, path: str | None, task: str, conf: Sequence[Path]) -> DatasetConfig:
+def load_test_dataset(name: str, path: str | None, task: str, conf: Sequence[Path]) -> DatasetConfig:
     """The config of dataset `name`.
 
     Args:
-        name: the option of group `dataset`.
+        name: an option of the group `dataset`.
         path: a local copy of its data, in place of its own `path`.
         task: the task of the run, which must be the dataset's too.
-        conf: folders in the order in which they are searched.
+        conf: the config search path.
 
     Raises:
-        ConfigError: when there is no such dataset, its YAML is wrong, or it is one for another task.
+        ConfigError: when there is no such dataset, its YAML is invalid, or it has another task.
     """
     folders = [folder / "dataset" for folder in conf]
     try:
@@ -96,12 +90,12 @@ def other_dataset(name: str, path: str | None, task: str, conf: Sequence[Path]) 
         merged = OmegaConf.merge(
             configs.schema(), {"dataset": _inherited(name, folders)}, {"dataset": {"path": path}} if path else {}
         )
-        typed = OmegaConf.to_object(merged.dataset)
+        dataset = OmegaConf.to_object(merged.dataset)
     except (OmegaConfBaseException, YAMLError) as error:
         reason = str(error).split("\n", 1)[0]
         raise ConfigError([Problem(f"test_dataset={name}", f"its YAML is no dataset's: {reason}")]) from error
-    assert isinstance(typed, DatasetConfig)
-    return typed
+    assert isinstance(dataset, DatasetConfig)
+    return dataset
 
 
 def _yaml(name: str, folders: Sequence[Path]) -> DictConfig:
@@ -115,7 +109,7 @@ def _yaml(name: str, folders: Sequence[Path]) -> DictConfig:
 
 
 def _task_of(name: str, folders: Sequence[Path]) -> str | None:
-    """The task that a dataset's YAML, or one that it builds on, chooses in its defaults list; None where it is left open."""
+    """The task in the defaults list of a dataset's YAML, or of one that it inherits from; None where there is none."""
     entries = list(_yaml(name, folders).get("defaults", []))
     own = (str(entry[key]) for entry in entries if not isinstance(entry, str) for key in entry if "/task" in str(key))
     theirs = (_task_of(entry, folders) for entry in entries if isinstance(entry, str) and entry != "_self_")
@@ -123,7 +117,7 @@ def _task_of(name: str, folders: Sequence[Path]) -> str | None:
 
 
 def _inherited(name: str, folders: Sequence[Path]) -> DictConfig:
-    """A YAML on top of those of its group that its defaults list names; overrides of other groups do not count here."""
+    """A YAML merged over those of its group in its defaults list; overrides of other groups are ignored."""
     own = _yaml(name, folders)
     parents = [entry for entry in own.pop("defaults", []) if isinstance(entry, str) and entry != "_self_"]
     merged = OmegaConf.merge(*(_inherited(parent, folders) for parent in parents), own)

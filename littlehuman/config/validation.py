@@ -1,13 +1,6 @@
-"""What can be seen to be wrong before any data is read or any twin is paid for.
+"""Validation of a configuration, before any data is read or any twin is paid for.
 
-In: a `RunConfig`. Out: every problem at once, each with its key, its value and the mend.
-
-
-[folded] Keys that no config class has: a typo, or `+key=value` on Hydra's own advice.
-
-In: a composed config and the dataclass that it is to become. Out: a problem for each key without
-a field. Dictionaries whose keys are the user's own (labels, splits, tasks, ...) stay free.
-
+All problems are found at once. Each is a `Problem` with key, value, and how to correct it.
 """
 
 from __future__ import annotations
@@ -40,46 +33,7 @@ if TYPE_CHECKING:
     from littlehuman.config.run_config import RunConfig
 
 
-def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Problem]:
-    """Each key of `config`, at any depth, that dataclass `kind` has no field for; `path` stands before its name."""
-    known = get_type_hints(kind)
-    for key, node in _items(config):
-        if key in known:
-            yield from _below(node, known[key], f"{path}{key}")
-        else:
-            yield Problem(f"{path}{key}{_value(node)}", f"is no key; {did_you_mean(key, known)}")
-
-
-def _below(node: Any, kind: Any, path: str) -> Iterator[Problem]:
-    """What is wrong inside a value: in a dataclass by its fields, in a collection of dataclasses item by item."""
-    if (
-        not isinstance(node, DictConfig | ListConfig)
-        or node._is_none()
-        or node._is_missing()
-        or node._is_interpolation()
-    ):
-        return
-    if is_dataclass(kind) and isinstance(kind, type) and isinstance(node, DictConfig):
-        yield from unknown_keys(node, kind, f"{path}.")
-    elif items := [item for item in get_args(kind) if is_dataclass(item)]:
-        for key, item in _items(node):
-            yield from _below(item, items[0], f"{path}.{key}")
-
-
-def _items(node: DictConfig | ListConfig) -> Iterator[tuple[str, Any]]:
-    """Keys and nodes, with interpolations as they stand."""
-    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
-    return ((str(key), node._get_node(key)) for key in keys)
-
-
-def _value(node: Any) -> str:
-    """`=value`, as it was typed; nothing for a whole mapping or list."""
-    if OmegaConf.is_config(node):
-        return ""
-    return "=***" if re.search("key|token|secret|password", str(node._key()), re.IGNORECASE) else f"={node._value()}"
-
-
-_LIMITS = {  # key -> smallest and largest value
+_LIMITS = {  # key -> minimum and maximum
     "synth_frac": (0, 1),
     "n_train": (0, math.inf),  # 0: the untrained model
     "n_test": (1, math.inf),
@@ -119,7 +73,7 @@ _LIMITS |= {
 
 
 def problems(config: RunConfig) -> Iterator[Problem]:
-    """Everything that is wrong with a cell, as far as the config alone tells."""
+    """All problems of a cell that the config alone shows."""
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
@@ -128,11 +82,30 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     if config.synthetic and config.synth_frac != 0:
         yield from settings.contradictions(config.prompt_model)
     else:
-        yield from settings.key_for_name(config.prompt_model)
+        yield from settings.key_name_problems(config.prompt_model)
     yield from _filter_problems(config)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
-        mend = f"python -m pip install {config.tracker.name}, or tracker=none"
-        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {mend}")
+        hint = f"python -m pip install {config.tracker.name}, or tracker=none"
+        yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {hint}")
+
+
+def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Problem]:
+    """Keys of a composed config, at any depth, for which dataclass `kind` has no field (a typo in `+key=value`).
+
+    Dictionaries with free keys (labels, splits, tasks, ...) are not checked. `path` is the prefix of each name.
+    """
+    known = get_type_hints(kind)
+    for key, node in _items(config):
+        if key in known:
+            yield from _unknown_inside(node, known[key], f"{path}{key}")
+        else:
+            yield Problem(f"{path}{key}{_value(node)}", f"is no key; {did_you_mean(key, known)}")
+
+
+def is_study(name: str) -> bool:
+    """Whether a name is a folder below that of all results."""
+    path = PurePath(name)
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:
@@ -169,7 +142,7 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         )
     if task.headline == "bert_score" and config.metrics.bert_score_model is None:
         yield Problem("task.headline=bert_score", "needs metrics.bert_score_model")
-    if what := _wrong_input(task.model_input):
+    if what := _model_input_problem(task.model_input):
         yield Problem("task.model_input", what)
     if task.head is Head.generation and model.architecture is Architecture.encoder:
         what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
@@ -183,9 +156,7 @@ def _training_problems(config: RunConfig) -> Iterator[Problem]:
     if tuning.learning_rate is not None and not 0 < tuning.learning_rate < math.inf:
         yield Problem(f"training.learning_rate={tuning.learning_rate:g}", "must be above 0")
     roles = [ALL_LINEAR, *model.lora_targets]
-    if (
-        tuning.lora_targets is not None and tuning.lora_targets not in roles
-    ):  # known here, so that no twin is paid for first
+    if tuning.lora_targets is not None and tuning.lora_targets not in roles:
         what = f"model={model.name} does not name these; {did_you_mean(tuning.lora_targets, roles)}"
         yield Problem(f"training.lora_targets={tuning.lora_targets}", what)
 
@@ -200,11 +171,11 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
                 f"filter.{step}",
                 f"is set, and filter={chosen.name} uses {used}; try filter={step} or filter.steps=[...]",
             )
-    asking: dict[FilterStep, JudgeConfig | RoundTripConfig] = {
+    model_steps: dict[FilterStep, JudgeConfig | RoundTripConfig] = {
         FilterStep.round_trip: chosen.round_trip,
         FilterStep.judge: chosen.judge,
     }
-    if chosen.has_own_model and asking.keys().isdisjoint(chosen.steps):
+    if chosen.has_own_model and model_steps.keys().isdisjoint(chosen.steps):
         yield Problem(
             f"filter.model={chosen.model.name}",
             f"filter={chosen.name} asks nobody; try filter=judge or filter=round_trip",
@@ -212,35 +183,38 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
     elif chosen.has_own_model:
         yield from settings.contradictions(chosen.model, "filter.model")
     else:
-        yield from settings.key_for_name(chosen.model, "filter.model")
+        yield from settings.key_name_problems(chosen.model, "filter.model")
     if chosen.model.json_schema:
         yield Problem(
             "filter.model.json_schema=true",
             "verdicts are asked for in a plain form; try filter.model.json_schema=false",
         )
     if chosen.model.max_usd is not None:
-        what = "a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
+        what = (
+            "a run has one limit, for twins and filters together; "
+            "try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
+        )
         yield Problem(f"filter.model.max_usd={chosen.model.max_usd:g}", what)
-    for step, part in asking.items() if config.synthetic and config.synth_frac != 0 else ():
+    for step, part in model_steps.items() if config.synthetic and config.synth_frac != 0 else ():
         if step in chosen.steps:
-            yield from _unasked(config, step, part, ("label",) if step is FilterStep.judge else ())
+            yield from _template_problems(config, step, part, ("label",) if step is FilterStep.judge else ())
 
 
-def _unasked(
-    config: RunConfig, name: FilterStep, asking: JudgeConfig | RoundTripConfig, told: tuple[str, ...]
+def _template_problems(
+    config: RunConfig, name: FilterStep, step: JudgeConfig | RoundTripConfig, extra_fields: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """Why a filter could ask nothing; known here, before the twins are paid for. In a round trip the words may not tell the label."""
+    """Problems of a filter's prompt templates. `extra_fields` may be in the user turn: `{label}`, for a judge only."""
     task = config.task.name
-    words = asking.tasks.get(task)
+    words = step.tasks.get(task)
     if words is None:
         yield Problem(
             f"filter={config.filter.name}",
-            f"{name} has no words for task={task}; it has: {', '.join(asking.tasks) or 'none'}",
+            f"{name} has no words for task={task}; it has: {', '.join(step.tasks) or 'none'}",
         )
         return
     problems = [
         *unknown_fields("system", words.system, ("classes",)),
-        *unknown_fields("user", words.user, ("evidence", "text", "classes", *told)),
+        *unknown_fields("user", words.user, ("evidence", "text", "classes", *extra_fields)),
         *unknown_fields("assistant", words.assistant, ("target",)),
     ]
     if "target" not in form_fields(words.assistant).values():
@@ -250,19 +224,42 @@ def _unasked(
     yield from (Problem(f"filter={config.filter.name}", f"{name}.tasks.{task}.{what}") for what in problems)
 
 
-def _wrong_input(template: str) -> str:
+def _model_input_problem(template: str) -> str:
     try:
         template.format(evidence="", text="")
     except (KeyError, IndexError, ValueError, AttributeError) as error:
-        return f"may name {{evidence}} and {{text}} alone; write other braces twice ({error})"
+        return f"may only have {{evidence}} and {{text}}; write other braces twice ({error})"
     return ""
-
-
-def is_study(name: str) -> bool:
-    """Whether a study's folder lies under that of all results."""
-    path = PurePath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
 def _is_budget(value: int | str) -> bool:
     return value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
+
+
+def _unknown_inside(node: Any, kind: Any, path: str) -> Iterator[Problem]:
+    """Unknown keys inside a value that is a dataclass, or a collection of dataclasses."""
+    if (
+        not isinstance(node, DictConfig | ListConfig)
+        or node._is_none()
+        or node._is_missing()
+        or node._is_interpolation()
+    ):
+        return
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(node, DictConfig):
+        yield from unknown_keys(node, kind, f"{path}.")
+    elif items := [item for item in get_args(kind) if is_dataclass(item)]:
+        for key, item in _items(node):
+            yield from _unknown_inside(item, items[0], f"{path}.{key}")
+
+
+def _items(node: DictConfig | ListConfig) -> Iterator[tuple[str, Any]]:
+    """Keys and nodes; interpolations are not resolved."""
+    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
+    return ((str(key), node._get_node(key)) for key in keys)
+
+
+def _value(node: Any) -> str:
+    """`=value` as it was typed, masked where it may be secret; empty for a mapping or list."""
+    if OmegaConf.is_config(node):
+        return ""
+    return "=***" if re.search("key|token|secret|password", str(node._key()), re.IGNORECASE) else f"={node._value()}"

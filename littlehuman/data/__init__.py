@@ -1,8 +1,7 @@
-"""The dataset stage: from a hub, a release or your own table to three splits of `Example`s.
+"""Loading of the human data: from the hub, a release or a table of the user's to three splits of `Example`s.
 
-In: `DatasetConfig` and `TaskConfig`. Out: `records.Dataset`. A row flows through
-`source` (where it is) -> `readers` (its format, made flat) -> `table` (its columns, made an
-Example) -> `splits` (the splits that the source does not have) -> `loading` (all of that).
+`loading` calls the steps in this order: `source` finds the files or hub tables, `readers` flattens their format,
+`table` maps columns and `labels`, `splits` makes the splits that the source does not have.
 """
 
 from littlehuman.data.loading import load

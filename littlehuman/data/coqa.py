@@ -1,4 +1,4 @@
-"""CoQA: the first question of each story, the only one that needs no conversation before it.
+"""Reader of CoQA: the first question of each story, the only one that does not depend on earlier turns.
 
 In, a story of the release
     {"id": "s1", "story": "Pim the goat ate the map.", "questions": [{"turn_id": 1, "input_text": "Who ate it?"}, ...],
@@ -14,30 +14,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from littlehuman.data.rows import Row, need
+from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 from littlehuman.errors import DataError
 
 
 def read(source: Source, split: str) -> Iterator[Row]:
-    """One row a story: `answer` is the answerer's, `answers` has those of the other annotators too."""
+    """One row per story: `answer` is that of the conversation, `answers` adds those of other annotators."""
     where = source.where(split)
     for row in source.rows(split):
-        answer = _first(need(row, "answers", where), where)
+        answer = _first(require(row, "answers", where), where)
         others = [_first(turns, where) for turns in (row.get("additional_answers") or {}).values()]
         yield {
             "id": row.get("id"),
-            "story": need(row, "story", where),
-            "question": _first(need(row, "questions", where), where),
+            "story": require(row, "story", where),
+            "question": _first(require(row, "questions", where), where),
             "answer": answer,
             "answers": [answer, *others],
         }
 
 
 def _first(turns: Any, where: str) -> str:
-    """The text of turn 1, in whichever of the two layouts."""
+    """The text of turn 1, in either layout."""
     if isinstance(turns, Mapping):
-        turns = need(turns, "input_text", where)
+        turns = require(turns, "input_text", where)
     if not turns:
         return ""
     if isinstance(turns[0], str):
@@ -45,4 +45,4 @@ def _first(turns: Any, where: str) -> str:
     by_number = {turn.get("turn_id"): turn for turn in turns}
     if 1 not in by_number:
         raise DataError(f"{where}: a story has no turn 1, only {', '.join(map(str, by_number))}")
-    return str(need(by_number[1], "input_text", where))
+    return str(require(by_number[1], "input_text", where))

@@ -1,13 +1,14 @@
-"""FairytaleQA: questions about sections of a story, in csv files of their own (release), or joined (hub).
+"""Reader of FairytaleQA: questions about sections of a story, in two csv files (release) or joined (hub).
 
 In, the release's folders `questions/<split>/<story>-questions.csv`, `section-stories/<split>/<story>-story.csv`
     question_id,cor_section,question,answer1,answer2,...,answer6      section,text
     3,"1,2",Who mended the clock?,the miller,,...                     1,The clock had stopped.
 or a row of the hub (`GEM/FairytaleQA`):
-    {"gem_id": "...-3", "story_name": "clock", "content": "The clock ...", "question": "Who ...", "answer": "the miller", ...}
-Out: {"id": "clock-3", "story_name": "clock", "content": "The clock had stopped.\\n...", "question": "Who mended the clock?", "answers": ["the miller"]}
+    {"gem_id": "...-3", "story_name": "clock", "content": "The clock ...", "question": "Who ...", "answer": ...}
+Out: {"id": "clock-3", "story_name": "clock", "content": "The clock had stopped.\\n...",
+      "question": "Who mended the clock?", "answers": ["the miller"]}
 
-Columns are read by name: their order varies between the files. Answers 4 to 6 are a second annotator's.
+Answers 4 to 6 are a second annotator's.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from littlehuman.data.files import read_rows
-from littlehuman.data.rows import Row, need
+from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 from littlehuman.errors import DataError
 
@@ -25,22 +26,22 @@ ANSWERS = tuple(f"answer{number}" for number in range(1, 7))
 
 
 def read(source: Source, split: str) -> Iterator[Row]:
-    """One row a question, with the sections that it is about."""
+    """One row per question, with the sections that it is about."""
     files = [path for path in source.files.get(split, ()) if path.name.endswith(QUESTIONS)]
     for path in files:
         yield from _story(path)
     if not files:
         where = source.where(split)
         for row in source.rows(split):
-            yield {**row, "id": need(row, "gem_id", where), "answers": [need(row, "answer", where)]}
+            yield {**row, "id": require(row, "gem_id", where), "answers": [require(row, "answer", where)]}
 
 
 def _story(path: Path) -> Iterator[Row]:
     name = path.name.removesuffix(QUESTIONS)
     sections = _sections(path.parents[2] / "section-stories" / path.parent.name / f"{name}-story.csv")
     for row in read_rows(path):
-        number = need(row, "question_id", str(path))
-        wanted = [key.strip() for key in need(row, "cor_section", str(path)).split(",") if key.strip()]
+        number = require(row, "question_id", str(path))
+        wanted = [key.strip() for key in require(row, "cor_section", str(path)).split(",") if key.strip()]
         absent = [key for key in wanted if key not in sections]
         if absent:
             raise DataError(
@@ -50,15 +51,15 @@ def _story(path: Path) -> Iterator[Row]:
             "id": f"{name}-{number}",
             "story_name": name,
             "content": "\n".join(sections[key] for key in wanted),
-            "question": need(row, "question", str(path)),
-            "answers": [need(row, "answer1", str(path)), *(row.get(key) for key in ANSWERS[1:])],
+            "question": require(row, "question", str(path)),
+            "answers": [require(row, "answer1", str(path)), *(row.get(key) for key in ANSWERS[1:])],
         }
 
 
 def _sections(path: Path) -> dict[str, str]:
-    """Number -> text. One story of the release has two sections 5: both are kept, in their order."""
+    """Section number -> text. One story of the release has two sections 5, which are joined."""
     sections: dict[str, str] = {}
     for row in read_rows(path):
-        key, text = need(row, "section", str(path)).strip(), need(row, "text", str(path)).strip()
+        key, text = require(row, "section", str(path)).strip(), require(row, "text", str(path)).strip()
         sections[key] = f"{sections[key]}\n{text}" if key in sections else text
     return sections

@@ -1,4 +1,4 @@
-"""FEVER with gold evidence (hub `copenlu/fever_gold_evidence`): evidence is a list of sentences.
+"""Reader of FEVER with gold evidence (hub `copenlu/fever_gold_evidence`): evidence is a list of sentences.
 
 In, a row of the hub or of its jsonl files:
     {"id": "7", "claim": "Orla Venn wrote an opera.", "label": "REFUTES",
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from littlehuman.data.rows import Row, need
+from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 from littlehuman.errors import DataError
 
@@ -25,22 +25,26 @@ BRACKETS = {
     "-RCB-": "}",
     "-COLON-": ":",
 }
-_WRITTEN_OUT = re.compile("|".join(BRACKETS))
+_ESCAPED = re.compile("|".join(BRACKETS))
 
 
 def read(source: Source, split: str) -> Iterator[Row]:
-    """Rows with evidence as text and brackets restored."""
+    """Rows with evidence as text, and brackets restored."""
     where = source.where(split)
     for row in source.rows(split):
-        items = need(row, "evidence", where) or []
+        items = require(row, "evidence", where) or []
         sentences = [_sentence(item, where) for item in items]
-        claim, page = restore(str(need(row, "claim", where) or "")), items[0][0] if items else None
-        yield {**row, "claim": claim, "evidence": restore("\n".join(sentences)), "page": page}
+        yield {
+            **row,
+            "claim": restore(str(require(row, "claim", where) or "")),
+            "evidence": restore("\n".join(sentences)),
+            "page": items[0][0] if items else None,
+        }
 
 
 def restore(text: str) -> str:
-    """Brackets that the Penn Treebank tokeniser wrote out, as brackets."""
-    return _WRITTEN_OUT.sub(lambda match: BRACKETS[match[0]], text)
+    """Replace the bracket escapes of the Penn Treebank tokenizer (-LRB-, ...) by brackets."""
+    return _ESCAPED.sub(lambda match: BRACKETS[match[0]], text)
 
 
 def _sentence(item: Any, where: str) -> str:

@@ -1,6 +1,6 @@
-"""Fieldnotes: the project's own small dataset (CC0), made so that everything runs without a download.
+"""Reader of Fieldnotes, the small dataset of this project (CC0), with which everything runs without a download.
 
-In, `fieldnotes/passages.jsonl`, one passage a line, its split named in it:
+In, `fieldnotes/passages.jsonl`, one passage per line with its split:
     {"id": "place-01", "split": "train", "topic": "harbour", "passage": "The ferry to Ost leaves at six.",
      "questions": [{"question": "When does the ferry leave?", "answer": "six"}],
      "claims": [{"claim": "The ferry to Ost goes at six.", "label": "supported"}]}
@@ -12,25 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from littlehuman.data.rows import Row, need
+from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 
 
 def read_questions(source: Source, split: str) -> Iterator[Row]:
-    """One row a question."""
+    """One row per question."""
     return _items(source, split, "questions", "q")
 
 
 def read_claims(source: Source, split: str) -> Iterator[Row]:
-    """One row a claim."""
+    """One row per claim."""
     return _items(source, split, "claims", "c")
 
 
 def _items(source: Source, split: str, kind: str, letter: str) -> Iterator[Row]:
     where = source.where(split)
     for row in source.rows(split):
-        if need(row, "split", where) != split:
+        if require(row, "split", where) != split:
             continue
-        name, passage = need(row, "id", where), need(row, "passage", where)
-        for number, item in enumerate(need(row, kind, where), 1):
+        name, passage = require(row, "id", where), require(row, "passage", where)
+        for number, item in enumerate(require(row, kind, where), 1):
             yield {"id": f"{name}-{letter}{number}", "topic": row.get("topic"), "passage": passage, **item}

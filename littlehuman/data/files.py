@@ -1,8 +1,6 @@
-"""Rows of one file, as they stand in it: nothing is converted, nothing goes missing.
+"""The rows of a csv, tsv, jsonl, json or parquet file as dicts, lazily and without conversion.
 
-In: a csv, tsv, jsonl, json or parquet file. Out: its rows, one dict each, lazily.
-
-CSV goes through the csv module, not through a data frame: an answer 'None' or 'NA' is a string.
+CSV is read by the csv module, not as a data frame, which would read an answer 'None' or 'NA' as missing.
 """
 
 from __future__ import annotations
@@ -17,18 +15,18 @@ from typing import Any
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
 
-FIELD_LIMIT = 2**31 - 1  # characters; Python's 131,072 is less than one long document
+FIELD_LIMIT = 2**31 - 1  # characters; Python's default of 131,072 is less than one long document
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file. A json file is a list of rows, or an object with them under `data`.
+    """The rows of a file. A json file is a list of rows, or an object with such a list under `data`.
 
     Raises:
-        DataError: naming the file, and the line where there is one.
+        DataError: with the file, and the line if known.
     """
     read = _FORMATS.get(path.suffix.lower())
     if read is None:
-        raise DataError(f"{path}: '{path.suffix}' is no known kind of table; known are {', '.join(READABLE)}")
+        raise DataError(f"{path}: '{path.suffix}' is no known kind of table; known are {', '.join(FILE_TYPES)}")
     try:
         yield from read(path)
     except UnicodeDecodeError as error:
@@ -41,7 +39,7 @@ def read_document(path: Path) -> Any:
     """A whole json file.
 
     Raises:
-        DataError: when it is absent or no json.
+        DataError: when it cannot be read.
     """
     try:
         return json.loads(path.read_text("utf-8-sig"))
@@ -54,11 +52,11 @@ def _csv(path: Path) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as handle:
         first = handle.readline()
         handle.seek(0)
-        # strict: a quote that is never closed would swallow the rest of the file without a word
+        # strict: otherwise an unclosed quote would silently swallow the rest of the file
         table = csv.DictReader(handle, delimiter=max(",\t;", key=first.count), restval="", strict=True)
-        twice = [name for name, count in Counter(table.fieldnames or []).items() if count > 1]
-        if twice:
-            raise DataError(f"{path}: the header names '{twice[0]}' twice")
+        repeated = [name for name, count in Counter(table.fieldnames or []).items() if count > 1]
+        if repeated:
+            raise DataError(f"{path}: the header names '{repeated[0]}' twice")
         for row in table:
             if None in row:
                 raise DataError(f"{path}: line {table.line_num} has more cells than the header; a quote may be missing")
@@ -89,7 +87,7 @@ def _json(path: Path) -> Iterator[Row]:
     except json.JSONDecodeError as error:
         if not error.msg.startswith("Extra data"):
             raise
-        yield from _jsonl(path)  # json lines under the name .json are common
+        yield from _jsonl(path)  # JSON lines in a file named .json are common
         return
     rows = document.get("data") if isinstance(document, dict) else document
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -112,4 +110,4 @@ _FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".json": _json,
     ".parquet": _parquet,
 }
-READABLE = tuple(_FORMATS)
+FILE_TYPES = tuple(_FORMATS)

@@ -1,8 +1,6 @@
-"""The tables of a dataset on the Hugging Face hub (or of a local folder in a hub layout).
+"""A dataset of the Hugging Face hub: one table per split, whose rows are read lazily from disk.
 
-In: hub name, config and revision. Out: one table per split, rows read lazily from disk.
-
-Loading scripts are gone from `datasets`; repositories that are one are read from the hub's own
+The package `datasets` no longer runs loading scripts. Repositories with such a script are read from the hub's
 conversion, revision `refs/convert/parquet`.
 """
 
@@ -18,7 +16,7 @@ REASON_CHARS = 300
 
 
 def open_hub(config: DatasetConfig) -> Mapping[str, Any]:
-    """The splits of `config.splits` that the hub has: our name -> `datasets.Dataset`.
+    """The splits of `config.splits` that the hub has: name (train, valid, test) -> `datasets.Dataset`.
 
     Raises:
         DataError: when the hub cannot be reached, or has no such dataset, config or split.
@@ -27,7 +25,7 @@ def open_hub(config: DatasetConfig) -> Mapping[str, Any]:
 
     try:
         tables = datasets.load_dataset(config.hub, config.hub_config, revision=config.hub_revision)
-    except Exception as error:  # network, hub, builder and disk each raise their own kind
+    except Exception as error:  # of many types: network, hub, builder, disk
         raise DataError(_unreachable(config, error)) from error
     found = {split: tables[name] for split, name in config.splits.items() if name in tables}
     if not found:
@@ -44,7 +42,8 @@ def _unreachable(config: DatasetConfig, error: Exception) -> str:
     return "\n".join(
         [
             f"hub {config.hub}{revision} could not be read: {reason}",
-            "Without network, or with a copy of your own: dataset.path=DIR, a folder with the files of the release or of the hub.",
+            "Without network, or with a copy of your own: dataset.path=DIR, "
+            "a folder with the files of the release or of the hub.",
             *filter(None, [config.how_to_get]),
         ]
     )

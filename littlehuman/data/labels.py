@@ -1,7 +1,6 @@
-"""Raw labels to classes.
+"""Mapping of raw labels to the classes of the task, by `dataset.labels`.
 
-In: the label map of a dataset's YAML and the classes of the task. Out: the class of each raw label;
-labels that the map does not know are counted and reported together, with the override to type.
+Labels that are not in the map are counted and reported together, with the override that adds them.
 """
 
 from __future__ import annotations
@@ -13,40 +12,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
-MANY = 10  # unknown labels beyond which they look like answers, or like classes of their own
-WORDS = r"[\w-]+( [\w-]+)*"
+MANY = 10  # more unknown labels than this look like free answers, or like classes of the dataset
+_WORDS = r"[\w-]+( [\w-]+)*"
 
 
 def label_map(config: DatasetConfig, task: TaskConfig) -> Mapping[str, str] | None:
-    """Raw label -> class; None where the labels found in train shall be the classes.
+    """Raw label -> class; None where the labels of the train split are the classes.
 
     Raises:
-        ConfigError: when the map leads to a class that the task does not have.
+        ConfigError: when a class of the map is not one of the task.
     """
     if not config.labels:
         return {name: name for name in task.classes} or None
-    strange = sorted(set(config.labels.values()) - set(task.classes or config.labels.values()))
-    if strange:
-        raise ConfigError(
-            [
-                Problem(
-                    f"dataset.labels: {name}", f"is no class of task={task.name}; {did_you_mean(name, task.classes)}"
-                )
-                for name in strange
-            ]
-        )
+    unknown = sorted(set(config.labels.values()) - set(task.classes or config.labels.values()))
+    what = f"is no class of task={task.name}"
+    problems = [Problem(f"dataset.labels: {name}", f"{what}; {did_you_mean(name, task.classes)}") for name in unknown]
+    if problems:
+        raise ConfigError(problems)
     return config.labels
 
 
 def is_classification(task: TaskConfig) -> bool:
-    """Whether targets are classes rather than free answers."""
+    """Whether targets are classes, not free answers."""
     return task.head is Head.classification
 
 
 def classes_of(
     found: Iterable[str], mapping: Mapping[str, str] | None, task: TaskConfig, where: str
 ) -> tuple[str, ...]:
-    """The classes in their order: the task's, else the map's, else those found in train, sorted.
+    """The classes in order: those of the task, else of the map, else those found in train, sorted.
 
     Raises:
         DataError: when there are fewer than two.
@@ -57,8 +51,8 @@ def classes_of(
     return classes
 
 
-class Labels:
-    """Reads the labels of one split. A label differs from the map's by case at most."""
+class LabelMapper:
+    """Maps the labels of one split, ignoring case."""
 
     def __init__(self, config: DatasetConfig, mapping: Mapping[str, str] | None, task: TaskConfig) -> None:
         self._config, self._task = config, task
@@ -69,7 +63,7 @@ class Labels:
         self._some_known = False
 
     def class_of(self, raw: str) -> str | None:
-        """The class; None for an ignored label. An unknown label is remembered for `check`."""
+        """The class; None for an ignored or unknown label. Unknown ones are counted for `raise_unknown`."""
         if raw.casefold() in self._ignored:
             return None
         if self._mapping is None:
@@ -81,12 +75,12 @@ class Labels:
             self._some_known = True
         return name
 
-    def check(self, where: str) -> None:
-        """Report labels outside the map.
+    def raise_unknown(self, where: str) -> None:
+        """Report labels that are not in the map.
 
         Raises:
-            DataError: naming values, counts, and the overrides that mend it. Which class a label means is left to
-                the reader: a guess that is followed would be a wrong training set.
+            DataError: with values, counts and the overrides that add them. Their classes are not guessed: a wrong guess
+                would make a wrong training set.
         """
         if not self._unknown:
             return
@@ -94,37 +88,38 @@ class Labels:
         more = [f"and {len(self._unknown) - MANY} more"] if len(self._unknown) > MANY else []
         known = ", ".join(self._mapping or {})
         raise DataError(
-            f"{where}: dataset.labels does not say what these labels mean: {', '.join(listed + more)}; it knows: {known}\n"
-            f"Try: {self._mends()}"
+            f"{where}: dataset.labels does not say what these labels mean: {', '.join(listed + more)}; "
+            f"it knows: {known}\n"
+            f"Try: {self._suggestions()}"
         )
 
-    def _mends(self) -> str:
+    def _suggestions(self) -> str:
         unknown = [raw for raw, _ in self._unknown.most_common()]
         if len(unknown) > MANY and not self._some_known:
             own = "task=classify strategy=annotate (the labels found are the classes)"
             return f"task=qa (short answers), or {own if self._task.classes else 'points of all classes in train'}"
-        mends = [_naming(unknown, self._stay, self._classes)] if self._classes else []
-        if self._some_known or not mends:  # without a known label no row would be left
-            ignored = ", ".join(_in_list(value) for value in [*self._config.ignored_labels, *unknown])
-            mends.append(f"'dataset.ignored_labels=[{ignored}]'" + " to leave their rows out" * bool(mends))
-        return ", or ".join(mends)
+        options = [_map_overrides(unknown, self._unmapped, self._classes)] if self._classes else []
+        if self._some_known or not options:  # if no label is known, no row would be left
+            ignored = ", ".join(_list_item(value) for value in [*self._config.ignored_labels, *unknown])
+            options.append(f"'dataset.ignored_labels=[{ignored}]'" + " to leave their rows out" * bool(options))
+        return ", or ".join(options)
 
     @property
     def _classes(self) -> tuple[str, ...]:
-        """What a label can be mapped to; nothing where the labels found in train are the classes."""
+        """The classes that a label can be mapped to; empty where the labels of train are the classes."""
         return tuple(self._task.classes) or tuple(dict.fromkeys(self._config.labels.values()))
 
     @property
-    def _stay(self) -> Sequence[str]:
-        """Labels that are classes as they are: a map that names others has to name them too."""
+    def _unmapped(self) -> Sequence[str]:
+        """Labels that are classes without a map: a map for others must have them too."""
         return self._task.classes if self._some_known and not self._config.labels else ()
 
 
-def _naming(unknown: Sequence[str], stay: Sequence[str], classes: Sequence[str]) -> str:
-    """Overrides with CLASS where the reader says which one; Hydra takes no quoted keys, and reads 1 or true as no text."""
-    in_braces = [raw for raw in unknown if re.fullmatch(WORDS, raw, re.ASCII) and not _is_typed(raw)]
+def _map_overrides(unknown: Sequence[str], unmapped: Sequence[str], classes: Sequence[str]) -> str:
+    """Overrides that map labels, with CLASS to be filled in. Hydra has no quoted keys, and 1 is no string."""
+    in_braces = [raw for raw in unknown if re.fullmatch(_WORDS, raw, re.ASCII) and not _is_typed(raw)]
     dotted = [raw for raw in unknown if _is_typed(raw) and re.fullmatch(r"\d+|[a-z]+", raw, re.ASCII | re.IGNORECASE)]
-    pairs = [*(f"{raw}: CLASS" for raw in in_braces), *(f"{name}: {name}" for name in stay)]
+    pairs = [*(f"{raw}: CLASS" for raw in in_braces), *(f"{name}: {name}" for name in unmapped)]
     overrides = [f"'dataset.labels={{{', '.join(pairs)}}}'"] if pairs else []
     overrides += [f"+dataset.labels.{raw}=CLASS" for raw in dotted]
     if odd := [repr(raw) for raw in unknown if raw not in in_braces + dotted]:
@@ -133,7 +128,7 @@ def _naming(unknown: Sequence[str], stay: Sequence[str], classes: Sequence[str])
 
 
 def _is_typed(raw: str) -> bool:
-    """Whether Hydra would read it as a number, a truth value or null."""
+    """Whether Hydra would parse it as a number, a boolean or null."""
     try:
         float(raw)
     except ValueError:
@@ -141,5 +136,5 @@ def _is_typed(raw: str) -> bool:
     return True
 
 
-def _in_list(value: str) -> str:
-    return value if re.fullmatch(WORDS, value, re.ASCII) else f'"{value}"'
+def _list_item(value: str) -> str:
+    return value if re.fullmatch(_WORDS, value, re.ASCII) else f'"{value}"'

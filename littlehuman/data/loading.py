@@ -1,18 +1,16 @@
-"""A dataset by its YAML, whole: this file is the stage in the order in which it happens.
-
-In: `DatasetConfig`, `TaskConfig`, and maybe a second dataset to test on. Out: `records.Dataset`.
-"""
+"""Load a dataset as its YAML describes it: find the source, read its splits, map labels, complete the splits."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from littlehuman.data.labels import Labels, classes_of, is_classification, label_map
+from littlehuman import cli
+from littlehuman.data.labels import LabelMapper, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
-from littlehuman.data.splits import complete
-from littlehuman.data.table import Table, check_columns, read_table, unique_ids
+from littlehuman.data.splits import complete_splits
+from littlehuman.data.table import ParsedSplit, check_columns, parse_rows, unique_ids
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.records import Dataset
 from littlehuman.schema import DatasetConfig, TaskConfig
@@ -22,52 +20,53 @@ def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | Non
     """Read a dataset and complete its splits.
 
     Args:
-        config: The dataset.
-        task: Says whether targets are classes or free answers.
-        test_from: Another dataset of the same task, whose test split takes the place of
-            the dataset's own (out-of-domain test). Train and valid stay what they are.
+        config: the dataset.
+        task: the task, which decides whether targets are classes or free answers.
+        test_from: another dataset of the same task, whose test split replaces the dataset's own (out-of-domain test).
 
     Raises:
         ConfigError: when the config contradicts itself.
-        DataError: when the data is absent or is not what the config says.
+        DataError: when the data is absent, or not as the config describes it.
     """
     dataset = _load(config, task)
-    return dataset if test_from is None else _tested_on(dataset, _load(test_from, task))
+    return dataset if test_from is None else _with_test_split_of(dataset, _load(test_from, task))
 
 
 def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
     check_config(config)
     source = open_source(config)
-    tables, classes = _read_splits(source, config, task)
+    parsed, classes = _read_splits(source, config, task)
     found, taken = {}, set[str]()
-    for split, table in tables.items():
-        found[split] = unique_ids(table.examples, taken)
+    for split, part in parsed.items():
+        found[split] = unique_ids(part.examples, taken)
         taken |= {example.id for example in found[split]}
-    splits = complete(found, config)
-    lone = len(tables) == 1  # then its rows end up on all sides
+    splits = complete_splits(found, config)
+    single = len(parsed) == 1  # then its rows go to all splits
     dropped = {
-        f"{'all' if lone else split}: {reason}": n
-        for split, table in tables.items()
-        for reason, n in table.dropped.items()
+        f"{'all' if single else split}: {reason}": n
+        for split, part in parsed.items()
+        for reason, n in part.dropped.items()
     }
     return Dataset(config.name, splits.train, splits.valid, splits.test, classes, dropped, splits.notes)
 
 
-def _read_splits(source: Source, config: DatasetConfig, task: TaskConfig) -> tuple[dict[str, Table], tuple[str, ...]]:
-    """Train comes first: where the config names no classes, its labels are the classes."""
+def _read_splits(
+    source: Source, config: DatasetConfig, task: TaskConfig
+) -> tuple[dict[str, ParsedSplit], tuple[str, ...]]:
+    """The parsed splits and the classes, which are the labels of train (the first split) if the config has none."""
     mapping = label_map(config, task) if is_classification(task) else None
-    tables: dict[str, Table] = {}
+    parsed: dict[str, ParsedSplit] = {}
     classes: tuple[str, ...] = ()
     for split in source.splits:
-        labels = Labels(config, mapping, task) if is_classification(task) else None
-        tables[split] = read_table(READERS[config.reader](source, split), config, source.where(split), labels)
+        labels = LabelMapper(config, mapping, task) if is_classification(task) else None
+        parsed[split] = parse_rows(READERS[config.reader](source, split), config, source.where(split), labels)
         if is_classification(task) and not classes:
-            classes = classes_of((e.target for e in tables[split].examples), mapping, task, source.where(split))
+            classes = classes_of((e.target for e in parsed[split].examples), mapping, task, source.where(split))
             mapping = mapping or {name: name for name in classes}
-    return tables, classes
+    return parsed, classes
 
 
-def _tested_on(dataset: Dataset, other: Dataset) -> Dataset:
+def _with_test_split_of(dataset: Dataset, other: Dataset) -> Dataset:
     if dataset.classes != other.classes:
         raise DataError(
             f"test_dataset={other.name} has the classes {', '.join(other.classes)}, "
@@ -88,17 +87,15 @@ def _tested_on(dataset: Dataset, other: Dataset) -> Dataset:
 
 
 def check_config(config: DatasetConfig) -> None:
-    """Check what can be seen without data.
+    """Check the config without reading data.
 
     Raises:
-        ConfigError: naming every problem, not the first one.
+        ConfigError: lists all problems.
     """
     problems = [*_problems(config), *check_columns(config)]
     if problems:
-        raise ConfigError(
-            problems,
-            hint="python -m littlehuman.run --help lists the datasets; conf/dataset/table.yaml explains the keys",
-        )
+        listing = cli.command("run", ["--help"])
+        raise ConfigError(problems, f"{listing} lists the datasets; conf/dataset/table.yaml explains the keys")
 
 
 def _problems(config: DatasetConfig) -> Iterator[Problem]:
@@ -112,6 +109,5 @@ def _problems(config: DatasetConfig) -> Iterator[Problem]:
     for name in outside:
         yield Problem(f"dataset.{name}={shares[name]:g}", "must be 0 or more, and below 1")
     if not outside and sum(shares.values()) >= 1:
-        yield Problem(
-            " ".join(f"dataset.{name}={share:g}" for name, share in shares.items()), "leave nothing to train on"
-        )
+        where = " ".join(f"dataset.{name}={share:g}" for name, share in shares.items())
+        yield Problem(where, "leave nothing to train on")

@@ -1,11 +1,11 @@
-"""QAConv V1.1: questions about a segment of a conversation; the segments stand in a file of their own.
+"""Reader of QAConv V1.1: questions about a segment of a conversation; the segments are in a separate file.
 
 In, the unzipped release: `trn.json`, `val.json`, `tst.json` and `article_segment.json`:
     [{"id": "trn-0", "article_segment_id": "mail-4", "question": "Who books the room?", "answers": ["Ana"], ...}]
     {"mail-4": {"seg_dialog": [{"id": "mail-4-0", "speaker": "Ana", "text": "I book it."}, ...], ...}}
 Out: {"id": "trn-0", "dialog": "Ana: I book it.\\n...", "question": "Who books the room?", "answers": ["Ana"]}
 
-Unanswerable questions have an empty list of answers and are dropped, counted, by the table.
+Unanswerable questions have an empty list of answers; `table.py` drops and counts them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from littlehuman.data.files import read_document
-from littlehuman.data.rows import Row, need
+from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 from littlehuman.errors import DataError
 
@@ -21,7 +21,7 @@ SEGMENTS = "article_segment.json"
 
 
 def read(source: Source, split: str) -> Iterator[Row]:
-    """One row a question, with its segment as 'speaker: text' lines."""
+    """One row per question, with its segment as 'speaker: text' lines."""
     if split not in source.files:
         raise DataError(
             f"{source.where(split)}: qaconv is read from its release. Try: dataset.path=DIR, with {SEGMENTS}"
@@ -30,16 +30,16 @@ def read(source: Source, split: str) -> Iterator[Row]:
     segments = read_document(path)
     where = source.where(split)
     for row in source.rows(split):
-        segment = need(segments, need(row, "article_segment_id", where), str(path))
+        segment = require(segments, require(row, "article_segment_id", where), str(path))
         yield {
-            "id": need(row, "id", where),
+            "id": require(row, "id", where),
             "dialog": dialog(segment, str(path)),
-            "question": need(row, "question", where),
-            "answers": need(row, "answers", where),
+            "question": require(row, "question", where),
+            "answers": require(row, "answers", where),
         }
 
 
 def dialog(segment: Row, where: str) -> str:
-    """A segment as text: one line a turn."""
-    turns = need(segment, "seg_dialog", where)
-    return "\n".join(f"{need(turn, 'speaker', where)}: {need(turn, 'text', where)}" for turn in turns)
+    """A segment as text: one line per turn."""
+    turns = require(segment, "seg_dialog", where)
+    return "\n".join(f"{require(turn, 'speaker', where)}: {require(turn, 'text', where)}" for turn in turns)

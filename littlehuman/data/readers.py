@@ -1,7 +1,7 @@
-"""The formats that are more than a table, by the name that `dataset.reader` has.
+"""The dataset readers, by the name that `dataset.reader` has.
 
-In: a `Source` and a split. Out: flat rows, whose columns the dataset's YAML names. A new odd format
-is one file with such a function, and one line here.
+A reader is a function from a `Source` and a split to flat rows, whose columns the dataset's YAML names. A new format is
+one file with such a function, and one line here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Reader = Callable[[Source, str], Iterator[Row]]
 
 
 def read_table_rows(source: Source, split: str) -> Iterator[Row]:
-    """A table needs no reader: its rows as they are."""
+    """The reader of plain tables: rows unchanged."""
     return source.rows(split)
 
 

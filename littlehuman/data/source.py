@@ -1,29 +1,25 @@
-"""Where the rows of each split are: files of a folder, one file, or tables of the hub.
-
-In: `DatasetConfig`. Out: a `Source`: which splits exist, and the raw rows of each.
-"""
+"""The source of a dataset (files of a folder, one file, or tables of the hub): its splits and their raw rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from littlehuman.data.files import READABLE, read_rows
+from littlehuman.data.files import FILE_TYPES, read_rows
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
 from littlehuman.schema import DatasetConfig
+from littlehuman.store import packaged
 
 SPLITS = ("train", "valid", "test")
-PACKAGED = "package:"
-SHOWN = 12  # names of a folder that a message lists
+MAX_LISTED = 12  # file names of a folder in a message
 
 
 @dataclass(frozen=True)
 class Source:
-    """Splits by our names (`train`, `valid`, `test`): local files, or tables of the hub."""
+    """The splits (train, valid, test) as local files or tables of the hub; `place` is the name for messages."""
 
     place: str
     files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
@@ -35,13 +31,13 @@ class Source:
         return tuple(split for split in SPLITS if split in self.files or split in self.tables)
 
     def rows(self, split: str) -> Iterator[Row]:
-        """The raw rows of a split, lazily: a row of NarrativeQA carries a whole book."""
+        """The raw rows of a split, lazily: a row of NarrativeQA holds a whole book."""
         for path in self.files.get(split, ()):
             yield from read_rows(path)
         yield from self.tables.get(split, ())
 
     def where(self, split: str) -> str:
-        """The split's place, for messages."""
+        """The place of a split, for messages."""
         paths = self.files.get(split, ())
         if not paths:
             return f"{self.place} ({split})"
@@ -49,10 +45,10 @@ class Source:
 
 
 def open_source(config: DatasetConfig) -> Source:
-    """Find the rows: `path` wins over `hub`.
+    """The source of a dataset; `path` has precedence over `hub`.
 
     Raises:
-        DataError: when the dataset is absent, with what to do about it.
+        DataError: when the dataset is absent; says how to get it.
     """
     if config.path:
         return _local(config, config.path)
@@ -66,35 +62,29 @@ def open_source(config: DatasetConfig) -> Source:
 
 
 def _local(config: DatasetConfig, name: str) -> Source:
-    root = _resolve(name)
+    root = packaged(name)
     if root.is_file():
-        return Source(str(root), files={split: (root,) for split in _splits_of(root, config)})
+        return Source(str(root), files={split: (root,) for split in _splits_in(root, config)})
     if not root.is_dir():
         raise DataError(
             f"dataset.path={name} does not exist (looked at {root.absolute()}).\n{config.how_to_get}".rstrip()
         )
-    files = {split: found for split in SPLITS if (found := _find(root, split, config))}
+    files = {split: found for split in SPLITS if (found := _find_files(root, split, config))}
     if not files:
         raise DataError(_nothing_found(root, config))
     return Source(str(root), files=files)
 
 
-def _resolve(name: str) -> Path:
-    if name.startswith(PACKAGED):
-        return Path(str(resources.files("littlehuman.data"))) / name.removeprefix(PACKAGED)
-    return Path(name).expanduser()
+def _splits_in(file: Path, config: DatasetConfig) -> list[str]:
+    """The splits whose pattern matches the file; a file that matches none has all points."""
+    matching = [split for split, pattern in config.files.items() if file.match(pattern)]
+    return matching or ["train"]
 
 
-def _splits_of(file: Path, config: DatasetConfig) -> list[str]:
-    """The splits whose pattern the file's name fits; a file that fits none holds all the points."""
-    fitting = [split for split, pattern in config.files.items() if file.match(pattern)]
-    return fitting or ["train"]
-
-
-def _find(root: Path, split: str, config: DatasetConfig) -> tuple[Path, ...]:
+def _find_files(root: Path, split: str, config: DatasetConfig) -> tuple[Path, ...]:
     for pattern in _patterns(split, config):
         try:
-            found = sorted(path for path in root.glob(pattern) if path.is_file() and path.suffix.lower() in READABLE)
+            found = sorted(path for path in root.glob(pattern) if path.is_file() and path.suffix.lower() in FILE_TYPES)
         except (NotImplementedError, ValueError) as error:
             raise DataError(f"dataset.files.{split}={pattern} must be a file or pattern inside {root}") from error
         if found:
@@ -103,10 +93,10 @@ def _find(root: Path, split: str, config: DatasetConfig) -> tuple[Path, ...]:
 
 
 def _patterns(split: str, config: DatasetConfig) -> list[str]:
-    """The release's layout first, then the layouts in which the hub's copies come."""
+    """File patterns of a split: that of the release, then the layouts of hub repositories."""
     patterns = [config.files[split]] if split in config.files else []
     if name := config.splits.get(split):
-        patterns += [f"{name}{suffix}" for suffix in READABLE]
+        patterns += [f"{name}{suffix}" for suffix in FILE_TYPES]
         patterns += [f"{name}-*.parquet", f"data/{name}-*.parquet"]
         folder = config.hub_config or "default"
         patterns += [f"{folder}/{name}-*.parquet", f"{folder}/{name}/*.parquet"]
@@ -115,9 +105,10 @@ def _patterns(split: str, config: DatasetConfig) -> list[str]:
 
 def _nothing_found(root: Path, config: DatasetConfig) -> str:
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
-    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    listed = ", ".join(names[:MAX_LISTED]) + more
     looked_for = [f"  {split}: {', '.join(patterns)}" for split in SPLITS if (patterns := _patterns(split, config))]
-    mend = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
+    hint = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
     return "\n".join(
-        [f"{root}: no file of dataset={config.name} here.", f"  holds: {shown or 'nothing'}", *looked_for, mend]
+        [f"{root}: no file of dataset={config.name} here.", f"  holds: {listed or 'nothing'}", *looked_for, hint]
     )

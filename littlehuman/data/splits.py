@@ -1,9 +1,6 @@
-"""The splits that a source does not have, held out so that no evidence stands on two sides.
+"""Hold-out splits where the source has no validation or test data: a group split, with the evidence as group.
 
-In: the splits that were read. Out: train, valid and test, and in words what was held out.
-
-Splits that the source does have are not touched: what they share is public knowledge and is
-reported as contamination elsewhere, not mended in silence.
+Splits of the source are not changed: what they share is reported as contamination (`mixture/audit.py`), not removed.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ Examples = tuple[Example, ...]
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three splits, and how those came about that the source did not have."""
+    """The three splits, and notes on those that were held out."""
 
     train: Examples
     valid: Examples
@@ -29,8 +26,8 @@ class Splits:
     notes: tuple[str, ...]
 
 
-def complete(found: Mapping[str, Examples], config: DatasetConfig) -> Splits:
-    """Hold out what is missing. A lone split, whatever its name, is split into all three.
+def complete_splits(found: Mapping[str, Examples], config: DatasetConfig) -> Splits:
+    """Hold out the missing splits of train. A single split, whatever its name, is divided into all three.
 
     Raises:
         DataError: when there is no split to train on, or too little distinct evidence.
@@ -45,7 +42,8 @@ def complete(found: Mapping[str, Examples], config: DatasetConfig) -> Splits:
             )
     if not pool:
         raise DataError(
-            f"{config.name}: {total} points with too few distinct evidence texts: what was held out leaves nothing to train on"
+            f"{config.name}: {total} points with too few distinct evidence texts: "
+            "what was held out leaves nothing to train on"
         )
     return Splits(pool, points["valid"], points["test"], tuple(notes))
 
@@ -64,14 +62,13 @@ def _with_train(found: Mapping[str, Examples], config: DatasetConfig) -> tuple[d
 
 
 def hold_out(points: Sequence[Example], count: float, seed: int, purpose: str) -> tuple[Examples, Examples]:
-    """Split points into (kept, held out); all points of one evidence go to the same side.
+    """Split points into (kept, held out); points with the same evidence form a group, which is not divided.
 
     Args:
-        points: In any order, which both sides keep.
-        count: Points to hold out; whole groups are taken until it is reached.
-        seed: With `purpose`, the order in which groups are taken. A new group of points
-            elsewhere in the data does not reshuffle the others.
-        purpose: Name of the random choice.
+        points: the points, whose order both parts keep.
+        count: number of points to hold out; whole groups are taken until it is reached.
+        seed: decides, with `purpose`, the order of the groups. A new group does not reshuffle the others.
+        purpose: purpose string of the random choice (see `seeding`).
     """
     sizes: dict[str, int] = {}
     for point in points:

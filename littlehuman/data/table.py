@@ -1,8 +1,4 @@
-"""Rows to `Example`s, by the columns and labels that the dataset's YAML names.
-
-In: flat rows of one split. Out: a `Table`: examples with stable ids, and how many rows were
-dropped for which reason. No row goes missing without being counted.
-"""
+"""Flat rows to `Example`s, by the columns and labels of the dataset's YAML. Dropped rows are counted by reason."""
 
 from __future__ import annotations
 
@@ -11,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from littlehuman.data.labels import Labels
-from littlehuman.data.rows import Row, texts
+from littlehuman.data.labels import LabelMapper
+from littlehuman.data.rows import Row, column_texts
 from littlehuman.errors import DataError, Problem
 from littlehuman.records import Example
 from littlehuman.schema import DatasetConfig
@@ -22,21 +18,21 @@ ID_CHARS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """One split as it was read."""
+class ParsedSplit:
+    """The examples of one split, and the number of dropped rows by reason."""
 
     examples: tuple[Example, ...]
     dropped: Mapping[str, int]
 
 
-def read_table(rows: Iterable[Row], config: DatasetConfig, where: str, labels: Labels | None) -> Table:
-    """Turn rows into examples.
+def parse_rows(rows: Iterable[Row], config: DatasetConfig, where: str, labels: LabelMapper | None) -> ParsedSplit:
+    """Make examples of rows.
 
     Args:
-        rows: Flat rows of one split.
-        config: Which column is what.
-        where: File or hub split, for messages.
-        labels: How a classification reads its labels; None for free answers.
+        rows: flat rows of one split.
+        config: the dataset, with the names of the columns.
+        where: file or hub split, for messages.
+        labels: maps the labels of a classification; None for free answers.
 
     Raises:
         DataError: when a column is missing, a label is unknown, or no row can be used.
@@ -52,22 +48,22 @@ def read_table(rows: Iterable[Row], config: DatasetConfig, where: str, labels: L
         else:
             examples[content] = example
     if labels is not None:
-        labels.check(where)
+        labels.raise_unknown(where)
     if not examples:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.items())
         raise DataError(f"{where}: no row can be used ({reasons})" if dropped else f"{where}: holds no rows")
-    return Table(tuple(examples.values()), dict(dropped))
+    return ParsedSplit(tuple(examples.values()), dict(dropped))
 
 
 def unique_ids(examples: Iterable[Example], taken: Collection[str] = ()) -> tuple[Example, ...]:
-    """Give a content digest to examples without id, and append it to ids that occur twice or are taken."""
+    """Examples with unique ids: a content hash is the id where there is none, and is appended to repeated ids."""
     named = [e if e.id else replace(e, id=_digest(e)) for e in examples]
     counts = Counter(e.id for e in named)
     return tuple(e if counts[e.id] == 1 and e.id not in taken else replace(e, id=f"{e.id}-{_digest(e)}") for e in named)
 
 
 def check_columns(config: DatasetConfig) -> list[Problem]:
-    """What is wrong with `dataset.columns` as such, before any row is read."""
+    """Problems of `dataset.columns`, without reading data."""
     problems = []
     for name in ("evidence", "text", "target", "id", "group"):
         value = getattr(config.columns, name)
@@ -78,8 +74,8 @@ def check_columns(config: DatasetConfig) -> list[Problem]:
     return problems
 
 
-def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None) -> Example | str:
-    """The row as an example (with an empty id where it has none), or why it is dropped."""
+def _example(row: Row, config: DatasetConfig, where: str, labels: LabelMapper | None) -> Example | str:
+    """The row as an example (with an empty id where it has none), or the reason why it is dropped."""
     cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id", "group")}
     evidence, text = "\n".join(cells["evidence"]), "\n".join(cells["text"])
     targets = tuple(dict.fromkeys(cells["target"]))
@@ -91,9 +87,8 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None)
         return "no answer" if labels is None else "no label"
     if labels is not None:
         if len(targets) > 1:
-            raise DataError(
-                f"{where}: a row has {len(targets)} labels ({', '.join(targets)}); a classification takes one"
-            )
+            listed = f"{len(targets)} labels ({', '.join(targets)})"
+            raise DataError(f"{where}: a row has {listed}; a classification takes one")
         name = labels.class_of(targets[0])
         if name is None:
             return "ignored label"
@@ -103,10 +98,9 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: Labels | None)
 
 def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
     columns = _columns(getattr(config.columns, name))
-    mend = f"dataset.columns.{name}=NAME" + (
-        f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id", "group") else ""
-    )
-    return [text for column in columns for text in texts(row, column, where, mend)]
+    null = f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id", "group") else ""
+    hint = f"dataset.columns.{name}=NAME{null}"
+    return [text for column in columns for text in column_texts(row, column, where, hint)]
 
 
 def _columns(value: Any) -> list[Any]:

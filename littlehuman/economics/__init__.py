@@ -1,4 +1,4 @@
-"""From runs to what a human label is worth: `python -m littlehuman.price` (Section 4 of the paper).
+"""From runs to what a human label is worth: `littlehuman price` (Section 4 of the paper).
 
     fits (three curves) -> curve (synthetic points alone) -> exchange -> valuation -> verdict -> price -> words
 

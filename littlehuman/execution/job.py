@@ -1,8 +1,7 @@
-"""The life of one job around the pipeline: its folder's lock, its journal, its error, its row of the table.
+"""One Hydra job: the pipeline inside the lock of its run folder, with status, error log and row of the table.
 
-In: the run folder and the composed config. Out: a folder that says how the job ended, and the
-headline score. A single job runs from beginning to end; a fused sweep calls the same steps apart.
-A failure inside a step is the cell's own: it is recorded and told, and only interruptions pass on.
+`Job.run` computes a cell from start to end. A fused sweep calls the same steps apart: `prepare`, `start_training`,
+`finish`. An error in a step is recorded as the cell's own and reported; only interruptions are raised.
 """
 
 from __future__ import annotations
@@ -36,95 +35,94 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Inputs: TypeAlias = tuple[RunConfig, Path, status.RunStatus, DatasetConfig | None]  # what the pipeline takes
+Inputs: TypeAlias = tuple[RunConfig, Path, status.RunStatus, DatasetConfig | None]  # arguments of the pipeline
 
 
 class State(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     new = "new"
-    open = "open"  # the folder is locked, and the cell is not complete yet
+    open = "open"  # the folder is locked, the cell is not complete
     done = "done"
     failed = "failed"
-    elsewhere = "elsewhere"  # another process computes it
+    elsewhere = "elsewhere"  # another process computes the cell
 
 
-ENDS = (State.done, State.failed, State.elsewhere)
+END_STATES = (State.done, State.failed, State.elsewhere)
 
 
 class Job:
     """One cell in its folder.
 
-    `state` says where it stands, `score` is its headline once it is done, `prepared` is there
-    between `prepare` and the end.
+    `score` is the headline score of a job that is done. `prepared` is set between `prepare` and the end.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.state = State.new
         self.score: float | None = None
-        self.prepared: pipeline.Prepared | None = None
-        self._lock, self._training = ExitStack(), ExitStack()  # both are left when the job ends
-        self._book: status.RunStatus
+        self.prepared: pipeline.PreparedCell | None = None
+        self._lock, self._training = ExitStack(), ExitStack()  # folder lock and training stage, closed at the end
+        self._status: status.RunStatus
 
     @property
-    def over(self) -> bool:
-        """Whether nothing is left to be done with it."""
-        return self.state in ENDS
+    def ended(self) -> bool:
+        """Whether the state is final."""
+        return self.state in END_STATES
 
     def run(self, config: DictConfig) -> float | None:
-        """Compute the cell from beginning to end; its score, or None when it is not complete."""
-        if (inputs := self._opened(config)) and (result := self._attempt(partial(pipeline.run, *inputs))):
+        """Compute the cell; return its headline score, or None when it is not complete."""
+        if (inputs := self._open(config)) and (result := self._attempt(partial(pipeline.run, *inputs))):
             self._complete(result)
         return self.score
 
     def prepare(self, config: DictConfig) -> None:
-        """Do all that comes before the training; the job stays open when it is ready for that."""
-        if inputs := self._opened(config):
+        """Run all steps before the training; the job is open afterwards if they succeeded."""
+        if inputs := self._open(config):
             self.prepared = self._attempt(partial(pipeline.prepare, *inputs))
 
-    def join_training(self) -> None:
-        """The training that the cell shares with others begins."""
-        self._training.enter_context(self._book.stage("training"))
+    def start_training(self) -> None:
+        """Start the stage of a training that the cell shares with others."""
+        self._training.enter_context(self._status.stage("training"))
 
     def finish(self, outcome: Outcome | BaseException) -> None:
-        """Score what came of the training; an error is recorded as the cell's own."""
+        """Score the outcome of the training; an error is recorded as the cell's own."""
         if isinstance(outcome, BaseException):
             return self.fail(outcome)
         self._training.close()
         prepared = self.prepared
         assert prepared is not None
-        if result := self._attempt(lambda: pipeline.finish(prepared, outcome, self._book)):
+        if result := self._attempt(lambda: pipeline.finish(prepared, outcome, self._status)):
             self._complete(result)
 
     def fail(self, error: BaseException) -> None:
-        """Record an error. Hydra 1.3 leaves no trace of a failed job: the log and `status.json` are written here."""
+        """Record an error in log, status and table: Hydra 1.3 leaves no trace of a failed job."""
         self.state = State.failed
         try:
             if isinstance(error, LittlehumanError):
                 log.error("%s: %s", type(error).__name__, error)
             elif isinstance(error, KeyboardInterrupt):
-                log.error("interrupted in stage %s", self._book.stage_name)
+                log.error("interrupted in stage %s", self._status.stage_name)
             else:
-                log.error("failed in stage %s", self._book.stage_name, exc_info=error)
-            self._book.failed(error)
-            if isinstance(error, ConfigError) and self._book.stage_name == status.START:
-                status.refuse(self.folder, error, attempted=self._book.again)
+                log.error("failed in stage %s", self._status.stage_name, exc_info=error)
+            self._status.failed(error)
+            if isinstance(error, ConfigError) and self._status.stage_name == status.START:
+                status.report_refused(self.folder, error, attempted=self._status.is_retry)
             if self.folder.exists():
                 table.update(self.folder)
         finally:
             self._release()
 
     def abandon(self, error: BaseException) -> None:
-        """Note in `status.json` alone that the sweep was ended by an error before it came to this cell."""
+        """Record, in `status.json` only, the error that ended the sweep before this cell."""
         self.state = State.failed
-        self._book.failed(error)
+        self._status.failed(error)
         self._release()
 
-    def _opened(self, config: DictConfig) -> Inputs | None:
-        """Take the folder's lock and read the config.
+    def _open(self, config: DictConfig) -> Inputs | None:
+        """Lock the folder and validate the config.
 
-        None when there is nothing to do: the cell is complete or computed elsewhere, or its config is refused.
+        None when there is nothing to do: the cell is complete, another process computes it, or its config is refused.
         """
         with ExitStack() as lock:
             try:
@@ -137,27 +135,27 @@ class Job:
             hydra = HydraConfig.get()
             try:
                 test_dataset.require_multirun(hydra)
-                typed, test_from = test_dataset.cell(config, hydra)
-                result = result_of_cell(self.folder, run_id(typed, test_from))
+                cell, test_from = test_dataset.cell_configs(config, hydra)
+                result = result_of_cell(self.folder, run_id(cell, test_from))
             except ConfigError as error:
                 self._refuse(error)
                 return None
             if result:
-                status.settle(self.folder)
+                status.mark_done(self.folder)
                 log.info("already complete: %s", self.folder)
                 self._show(result)
                 return None
-            self._book = status.RunStatus(self.folder)
-            self._book.note_knobs(identity_values(typed, test_from))
+            self._status = status.RunStatus(self.folder)
+            self._status.note_knobs(identity_values(cell, test_from))
             self._lock = lock.pop_all()
         self.state = State.open
-        return typed, self.folder, self._book, test_from
+        return cell, self.folder, self._status, test_from
 
     def _refuse(self, error: ConfigError) -> None:
-        """Tell of a config that makes no cell; what the folder holds stays as it is."""
+        """Report a config that makes no cell; the folder's files are not changed."""
         self.state = State.failed
         log.error("%s: %s", type(error).__name__, error)
-        status.refuse(self.folder, error, attempted=(self.folder / STATUS).is_file())
+        status.report_refused(self.folder, error, attempted=(self.folder / STATUS).is_file())
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -170,7 +168,7 @@ class Job:
 
     def _complete(self, result: Mapping[str, Any]) -> None:
         try:
-            self._book.done()
+            self._status.done()
             self._show(result)
         finally:
             self._release()
@@ -181,16 +179,14 @@ class Job:
         if not table.is_current(self.folder):
             table.update(self.folder)
         hydra = HydraConfig.get()
-        own = cli.config_dir(hydra.runtime.config_sources)
-        print(
-            summary.run_summary(
-                result,
-                self.folder,
-                single=hydra.mode is RunMode.RUN,
-                overrides=test_dataset.typed(hydra.overrides.task),
-                own=own,
-            )
+        text = summary.run_summary(
+            result,
+            self.folder,
+            single=hydra.mode is RunMode.RUN,
+            overrides=test_dataset.override_words(hydra.overrides.task),
+            config_dir=cli.config_dir(hydra.runtime.config_sources),
         )
+        print(text)
 
     def _release(self) -> None:
         self.prepared = None

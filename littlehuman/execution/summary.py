@@ -1,8 +1,4 @@
-"""A result as a newcomer reads it.
-
-In: a result and its folder. Out: a few lines: what was trained on, the scores with intervals, what
-it cost, and what to type next.
-"""
+"""The text that a run prints at its end: training set, scores with intervals, cost, and the next command."""
 
 from __future__ import annotations
 
@@ -14,14 +10,14 @@ from littlehuman import cli
 from littlehuman.formatting import percent, score
 
 _MEANING = {
-    "accuracy": "share of right labels",
+    "accuracy": "share of correct labels",
     "macro_f1": "F1, mean over classes",
-    "majority": "always the commonest label",
-    "exact_match": "answer equals the gold one",
-    "inclusion": "gold answer stands in the answer",
-    "reverse_inclusion": "the answer stands in the gold one",
+    "majority": "always the most frequent label",
+    "exact_match": "answer equals the gold answer",
+    "inclusion": "gold answer is part of the answer",
+    "reverse_inclusion": "answer is part of the gold answer",
     "sentence_bleu": "phrases in common, the paper's BLEU",
-    "bert_score": "likeness of meaning, BERTScore",
+    "bert_score": "semantic similarity, BERTScore",
     "squad_em": "exact match, SQuAD's rules",
     "squad_f1": "words in common, SQuAD's rules",
     "rouge1": "words in common, ROUGE-1",
@@ -30,25 +26,30 @@ _MEANING = {
 
 
 def run_summary(
-    result: Mapping[str, Any], folder: Path, *, single: bool, overrides: Sequence[str] = (), own: str | None = None
+    result: Mapping[str, Any],
+    folder: Path,
+    *,
+    single: bool,
+    overrides: Sequence[str] = (),
+    config_dir: str | None = None,
 ) -> str:
-    """The summary of one cell: a table after a single run, one line within a sweep.
+    """The summary of one cell: a table after a single run, one line in a sweep.
 
     Args:
-        result: what `result.json` holds.
+        result: the content of `result.json`.
         folder: the run folder.
         single: whether this is the only cell of its command.
-        overrides: what the user typed; the command that is suggested next repeats it.
-        own: the folder of the user's own groups (`--config-dir`), which it needs again.
+        overrides: the overrides of the command, which the suggested one repeats.
+        config_dir: the folder of the user's own config groups (`--config-dir`), if any.
     """
     scores, headline = result["scores"], result["headline"]
     if not single:
         s = scores[headline]
         return f"{folder.name}: {headline} {score(s['value'], s['low'], s['high'])}"
-    return "\n".join(["", *_what(result), "", *_table(scores, headline), "", *_next(folder, overrides, own)])
+    return "\n".join(["", *_setup(result), "", *_table(scores, headline), "", *_next(folder, overrides, config_dir)])
 
 
-def _what(result: Mapping[str, Any]) -> list[str]:
+def _setup(result: Mapping[str, Any]) -> list[str]:
     knobs, counts, cost = result["knobs"], result["counts"], result["cost"]
     twins = (
         f"{counts['synthetic']} synthetic twins by {knobs['prompt_model']['name']}"
@@ -56,10 +57,11 @@ def _what(result: Mapping[str, Any]) -> list[str]:
         else "no synthetic points"
     )
     trained = f"fine-tuned on {knobs['dataset']['name']}: {counts['human']} human points, {twins}"
+    usd = f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""
+    n_test = result["scores"][result["headline"]]["n"]
     return [
-        f"{knobs['model']['name']} {trained if counts['total'] else 'untrained'}"
-        + (f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""),
-        f"tested on {result['scores'][result['headline']]['n']} human points; protocol {knobs['protocol']['name']}, seed {knobs['seed']}",
+        f"{knobs['model']['name']} {trained if counts['total'] else 'untrained'}{usd}",
+        f"tested on {n_test} human points; protocol {knobs['protocol']['name']}, seed {knobs['seed']}",
     ]
 
 
@@ -70,18 +72,17 @@ def _table(scores: Mapping[str, Mapping[str, Any]], headline: str) -> list[str]:
     ]
     for name in sorted(scores, key=lambda n: n != headline):
         s = scores[name]
-        lines.append(
-            f"  {name:<18} {percent(s['value']):>5}%  {percent(s['low']):>5} to {percent(s['high']):>5}  {_MEANING.get(name, '')}".rstrip()
-        )
+        interval = f"{percent(s['low']):>5} to {percent(s['high']):>5}"
+        lines.append(f"  {name:<18} {percent(s['value']):>5}%  {interval}  {_MEANING.get(name, '')}".rstrip())
     return lines
 
 
-def _next(folder: Path, overrides: Sequence[str], own: str | None) -> list[str]:
-    # A budget below n is refused where all points are human, and an untrained model has no fractions to compare.
+def _next(folder: Path, overrides: Sequence[str], config_dir: str | None) -> list[str]:
+    # With human points alone, a human_budget below n_train is refused; with n_train=0, fractions have no effect.
     kept = [o for o in overrides if o.split("=")[0] not in ("synth_frac", "human_budget") and o != "n_train=0"]
     return [
         f"results: {folder}",
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
-        f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], own)}",
-        f"         your own data, other models: {cli.interpreter()} -m littlehuman.run --help",
+        f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], config_dir)}",
+        f"         your own data, other models: {cli.command('run', ['--help'])}",
     ]

@@ -1,1 +1,1 @@
-"""The synthetic data of a finished cell, as others can use it: rebuilt (`rebuilt.py`), described (`card.py`), written (`folder.py`)."""
+"""Export of a cell's synthetic data as a dataset: rebuild its texts, write the data card, write the folder."""

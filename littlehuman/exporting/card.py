@@ -1,7 +1,6 @@
-"""The data card of an export: a YAML header that the hub reads, then how the data was made, in words.
+"""The data card of an export: Markdown with the YAML header of the Hugging Face hub (`card_sections.py` has the text).
 
-In: a rebuilt cell, and the size of its table. Out: Markdown. Every number is the run's own; what is not
-known is said so or left out. No path of the machine gets in, and nothing of how a model is reached.
+All numbers are those of the run. No local path, no endpoint address and no key may get into it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from littlehuman.exporting import card_sections
-from littlehuman.exporting.rebuild import Rebuilt
+from littlehuman.exporting.rebuild import RebuiltCell
 from littlehuman.schema import Head
 
 _SIZES = (
@@ -34,8 +33,8 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """Of the table: rows by origin, its bytes in memory, and those of its file."""
+class TableSize:
+    """Size of the table: rows by origin, bytes in memory, bytes of the file."""
 
     rows: Mapping[str, int]
     bytes: int
@@ -43,30 +42,35 @@ class Size:
 
     @property
     def total(self) -> int:
-        """All rows."""
+        """Number of rows."""
         return sum(self.rows.values())
 
 
-def text(found: Rebuilt, size: Size) -> str:
+def data_card(cell: RebuiltCell, size: TableSize) -> str:
     """The whole card."""
-    header = found.config.dataset.name
-    parts = [f"---\n{_header(found, size)}---\n", f"# Synthetic training data on {header}\n", *_intro(found, size)]
-    for title, lines in card_sections.card_sections(found):
+    name = cell.config.dataset.name
+    parts = [f"---\n{_header(cell, size)}---\n", f"# Synthetic training data on {name}\n", *_intro(cell, size)]
+    for title, lines in card_sections.card_sections(cell):
         parts.append("\n".join([f"## {title}\n", *lines]) + "\n")
     return "\n".join(parts)
 
 
-def _header(found: Rebuilt, size: Size) -> str:
-    """What the hub reads. Of the licence nothing is said: it follows from the source dataset and the model's terms."""
+def columns() -> Sequence[str]:
+    """The columns of the table, in order; all are strings."""
+    return tuple(_COLUMNS)
+
+
+def _header(cell: RebuiltCell, size: TableSize) -> str:
+    """The YAML header, without a licence: that depends on the source dataset and on the terms of the model."""
     from huggingface_hub import DatasetCardData
 
     splits = [{"name": "train", "num_bytes": size.bytes, "num_examples": size.total}]
     features = [{"name": name, "dtype": "string"} for name in _COLUMNS]
-    category = "text-classification" if found.config.task.head is Head.classification else "question-answering"
+    category = "text-classification" if cell.config.task.head is Head.classification else "question-answering"
     return (
         DatasetCardData(
-            pretty_name=f"Synthetic {found.config.dataset.name}",
-            language=_language_code(found.config.strategy.language),
+            pretty_name=f"Synthetic {cell.config.dataset.name}",
+            language=_language_code(cell.config.strategy.language),
             task_categories=[category],
             size_categories=[next((name for limit, name in _SIZES if size.total < limit), "n>10M")],
             tags=["synthetic", "littlehuman"],
@@ -83,13 +87,13 @@ def _header(found: Rebuilt, size: Size) -> str:
 
 
 def _language_code(name: str) -> list[str] | None:
-    """The hub wants a code; `strategy.language` may be one (de), or a name, which the card's text has then."""
+    """`strategy.language` where it is a language code (de), as the hub requires; a name is only in the card's text."""
     code = name.strip().casefold()
     return [code] if re.fullmatch(r"[a-z]{2,3}", code) else None
 
 
-def _intro(found: Rebuilt, size: Size) -> Iterator[str]:
-    name, human = found.config.dataset.name, size.rows.get("human", 0)
+def _intro(cell: RebuiltCell, size: TableSize) -> Iterator[str]:
+    name, human = cell.config.dataset.name, size.rows.get("human", 0)
     rest = (
         f"; and the {human:,} human points of the same training set"
         if human
@@ -98,14 +102,5 @@ def _intro(found: Rebuilt, size: Size) -> Iterator[str]:
     twins = f"{size.rows.get('synthetic', 0):,} synthetic points, each the twin of a human point of {name}"
     yield f"{twins}: the same id and evidence, with a text or target of its own{rest}.\n"
     yield '```python\nimport datasets\n\ntrain = datasets.load_dataset(FOLDER, split="train")  # this folder\n```\n'
-    yield (
-        "\n".join(
-            ["| column | what it holds |", "|---|---|", *(f"| {name} | {what} |" for name, what in _COLUMNS.items())]
-        )
-        + "\n"
-    )
-
-
-def columns() -> Sequence[str]:
-    """The columns of the table, in order; all are text."""
-    return tuple(_COLUMNS)
+    rows = [f"| {name} | {what} |" for name, what in _COLUMNS.items()]
+    yield "\n".join(["| column | what it holds |", "|---|---|", *rows]) + "\n"

@@ -1,7 +1,4 @@
-"""A folder that `datasets.load_dataset` reads: `data/train-00000-of-00001.parquet` and its card, `README.md`.
-
-In: a rebuilt cell. Out: the folder.
-"""
+"""The exported dataset, a folder for `datasets.load_dataset`: one Parquet file, and its data card `README.md`."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from littlehuman.errors import DataError
 from littlehuman.exporting import card
-from littlehuman.exporting.rebuild import Rebuilt
+from littlehuman.exporting.rebuild import RebuiltCell
 from littlehuman.records import Origin, Point
 from littlehuman.store import write_text
 
@@ -24,19 +21,20 @@ TABLE = Path("data") / "train-00000-of-00001.parquet"
 CARD = "README.md"
 
 
-def write_folder(found: Rebuilt, folder: Path, *, with_human: bool = False) -> list[Path]:
-    """Write table and card; the human points only `with_human`, because their licence is the dataset's.
+def write_folder(cell: RebuiltCell, folder: Path, *, with_human: bool = False) -> list[Path]:
+    """Write table and card; return their paths. Human points are optional: the dataset's licence holds for them.
 
     Raises:
-        DataError: when the folder holds something else, or cannot be written.
+        DataError: when the folder has other files, or cannot be written.
     """
     _check_free(folder)
-    points = [point for point in found.mixture.points if with_human or point.origin is Origin.SYNTHETIC]
-    table = _table(found, points)
+    points = [point for point in cell.mixture.points if with_human or point.origin is Origin.SYNTHETIC]
+    table = _table(cell, points)
     try:
         _write_parquet(table, folder / TABLE)
         rows = Counter(point.origin.value for point in points)
-        write_text(folder / CARD, card.text(found, card.Size(rows, table.nbytes, (folder / TABLE).stat().st_size)))
+        size = card.TableSize(rows, table.nbytes, (folder / TABLE).stat().st_size)
+        write_text(folder / CARD, card.data_card(cell, size))
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})\nTry: another folder") from error
     return [folder / TABLE, folder / CARD]
@@ -46,24 +44,25 @@ def _check_free(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file\nTry: another folder")
     names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
-    strange = sorted(str(name) for name in names - {TABLE, Path(CARD)})
-    if strange:  # load_dataset would read it too
+    others = sorted(str(name) for name in names - {TABLE, Path(CARD)})
+    if others:  # load_dataset would read them too
         raise DataError(
-            f"{folder}: holds other files (first: {strange[0]}), which would become part of the dataset\nTry: a new folder"
+            f"{folder}: holds other files (first: {others[0]}), which would become part of the dataset\n"
+            "Try: a new folder"
         )
 
 
-def _table(found: Rebuilt, points: list[Point]) -> pa.Table:
+def _table(cell: RebuiltCell, points: list[Point]) -> pa.Table:
     import pyarrow as pa
 
     schema = pa.schema([(name, pa.string()) for name in card.columns()])
-    return pa.Table.from_pylist(list(_rows(found, points)), schema=schema)
+    return pa.Table.from_pylist(list(_rows(cell, points)), schema=schema)
 
 
-def _rows(found: Rebuilt, points: list[Point]) -> Iterator[dict[str, str | None]]:
-    maker: dict[str, str | None] = {
-        "prompt_model": found.config.prompt_model.name,
-        "strategy": found.config.strategy.name,
+def _rows(cell: RebuiltCell, points: list[Point]) -> Iterator[dict[str, str | None]]:
+    source: dict[str, str | None] = {
+        "prompt_model": cell.config.prompt_model.name,
+        "strategy": cell.config.strategy.name,
     }
     for point in points:
         example, synthetic = point.example, point.origin is Origin.SYNTHETIC
@@ -73,9 +72,9 @@ def _rows(found: Rebuilt, points: list[Point]) -> Iterator[dict[str, str | None]
             "text": example.text,
             "target": example.target,
         }
-        row |= {"origin": point.origin.value, "key": found.keys[example.id] if synthetic else None}
-        row |= maker if synthetic else {}
-        # Half a surrogate pair, which an answer may hold, is no text to parquet.
+        row |= {"origin": point.origin.value, "key": cell.keys[example.id] if synthetic else None}
+        row |= source if synthetic else {}
+        # An answer may hold a lone surrogate, which Parquet cannot store.
         yield {name: value and value.encode("utf-8", "replace").decode("utf-8") for name, value in row.items()}
 
 

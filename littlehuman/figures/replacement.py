@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import formatting
+from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, style, text_layout
 from littlehuman.figures.panels import Shares, Sketch
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 LAST_TENTH = 0.9
 NOTHING = (
-    "nothing to draw: there is no curve over the synthetic share\n"
-    "Try: two or more values of synth_frac, such as: python -m littlehuman.run -m experiment=replacement"
+    "nothing to draw: there is no curve over the synthetic share\nTry: two or more values of synth_frac, such as: "
 )
 _HEIGHTS = (1.95, 1.45)  # inches of the two panels
 
@@ -42,7 +41,7 @@ def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[Replacemen
         DataError: when there are no lines.
     """
     if not lines:
-        raise DataError(NOTHING)
+        raise DataError(NOTHING + cli.sweep_command(["experiment=replacement"]))
     return _draw(lines, controls, delta, Shares(lambda fractions: [100 * float(f) for f in fractions], _share_axis))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from littlehuman import formatting
+from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import style, text_layout
 
@@ -32,7 +32,7 @@ FALLS = "more synthetic data does not help here: no finite equivalent"
 UNSHOWN = "more synthetic data is not shown to help here: no finite equivalent is named"
 NOTHING = (
     "nothing to draw: no series has runs on synthetic points alone of three sizes\n"
-    "Try: three or more values of n_train at synth_frac=1, such as: python -m littlehuman.run -m experiment=tradeoff"
+    "Try: three or more values of n_train at synth_frac=1, such as: "
 )
 _HEIGHT = 2.6  # inches of a facet
 Looks = dict[int, dict[str, Any]]  # of runs with so many human points
@@ -45,7 +45,7 @@ def tradeoff(tradeoffs: Sequence[Tradeoff]) -> Figure:
         DataError: when there are no trade-offs.
     """
     if not tradeoffs:
-        raise DataError(NOTHING)
+        raise DataError(NOTHING + cli.sweep_command(["experiment=tradeoff"]))
     rows, columns = style.shape(len(tradeoffs), 2 if len(tradeoffs) in (2, 4) else 3)
     looks = _looks(tradeoffs)
     with style.look():

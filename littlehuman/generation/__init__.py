@@ -1,20 +1,14 @@
 """From prompts to completions, each paid for once.
 
-The way of a request
-    answering      prompts -> answers: what the shelf has is free, the rest is asked for
-                   (`completions.py`, one level up, is the shelf: prompt models that replay or hand in batches read it too)
-    request_locks  two processes that need the same request pay once
-    gate           a request goes while the spending limit allows it
-    answer_bar     what the user sees meanwhile
+completions      prompts -> answers: from the cache where possible, else from the prompt model
+request_locks    two processes that need the same request pay once
+spending         the spending limit of a run (`max_usd`), and the record of what each attempt paid
+circuit_breaker  ends a run whose prompt model answers nothing
+costs            token counts, the estimate before, the bill afterwards
 
-Money and patience
-    token_counts   tokens of a request, before it is made
-    money          the estimate before, and the bill afterwards
-    purse          what a run may still spend (`max_usd`)
-    receipts       what each attempt of a run paid, also when it was killed
-    patience       when a run gives a prompt model up
+The cache itself is `prompt_models/cache.py`: prompt models that replay or hand in batches read it too.
 """
 
-from littlehuman.generation.complete import complete, gather
+from littlehuman.generation.completions import complete, gather
 
 __all__ = ["complete", "gather"]

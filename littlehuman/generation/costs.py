@@ -1,41 +1,37 @@
-"""What answers cost: the estimate before, and the bill afterwards.
+"""What requests cost: prices, token counts, the estimate before and the bill afterwards.
 
-In: prices per model, requests, answers. Out: an `Estimate`, and a `Bill`. What is counted is what
-the provider reports with an answer; what it may charge for a request that it broke off is not
-known here.
-
-
-[folded] What each attempt of a run paid: so that money of attempts that were killed or failed is not forgotten.
-
-In: a run's folder, and the bill as it grows. Out: one small file per attempt under `paid/`, written
-over in place with each answer, and the sum over attempts. A killed attempt misses at most the one
-answer that was just being put on the shelf.
-
+In: prices per model, requests, answers. Out: a `CostEstimate` before the first request and a `Bill` afterwards. The
+bill counts what the provider reports with each answer; what it may charge for a broken-off request is not known.
+Tokens are counted by the model's own tokenizer where its weights are here, by OpenAI's `tiktoken` where it is
+installed with its files, else as four characters a token. Nothing is downloaded for it.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import importlib
 import os
-import socket
-import uuid
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
-from littlehuman.records import Completion, Failure
-from littlehuman.schema import PriceConfig
-from littlehuman.store import read_json, slug
+from littlehuman.records import Completion, Failure, Prompt
+from littlehuman.schema import PriceConfig, PromptModelConfig
+
+TOKENS_PER_MESSAGE = 4  # that a chat format adds: role, begin and end of a turn
+MAX_TOKENS_PER_MESSAGE = 32
+_TIKTOKEN_FILES = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a set of requests took; a recording counts as a shelf.
+    """What a set of requests cost; answers of a recording count as `from_cache`.
 
-    Tokens and `usd` are those of the requests asked now, `usd_without_cache` those of all.
-    `batched` of them went through the batch API at its lower price; `asked_again` are further
-    samples of requests whose first answer could not be read. `usd_before` is what earlier attempts
-    of the same run paid: their answers are `from_cache` now.
+    Tokens and `usd` are those of the requests made now, `usd_without_cache` those of all. `batched` of them went
+    through the batch API at its lower price; `asked_again` are further samples of requests whose first answer could
+    not be parsed. `usd_before` is what earlier attempts of the same run paid: their answers are `from_cache` now.
     """
 
     requests: int = 0
@@ -50,7 +46,7 @@ class Bill:
     usd_before: float = 0.0
 
     @classmethod
-    def of(
+    def of_answer(
         cls,
         answer: Completion | Failure,
         price: PriceConfig,
@@ -79,24 +75,43 @@ class Bill:
         return Bill(*(getattr(self, name) + getattr(other, name) for name in Bill.__slots__))
 
     def __sub__(self, other: Bill) -> Bill:
-        """What came onto the bill since `other`."""
+        """What was added to the bill since `other`."""
         return Bill(*(getattr(self, name) - getattr(other, name) for name in Bill.__slots__))
 
     def __str__(self) -> str:
-        """One line for a log; what came from the cache is listed, and cost nothing."""
-        asked = self.requests - self.from_cache
-        text = (
-            f"{dollars(self.usd)} for {asked:,} requests ({self.prompt_tokens:,} + {self.completion_tokens:,} tokens)"
-        )
-        saved = (
-            f", which saved {dollars(self.usd_without_cache - self.usd)}" if self.usd_without_cache > self.usd else ""
-        )
-        before = f"; earlier attempts paid {dollars(self.usd_before)}" if self.usd_before else ""
-        return (
-            text
-            + (f"; {self.from_cache:,} more came from the cache for nothing{saved}" if self.from_cache else "")
-            + before
-        )
+        """One line for a log."""
+        tokens = f"({self.prompt_tokens:,} + {self.completion_tokens:,} tokens)"
+        text = f"{dollars(self.usd)} for {self.requests - self.from_cache:,} requests {tokens}"
+        if self.from_cache:
+            text += f"; {self.from_cache:,} more came from the cache for nothing"
+            saved = self.usd_without_cache - self.usd
+            text += f", which saved {dollars(saved)}" if saved > 0 else ""
+        return text + (f"; earlier attempts paid {dollars(self.usd_before)}" if self.usd_before else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What the requests that the cache cannot answer will cost; `how` says how tokens were counted."""
+
+    requests: int
+    from_cache: int
+    prompt_tokens: int
+    max_tokens: int
+    how: str
+    price: PriceConfig
+    batched: bool = False
+
+    def __str__(self) -> str:
+        """One line, before the first request."""
+        requests = f"{self.requests + self.from_cache:,} requests, {self.from_cache:,} from the cache"
+        return f"{requests}; about {self.prompt_tokens:,} prompt tokens ({self.how}); {self._range()}"
+
+    def _range(self) -> str:
+        if not (self.price.prompt or self.price.completion):
+            return "prompt_model.price says that they cost nothing"
+        low = usd(self.prompt_tokens, 0, self.price, batched=self.batched)
+        high = usd(self.prompt_tokens, self.requests * self.max_tokens, self.price, batched=self.batched)
+        return f"between {dollars(low)} and {dollars(high)}" + (" through the batch API" if self.batched else "")
 
 
 def usd(prompt_tokens: float, completion_tokens: float, price: PriceConfig, *, batched: bool = False) -> float:
@@ -112,75 +127,84 @@ def dollars(amount: float) -> str:
     """An amount with as many digits as it needs: `$12.30`, `$0.043`, `$0.000012`."""
     if amount == 0 or amount >= 0.1:
         return f"${amount:,.2f}"
-    return (
-        f"${amount:.3f}"
-        if amount >= 0.01
-        else f"${amount:.2g}"
-        if amount >= 1e-4
-        else f"${amount:.9f}".rstrip("0").rstrip(".")
-    )
+    if amount >= 0.01:
+        return f"${amount:.3f}"
+    return f"${amount:.2g}" if amount >= 1e-4 else f"${amount:.9f}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)
-class CostEstimate:
-    """What the requests that are not on the shelf will take; `how` says how tokens were counted."""
+class TokenCounter:
+    """Counts the tokens of a text; `exact` when by the model's own tokenizer, `how` in words."""
 
-    requests: int
-    from_cache: int
-    prompt_tokens: int
-    max_tokens: int
+    count: Callable[[str], int]
     how: str
-    price: PriceConfig
-    batched: bool = False
+    exact: bool
 
-    def __str__(self) -> str:
-        """One line, before the first request."""
-        tokens = f"about {self.prompt_tokens:,} prompt tokens ({self.how})"
-        return f"{self.requests + self.from_cache:,} requests, {self.from_cache:,} from the cache; {tokens}; {self._money()}"
+    def estimate(self, prompt: Prompt) -> int:
+        """Tokens of a request, up to the chat format."""
+        return sum(self.count(message["content"]) + TOKENS_PER_MESSAGE for message in prompt.messages)
 
-    def _money(self) -> str:
-        if not (self.price.prompt or self.price.completion):
-            return "prompt_model.price says that they cost nothing"
-        low = usd(self.prompt_tokens, 0, self.price, batched=self.batched)
-        high = usd(self.prompt_tokens, self.requests * self.max_tokens, self.price, batched=self.batched)
-        return f"between {dollars(low)} and {dollars(high)}" + (" through the batch API" if self.batched else "")
+    def upper_bound(self, prompt: Prompt) -> int:
+        """Tokens that a request cannot exceed: without the model's own tokenizer, each byte may be one."""
+        count = self.count if self.exact else _bytes
+        return sum(count(message["content"]) + MAX_TOKENS_PER_MESSAGE for message in prompt.messages)
 
 
-FOLDER = "paid"
+def token_counter(model: PromptModelConfig) -> TokenCounter:
+    """The best counter that is available here for `model`."""
+    if model.weights:
+        return _own_tokenizer(model.weights, model.revision) or _four_characters("its tokenizer is not on this machine")
+    return _tiktoken(model.name)
 
 
-class SpendRecord:
-    """The receipt of this attempt; an attempt that paid nothing leaves none."""
-
-    def __init__(self, run: Path) -> None:
-        self.run = run
-        self.file = run / FOLDER / f"{slug(socket.gethostname())}-{os.getpid()}-{uuid.uuid4().hex[:8]}.json"
-        self._handle: BinaryIO | None = None
-        self._width = 0
-
-    def note(self, bill: Bill) -> None:
-        """Write the bill down; what was handed to the system outlives a killed process."""
-        if not bill.usd:
-            return
-        if self._handle is None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = self.file.open("r+b" if self.file.exists() else "wb", buffering=0)
-        text = json.dumps(asdict(bill)).encode()
-        self._width = max(self._width, len(text))
-        self._handle.seek(0)
-        self._handle.write(text.ljust(self._width))  # one write of about 250 bytes: no reader meets half of it
-
-    def close(self) -> None:
-        """Let go of the file; a later note takes it up again."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
-
-    def before(self) -> float:
-        """US dollars that earlier attempts of the run paid."""
-        return paid(self.run) - float(read_json(self.file).get("usd", 0.0))
+def prompt_bytes(prompt: Prompt) -> int:
+    """UTF-8 bytes of a request's texts."""
+    return sum(_bytes(message["content"]) for message in prompt.messages)
 
 
-def paid(run: Path) -> float:
-    """US dollars that all attempts of a run paid."""
-    return float(sum(read_json(file).get("usd", 0.0) for file in sorted((run / FOLDER).glob("*.json"))))
+def tokens_per_byte(counter: TokenCounter, sample: Iterable[Prompt]) -> float:
+    """Tokens per byte in a sample of requests."""
+    prompts = list(sample)
+    return sum(map(counter.estimate, prompts)) / max(sum(map(prompt_bytes, prompts)), 1)
+
+
+def _own_tokenizer(weights: str, revision: str | None) -> TokenCounter | None:
+    from littlehuman.models.chat_template import token_counter
+
+    count = token_counter(weights, revision)
+    return TokenCounter(count, "counted by its own tokenizer", True) if count else None
+
+
+def _tiktoken(name: str) -> TokenCounter:
+    try:
+        tiktoken: Any = importlib.import_module("tiktoken")
+    except ImportError:
+        return _four_characters("tiktoken is not installed")
+    try:
+        encoding = tiktoken.encoding_name_for_model(name)
+    except KeyError:
+        return _four_characters(f"tiktoken does not know {name}")
+    if not _tiktoken_file(encoding).is_file():
+        return _four_characters(f"tiktoken has no files of {encoding} here")
+    counts = tiktoken.get_encoding(encoding)
+    return TokenCounter(
+        lambda text: len(counts.encode(text, disallowed_special=())), f"counted by tiktoken, {encoding}", True
+    )
+
+
+def _tiktoken_file(encoding: str) -> Path:
+    """Where tiktoken keeps an encoding; it would download an absent one."""
+    folder = (
+        os.environ.get("TIKTOKEN_CACHE_DIR")
+        or os.environ.get("DATA_GYM_CACHE_DIR")
+        or Path(tempfile.gettempdir()) / "data-gym-cache"
+    )
+    return Path(folder) / hashlib.sha1(_TIKTOKEN_FILES.format(encoding).encode()).hexdigest()
+
+
+def _four_characters(why: str) -> TokenCounter:
+    return TokenCounter(lambda text: -(-len(text) // 4), f"counted as 4 characters a token: {why}", False)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))

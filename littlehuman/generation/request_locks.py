@@ -1,9 +1,8 @@
-"""Locks on requests, so that two processes that need the same one at once pay once.
+"""Locks on requests: two processes that need the same request at once pay for it once.
 
-In: the keys that a process is about to ask for. Out: those that no other living process has
-claimed. Each claim is a file of its own beside the shelf, and its owner holds the file's lock:
-the operating system lets go of it when the owner dies, however it dies. Nobody waits while it
-holds a claim, so no two processes can wait for each other.
+In: the keys that a process is about to ask for. Out: those that no other living process has locked. Each set of keys
+is a file in the cache's folder `claims`, with a file lock that its owner holds: the operating system releases it
+however the owner dies. No process waits while it holds locks, so there is no deadlock.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,57 +26,57 @@ from littlehuman.store import slug, write_text
 
 log = logging.getLogger(__name__)
 
-POLL_S = (0.1, 1.0)  # between looks at the shelf while another process asks: at first, at most
-_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
-_ours: dict[Path, tuple[int, int]] = {}  # claims of this process -> process and thread
+POLL_S = (0.1, 1.0)  # first and longest wait between looks at the cache while another process asks
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without locks
+_own_files: dict[Path, tuple[int, int]] = {}  # key files of this process -> process id and thread id
 
 
 class RequestLocks:
-    """The claims on one shelf."""
+    """The request locks of one cache folder."""
 
-    def __init__(self, shelf: Path) -> None:
-        self.folder = shelf / "claims"
-        self.others: dict[str, set[str]] = {}  # who -> keys; as of the last `take`
+    def __init__(self, cache: Path) -> None:
+        self.folder = cache / "claims"
+        self.others: dict[str, set[str]] = {}  # owner -> keys, as of the last `acquire`
 
     @contextmanager
-    def take(self, keys: Collection[str]) -> Iterator[set[str]]:
-        """Claim those of `keys` that are free, until the block ends.
+    def acquire(self, keys: Collection[str]) -> Iterator[set[str]]:
+        """Lock those of `keys` that are free, until the block ends.
 
-        What was claimed by another before, and is free now, may be answered: look at the shelf again.
+        A key that was locked by another process before may be answered by now: look into the cache again.
 
         Raises:
             GenerationError: when the cache cannot be written.
         """
-        mine, release = self._claimed(keys)
+        locked, key_file = self._lock_free(keys)
         try:
-            yield mine
+            yield locked
         finally:
-            if release:
-                release()
+            if key_file:
+                key_file.release()
 
     def owners(self, keys: Collection[str]) -> list[str]:
-        """Who claimed any of `keys`, as of the last `take`."""
-        return [who for who, theirs in self.others.items() if not theirs.isdisjoint(keys)]
+        """Who has locked any of `keys`, as of the last `acquire`."""
+        return [owner for owner, theirs in self.others.items() if not theirs.isdisjoint(keys)]
 
-    def _claimed(self, keys: Collection[str]) -> tuple[set[str], _Release | None]:
+    def _lock_free(self, keys: Collection[str]) -> tuple[set[str], _KeyFile | None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / "all.lock", thread_local=False):
                 self.others = dict(self._living())
-                mine = set(keys).difference(*self.others.values())
-                return mine, self._put(mine) if mine else None
+                free = set(keys).difference(*self.others.values())
+                return free, self._write(free) if free else None
         except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _WITHOUT_LOCKS:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 what = f"{self.folder}: cannot be written ({error.strerror or error}), so answers could not be kept"
                 raise GenerationError(f"{what}\nTry: export LITTLEHUMAN_CACHE=FOLDER") from error
             log.warning("%s: this file system has no locks, so two processes may pay for the same request", self.folder)
             return set(keys), None
 
     def _living(self) -> Iterator[tuple[str, set[str]]]:
-        """Claims of other processes and threads that live; the files of dead ones are removed."""
+        """Owner and keys of every other living process or thread; files of dead ones are removed."""
         for file in sorted(self.folder.glob("*.keys")):
-            if _ours.get(file) == (os.getpid(), threading.get_ident()):
-                continue  # it cannot go on while it waits for itself
+            if _own_files.get(file) == (os.getpid(), threading.get_ident()):
+                continue  # a thread that waited for itself would wait for ever
             lock = FileLock(file.with_suffix(".lock"), thread_local=False)
             try:
                 lock.acquire(timeout=0)
@@ -84,49 +84,46 @@ class RequestLocks:
                 with suppress(OSError):  # released in this moment
                     yield file.stem.rpartition("-")[0], set(file.read_text("utf-8").split("\n"))
             else:
-                _remove(file, lock)
+                _KeyFile(file, lock).release()
 
-    def _put(self, keys: set[str]) -> _Release:
+    def _write(self, keys: set[str]) -> _KeyFile:
         file = self.folder / f"{slug(socket.gethostname())}-{os.getpid()}-{uuid.uuid4().hex[:8]}.keys"
         lock = FileLock(file.with_suffix(".lock"), thread_local=False)
         lock.acquire(timeout=0)
         write_text(file, "\n".join(sorted(keys)))
-        _ours[file] = (os.getpid(), threading.get_ident())
-        return _Release(file, lock)
+        _own_files[file] = (os.getpid(), threading.get_ident())
+        return _KeyFile(file, lock)
 
 
-class Wait:
-    """Waits while other processes ask, at first briefly, and says so once."""
+class LockWait:
+    """Sleeps while other processes ask, with growing intervals, and logs it once."""
 
-    def __init__(self, claims: RequestLocks) -> None:
-        self.claims = claims
+    def __init__(self, locks: RequestLocks) -> None:
+        self.locks = locks
         self._seconds = POLL_S[0]
-        self._said = False
+        self._logged = False
 
-    def a_little(self, missing: Collection[str], *, progressed: bool) -> None:
-        """Sleep until it is worth while to look at the shelf again."""
-        owners = self.claims.owners(missing)
-        if owners and not self._said:
+    def sleep(self, missing: Collection[str], *, progressed: bool) -> None:
+        """Sleep until the next look at the cache; `progressed` makes the interval short again."""
+        owners = self.locks.owners(missing)
+        if owners and not self._logged:
             log.info("%d more are being asked for by %s: waiting for those answers", len(missing), ", ".join(owners))
-            self._said = True
+            self._logged = True
         self._seconds = POLL_S[0] if progressed else min(2 * self._seconds, POLL_S[1])
         time.sleep(self._seconds)
 
 
-class _Release:
-    """Takes one claim back."""
+@dataclass(frozen=True, slots=True)
+class _KeyFile:
+    """A file of locked keys, and its lock, which this process holds."""
 
-    def __init__(self, file: Path, lock: FileLock) -> None:
-        self.file, self.lock = file, lock
+    file: Path
+    lock: FileLock
 
-    def __call__(self) -> None:
-        _ours.pop(self.file, None)
-        _remove(self.file, self.lock)
-
-
-def _remove(file: Path, lock: FileLock) -> None:
-    """The keys go first: a lock that is free means a claim that is none."""
-    file.unlink(missing_ok=True)
-    with suppress(OSError):
-        Path(lock.lock_file).unlink(missing_ok=True)
-    lock.release()
+    def release(self) -> None:
+        """Remove the keys before the lock is released: a free lock must mean that nothing is locked."""
+        _own_files.pop(self.file, None)
+        self.file.unlink(missing_ok=True)
+        with suppress(OSError):
+            Path(self.lock.lock_file).unlink(missing_ok=True)
+        self.lock.release()

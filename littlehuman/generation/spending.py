@@ -1,190 +1,221 @@
-"""What a run may still spend, and on whom: the limit between the estimate and the bill.
+"""The spending limit of a run (`prompt_model.max_usd`), the gate that keeps it, and the record of what was paid.
 
-In: requests that want to go, answers that come. Out: leave to go, while the dearest outcome of all
-that is under way stays within `max_usd`; the bill, on the run's receipt with each answer.
-
-
-[folded] Stops a run whose prompt model fails on everything.
-
-In: how each of a run's requests fared, round after round. Out: the error of a run that asks in
-vain. Single failures are a cell's normal loss, and spare points stand in for them; but a model
-that answers nothing is set up wrong, and a server that serves nothing is broken: neither is asked
-for a whole dataset. What the shelf answers counts as answered: the same cell fares alike when it
-is repeated.
-
+In: requests that are to be sent, and answers that arrive. Out: requests pass while the worst case of everything in
+flight stays within the limit; the bill, written down with each answer, so that the money of attempts that were
+killed or failed is not forgotten.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import socket
 import threading
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
 
 from littlehuman.errors import ConfigError, GenerationError, Problem
-from littlehuman.generation.costs import Bill, SpendRecord, dollars
-from littlehuman.prompt_models.connection import without_password
-from littlehuman.records import Completion, Failure
+from littlehuman.generation.circuit_breaker import CircuitBreaker
+from littlehuman.generation.costs import Bill, TokenCounter, dollars, usd
+from littlehuman.prompt_models import Answer, PromptModel
+from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
+from littlehuman.store import read_json, slug
 
-MANY = 5  # requests that do not all fail for what each of them says
-ENOUGH = 64  # requests that failed, and none answered; or in a row were not served: the next ones would fail too
-LOSS = 0.1  # share of a run's requests that may go unserved; answers of the shelf are among them
-LATER = "the same command later, prompt_model.concurrency=1, or a larger prompt_model.timeout_s"
-ONLINE = "mend what the reason names; a smaller prompt_model.batch_requests, or prompt_model.batch_api=false, which asks online"
-NAMED = "mend what the reason names"
-PARAMETER = f"{NAMED}; a model that refuses max_tokens wants prompt_model.token_limit_name=max_completion_tokens"
-
-
-@dataclass
-class CircuitBreaker:
-    """A run's patience with one prompt model."""
-
-    answered: int = 0  # by the model, or by the shelf
-    failed: Counter[str] = field(default_factory=Counter)  # reasons
-    unserved: Counter[str] = field(default_factory=Counter)  # reasons of those of which nothing was found out
-    in_a_row: int = 0  # unserved, since the last one that was served
-
-    def note(self, answer: Completion | Failure) -> None:
-        """How one request fared."""
-        if isinstance(answer, Completion):
-            self.answered += 1
-        else:
-            self.failed[answer.reason] += 1
-        if isinstance(answer, Failure) and not answer.served:
-            self.unserved[answer.reason] += 1
-            self.in_a_row += 1
-        else:
-            self.in_a_row = 0
-
-    def lost(
-        self, model: PromptModelConfig, *, ended: bool = False, first_ever: bool = False
-    ) -> GenerationError | None:
-        """The error, once it is of no use to ask on.
-
-        Args:
-            model: who was asked.
-            ended: the round is over. Few failures say something only then.
-            first_ever: nothing that this model wrote is on the shelf, so its settings were never tried.
-        """
-        failed, unserved = self.failed.total(), self.unserved.total()
-        requests = self.answered + failed
-        if (unserved >= MANY if ended else self.in_a_row >= ENOUGH) and unserved > LOSS * requests:
-            return _error(model, self.unserved, requests)
-        if not self.answered and (failed >= ENOUGH or (ended and failed and (first_ever or failed >= MANY))):
-            return _error(model, self.failed, requests, refused=unserved < failed)
-        return None
-
-
-def _error(model: PromptModelConfig, reasons: Counter[str], requests: int, *, refused: bool = False) -> GenerationError:
-    reason, count = reasons.most_common(1)[0]
-    which = f"all {requests}" if requests == reasons.total() else f"{reasons.total()} of {requests}"
-    where = f" at {without_password(model.base_url)}" if model.base_url else ""
-    mend = NAMED
-    if model.provider is Provider.openai:
-        mend = ONLINE if model.batch_api else PARAMETER if refused else LATER
-    return GenerationError(
-        f"prompt_model.name={model.name}{where}: {which} requests failed, {count} of them so: {reason}\nTry: {mend}"
-    )
-
-
+FOLDER = "paid"  # of a run folder: one spend record per attempt
 _ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 
 
 class SpendingLimit:
-    """The money of one run, and its patience: what was spent, what is under way, what it may spend at most, and on whom in vain.
+    """What one run has spent, has in flight and may spend, in US dollars (limit None: no limit), and its breakers.
 
-    Requests are let go in a prompt model's own thread and paid in the caller's, hence the lock.
+    Requests are reserved in the prompt model's thread and settled in the caller's, hence the lock.
     """
 
-    def __init__(self, limit: float | None = None, receipt: SpendRecord | None = None) -> None:
-        self.limit, self.receipt = limit, receipt
+    def __init__(self, limit: float | None = None, record: SpendRecord | None = None) -> None:
+        self.limit, self.record = limit, record
         self.bill = Bill()
-        self.patience: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)  # with each prompt model, by name
-        self.uncounted = 0  # answers of which the endpoint did not say how many tokens they took
-        self._spent = 0.0  # by which the limit holds: an uncounted answer counts as the dearest one
-        self._under_way: dict[
-            str, tuple[float, float]
-        ] = {}  # key -> the dearest outcome as asked for, and as set aside
+        self.breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)  # by prompt model's name
+        self.uncounted = 0  # answers whose number of tokens the endpoint did not report
+        self._spent = 0.0  # compared with the limit: an uncounted answer counts with its worst case
+        self._in_flight: dict[str, tuple[float, float]] = {}  # key -> worst case as computed, and as reserved
         self._reserved = 0.0
-        self._excess = (
-            1.0  # how much dearer an answer was than the dearest that was asked for: not every server keeps max_tokens
-        )
+        self._excess = 1.0  # largest ratio of a cost to its worst case: not every server keeps max_tokens
         self._lock = threading.Lock()
 
-    def lets_go(self, key: str, worst: float) -> bool:
-        """Whether a request that costs `worst` US dollars at most may go; if so, these are set aside."""
+    def reserve(self, key: str, worst: float) -> bool:
+        """Reserve the worst case of a request, in US dollars; False when the limit does not allow it."""
         if self.limit is None:
             return True
         with self._lock:
-            aside = worst * self._excess
-            if self._spent + self._reserved + aside > self.limit + _ROUNDING:
+            amount = worst * self._excess
+            if self._spent + self._reserved + amount > self.limit + _ROUNDING:
                 return False
-            self._under_way[key] = worst, aside
-            self._reserved += aside
+            self._in_flight[key] = worst, amount
+            self._reserved += amount
         return True
 
-    def pay(
-        self,
-        answer: Completion | Failure,
-        price: PriceConfig,
-        *,
-        from_cache: bool,
-        batched: bool = False,
-        again: bool = False,
+    def settle(
+        self, answer: Answer, price: PriceConfig, *, from_cache: bool, batched: bool = False, again: bool = False
     ) -> None:
-        """Put an answer on the bill."""
-        bill = Bill.of(answer, price, from_cache=from_cache, batched=batched, again=again)
+        """Put an answer on the bill, and free what was reserved for it."""
+        bill = Bill.of_answer(answer, price, from_cache=from_cache, batched=batched, again=again)
         self.bill += bill
         if from_cache:
             return
-        silent = isinstance(answer, Completion) and not (answer.prompt_tokens or answer.completion_tokens)
-        self.uncounted += silent
+        uncounted = isinstance(answer, Completion) and not (answer.prompt_tokens or answer.completion_tokens)
+        self.uncounted += uncounted
         with self._lock:
-            worst, aside = self._under_way.pop(answer.key, (0.0, 0.0))
-            self._reserved = self._reserved - aside if self._under_way else 0.0
-            self._spent += aside if silent else bill.usd
+            worst, reserved = self._in_flight.pop(answer.key, (0.0, 0.0))
+            self._reserved = self._reserved - reserved if self._in_flight else 0.0
+            self._spent += reserved if uncounted else bill.usd
             self._excess = max(self._excess, bill.usd / worst) if worst else self._excess
-        if self.receipt:
-            self.receipt.note(self.bill)
+        if self.record:
+            self.record.write(self.bill)
 
-    def closed(self) -> Bill:
-        """The whole bill of the run so far, that of its earlier attempts included."""
-        if not self.receipt:
+    def final_bill(self) -> Bill:
+        """The bill of the run so far, with what its earlier attempts paid; closes the spend record."""
+        if not self.record:
             return self.bill
-        self.receipt.close()
-        return replace(self.bill, usd_before=self.receipt.before())
+        self.record.close()
+        return replace(self.bill, usd_before=self.record.before())
 
-    def forget_under_way(self) -> None:
-        """Nothing is under way any more: what was set aside is free again."""
+    def release_all(self) -> None:
+        """Free everything that is reserved: nothing is in flight any more."""
         with self._lock:
-            self._under_way.clear()
+            self._in_flight.clear()
             self._reserved = 0.0
 
-    def empty(self, worst: float, left: int) -> GenerationError:
-        """The error of a run that may not ask on: what was spent, what is kept, and how to go on."""
+    def limit_error(self, worst: float, left: int) -> GenerationError:
+        """The error of a run that may send no further request."""
         stopped = "stopped before it is passed"
         if self._spent > (self.limit or 0.0) + _ROUNDING:
             stopped = "it is passed, for the server gave longer answers than max_tokens allows"
+        kept = self.bill.requests - self.bill.failed
         return GenerationError(
             f"prompt_model.max_usd={self.limit:g}: {stopped}; this run spent {dollars(self._spent)}, "
             f"the next request may cost {dollars(worst * self._excess)}, and {left:,} requests are left\n"
-            f"The {self.bill.requests - self.bill.failed:,} answers that came are kept in the cache and cost nothing again.\n"
-            "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), a smaller n_train or synth_frac; "
-            "prompt_model.max_usd=0 shows the estimate and asks nothing"
+            f"The {kept:,} answers that came are kept in the cache and cost nothing again.\n"
+            "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), "
+            "a smaller n_train or synth_frac; prompt_model.max_usd=0 shows the estimate and asks nothing"
         )
 
 
 def check_price(model: PromptModelConfig, limit: float | None) -> None:
-    """Refuse a limit that could not hold.
+    """Refuse a limit on an endpoint without a price.
 
     Raises:
-        ConfigError: when an endpoint's price is not known.
+        ConfigError: when there is a limit and the endpoint's price is not known.
     """
     if limit is not None and model.provider is Provider.openai and not (model.price.prompt or model.price.completion):
-        what = (
-            "cannot hold without a price; prompt_model.price.prompt and .completion are US dollars per million tokens"
-        )
-        raise ConfigError(
-            [Problem(f"prompt_model.max_usd={limit:g}", what)],
-            "prompt_model.max_usd=null where the endpoint costs nothing",
-        )
+        prices = "prompt_model.price.prompt and .completion are US dollars per million tokens"
+        problem = Problem(f"prompt_model.max_usd={limit:g}", f"cannot hold without a price; {prices}")
+        raise ConfigError([problem], "prompt_model.max_usd=null where the endpoint costs nothing")
+
+
+@dataclass
+class SpendingGate:
+    """Sends requests to a prompt model while the limit allows it; `batched` ones at their lower price."""
+
+    requests: Iterable[Prompt]
+    model: PromptModelConfig
+    max_tokens: int
+    spending: SpendingLimit
+    counter: TokenCounter
+    batched: bool = False
+    _sent: int = 0
+    _refused: float | None = None  # worst case of the first request that was not sent
+
+    def ask(self, opened: PromptModel, keys: Collection[str]) -> Generator[Answer, None, None]:
+        """Yield the answers to `keys`.
+
+        Where the limit does not allow all at once, what is in flight is finished first: it usually costs less than
+        its worst case, so more requests can follow.
+
+        Raises:
+            GenerationError: when the next request could exceed the limit though none is in flight.
+        """
+        left = set(keys)
+        while left:
+            self._sent, self._refused = 0, None
+            try:
+                # Closed at once, not when it is garbage-collected: after Ctrl-C no request may go on and cost money.
+                with closing(opened.complete(self._allowed(set(left)), self.max_tokens)) as incoming:
+                    for answer in incoming:
+                        if answer.key in left:  # an endpoint may answer twice
+                            left.remove(answer.key)
+                            yield answer
+            finally:
+                self.spending.release_all()
+            if self._refused is None:
+                break
+            if not self._sent:
+                raise self.spending.limit_error(self._refused, len(left))
+        yield from (Failure(key, "the prompt model gave no answer") for key in sorted(left))
+
+    def _allowed(self, wanted: set[str]) -> Iterator[Prompt]:
+        """The requests of `wanted`, each once, until one must wait; may run in the prompt model's thread."""
+        for prompt in self.requests if wanted else ():
+            if prompt.key not in wanted:
+                continue
+            worst = self._worst_case(prompt)
+            if not self.spending.reserve(prompt.key, worst):
+                self._refused = worst
+                return
+            wanted.remove(prompt.key)
+            self._sent += 1
+            yield prompt
+            if not wanted:
+                return
+
+    def _worst_case(self, prompt: Prompt) -> float:
+        price = self.model.price
+        if self.spending.limit is None or not (price.prompt or price.completion):
+            return 0.0  # not needed, and counting tokens takes time
+        return usd(self.counter.upper_bound(prompt), self.max_tokens, price, batched=self.batched)
+
+
+class SpendRecord:
+    """The file that holds what this attempt of a run paid, overwritten in place with each answer.
+
+    A killed attempt misses at most the one answer that was just being cached. An attempt that paid nothing leaves no
+    file.
+    """
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.file = run / FOLDER / f"{slug(socket.gethostname())}-{os.getpid()}-{uuid.uuid4().hex[:8]}.json"
+        self._handle: BinaryIO | None = None
+        self._width = 0
+
+    def write(self, bill: Bill) -> None:
+        """Write the bill; what the operating system has received outlives a killed process."""
+        if not bill.usd:
+            return
+        if self._handle is None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = self.file.open("r+b" if self.file.exists() else "wb", buffering=0)
+        text = json.dumps(asdict(bill)).encode()
+        self._width = max(self._width, len(text))
+        self._handle.seek(0)
+        self._handle.write(text.ljust(self._width))  # one write of about 250 bytes: no reader sees half of it
+
+    def close(self) -> None:
+        """Close the file; a later `write` opens it again."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def before(self) -> float:
+        """US dollars that earlier attempts of the run paid."""
+        return paid(self.run) - float(read_json(self.file).get("usd", 0.0))
+
+
+def paid(run: Path) -> float:
+    """US dollars that all attempts of a run paid."""
+    return float(sum(read_json(file).get("usd", 0.0) for file in sorted((run / FOLDER).glob("*.json"))))

@@ -1,14 +1,10 @@
-"""How good the predictions are: metrics by name, each with its interval.
+"""Evaluation metrics by name, each in 0..1 with a 95 % interval.
 
-In: the predictions of a test split, the names of metrics, the classes (none for free answers) and
-`MetricsConfig`. Out: `Scored`: one `Score` per metric, all in 0..1, and the scores of each item.
+For every metric: an item may have several accepted targets, of which the best counts. A failed prediction (empty, or
+no class of the task) scores 0, stays in n and is counted in n_failed. Only an item that cannot be scored (the metric
+returns None, or there is no target) is excluded from n; it is counted in n_failed too.
 
-For every metric: an item may have several accepted targets, the best counts. A failed prediction
-(empty; for classes: none of them) scores 0, stays in n and is counted in n_failed. Only an item
-that can not be scored (the metric returns None, or there is no target) leaves n; it is counted in
-n_failed too.
-
-A new metric is one function `(targets, prediction) -> float | None` and its entry in `PER_ITEM`.
+A new metric is one function `(targets, prediction) -> float | None` and its entry in `ITEM_METRICS`.
 """
 
 from __future__ import annotations
@@ -20,13 +16,13 @@ from pathlib import Path
 from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
-from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, summarise
+from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, bootstrap_score
 from littlehuman.records import Prediction, Score
 from littlehuman.schema import MetricsConfig
 from littlehuman.store import read_json
 
 BERT_SCORE = "bert_score"
-OF_CLASSES = ("macro_f1", "majority")
+CLASS_METRICS = ("macro_f1", "majority")  # need a list of classes
 
 
 def accuracy(targets: tuple[str, ...], prediction: str) -> float | None:
@@ -34,12 +30,12 @@ def accuracy(targets: tuple[str, ...], prediction: str) -> float | None:
     return float(prediction in targets)
 
 
-PER_ITEM: dict[str, ItemMetric] = {"accuracy": accuracy, **ANSWER_METRICS}
+ITEM_METRICS: dict[str, ItemMetric] = {"accuracy": accuracy, **ANSWER_METRICS}
 
 
 @dataclass(frozen=True, slots=True)
 class MetricScores:
-    """`scores` by metric; `items` in the order of the predictions, without metrics that left the item out."""
+    """`scores` by metric; `items` has the scores of each prediction, without metrics that could not score it."""
 
     scores: dict[str, Score]
     items: list[dict[str, float]]
@@ -50,22 +46,28 @@ def score(
 ) -> MetricScores:
     """Score the predictions by every named metric.
 
-    `bert_score` is left out of the result when `config.bert_score_model` is None. Intervals are over
-    items: Wilson's or Student's for means of item scores (`stats.of_items`), percentile bootstraps for
-    metrics of the whole split (`corpus.summarise`); the same on every call (BERTScore: to about 1e-6).
+    Without `config.bert_score_model`, `bert_score` is not computed. Intervals are over items: Wilson's or Student's for
+    means of item scores (`stats.of_items`), percentile bootstrap for corpus metrics (`corpus.bootstrap_score`). Values
+    are the same on every call (BERTScore: to about 1e-6).
+
+    Args:
+        predictions: those of a test split.
+        names: names of metrics.
+        classes: the classes of the task; empty for free answers.
+        config: options.
 
     Raises:
-        ConfigError: for names and models that do not exist (see `check`).
-        DataError: when there is nothing to score, or a target is none of the classes.
+        ConfigError: for unknown metrics and models (see `check_metrics`).
+        DataError: when there is nothing to score, or a target is not one of the classes.
     """
-    check(names, classes, config)
+    check_metrics(names, classes, config)
     pairs = _pairs(predictions, classes)
     scores: dict[str, Score] = {}
     items: list[dict[str, float]] = [{} for _ in pairs]
     for name in dict.fromkeys(names):
         if name in CORPUS_METRICS:
-            tally = CORPUS_METRICS[name]([pair for pair in pairs if pair[0]], classes)
-            scores[name] = summarise(name, tally, len(pairs), config.bootstrap)
+            statistics = CORPUS_METRICS[name]([pair for pair in pairs if pair[0]], classes)
+            scores[name] = bootstrap_score(name, statistics, len(pairs), config.bootstrap)
         elif name == BERT_SCORE and config.bert_score_model is None:
             continue
         else:
@@ -76,12 +78,12 @@ def score(
     return MetricScores(scores, items)
 
 
-def check(names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> None:
-    """Refuse metrics that can not be computed; callable before any training.
+def check_metrics(names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> None:
+    """Refuse metrics that cannot be computed; called before any training.
 
     Raises:
-        ConfigError: naming every unknown metric, every metric that needs classes where there are
-            none, and a BERTScore model without its layer.
+        ConfigError: for unknown metrics, metrics that need classes where there are none, and a BERTScore model without
+            its layer.
     """
     problems = list(_problems(names, classes, config))
     if problems:
@@ -89,11 +91,11 @@ def check(names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -
 
 
 def _problems(names: Sequence[str], classes: Sequence[str], config: MetricsConfig) -> Iterator[Problem]:
-    known = [*PER_ITEM, *CORPUS_METRICS, BERT_SCORE]
+    known = [*ITEM_METRICS, *CORPUS_METRICS, BERT_SCORE]
     for name in dict.fromkeys(names):
         if name not in known:
             yield Problem(f"task.metrics={name}", f"is no metric; {did_you_mean(name, known)}")
-        if name in OF_CLASSES and not classes:
+        if name in CLASS_METRICS and not classes:
             yield Problem(f"task.metrics={name}", "needs task.classes; free answers have none")
     folder = Path(config.bert_score_model or "")
     if BERT_SCORE not in names or config.bert_score_model is None or not folder.is_dir():
@@ -108,15 +110,17 @@ def _problems(names: Sequence[str], classes: Sequence[str], config: MetricsConfi
 
 
 def _pairs(predictions: Sequence[Prediction], classes: Sequence[str]) -> list[Pair]:
-    """Targets that are not blank, and the text, empty where the prediction failed."""
+    """Of each prediction the targets that are not blank, and the text, which is empty if it failed."""
     if not any(target.strip() for p in predictions for target in p.targets):
         raise DataError(
-            f"nothing to score: {len(predictions)} predictions, none with a target. Is the test split empty (n_test, test_path)?"
+            f"nothing to score: {len(predictions)} predictions, none with a target. "
+            "Is the test split empty (n_test, test_path)?"
         )
     for p in predictions:
-        if classes and (strange := [target for target in p.targets if target not in classes]):
+        if classes and (unknown := [target for target in p.targets if target not in classes]):
             raise DataError(
-                f"test point {p.id!r}: the target {strange[0]!r} is none of the classes {', '.join(classes)}; mend dataset.labels"
+                f"test point {p.id!r}: the target {unknown[0]!r} is none of the classes {', '.join(classes)}; "
+                "correct dataset.labels"
             )
     return [
         (tuple(t for t in p.targets if t.strip()), "" if _is_failed(p.text, classes) else p.text) for p in predictions
@@ -137,18 +141,18 @@ def _item_scores(name: str, pairs: Sequence[Pair], config: MetricsConfig) -> lis
 def _item_score(name: str, targets: tuple[str, ...], text: str) -> float | None:
     if not targets:
         return None
-    value = PER_ITEM[name](targets, text) if text else 0.0
+    value = ITEM_METRICS[name](targets, text) if text else 0.0
     if value is not None and not 0 <= value <= 1:
         raise ValueError(f"the metric {name} must return 0..1 or None; it returned {value} for {text!r}")
     return value
 
 
 def _mean(name: str, values: Sequence[float | None], pairs: Sequence[Pair]) -> Score:
-    """The mean of the items' own scores, with its interval over items."""
+    """The mean of the item scores, with its interval."""
     scored = [value for value in values if value is not None]
     if not scored:
         raise DataError(f"{name} could score none of {len(pairs)} predictions: every item came back unscored (None)")
     found = stats.of_items(scored)
-    low, high = (found.low, found.high) if found.low == found.low else (0.0, 1.0)  # one item tells nothing
+    low, high = (found.low, found.high) if found.low == found.low else (0.0, 1.0)  # nan: one item has no variance
     n_failed = sum(value is None or not text for value, (_, text) in zip(values, pairs, strict=True))
     return Score(found.value, low, high, len(scored), n_failed)

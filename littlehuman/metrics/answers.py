@@ -1,11 +1,8 @@
-"""Metrics that score one answer against the accepted ones.
+"""Metrics of a single free answer: exact match, inclusion, BLEU, ROUGE-1, SQuAD, BERTScore.
 
-In: the accepted answers and the prediction as text. Out: a score in 0..1, the best over the
-accepted answers, or None when nothing was accepted and the item can not be scored.
-
-The paper's own (arXiv 2410.13098, as its released code computes them) compare lower-cased,
-stripped text, the prediction cut at its first "|". The `squad_` ones are the official SQuAD
-definitions (Rajpurkar et al. 2016), which do not know that separator.
+Each returns a score in 0..1, the best over the accepted answers, or None where there is none. Those of the paper
+(arXiv 2410.13098, as in its released code) compare lower-cased, stripped text, and cut the prediction at its first
+"|". The `squad_` ones are the official SQuAD definitions (Rajpurkar et al. 2016), without that separator.
 """
 
 from __future__ import annotations
@@ -23,50 +20,50 @@ ItemMetric = Callable[[tuple[str, ...], str], float | None]
 
 BLEU_ORDER = 4
 BERT_BATCH = 64
-BERT_DECIMALS = 6  # beyond is noise: the package batches in the order of a set, another one in each process
-BERT_TOKENS = 512  # what every usual encoder has positions for; longer answers are cut
+BERT_DECIMALS = 6  # the rest is noise: the package batches in the order of a set, which differs between processes
+BERT_TOKENS = 512  # maximal length that every common encoder supports; longer answers are cut
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def exact_match(targets: tuple[str, ...], prediction: str) -> float | None:
-    """1 when the prediction is an accepted answer, after the paper's cleaning."""
+    """1 when the prediction equals an accepted answer, after the paper's normalisation."""
     return _best(targets, prediction, lambda gold, answer: float(gold == answer))
 
 
 def inclusion(targets: tuple[str, ...], prediction: str) -> float | None:
-    """1 when an accepted answer stands inside the prediction."""
+    """1 when the prediction contains an accepted answer."""
     return _best(targets, prediction, lambda gold, answer: float(gold in answer))
 
 
 def reverse_inclusion(targets: tuple[str, ...], prediction: str) -> float | None:
-    """1 when the prediction stands inside an accepted answer."""
+    """1 when an accepted answer contains the prediction."""
     return _best(targets, prediction, lambda gold, answer: float(answer in gold))
 
 
 def sentence_bleu(targets: tuple[str, ...], prediction: str) -> float | None:
-    """BLEU of one answer, the paper's: n-grams up to min(4, words of the accepted answer).
+    """The paper's BLEU of one answer: n-grams up to min(4, words of the accepted answer).
 
-    Words are sacreBLEU's 13a tokens ("u.s. army." has 3). No smoothing and no shorter order for a
-    short prediction: three right words of a four-word answer score 0. The mean over items is the
-    paper's BLEU; it is no corpus BLEU.
+    Words are sacreBLEU's 13a tokens ("u.s. army." has 3). Without smoothing, and without a lower order for a short
+    prediction: three correct words of a four-word answer score 0. The paper's BLEU is the mean over items, not corpus
+    BLEU.
     """
     return _best(targets, prediction, _sentence_bleu)
 
 
 def rouge1(targets: tuple[str, ...], prediction: str) -> float | None:
-    """F of shared words (rouge-score, no stemming); it knows a-z and 0-9 only, other scripts score 0."""
+    """ROUGE-1 F1 (package rouge-score, no stemming); its tokenizer knows a-z and 0-9 only, other scripts score 0."""
     return _best(targets, prediction, lambda gold, answer: float(_rouge().score(gold, answer)["rouge1"].fmeasure))
 
 
 def squad_em(targets: tuple[str, ...], prediction: str) -> float | None:
-    """Official SQuAD exact match: 1 when the normalised words are the same."""
+    """Official SQuAD exact match: 1 when the normalised words are equal."""
     words = _squad_words(prediction)
     return max((float(_squad_words(target) == words) for target in targets), default=None)
 
 
 def squad_f1(targets: tuple[str, ...], prediction: str) -> float | None:
-    """Official SQuAD F1 over normalised words; nothing but articles and punctuation equals the same (v2.0)."""
+    """Official SQuAD F1 of normalised words; where a side is empty after normalisation, 1 if both are (as in v2.0)."""
     words = _squad_words(prediction)
     return max((_overlap(_squad_words(target), words) for target in targets), default=None)
 
@@ -78,14 +75,13 @@ ANSWER_METRICS: dict[str, ItemMetric] = {
 
 
 def bert_score(pairs: Sequence[tuple[tuple[str, ...], str]], model: str, layer: int | None) -> list[float | None]:
-    """BERTScore F of every pair in one call (Zhang et al. 2020; no idf, no baseline), cut to 0..1.
+    """BERTScore F1 of all pairs in one call (Zhang et al. 2020; no idf, no baseline rescaling), cut to 0..1.
 
-    `model` is a folder or a hub name, `layer` the encoder layer that is compared. Empty texts never
-    reach the package: it crashes on them. Values of two models can not be compared; those of two
-    processes agree to about 1e-6.
+    `model` is a folder or a hub id, `layer` the encoder layer that is used. Empty texts are not passed on: the package
+    crashes on them. Values of different models are not comparable; those of different processes agree to about 1e-6.
 
     Raises:
-        ConfigError: when the model can not be loaded or has no such layer.
+        ConfigError: when the model cannot be loaded or has no such layer.
     """
     cleaned = [(_golds(targets), _answer(prediction)) for targets, prediction in pairs]
     asked = [(i, gold, answer) for i, (golds, answer) in enumerate(cleaned) if answer for gold in golds]
@@ -114,7 +110,7 @@ def _best(targets: tuple[str, ...], prediction: str, compare: Callable[[str, str
 def _sentence_bleu(gold: str, answer: str) -> float:
     words = len(_bleu(BLEU_ORDER).tokenizer(gold).split())
     scorer = _bleu(max(1, min(BLEU_ORDER, words)))
-    # corpus_score of one pair: sentence_score is the same, with a warning for every call.
+    # corpus_score of one pair equals sentence_score, which logs a warning at every call.
     return min(float(scorer.corpus_score([answer], [[gold]]).score) / 100, 1.0)
 
 
@@ -153,6 +149,6 @@ def _bert(model: str, layer: int | None) -> Any:
     except (KeyError, AssertionError) as error:
         what = str(error) if layer is not None else "must be set: bert-score knows no layer for this model"
         raise ConfigError([Problem(f"metrics.bert_score_layer={layer}", what)]) from error
-    # A tokenizer that states no length limit has a huge one, on which the package overflows.
+    # A tokenizer without a length limit has a huge number instead, with which the package overflows.
     scorer._tokenizer.model_max_length = min(scorer._tokenizer.model_max_length, BERT_TOKENS)
     return scorer

@@ -1,8 +1,7 @@
-"""Metrics of a whole test split, and the 95 % interval of any metric.
+"""Corpus metrics (macro F1, majority baseline, corpus BLEU), and their bootstrap intervals.
 
-In: pairs (accepted targets, prediction; an empty prediction is a failed one) and the classes.
-Out: a `Tally` per metric: one row of statistics per item, and the value that their sums have.
-Because each is a function of sums over items, one bootstrap serves them all.
+Each metric is a function of sums of per-item statistics, such as n-gram counts. So one bootstrap, which resamples
+items, works for all of them. An empty prediction is a failed one.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from numpy.typing import NDArray
 from littlehuman.errors import DataError
 from littlehuman.records import Score
 from littlehuman.seeding import number
+from littlehuman.stats import LEVEL
 
 Floats = NDArray[np.float64]
 Pair = tuple[tuple[str, ...], str]
-CorpusMetric = Callable[[Sequence[Pair], Sequence[str]], "Tally"]
+CorpusMetric = Callable[[Sequence[Pair], Sequence[str]], "SumStatistics"]
 
-LEVEL = 0.95
-CELLS = 2_000_000  # resampled items held in memory at once (about 40 MB)
+MAX_RESAMPLED = 2_000_000  # resampled items held in memory at once (about 40 MB)
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """A metric as sums: `rows` is [items, statistics], `value` maps sums [m, statistics] to [m]."""
+class SumStatistics:
+    """A metric's statistics per item: `rows` [items, statistics]; `value` maps m sums [m, statistics] to scores [m]."""
 
     rows: Floats
     value: Callable[[Floats], Floats]
@@ -38,54 +37,54 @@ class Tally:
     note: str = ""
 
 
-def mean(values: Sequence[float], n_failed: int = 0, note: str = "") -> Tally:
-    """The mean of the items' own scores."""
+def mean(values: Sequence[float], n_failed: int = 0, note: str = "") -> SumStatistics:
+    """The mean of the item scores."""
     n = len(values)
-    return Tally(np.array(values, dtype=np.float64).reshape(n, 1), lambda sums: sums[:, 0] / n, n_failed, note)
+    return SumStatistics(np.array(values, dtype=np.float64).reshape(n, 1), lambda sums: sums[:, 0] / n, n_failed, note)
 
 
-def macro_f1(pairs: Sequence[Pair], classes: Sequence[str]) -> Tally:
-    """Mean of the classes' F1; a class that is neither wanted nor predicted has 0, as in scikit-learn.
+def macro_f1(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
+    """Unweighted mean of the classes' F1; a class without targets and predictions has 0, as in scikit-learn.
 
-    The statistics of an item are its hits, its prediction and its target, one-hot over the classes.
+    The statistics of an item are true positive, prediction and target, each one-hot over the classes.
     """
-    place = {name: i for i, name in enumerate(classes)}
+    index = {name: i for i, name in enumerate(classes)}
     rows = np.zeros((len(pairs), 3, len(classes)))
     for row, (targets, answer) in zip(rows, pairs, strict=True):
-        row[0, place[targets[0]]] = float(answer == targets[0])
-        row[2, place[targets[0]]] = 1
-        if answer in place:
-            row[1, place[answer]] = 1
+        row[0, index[targets[0]]] = float(answer == targets[0])
+        row[2, index[targets[0]]] = 1
+        if answer in index:
+            row[1, index[answer]] = 1
 
     def value(sums: Floats) -> Floats:
-        hits, predicted, wanted = sums.reshape(-1, 3, len(classes)).transpose(1, 0, 2)
-        return np.asarray((2 * hits / np.maximum(predicted + wanted, 1)).mean(axis=1))
+        true_positives, predicted, actual = sums.reshape(-1, 3, len(classes)).transpose(1, 0, 2)
+        return np.asarray((2 * true_positives / np.maximum(predicted + actual, 1)).mean(axis=1))
 
-    return Tally(rows.reshape(len(pairs), -1), value, _failed(pairs))
+    return SumStatistics(rows.reshape(len(pairs), -1), value, _failed(pairs))
 
 
-def majority(pairs: Sequence[Pair], classes: Sequence[str]) -> Tally:
-    """Accuracy of always saying the commonest target: the baseline beside; the note names the class."""
+def majority(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
+    """The majority baseline: accuracy of always predicting the most frequent target, which the note names."""
     counts = Counter(targets[0] for targets, _ in pairs)
-    commonest = max(classes, key=lambda name: counts[name])
-    return mean([float(targets[0] == commonest) for targets, _ in pairs], note=f"always {commonest!r}")
+    most_frequent = max(classes, key=lambda name: counts[name])
+    return mean([float(targets[0] == most_frequent) for targets, _ in pairs], note=f"always {most_frequent!r}")
 
 
-def corpus_bleu(pairs: Sequence[Pair], classes: Sequence[str]) -> Tally:
-    """Standard corpus BLEU, several references an item; the note is sacreBLEU's signature.
+def corpus_bleu(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
+    """Standard corpus BLEU with several references per item; the note is sacreBLEU's signature.
 
-    Resampled from each item's n-gram counts and lengths (Koehn 2004), so nothing is tokenised twice.
+    The statistics of an item are its lengths and n-gram counts (bootstrap of BLEU: Koehn 2004).
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    scorer = BLEU(force=True)  # force: no warning about answers that end in " ."
+    scorer = BLEU(force=True)  # force: no warning about tokenised answers (" .")
     parts = [scorer.corpus_score([answer], [[target] for target in targets]) for targets, answer in pairs]
     rows = np.array([[part.sys_len, part.ref_len, *part.counts, *part.totals] for part in parts], dtype=np.float64)
 
     def value(sums: Floats) -> Floats:
         return np.array([_bleu(BLEU, row) for row in np.rint(sums).astype(int).tolist()])
 
-    return Tally(rows.reshape(len(pairs), -1), value, _failed(pairs), _signature(scorer, pairs))
+    return SumStatistics(rows.reshape(len(pairs), -1), value, _failed(pairs), _signature(scorer, pairs))
 
 
 def _bleu(bleu: Any, sums: list[int]) -> float:
@@ -96,7 +95,7 @@ def _bleu(bleu: Any, sums: list[int]) -> float:
 
 
 def _signature(scorer: Any, pairs: Sequence[Pair]) -> str:
-    # The scorer knows how many references there were only after it has seen them all.
+    # The signature has the number of references, which the scorer knows only after it has scored all items.
     scorer.corpus_score([answer for _, answer in pairs], list(zip_longest(*(targets for targets, _ in pairs))))
     return str(scorer.get_signature())
 
@@ -108,31 +107,30 @@ def _failed(pairs: Sequence[Pair]) -> int:
 CORPUS_METRICS: dict[str, CorpusMetric] = {"macro_f1": macro_f1, "majority": majority, "corpus_bleu": corpus_bleu}
 
 
-def summarise(name: str, tally: Tally, items: int, resamples: int) -> Score:
-    """Value and percentile-bootstrap interval over the tallied items, `resamples` draws.
+def bootstrap_score(name: str, statistics: SumStatistics, items: int, resamples: int) -> Score:
+    """Value and percentile-bootstrap interval over items, with `resamples` resamples.
 
-    `items` is the size of the test split: those that are not in the tally count as failed. The
-    draws belong to the metric's name, so two runs over the same items are resampled alike. Where a
-    statistic is biased (macro F1 of few items) the interval is widened to hold the value. Items
-    that all score the same give an interval without width: a bootstrap knows only what it has seen.
+    `items` is the size of the test split: items without statistics count as failed. The resamples depend on the
+    metric's name only, so two runs on the same items have the same ones. Where a statistic is biased (macro F1 of few
+    items), the interval is widened to include the value. Items that all score the same give an interval of width 0.
 
     Raises:
-        DataError: when the tally is empty.
+        DataError: when there are no statistics.
     """
-    n = len(tally.rows)
+    n = len(statistics.rows)
     if n == 0:
         raise DataError(f"{name} could score none of {items} predictions: every item came back unscored (None)")
-    value = float(tally.value(tally.rows.sum(axis=0, keepdims=True))[0])
-    drawn = tally.value(_resampled_sums(tally.rows, resamples, name))
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Score(value, min(float(low), value), max(float(high), value), n, tally.n_failed + items - n, tally.note)
+    value = float(statistics.value(statistics.rows.sum(axis=0, keepdims=True))[0])
+    resampled = statistics.value(_resampled_sums(statistics.rows, resamples, name))
+    low, high = (float(q) for q in np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    return Score(value, min(low, value), max(high, value), n, statistics.n_failed + items - n, statistics.note)
 
 
 def _resampled_sums(rows: Floats, resamples: int, name: str) -> Floats:
     n = len(rows)
     generator = np.random.default_rng(number(0, "bootstrap", name))
     sums = np.empty((resamples, rows.shape[1]))
-    step = max(1, CELLS // n)
+    step = max(1, MAX_RESAMPLED // n)
     for start in range(0, resamples, step):
         size = min(step, resamples - start)
         drawn = generator.integers(n, size=(size, n)) + n * np.arange(size)[:, None]

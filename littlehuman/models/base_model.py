@@ -1,9 +1,7 @@
-"""One frozen base model, leased to a job and taken back clean.
+"""The frozen base model: loaded once per process, and leased to one job after another.
 
-In: weights, head, device, dtype. Out: a `Base` that the next job of this process gets again
-without loading (`release` takes it out of memory). `PeftModel.unload()` would leave a trained head on it, and a forgotten flag
-would change the next job silently: so what comes back is restored, and proven by a bitwise
-checksum of every parameter.
+After each lease the base is restored and verified by a bitwise checksum of every parameter. Otherwise a head that
+`PeftModel.unload()` left in place, or a forgotten flag, would silently change the next job.
 """
 
 from __future__ import annotations
@@ -19,75 +17,81 @@ import torch
 from safetensors import SafetensorError
 
 from littlehuman.errors import WeightsError
-from littlehuman.models.devices import four_bits, silence_libraries
+from littlehuman.models.devices import nf4_config, silence_libraries
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema import Head, ModelConfig, Quantization
 
 _HEADS = ("score", "classifier")
 _POSITIONS = re.compile(r"(position_embeddings|embed_positions|wpe)$")
-_held: dict[tuple[Any, ...], Base] = {}
+_held: dict[tuple[Any, ...], Base] = {}  # the base that the next lease may use again
 
 
 @dataclass
 class Base:
-    """A frozen model with its tokenizer, and what it looked like when it was loaded."""
+    """A frozen model with its tokenizer, and a snapshot of its state when it was loaded.
+
+    Attributes:
+        new_modules: names of modules whose weights the checkpoint lacks (a new head); they are trained whole.
+        original_modules, checksums, use_cache: the snapshot that `restore` goes back to.
+        commit: of a hub model.
+        can_pack: whether it can read packed rows; None until `training.packing_check` has tested it.
+    """
 
     model: Any
     tokenizer: Any
     path: str
     device: torch.device
-    new_modules: tuple[str, ...]  # modules that the checkpoint did not hold: they must be trained
-    modules: dict[str, torch.nn.Module] = field(default_factory=dict)
+    new_modules: tuple[str, ...]
+    original_modules: dict[str, torch.nn.Module] = field(default_factory=dict)
     checksums: dict[str, int] = field(default_factory=dict)
     use_cache: bool = True
-    commit: str | None = None  # of a hub model
-    packs: bool | None = None  # whether its rows may stand end to end (`layout.py` finds out)
+    commit: str | None = None
+    can_pack: bool | None = None
 
     @property
     def dtype(self) -> torch.dtype:
-        """The precision of its weights."""
-        kind: torch.dtype = self.model.dtype
-        return kind
+        """Precision of the weights."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
 
     @property
-    def pad(self) -> int:
+    def pad_token_id(self) -> int:
         """The token that fills padded rows."""
         return int(self.tokenizer.pad_token_id)
 
     @property
     def first_position(self) -> int:
-        """What the position table calls a row's first token: RoBERTa counts from behind its padding index."""
+        """Position id of a row's first token: 0, or for RoBERTa the one after its padding index."""
         return max((t.padding_idx + 1 for t in self._position_tables if t.padding_idx is not None), default=0)
 
     @property
-    def _position_tables(self) -> list[torch.nn.Embedding]:
-        return [
-            m for name, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding) and _POSITIONS.search(name)
-        ]
-
-    @property
-    def positions(self) -> int | None:
-        """Tokens of the longest row that the model can read; None where positions are computed, not looked up."""
+    def max_positions(self) -> int | None:
+        """Tokens of the longest row that the position table allows; None where positions are computed."""
         return min((table.num_embeddings - _reserved(table) for table in self._position_tables), default=None)
 
-    def remember(self) -> None:
-        """Take down the state that every job must find."""
-        self.modules = {name: self.model.get_submodule(name) for name in self.new_modules}
+    @property
+    def _position_tables(self) -> list[torch.nn.Embedding]:
+        embeddings = ((n, m) for n, m in self.model.named_modules() if isinstance(m, torch.nn.Embedding))
+        return [module for name, module in embeddings if _POSITIONS.search(name)]
+
+    def snapshot(self) -> None:
+        """Record the state that every job must find."""
+        self.original_modules = {name: self.model.get_submodule(name) for name in self.new_modules}
         self.checksums = _checksums(self.model)
         self.use_cache = bool(getattr(self.model.config, "use_cache", False))
 
-    def take_back_modules(self) -> None:
-        """Put the untrained head back where an adapter left its own."""
-        for name, module in self.modules.items():
+    def restore_modules(self) -> None:
+        """Put the original head back in place of a trained one."""
+        for name, module in self.original_modules.items():
             self.model.set_submodule(name, module)
 
     def restore(self) -> None:
-        """Bring that state back and prove it.
+        """Restore the recorded state and verify it.
 
         Raises:
-            RuntimeError: when a parameter differs from the one that was loaded (a bug of ours).
+            RuntimeError: when a parameter differs from what was loaded (a bug of ours).
         """
-        self.take_back_modules()
+        self.restore_modules()
         self.model.requires_grad_(False)
         self.model.config.use_cache = self.use_cache
         self.model.gradient_checkpointing_disable()
@@ -98,31 +102,37 @@ class Base:
 
 @contextmanager
 def lease(model: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Iterator[Base]:
-    """Lend the base to one job. A job that fails leaves no base behind: the next one loads afresh."""
+    """Lend the base to one job; it is loaded unless the last lease was of the same one.
+
+    When the job fails the base is discarded, and the next lease loads it again.
+
+    Raises:
+        WeightsError: when the weights cannot be loaded.
+    """
     key = (model.weights, model.revision, model.quantization, head, classes, str(device), dtype)
     base = _held.pop(key, None)
     if base is None:
-        release()  # one base at a time in memory
+        release()  # only one base is in memory at a time
         base = _load(model, head, classes, device, dtype)
     yield base
     base.restore()
     _held[key] = base
 
 
-def release(*, on_gpu_alone: bool = False) -> None:
-    """Keep no base for the next job (of those on a GPU alone, if so asked): its memory is free then."""
-    going = [key for key, base in _held.items() if base.device.type == "cuda" or not on_gpu_alone]
-    for key in going:
+def release(*, on_gpu_only: bool = False) -> None:
+    """Free the memory of the held base; `on_gpu_only`: unless it is on the CPU."""
+    keys = [key for key, base in _held.items() if base.device.type == "cuda" or not on_gpu_only]
+    for key in keys:
         del _held[key]
-    free(bool(going))
+    if keys:
+        free_memory()
 
 
-def free(collect: bool = True) -> None:
-    """Hand memory that nothing refers to back, that of a GPU to its driver."""
-    if collect:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+def free_memory() -> None:
+    """Free what nothing refers to, and return cached GPU memory to the driver."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
@@ -131,47 +141,38 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
     silence_libraries()
     weights = config.weights
     path, commit = resolve(weights), commit_of(weights, config.revision)
-    more: dict[str, Any]
-    kind, more = (
-        (AutoModelForSequenceClassification, {"num_labels": classes})
-        if head is Head.classification
-        else (AutoModelForCausalLM, {})
-    )
+    classifies = head is Head.classification
+    model_class = AutoModelForSequenceClassification if classifies else AutoModelForCausalLM
+    options: dict[str, Any] = {"num_labels": classes} if classifies else {}
     if config.quantization is Quantization.nf4:
-        more |= {"quantization_config": four_bits(device), "device_map": {"": device}}
+        options |= {"quantization_config": nf4_config(device), "device_map": {"": device}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=commit)
         with torch.random.fork_rng():
-            torch.manual_seed(
-                0
-            )  # new modules are drawn: the same ones in each load, and not from the caller's generator
-            model, info = kind.from_pretrained(path, revision=commit, dtype=dtype, output_loading_info=True, **more)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-        SafetensorError,
-    ) as error:  # RuntimeError: shapes; SafetensorError: a torn file
+            torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
+            model, info = model_class.from_pretrained(
+                path, revision=commit, dtype=dtype, output_loading_info=True, **options
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: wrong shapes, a torn file
         raise WeightsError(
             f"model.weights={weights}: could not be loaded: {error}\nTry: a folder that save_pretrained wrote"
         ) from error
     if head is Head.generation and info["missing_keys"]:
-        raise WeightsError(
-            f"model.weights={weights}: cannot write answers: these weights lack {', '.join(sorted(info['missing_keys']))}"
-        )
+        missing = ", ".join(sorted(info["missing_keys"]))
+        raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {missing}")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model.config.pad_token_id = tokenizer.pad_token_id
     model.requires_grad_(False).eval()
     if config.quantization is None:
         model.to(device)
-    new = _new_modules(model, info["missing_keys"]) if head is Head.classification else ()
-    base = Base(model, tokenizer, path, device, new, commit=commit)
-    base.remember()
+    new_modules = _new_modules(model, info["missing_keys"]) if classifies else ()
+    base = Base(model, tokenizer, path, device, new_modules, commit=commit)
+    base.snapshot()
     return base
 
 
 def _new_modules(model: Any, missing: Iterable[str]) -> tuple[str, ...]:
-    """The head and modules whose weights the checkpoint lacks; a module inside another one is not named again."""
+    """The head, and modules whose weights the checkpoint lacks; no module inside another one of them."""
     parameters = {name for name, _ in model.named_parameters()}
     lacking = {key.rpartition(".")[0] for key in missing if key in parameters}
     names = [name for name in _HEADS if hasattr(model, name)]
@@ -182,12 +183,12 @@ def _new_modules(model: Any, missing: Iterable[str]) -> tuple[str, ...]:
 
 
 def _reserved(table: torch.nn.Embedding) -> int:
-    """Rows of a position table that no token gets (RoBERTa counts from its padding index on, OPT from an offset)."""
+    """Rows of a position table that no token uses: RoBERTa counts after its padding index, OPT from an offset."""
     return int(getattr(table, "offset", 0 if table.padding_idx is None else table.padding_idx + 1))
 
 
 def _checksums(model: torch.nn.Module) -> dict[str, int]:
-    """An exact integer per parameter: the sum of its bits read as integers."""
+    """Per parameter the sum of its bits read as integers: exact, unlike a sum of floats."""
     width = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return {
         name: int(p.detach().contiguous().view(width[p.element_size()]).sum(dtype=torch.int64))

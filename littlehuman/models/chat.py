@@ -1,21 +1,12 @@
-"""Chat messages in, texts out: a causal model of this process, in batches.
+"""Chat generation with a causal model of this process: conversations -> texts, in batches.
 
-In: conversations, consumed lazily. Out: one `Decoded` each, as soon as its batch is done. A window
-of conversations at a time is put in order: those that begin alike together, the longest first.
-How a batch is answered stands in `answering`.
+Conversations are consumed lazily, a window at a time. Within a window those that share a prefix are answered
+together, the longest first. Rows are left-padded; a row ends at the model's end token, a batch when all its rows
+have ended. A batch that does not fit into memory is halved.
 
-One prompt model at a time is held: rounds of requests and the next job of a process find it loaded. On a
-GPU it leaves before a training begins (`release`), and takes the place of the base that was trained on: the
-two are never there together, and a sweep that writes and trains in turns loads each anew. On a CPU, whose
-memory is larger and can be swapped, both stay.
-
-
-[folded] A family of prompts -> its answers, batch after batch.
-
-In: rows of tokens that begin alike. Out: one `Decoded` each, as soon as its batch is done. Rows are
-left-padded; a row ends at the model's own end token, and a batch when all of its rows did. A batch
-that does not fit into memory is halved.
-
+One prompt model is held at a time, so that further rounds of requests and the next job find it loaded. On a GPU it
+is released before a training begins, and takes the place of a training's base: the two never share a GPU, and a
+sweep that generates and trains in turns loads each again. On a CPU both stay loaded.
 """
 
 from __future__ import annotations
@@ -33,14 +24,19 @@ from littlehuman.models import base_model, devices
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
 from littlehuman.models.devices import silence_libraries
 from littlehuman.models.memory import DoesNotFit, fits, halved
-from littlehuman.models.prefix_cache import STEP, Prefix, PrefixGroup, PrefixRow, can_share, prefix_groups
+from littlehuman.models.prefix_cache import PASS_COST, Prefix, PrefixGroup, PrefixRow, can_share, prefix_groups
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema.devices import precision
+
+log = logging.getLogger(__name__)
+
+WINDOW = 64  # batches that are grouped and sorted together: bounds memory, and lets first answers come early
+_held: dict[tuple[str | None, ...], tuple[Any, Any]] = {}  # tokenizer and model that the next call may use again
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The answer to conversation `index`; `finish` is `stop`, or `length` when it was cut."""
+    """The answer to conversation `index`; `finish` is `stop`, or `length` when it was cut at `max_tokens`."""
 
     index: int
     text: str
@@ -49,154 +45,12 @@ class Decoded:
     completion_tokens: int
 
 
-@dataclass
-class BatchGenerator:
-    """Writes the answers of families; `batch_size` is what has fitted so far."""
-
-    weights: str
-    tokenizer: Any
-    model: Any
-    max_tokens: int
-    temperature: float
-    top_p: float
-    batch_size: int
-    share_prefixes: bool
-
-    def answers(self, family: PrefixGroup) -> Iterator[Decoded]:
-        """Batch after batch, longest rows first, so that memory trouble shows at once."""
-        rows = sorted(family.rows, key=lambda row: len(row.tokens), reverse=True)
-        total = len(rows[0].tokens) + self.max_tokens
-        pays = self.share_prefixes and family.saved > STEP and can_share(self.model, total)
-        prefix = Prefix(self.model, rows[0].tokens[: family.prefix]) if pays else None
-        while rows:
-            batch = rows[: self.batch_size]
-            found = self._if_it_fits(batch, prefix)
-            if found is None:
-                self._make_smaller(batch)
-            else:
-                rows = rows[len(batch) :]
-                yield from found
-
-    def _if_it_fits(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded] | None:
-        found: list[Decoded] = []
-        return found if fits(lambda: found.extend(self._write(rows, prefix))) else None
-
-    def _make_smaller(self, batch: Sequence[PrefixRow]) -> None:
-        try:
-            self.batch_size = halved(len(batch))
-        except DoesNotFit as error:
-            raise GenerationError(
-                f"prompt_model.weights={self.weights}: out of memory with one prompt of {len(batch[0].tokens)} tokens at a time\n"
-                "Try: prompt_model.dtype=bfloat16, a smaller strategy.max_evidence_words, or a smaller model"
-            ) from error
-
-    def _write(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded]:
-        start = prefix.ids.shape[1] if prefix else 0
-        batch = self.tokenizer.pad({"input_ids": [list(row.tokens[start:]) for row in rows]}, return_tensors="pt").to(
-            self.model.device
-        )
-        with torch.inference_mode():
-            inputs = prefix.before(batch) if prefix else dict(batch)
-            out = self.model.generate(**inputs, max_new_tokens=self.max_tokens, **self._how(rows))
-        new = out[:, inputs["input_ids"].shape[1] :].tolist()
-        return [self._read(row, tokens) for row, tokens in zip(rows, new, strict=True)]
-
-    def _how(self, rows: Sequence[PrefixRow]) -> dict[str, Any]:
-        how: dict[str, Any] = {"use_cache": True}
-        if stops := stop_texts(self.tokenizer):
-            how |= {"stop_strings": stops, "tokenizer": self.tokenizer}
-        if self.temperature > 0:
-            from littlehuman.models.sampling import GumbelSampler
-
-            how["logits_processor"] = [
-                GumbelSampler([row.seed for row in rows], self.temperature, self.top_p, self.model.device)
-            ]
-        return how
-
-    def _read(self, row: PrefixRow, tokens: list[int]) -> Decoded:
-        """A row's answer: up to its end token, or to the text that ends it."""
-        ends = self.model.generation_config.eos_token_id or []
-        length = next((i for i, token in enumerate(tokens) if token in ends), None)
-        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
-        used = len(tokens) if length is None else length + 1
-        for stop in stop_texts(self.tokenizer):
-            if stop in text:
-                used = next(
-                    n for n in range(1, used + 1) if stop in self.tokenizer.decode(tokens[:n], skip_special_tokens=True)
-                )
-                text, length = text[: text.index(stop)], used
-        return Decoded(row.index, text, "length" if length is None else "stop", len(row.tokens), used)
-
-
-log = logging.getLogger(__name__)
-WINDOW = 64  # batches that are put in order together: memory stays flat, and answers come early
-
-
 @dataclass(frozen=True, slots=True)
 class SkippedPrompt:
-    """Conversation `index` cannot be answered, and why."""
+    """Conversation `index` was not answered, and why."""
 
     index: int
     reason: str
-
-
-_held: dict[tuple[str | None, ...], tuple[Any, Any]] = {}
-
-
-def load_chat(weights: str, dtype: str, revision: str | None = None, device: str = "auto") -> tuple[Any, Any]:
-    """Tokenizer and model of `weights`, loaded unless they are held.
-
-    Args:
-        weights: as `weights.resolve` takes them.
-        dtype: precision of the model.
-        revision: branch, tag or commit of a hub model; None: main.
-        device: as `launch.device`.
-
-    Raises:
-        WeightsError: when they cannot be had.
-        ConfigError: for a precision that does not exist, or a device that is not here.
-    """
-    key = (weights, dtype, revision, device)
-    if key not in _held:
-        if wrong := list(precision("prompt_model.dtype", dtype)):
-            raise ConfigError(wrong)
-        where = devices.device(device, key="prompt_model.device")
-        release()
-        if where.type == "cuda":
-            base_model.release(on_gpu_alone=True)
-        tokenizer, model = _load(weights, dtype, revision)
-        _held[key] = tokenizer, model.to(where).eval()
-    return _held[key]
-
-
-def release(*, on_gpu_alone: bool = False) -> None:
-    """Hold no prompt model (none on a GPU, if so asked): its memory is free then."""
-    going = [key for key, (_, model) in _held.items() if model.device.type == "cuda" or not on_gpu_alone]
-    for key in going:
-        del _held[key]
-    base_model.free(bool(going))
-
-
-def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-
-    silence_libraries()
-    key = "prompt_model.weights"
-    path, commit = resolve(weights, key), commit_of(weights, revision, key)
-    if commit:
-        log.info("%s=%s is commit %s", key, weights, commit)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(path, revision=commit, dtype=devices.DTYPES[dtype])
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    # Nothing else of the checkpoint's own defaults (top_k, repetition_penalty) may join in: the config says it all.
-    ends = end_tokens(tokenizer, model.generation_config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id, do_sample=False
-    )
-    return tokenizer, model
 
 
 def chat(
@@ -213,41 +67,184 @@ def chat(
     revision: str | None = None,
     device: str = "auto",
 ) -> Iterator[Decoded | SkippedPrompt]:
-    """Answer each conversation, in the order in which batches are done.
+    """Answer each conversation, in the order in which batches finish.
 
-    Greedy at temperature 0; above it each row is sampled under its own seed. Either way an answer
-    depends on its neighbours in the batch by rounding alone.
+    Greedy at temperature 0; above it each row is sampled with its own seed. Either way an answer depends on the
+    other rows of its batch by rounding only.
 
     Args:
-        weights: as `weights.resolve` takes them.
+        weights: as in `weights.resolve`.
         dtype: precision of the model.
         conversations: any number; `WINDOW` batches of them are held at a time.
         max_tokens: of an answer.
         batch_size: rows at once; halved, with a warning, when memory runs out.
         temperature: 0 or more.
-        top_p: mass of the likeliest tokens that are kept.
-        seeds: one per conversation, 0 to 2**64 - 1; without them all sampled answers use seed 0.
-        share_prefixes: read what prompts have in common once; the texts are the same but for rounding.
-        revision: as `load_chat` takes it.
-        device: as `load_chat` takes it.
+        top_p: mass of the most probable tokens to sample from (nucleus sampling).
+        seeds: one per conversation, 0 to 2**64 - 1; by default all sampled answers use seed 0.
+        share_prefixes: compute common prefixes once; texts are the same up to rounding.
+        revision: as in `load_chat`.
+        device: as in `load_chat`.
 
     Raises:
-        WeightsError: when the weights cannot be had.
-        GenerationError: when one row at a time does not fit into memory, or the model's template refuses the turns.
+        WeightsError: when the weights cannot be loaded.
+        GenerationError: when one row at a time does not fit into memory, or the chat template refuses the turns.
     """
     tokenizer, model = load_chat(weights, dtype, revision, device)
     longest = longest_prompt(model.config, max_tokens)
     pairs = zip(conversations, repeat(0) if seeds is None else seeds, strict=seeds is not None)
-    stream = (
+    rows = (
         PrefixRow(index, _tokens(tokenizer, messages, weights), seed) for index, (messages, seed) in enumerate(pairs)
     )
-    writer = BatchGenerator(weights, tokenizer, model, max_tokens, temperature, top_p, batch_size, share_prefixes)
-    while window := list(islice(stream, WINDOW * batch_size)):
+    generator = BatchGenerator(weights, tokenizer, model, max_tokens, temperature, top_p, batch_size, share_prefixes)
+    while window := list(islice(rows, WINDOW * batch_size)):
         for row in window:
             if len(row.tokens) > longest:
                 yield SkippedPrompt(row.index, too_long(len(row.tokens), longest, max_tokens))
-        for family in prefix_groups([row for row in window if len(row.tokens) <= longest], max_tokens):
-            yield from writer.answers(family)
+        for group in prefix_groups([row for row in window if len(row.tokens) <= longest], max_tokens):
+            yield from generator.answers(group)
+
+
+@dataclass
+class BatchGenerator:
+    """Generates the answers of prefix groups; `batch_size` shrinks when memory runs out."""
+
+    weights: str
+    tokenizer: Any
+    model: Any
+    max_tokens: int
+    temperature: float
+    top_p: float
+    batch_size: int
+    share_prefixes: bool
+
+    def answers(self, group: PrefixGroup) -> Iterator[Decoded]:
+        """Answers batch by batch, longest rows first, so that lack of memory shows in the first batch.
+
+        Raises:
+            GenerationError: when one row at a time does not fit into memory.
+        """
+        rows = sorted(group.rows, key=lambda row: len(row.tokens), reverse=True)
+        longest = len(rows[0].tokens) + self.max_tokens
+        worth_it = self.share_prefixes and group.saved > PASS_COST and can_share(self.model, longest)
+        prefix = Prefix(self.model, rows[0].tokens[: group.prefix_length]) if worth_it else None
+        while rows:
+            batch = rows[: self.batch_size]
+            answers = self._try_batch(batch, prefix)
+            if answers is None:
+                self._halve_batch_size(batch)
+            else:
+                rows = rows[len(batch) :]
+                yield from answers
+
+    def _try_batch(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded] | None:
+        """The answers of a batch, or None when it does not fit into memory."""
+        answers: list[Decoded] = []
+        return answers if fits(lambda: answers.extend(self._generate(rows, prefix))) else None
+
+    def _halve_batch_size(self, batch: Sequence[PrefixRow]) -> None:
+        try:
+            self.batch_size = halved(len(batch))
+        except DoesNotFit as error:
+            raise GenerationError(
+                f"prompt_model.weights={self.weights}: "
+                f"out of memory with one prompt of {len(batch[0].tokens)} tokens at a time\n"
+                "Try: prompt_model.dtype=bfloat16, a smaller strategy.max_evidence_words, or a smaller model"
+            ) from error
+
+    def _generate(self, rows: Sequence[PrefixRow], prefix: Prefix | None) -> list[Decoded]:
+        start = prefix.ids.shape[1] if prefix else 0
+        ids = {"input_ids": [list(row.tokens[start:]) for row in rows]}
+        batch = self.tokenizer.pad(ids, return_tensors="pt").to(self.model.device)
+        with torch.inference_mode():
+            inputs = prefix.prepend_to(batch) if prefix else dict(batch)
+            out = self.model.generate(**inputs, max_new_tokens=self.max_tokens, **self._options(rows))
+        new = out[:, inputs["input_ids"].shape[1] :].tolist()
+        return [self._decode(row, tokens) for row, tokens in zip(rows, new, strict=True)]
+
+    def _options(self, rows: Sequence[PrefixRow]) -> dict[str, Any]:
+        """Options of `generate`."""
+        options: dict[str, Any] = {"use_cache": True}
+        if stops := stop_texts(self.tokenizer):
+            options |= {"stop_strings": stops, "tokenizer": self.tokenizer}
+        if self.temperature > 0:
+            from littlehuman.models.sampling import GumbelSampler
+
+            seeds = [row.seed for row in rows]
+            sampler = GumbelSampler(seeds, self.temperature, self.top_p, self.model.device)
+            options["logits_processor"] = [sampler]
+        return options
+
+    def _decode(self, row: PrefixRow, tokens: list[int]) -> Decoded:
+        """A row's answer, up to its end token or stop text."""
+        ends = self.model.generation_config.eos_token_id or []
+        length = next((i for i, token in enumerate(tokens) if token in ends), None)
+        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
+        used = len(tokens) if length is None else length + 1
+        for stop in stop_texts(self.tokenizer):
+            if stop in text:
+                prefixes = (
+                    (n, self.tokenizer.decode(tokens[:n], skip_special_tokens=True)) for n in range(1, used + 1)
+                )
+                used = next(n for n, decoded in prefixes if stop in decoded)
+                text, length = text[: text.index(stop)], used
+        return Decoded(row.index, text, "length" if length is None else "stop", len(row.tokens), used)
+
+
+def load_chat(weights: str, dtype: str, revision: str | None = None, device: str = "auto") -> tuple[Any, Any]:
+    """Tokenizer and model of `weights`, loaded unless they are held.
+
+    Args:
+        weights: as in `weights.resolve`.
+        dtype: precision of the model.
+        revision: branch, tag or commit of a hub model; None: main.
+        device: as `launch.device`.
+
+    Raises:
+        WeightsError: when they cannot be loaded.
+        ConfigError: for a precision or device that does not exist.
+    """
+    key = (weights, dtype, revision, device)
+    if key not in _held:
+        if wrong := list(precision("prompt_model.dtype", dtype)):
+            raise ConfigError(wrong)
+        where = devices.device(device, key="prompt_model.device")
+        release()
+        if where.type == "cuda":
+            base_model.release(on_gpu_only=True)
+        tokenizer, model = _load(weights, dtype, revision)
+        _held[key] = tokenizer, model.to(where).eval()
+    return _held[key]
+
+
+def release(*, on_gpu_only: bool = False) -> None:
+    """Free the memory of the held prompt model; `on_gpu_only`: unless it is on the CPU."""
+    keys = [key for key, (_, model) in _held.items() if model.device.type == "cuda" or not on_gpu_only]
+    for key in keys:
+        del _held[key]
+    if keys:
+        base_model.free_memory()
+
+
+def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+    silence_libraries()
+    key = "prompt_model.weights"
+    path, commit = resolve(weights, key), commit_of(weights, revision, key)
+    if commit:
+        log.info("%s=%s is commit %s", key, weights, commit)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(path, revision=commit, dtype=devices.DTYPES[dtype])
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    # The checkpoint's own defaults (top_k, repetition_penalty) are dropped: only the config decides.
+    ends = end_tokens(tokenizer, model.generation_config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id, do_sample=False
+    )
+    return tokenizer, model
 
 
 def _tokens(tokenizer: Any, messages: Messages, weights: str) -> tuple[int, ...]:

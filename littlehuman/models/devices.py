@@ -1,15 +1,7 @@
-"""Where a run computes and in which precision.
+"""Device and precision of a run, 4-bit quantisation, and the log level of the libraries.
 
-In: `launch.device` and `launch.dtype`. Out: a torch device and dtype. `auto` takes the GPU when
-there is one, and bfloat16 where it is faster than float32: always on a GPU, on a CPU if a matrix
-product of training size says so.
-
-
-[folded] Keeps a run's output to what its reader needs.
-
-Loading reports, deprecation notes and bars per weight shard of the libraries are switched off;
-errors are not.
-
+`auto` takes the GPU when there is one, and bfloat16 where it is faster than float32: always on a GPU, on a CPU if
+matrix products of training size are.
 """
 
 from __future__ import annotations
@@ -31,85 +23,39 @@ from littlehuman.schema import PRECISIONS
 from littlehuman.schema.devices import DEVICE, DEVICES
 from littlehuman.store import cache_root, digest, read_json, write_json
 
-
-@cache
-def silence_libraries() -> None:
-    """Silence the libraries' chatter once per process."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    # Parameters of a stack are slices of one matrix, and so are their gradients: that costs nothing here.
-    warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
-
-
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
 
 
 def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device:
-    """The device that `key` of the config names; process `rank` of several gets a GPU of its own.
+    """The device that `key` of the config names; each process (`rank`) gets its own GPU.
 
     Raises:
-        ConfigError: when torch does not know it or it is not there.
+        ConfigError: when torch does not know it, or this machine does not have it.
     """
     if not DEVICE.fullmatch(name):  # torch also knows meta, which computes nothing
         raise ConfigError([Problem(f"{key}={name}", DEVICES)])
     if name in ("auto", "cuda") and torch.cuda.is_available():
-        return _own_gpu(name, rank)
+        return _gpu_of_rank(rank)
     if name == "auto":
         return torch.device("cpu")
     chosen = torch.device(name)
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        mend = f"{key}=auto, or a torch that was built for CUDA" if not torch.cuda.device_count() else f"{key}=auto"
-        raise ConfigError(
-            [Problem(f"{key}={name}", f"this machine has {torch.cuda.device_count()} CUDA devices")], mend
-        )
+    count = torch.cuda.device_count()
+    if chosen.type == "cuda" and (chosen.index or 0) >= count:
+        mend = f"{key}=auto" if count else f"{key}=auto, or a torch that was built for CUDA"
+        raise ConfigError([Problem(f"{key}={name}", f"this machine has {count} CUDA devices")], mend)
     return chosen
 
 
-def _own_gpu(name: str, rank: int) -> torch.device:
-    if rank >= torch.cuda.device_count():
-        raise ConfigError(
-            [
-                Problem(
-                    "launch.processes",
-                    f"this machine has {torch.cuda.device_count()} CUDA devices, one for each process",
-                )
-            ]
-        )
+def _gpu_of_rank(rank: int) -> torch.device:
+    count = torch.cuda.device_count()
+    if rank >= count:
+        what = f"this machine has {count} CUDA devices, one for each process"
+        raise ConfigError([Problem("launch.processes", what)])
     return torch.device("cuda", rank)
 
 
-def four_bits(where: torch.device) -> Any:
-    """How a base is loaded in 4 bits (QLoRA, arXiv 2305.14314: NF4, double quantisation), through bitsandbytes.
-
-    Raises:
-        ConfigError: without a CUDA device or without bitsandbytes.
-    """
-    missing = (
-        "a CUDA device" if where.type != "cuda" else None if find_spec("bitsandbytes") else "the package bitsandbytes"
-    )
-    if missing:
-        what = (
-            f"needs {missing}; without: model.quantization=null, and launch.dtype=bfloat16 halves the memory of float32"
-        )
-        raise ConfigError(
-            [Problem("model.quantization=nf4", what)], "pip install bitsandbytes (on a machine with CUDA)"
-        )
-    from transformers import BitsAndBytesConfig
-
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
-
-
 def dtype(name: str, where: torch.device) -> torch.dtype:
-    """The precision of the frozen base; adapters and heads stay in float32.
+    """The precision of the frozen base on device `where`; adapters and heads stay in float32.
 
     Raises:
         ConfigError: for an unknown name.
@@ -121,35 +67,49 @@ def dtype(name: str, where: torch.device) -> torch.dtype:
     return DTYPES[name]
 
 
+def nf4_config(where: torch.device) -> Any:
+    """The quantisation of QLoRA (arXiv 2305.14314): 4-bit NF4 with double quantisation, by bitsandbytes.
+
+    Raises:
+        ConfigError: without a CUDA device or without bitsandbytes.
+    """
+    missing = None if find_spec("bitsandbytes") else "the package bitsandbytes"
+    if where.type != "cuda":
+        missing = "a CUDA device"
+    if missing:
+        without = "model.quantization=null, and launch.dtype=bfloat16 halves the memory of float32"
+        raise ConfigError(
+            [Problem("model.quantization=nf4", f"needs {missing}; without: {without}")],
+            "pip install bitsandbytes (on a machine with CUDA)",
+        )
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
 @lru_cache
 def bfloat16_is_faster() -> bool:
     """Whether bfloat16 products are at least 1.2 times as fast as float32 ones on this CPU.
 
-    Measured once per processor and torch version, and remembered in the cache: two runs on one machine
-    never choose differently because one of them was disturbed.
+    Measured once per processor and torch version and kept in the cache, so that runs on one machine never choose
+    differently because the machine was busy.
     """
-    known = cache_root() / "machines" / f"{digest([_processor(), torch.__version__])}.json"
-    found = read_json(known)
-    if "bfloat16_pays" not in found:
-        found = {"processor": _processor(), "torch": torch.__version__, "bfloat16_pays": _ratio() > 1.2}
-        write_json(known, found)
-    return bool(found["bfloat16_pays"])
+    file = cache_root() / "machines" / f"{digest([_processor(), torch.__version__])}.json"
+    measured = read_json(file)
+    if "bfloat16_pays" not in measured:
+        faster = _matmul_seconds(torch.float32) / _matmul_seconds(torch.bfloat16) > 1.2
+        measured = {"processor": _processor(), "torch": torch.__version__, "bfloat16_pays": faster}
+        write_json(file, measured)
+    return bool(measured["bfloat16_pays"])
 
 
-def _ratio() -> float:
-    return _seconds(torch.float32) / _seconds(torch.bfloat16)
-
-
-def _processor() -> str:
-    named = (
-        re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
-        if Path("/proc/cpuinfo").is_file()
-        else None
-    )
-    return named[1] if named else f"{platform.machine()} {platform.processor()}"
-
-
-def _seconds(kind: torch.dtype, repeats: int = 5) -> float:
+def _matmul_seconds(kind: torch.dtype, repeats: int = 5) -> float:
+    """Shortest time of a product of training size, after a warm-up."""
     left, right = torch.ones(512, 1024, dtype=kind), torch.ones(1024, 1024, dtype=kind)
     times = []
     for _ in range(repeats + 1):
@@ -157,3 +117,22 @@ def _seconds(kind: torch.dtype, repeats: int = 5) -> float:
         left @ right
         times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
+    return name[1] if name else f"{platform.machine()} {platform.processor()}"
+
+
+@cache
+def silence_libraries() -> None:
+    """Switch off loading reports, deprecation notes and progress bars of the libraries, but not their errors."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # Parameters and gradients of a MultiLora are views of one matrix: their layout costs nothing here.
+    warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")

@@ -1,8 +1,7 @@
-"""A model of the hub: which commit its name means now, or why it cannot be had.
+"""Hugging Face hub: the commit that a model's name refers to now, or why it cannot be loaded.
 
-In: a hub id, and the branch, tag or commit that was asked for (null: main). Out: the commit, by one request
-for its `config.json`; by none where that commit is on this machine already. Without network what was
-downloaded before counts.
+One request for `config.json`; none when that commit is on this machine already. Without network, what was downloaded
+before is used.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ CONFIG = "config.json"
 
 
 def commit(name: str, revision: str | None, key: str) -> str:
-    """The commit of a hub model; `key` is what the config calls it.
+    """The commit of a hub model; `key` is its config key. `revision`: branch, tag or commit; None: main.
 
     Raises:
         WeightsError: when there is no such model or revision, when it is gated, or the hub cannot be reached.
@@ -27,21 +26,20 @@ def commit(name: str, revision: str | None, key: str) -> str:
     try:
         return _commit(name, revision)
     except (OSError, ValueError, HfHubHTTPError) as error:
-        why, mend = _told(error, name, revision)
+        why, mend = _reason_and_mend(error, name, revision)
         raise WeightsError(f"{key}={name}: could not be loaded: {why}\nTry: {mend}") from error
 
 
-@cache  # errors are not kept. All cells of a process get the same weights, though main may move meanwhile
+@cache  # so that all cells of a process get the same weights, even when main moves; errors are not cached
 def _commit(name: str, revision: str | None) -> str:
     from huggingface_hub import hf_hub_download
 
-    for client in ("httpx", "httpx2"):  # whichever it has: each request would be a line of run.log
+    for client in ("httpx", "httpx2"):  # whichever it uses: each request would be a line of run.log
         logging.getLogger(client).setLevel(logging.WARNING)
     return Path(hf_hub_download(name, CONFIG, revision=revision)).parent.name
 
 
-def _told(error: Exception, name: str, revision: str | None) -> tuple[str, str]:
-    """Why, and the mend."""
+def _reason_and_mend(error: Exception, name: str, revision: str | None) -> tuple[str, str]:
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -50,7 +48,10 @@ def _told(error: Exception, name: str, revision: str | None) -> tuple[str, str]:
             f"accept its terms at https://huggingface.co/{name}, then hf auth login (or set HF_TOKEN)",
         )
     if isinstance(error, (errors.RepositoryNotFoundError, errors.HFValidationError)):
-        mend = "an id such as HuggingFaceTB/SmolLM2-135M-Instruct, hf auth login for a private one, package:NAME, or a folder"
+        mend = (
+            "an id such as HuggingFaceTB/SmolLM2-135M-Instruct, hf auth login for a private one, "
+            "package:NAME, or a folder"
+        )
         return "the hub has no such model, or it is private", mend
     if isinstance(error, errors.RevisionNotFoundError):
         return (

@@ -1,7 +1,6 @@
-"""How much fits: cells at once before training, rows at once when a step ran out of memory.
+"""Memory: out-of-memory handling, and an estimate of how many cells fit.
 
-In: a base and what its cells need, or a step to try. Out: a number of cells, or whether the step
-fitted. Halving micro-batches changes a result by rounding alone.
+Halving a batch changes results by rounding only.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from littlehuman.models.base_model import Base
 log = logging.getLogger(__name__)
 
 MEND = "launch.gradient_checkpointing=true, launch.dtype=bfloat16, a smaller dataset.max_tokens or a smaller model"
-_CPU_SAYS = ("can't allocate memory", "not enough memory")  # torch on Linux, and elsewhere: a plain RuntimeError
-MOST = {"cpu": 8, "cuda": 32}  # more cells at once bring nothing: the products are large enough by then
+MAX_CELLS = {"cpu": 8, "cuda": 32}  # more cells at once are no faster: the matrix products are large enough by then
+_CPU_MESSAGES = ("can't allocate memory", "not enough memory")  # a plain RuntimeError: on Linux, and elsewhere
 
 
 class DoesNotFit(Exception):
-    """A step needs more memory than there is, even with one row of each cell at a time."""
+    """Out of memory although the batch cannot be made smaller."""
 
 
 def fits(step: Callable[[], None]) -> bool:
-    """Run `step`; False when memory ran out, after what it held was freed."""
+    """Run `step`; False when it ran out of memory, after its memory was freed."""
     try:
         step()
         return True
@@ -40,7 +39,7 @@ def fits(step: Callable[[], None]) -> bool:
 
 
 def halved(micro_batch: int) -> int:
-    """Half the micro-batch, said aloud.
+    """Half the micro-batch, with a warning.
 
     Raises:
         DoesNotFit: when it is 1 already.
@@ -54,36 +53,34 @@ def halved(micro_batch: int) -> int:
     return half
 
 
-def cells_that_fit(base: Base, numbers: int, tokens: int, targets: int) -> int:
-    """How many cells fit into half of the free memory, an estimate; a step that does not fit halves it.
+def cells_that_fit(base: Base, parameters: int, tokens: int, targets: int) -> int:
+    """Estimate of how many cells fit into half of the free memory; a group that does not fit is split later.
 
     Args:
         base: the frozen model, loaded.
-        numbers: trainable numbers of one adapter.
+        parameters: trainable parameters of one adapter.
         tokens: tokens of one cell in a micro-batch of its longest rows.
-        targets: those of them at which logits are computed.
+        targets: how many of them need logits.
     """
     config = base.model.config.get_text_config()
     size = torch.tensor([], dtype=base.dtype).element_size()
     inner = getattr(config, "intermediate_size", 4 * config.hidden_size)
-    # Kept for the way back, per token and layer: about 16 vectors of the hidden size and 6 of the inner one.
+    # Saved for the backward pass, per token and layer: about 16 vectors of the hidden size and 6 of the inner size.
     activations = tokens * config.num_hidden_layers * (16 * config.hidden_size + 6 * inner) * size
     logits = targets * config.vocab_size * 4 * 3
-    one = numbers * 4 * 4 + activations + logits  # value, gradient, two moments
-    return max(1, min(MOST.get(base.device.type, 1), int(free_bytes(base.device) / 2 / one)))
+    cell = parameters * 4 * 4 + activations + logits  # float32 value, gradient and two moments
+    return max(1, min(MAX_CELLS.get(base.device.type, 1), int(free_bytes(base.device) / 2 / cell)))
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that is free on `device`, in bytes."""
+    """Free memory of `device`, in bytes; on a GPU with what torch has cached."""
     if device.type == "cuda":
-        held: int = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
-            device
-        )  # torch keeps it, and gives it out again
-        return int(torch.cuda.mem_get_info(device)[0] + held)
+        cached: int = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0] + cached)
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _CPU_SAYS)
+    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error) for text in _CPU_MESSAGES)

@@ -1,8 +1,7 @@
-"""Prompts that begin alike: their beginning is read once.
+"""Prefix caching: keys and values of a prefix that several prompts share are computed once.
 
-In: rows of tokens. Out: families of rows with a common prefix, and the prefix's keys and values
-for batches of a family. With worked examples that do not change (chain of thought, zero-shot) most
-of a prompt is prefix; where each prompt draws its own, the system turn is.
+With fixed few-shot examples (chain of thought, zero-shot) most of a prompt is prefix; where each prompt draws its
+own examples, only the system turn is.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from typing import Any
 
 import torch
 
-BLOCK = 32  # tokens that rows must share beyond their family's prefix to be looked at as a family of their own
-STEP = 48  # a pass's fixed cost in tokens read: 29 ms at 1,700 tokens/s (SmolLM2 on 2 cores); more on a GPU
+BLOCK = 32  # tokens beyond a group's prefix that rows must share to be tried as a separate group
+PASS_COST = 48  # fixed cost of a pass, in tokens read: 29 ms at 1,700 tokens/s (SmolLM2 on 2 cores); more on a GPU
 
 
 @dataclass(frozen=True, slots=True)
 class PrefixRow:
-    """A prompt as tokens: its place among the requests and its sampling seed."""
+    """A prompt as tokens, with its number among the requests and its sampling seed."""
 
     index: int
     tokens: tuple[int, ...]
@@ -31,67 +30,71 @@ class PrefixRow:
 
 @dataclass(frozen=True, slots=True)
 class PrefixGroup:
-    """Rows that share their first `prefix` tokens; each has at least one token of its own."""
+    """Rows that share their first `prefix_length` tokens; each has at least one more token."""
 
-    prefix: int
+    prefix_length: int
     rows: tuple[PrefixRow, ...]
 
     @property
     def saved(self) -> int:
         """Tokens that need not be read when the prefix is read once."""
-        return self.prefix * (len(self.rows) - 1)
+        return self.prefix_length * (len(self.rows) - 1)
 
 
 def prefix_groups(rows: Sequence[PrefixRow], max_tokens: int) -> list[PrefixGroup]:
-    """Divide rows where their prefixes part, if what that saves pays for one more batch; those of the longest row come first.
+    """Group rows by common prefix, split where that saves more than the additional batches cost.
 
     Args:
         rows: any number, each of at least one token.
-        max_tokens: steps of an answer: an additional batch that is not full costs as many passes.
+        max_tokens: decoding steps of an answer; an additional, partly filled batch costs as many passes.
+
+    Returns:
+        Groups in the order of their longest rows, longest first.
     """
-    found = _divide(list(rows), STEP * max_tokens) if rows else []
-    return sorted(found, key=lambda family: max(len(row.tokens) for row in family.rows), reverse=True)
+    groups = _split(list(rows), PASS_COST * max_tokens) if rows else []
+    return sorted(groups, key=lambda group: max(len(row.tokens) for row in group.rows), reverse=True)
 
 
-def _divide(rows: list[PrefixRow], batch_cost: int) -> list[PrefixGroup]:
-    prefix = _shared(rows)
+def _split(rows: list[PrefixRow], batch_cost: int) -> list[PrefixGroup]:
+    prefix = _common_prefix(rows)
     blocks: dict[tuple[int, ...], list[PrefixRow]] = defaultdict(list)
     for row in rows:
         blocks[row.tokens[prefix : prefix + BLOCK]].append(row)
-    apart: list[PrefixGroup] = []
+    groups: list[PrefixGroup] = []
     rest: list[PrefixRow] = []
     for block in blocks.values():
-        parts = _divide(block, batch_cost) if 1 < len(block) < len(rows) else []
-        pays = sum(part.saved for part in parts) - prefix * len(block) > batch_cost * len(parts)
-        if parts and pays:
-            apart += parts
+        parts = _split(block, batch_cost) if 1 < len(block) < len(rows) else []
+        gain = sum(part.saved for part in parts) - prefix * len(block)
+        if parts and gain > batch_cost * len(parts):
+            groups += parts
         else:
             rest += block
-    return apart + ([PrefixGroup(_shared(rest), tuple(rest))] if rest else [])
+    return groups + ([PrefixGroup(_common_prefix(rest), tuple(rest))] if rest else [])
 
 
-def _shared(rows: Sequence[PrefixRow]) -> int:
+def _common_prefix(rows: Sequence[PrefixRow]) -> int:
     """Length of the longest common prefix that leaves each row a token."""
     first, last = min(row.tokens for row in rows), max(row.tokens for row in rows)
-    alike = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return min(alike, *(len(row.tokens) - 1 for row in rows))
+    pairs = enumerate(zip(first, last, strict=False))
+    common = next((i for i, (a, b) in pairs if a != b), min(len(first), len(last)))
+    return min(common, *(len(row.tokens) - 1 for row in rows))
 
 
 class Prefix:
-    """The keys and values of a prefix, read when the first batch asks for them."""
+    """A prefix with its keys and values, computed when the first batch needs them."""
 
     def __init__(self, model: Any, tokens: Sequence[int]) -> None:
         self.model = model
         self.ids = torch.tensor([list(tokens)], device=model.device)
         self._cache: Any = None
 
-    def before(self, batch: Any) -> dict[str, Any]:
-        """What `generate` takes for a left-padded batch of the rows without their prefix.
+    def prepend_to(self, batch: Any) -> dict[str, Any]:
+        """Inputs of `generate` for a left-padded batch of rows that continue the prefix.
 
-        The padding lies between prefix and rest: masked, and not counted in positions.
+        The padding is between prefix and row: masked, and not counted in positions.
         """
         count = batch["input_ids"].shape[0]
-        cache = copy.deepcopy(self._read())  # generating writes into it
+        cache = copy.deepcopy(self._computed())  # `generate` appends to it
         cache.batch_repeat_interleave(count)
         ids = self.ids.expand(count, -1)
         return {
@@ -100,29 +103,28 @@ class Prefix:
             "past_key_values": cache,
         }
 
-    def _read(self) -> Any:
+    def _computed(self) -> Any:
         if self._cache is None:
             from transformers import DynamicCache
 
             cache = DynamicCache(config=self.model.config)
-            self.model.base_model(
-                input_ids=self.ids, past_key_values=cache, use_cache=True
-            )  # without the head: no logits wanted
+            # The model without its head: no logits are needed.
+            self.model.base_model(input_ids=self.ids, past_key_values=cache, use_cache=True)
             self._cache = cache
         return self._cache
 
 
 def can_share(model: Any, tokens: int) -> bool:
-    """Whether keys and values of a prefix may stand before padded rows of up to `tokens` tokens in all.
+    """Whether a cached prefix may precede padded rows of up to `tokens` tokens in all.
 
-    That needs positions that are given (not counted in the row), attention that sees the whole row
-    (a sliding window counts the padding), and no recurrent state.
+    The model must take positions as input (not count them in the row), attend to the whole row (a sliding window
+    would count the padding), and have no recurrent state.
     """
     from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
     config = model.config.get_text_config()
-    given = "position_ids" in inspect.signature(model.forward).parameters and not getattr(config, "alibi", False)
-    if not given or not model._supports_default_dynamic_cache():
+    takes_positions = "position_ids" in inspect.signature(model.forward).parameters
+    if not takes_positions or getattr(config, "alibi", False) or not model._supports_default_dynamic_cache():
         return False
     layers = DynamicCache(config=model.config).layers
     windows = [layer.sliding_window for layer in layers if type(layer) is DynamicSlidingWindowLayer]

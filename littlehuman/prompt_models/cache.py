@@ -1,9 +1,9 @@
-"""The shelf of answers: each request is paid once, by whichever job asks first.
+"""Cache of completions: each request is paid for once, by whichever job asks first.
 
-In: completions as they arrive. Out: completions by key. One folder per prompt model under
-`$LITTLEHUMAN_CACHE/completions`; every writer owns one file and readers merge, so processes never
-wait for each other and a killed writer loses at most the line it was writing. A recording is a
-file of the same format.
+In: completions as they arrive. Out: completions by request key. One folder per prompt model under
+`$LITTLEHUMAN_CACHE/completions`, in JSON lines. Every writer has a file of its own and readers merge them: processes
+never wait for each other, and a killed writer loses at most the line that it was writing. A recording
+(`prompt_model=recorded`) has the same format.
 """
 
 from __future__ import annotations
@@ -17,37 +17,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from littlehuman.errors import GenerationError
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig
-from littlehuman.store import cache_root, packaged, slug
+from littlehuman.store import cache_root, slug
 
 _HEAD = b'{"key": "'
 
 
 def cache_path(model: PromptModelConfig) -> Path:
-    """The folder that holds the answers of one prompt model."""
+    """The folder with the answers of one prompt model."""
     return cache_root() / "completions" / slug(model.weights or model.name)
 
 
-def recording_path(path: str | None) -> Path:
-    """The recording that `prompt_model.path` names.
-
-    Raises:
-        GenerationError: when it is absent.
-    """
-    if not path:
-        raise GenerationError(
-            "prompt_model.path=null: a recording is a .jsonl file or a folder of them; give prompt_model.path=FILE"
-        )
-    found = packaged(path)
-    if not found.exists():
-        raise GenerationError(f"prompt_model.path={path}: there is no such file or folder ({found})")
-    return found
-
-
 def lookup(path: Path, keys: Collection[str]) -> dict[str, Completion]:
-    """Completions of `keys` in a file or folder; memory grows with `keys`, not with the shelf."""
+    """The completions of `keys` in a file or folder; memory grows with `keys`, not with the cache."""
     wanted = set(keys)
     found: dict[str, Completion] = {}
     for completion in CompletionCache(path).read(wanted):
@@ -57,51 +40,50 @@ def lookup(path: Path, keys: Collection[str]) -> dict[str, Completion]:
 
 
 class CompletionCache:
-    """Reads a file or folder, and later what was added to it meanwhile."""
+    """Reads a file or folder, and on later calls only what was added since."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read: dict[Path, int] = {}  # bytes of whole lines that were read
+        self._offsets: dict[Path, int] = {}  # bytes of complete lines that were read
 
     def read(self, wanted: Collection[str]) -> Iterator[Completion]:
-        """Yield completions of `wanted` that were written since the last call, or ever, line by line.
+        """Yield completions of `wanted` that were added since the last call, line by line.
 
-        The caller may take keys out of `wanted` as they come; when none is left, no more is read.
+        The caller may remove keys from `wanted` meanwhile; when it is empty, reading stops.
         """
         for file in sorted(self.path.glob("*.jsonl")) if self.path.is_dir() else [self.path]:
             if not wanted:
                 return
-            if file.is_file() and file.stat().st_size > self._read.get(file, 0):
-                yield from self._added(file, wanted)
+            if file.is_file() and file.stat().st_size > self._offsets.get(file, 0):
+                yield from self._read_new(file, wanted)
 
-    def _added(self, file: Path, wanted: Collection[str]) -> Iterator[Completion]:
-        place = self._read.get(file, 0)
+    def _read_new(self, file: Path, wanted: Collection[str]) -> Iterator[Completion]:
+        offset = self._offsets.get(file, 0)
         with file.open("rb") as handle:
-            handle.seek(place)
+            handle.seek(offset)
             for line in handle:
-                place += len(line) if line.endswith(b"\n") else 0  # a line that is still being written is read again
-                completion = _completion(line, wanted)
+                offset += len(line) if line.endswith(b"\n") else 0  # a line still being written is read again later
+                completion = _parse(line, wanted)
                 if completion:
                     yield completion
-        self._read[file] = place
+        self._offsets[file] = offset
 
 
-def _completion(line: bytes, wanted: Collection[str]) -> Completion | None:
-    # The key stands first in each line: most lines need no JSON parser.
-    if (
-        line.startswith(_HEAD)
-        and line[len(_HEAD) : line.find(b'"', len(_HEAD))].decode("utf-8", "replace") not in wanted
-    ):
-        return None
+def _parse(line: bytes, wanted: Collection[str]) -> Completion | None:
+    # The key comes first in each line, so most lines need no JSON parser.
+    if line.startswith(_HEAD):
+        key = line[len(_HEAD) : line.find(b'"', len(_HEAD))].decode("utf-8", "replace")
+        if key not in wanted:
+            return None
     try:
         completion = Completion(**json.loads(line))
     except (ValueError, TypeError):
-        return None  # a killed writer tore this line; its request is asked again
+        return None  # torn by a killed writer: its request is asked again
     return completion if completion.key in wanted else None
 
 
 class CompletionWriter:
-    """Appends completions to a file of its own, each handed to the system whole before the next is asked for."""
+    """Appends completions to a file of its own; each is handed to the operating system before `add` returns."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{slug(socket.gethostname())}-{os.getpid()}.jsonl"
@@ -111,17 +93,16 @@ class CompletionWriter:
         return self
 
     def add(self, completion: Completion) -> None:
-        """Put one completion on the shelf."""
+        """Write one completion."""
         if self._handle is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            torn = _is_torn(self.path)
+            torn = _ends_in_torn_line(self.path)
             self._handle = self.path.open("ab")
             if torn:
                 self._handle.write(b"\n")
-        # A lone surrogate (half an emoji) becomes its JSON escape, and is read back as it was.
-        self._handle.write(
-            json.dumps(asdict(completion), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-        )
+        # `backslashreplace` writes a lone surrogate (half an emoji) as its JSON escape, which reads back unchanged.
+        line = json.dumps(asdict(completion), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        self._handle.write(line + b"\n")
         self._handle.flush()
 
     def __exit__(
@@ -131,8 +112,8 @@ class CompletionWriter:
             self._handle.close()
 
 
-def _is_torn(file: Path) -> bool:
-    """Whether an earlier process of the same number died in the middle of its last line."""
+def _ends_in_torn_line(file: Path) -> bool:
+    """Whether an earlier process with the same id died while it wrote its last line."""
     if not file.is_file() or not file.stat().st_size:
         return False
     with file.open("rb") as handle:

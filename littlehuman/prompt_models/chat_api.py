@@ -1,220 +1,42 @@
-"""Any endpoint that speaks OpenAI's chat API: OpenAI itself, vLLM, llama.cpp, a provider.
+"""Any endpoint with OpenAI's chat API: OpenAI itself, a provider, vLLM, llama.cpp.
 
-In: prompts, drawn one by one. Out: an answer for each as it comes, a bounded number of requests
-being under way. What can help no request (no server, wrong key, unknown model) stops the run at
-once; what hits one request alone is that request's `Failure`; a server that is busy or away for a
-while is waited for (`asking.py`, `pacing.py`).
-
-
-[folded] One request, from its first try to its answer or to the trouble that it ends in.
-
-In: a prompt. Out: a `Completion`, or the last `Trouble`. The client's own retries are off: each
-refusal passes through the pace, which slows all requests down. What counts as a retry:
-
-- a try that failed where another one can help (408, 409, 425, 5xx, timeout, broken connection): 1;
-- a server that has too much to do (429, 503, 529): 1, or 1/4 when it says how long to wait, for
-  then the next try is the server's own proposal;
-- nobody there, though the server was reached before: 0, for nothing was asked. It is waited for
-  as long as the pace has patience (with prompt_model.retries=0 not at all).
-
-
-[folded] What is sent for one request, the same online and in a batch.
-
-In: the settings, a prompt and a limit of tokens. Out: the body that `/chat/completions` takes.
-
+In: prompts, drawn one by one. Out: the answers as they arrive, with a bounded number of requests in flight. What
+no request can survive (no server, wrong key, unknown model) ends the run; an error of one request is that request's
+`Failure`. `chat_client` sends one request, `rate_limit` says when it may start, `responses` says what an error means.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 from littlehuman.errors import GenerationError
 from littlehuman.prompt_models import connection
-from littlehuman.prompt_models.async_worker import AsyncWorker
-from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
-from littlehuman.prompt_models.rate_limit import RateLimiter
-from littlehuman.prompt_models.responses import (
-    REASON_CHARS,
-    RequestError,
-    RetryAdvice,
-    backoff,
-    classify_error,
-    read_bytes,
-)
+from littlehuman.prompt_models.chat_client import ChatClient
+from littlehuman.prompt_models.connection import ApiKey
+from littlehuman.prompt_models.responses import RequestError
 from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI, RequestOptions
-
-
-def request_body(config: PromptModelConfig, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
-    """The request as plain values; with a schema where the prompt has one (OpenAI's structured outputs)."""
-    asked: dict[str, Any] = {
-        "model": config.name,
-        "messages": [dict(message) for message in prompt.messages],
-        "temperature": config.temperature,
-        "top_p": config.top_p,
-        config.token_limit_name: max_tokens,
-    }
-    if prompt.schema:
-        asked["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": prompt.schema},
-        }
-    return asked
-
-
-CHARACTERS_PER_TOKEN = 4.0  # before the first answer tells how it really is
-LATER = "the same command later: what was answered is kept"
-
-
-class ChatClient:
-    """Asks the endpoint at `url`; its methods run in one event loop."""
-
-    def __init__(self, config: PromptModelConfig, url: str, key: ApiKey, max_tokens: int, patience_s: float) -> None:
-        self.config, self.key, self.max_tokens = config, key, max_tokens
-        self.pace = RateLimiter(config.concurrency, config.requests_per_minute, config.tokens_per_minute, patience_s)
-        self.served = False  # whether any request had an answer, or a refusal of its own
-        self.over = False  # nothing more is to be asked: no request can have an answer
-        self._reached = False
-        self._sent: set[asyncio.Task[Any] | None] = set()
-        self._characters, self._tokens = CHARACTERS_PER_TOKEN, 1.0
-        self._client = _client(config, url, key)
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._client.close()
-
-    async def end(self) -> None:
-        """Start nothing more. What the server is working on is awaited, if it serves at all: it may be paid for already."""
-        self.over = True
-        spared = self._sent if self.served else set()
-        for task in asyncio.all_tasks() - spared - {asyncio.current_task()}:
-            task.cancel()
-
-    async def ask(self, prompt: Prompt) -> tuple[str, Completion | RequestError]:
-        """Try until there is an answer, or a trouble that no further try can help."""
-        left, times = float(self.config.retries), 0
-        while True:
-            result = await self._try(prompt)
-            if isinstance(result, Completion):
-                return prompt.key, result
-            left -= self._cost(result)
-            self.over = self.over or bool(result.mend)
-            if self.over or result.cure is RetryAdvice.NONE or left < 0:
-                return prompt.key, result
-            if result.cure is RetryAdvice.AGAIN:
-                times += 1
-                await asyncio.sleep(result.after or backoff(times))
-
-    async def _try(self, prompt: Prompt) -> Completion | RequestError:
-        expected = self._expected(prompt) if self.config.tokens_per_minute else 0.0
-        ticket = await self.pace.start(expected)
-        if self.over:
-            raise asyncio.CancelledError
-        task = asyncio.current_task()
-        self._sent.add(task)
-        try:
-            result = await self._send(prompt)
-        finally:
-            self._sent.discard(task)
-        self._reached = self._reached or isinstance(result, Completion) or result.cure is not RetryAdvice.WAIT
-        self.served = self.served or isinstance(result, Completion) or result.served
-        if isinstance(result, Completion) or result.served:
-            self.pace.answered(ticket, self._learn(prompt, result))
-            return result
-        if result.cure is RetryAdvice.SLOWER:
-            self.pace.busy(ticket, result.after)
-        elif result.cure is RetryAdvice.WAIT:
-            self.pace.gone(ticket, waited_for=self._waits)
-        else:
-            self.pace.failed(ticket)
-        return self._in_our_case(result)
-
-    async def _send(self, prompt: Prompt) -> Completion | RequestError:
-        """One HTTP request. The client's short way is taken: its typed one takes twice the processor time."""
-        import httpx2
-
-        content = json.dumps(request_body(self.config, prompt, self.max_tokens)).encode("ascii")
-        kind: RequestOptions = {"headers": {"content-type": "application/json"}}
-        try:
-            async with asyncio.timeout(
-                self.config.timeout_s
-            ):  # of the whole: a server that sends a byte now and then is none
-                reply = await self._client.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=content, options=kind
-                )
-            result = read_bytes(prompt.key, reply.content, reply.headers.get("content-type", ""), self.config)
-        except Exception as error:  # it goes no further: the request in it holds the key
-            result = classify_error(error, self.config)
-        if isinstance(result, Completion):
-            result = replace(result, text=self.key.out_of(result.text), finish=self.key.out_of(result.finish))
-        else:
-            result = replace(result, reason=" ".join(self.key.scrub(result.reason).split())[:REASON_CHARS])
-        return result
-
-    @property
-    def _waits(self) -> bool:
-        """Whether a server that does not answer is waited for: one that was there, for a while."""
-        return self._reached and not self.pace.hopeless and self.config.retries > 0
-
-    def _in_our_case(self, trouble: RequestError) -> RequestError:
-        """Whether it ends the run: a server that was there is waited for, one that only refuses is not for ever."""
-        if trouble.cure is RetryAdvice.WAIT and self._waits:
-            return replace(trouble, mend="")
-        if trouble.cure is RetryAdvice.SLOWER and self.pace.hopeless:
-            return replace(trouble, mend=trouble.mend or LATER)
-        return trouble
-
-    @staticmethod
-    def _cost(trouble: RequestError) -> float:
-        if trouble.cure is RetryAdvice.WAIT:
-            return 0.0
-        return 0.25 if trouble.cure is RetryAdvice.SLOWER and trouble.after else 1.0
-
-    def _expected(self, prompt: Prompt) -> float:
-        """Tokens that the request may take: its prompt by the answers so far, and the longest answer (as providers count)."""
-        return _characters(prompt) * self._tokens / self._characters + self.max_tokens
-
-    def _learn(self, prompt: Prompt, result: Completion | RequestError) -> float:
-        """Tokens that it took; 0 where the server does not say."""
-        if not self.config.tokens_per_minute or not isinstance(result, Completion) or not result.prompt_tokens:
-            return 0.0
-        self._characters += _characters(prompt)
-        self._tokens += result.prompt_tokens
-        return float(result.prompt_tokens + result.completion_tokens)
-
-
-def _characters(prompt: Prompt) -> int:
-    return sum(len(message["content"]) for message in prompt.messages)
-
-
-def _client(config: PromptModelConfig, url: str, key: ApiKey) -> AsyncOpenAI:
-    from httpx2 import Limits
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
-
-    timeout = Timeout(None, connect=min(CONNECT_S, config.timeout_s))  # the rest is timed as a whole
-    # A connection that idles is closed before a usual server closes it (uvicorn: after 5 s), else a request may meet its end.
-    limits = Limits(max_connections=None, max_keepalive_connections=config.concurrency, keepalive_expiry=4.0)
-    http = DefaultAsyncHttpxClient(base_url=url, timeout=timeout, limits=limits)
-    return AsyncOpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=0, http_client=http)
-
-
 log = logging.getLogger(__name__)
-PATIENCE_S = 120.0  # how long a server that was there may be away, or refuse everything
+
+MAX_OUTAGE_S = 120.0  # how long a server that was reached before may be unreachable, or refuse everything
+T = TypeVar("T")
+R = TypeVar("R")
 Result = tuple[str, Completion | RequestError]
 
 
 class Endpoint:
-    """Asks for the model `prompt_model.name` at `prompt_model.base_url`.
+    """Asks the model `prompt_model.name` at `prompt_model.base_url`.
 
     Raises:
         ConfigError: when a setting is impossible.
@@ -223,66 +45,140 @@ class Endpoint:
 
     batched = False
 
-    def __init__(self, config: PromptModelConfig, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, config: PromptModelConfig, max_outage_s: float = MAX_OUTAGE_S) -> None:
         check_prompt_model(config)
-        self.config, self.patience_s = config, patience_s
-        self.untaken: Sequence[Completion] = ()
-        self.url = connection.address(config)
-        self.key = ApiKey.of(config.api_key_env)
+        self.config, self.max_outage_s = config, max_outage_s
+        self.undelivered: Sequence[Completion] = ()
+        self.url = connection.base_url(config)
+        self.key = ApiKey.from_environment(config.api_key_env)
 
-    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the answers as they come; closing the iterator cancels the requests under way and keeps what had come (`untaken`).
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
+        """Yield the answers as they arrive. Closing the generator cancels the requests in flight.
 
-        `prompts` is drawn from in the caller's thread, the next one when an answer was taken and
-        the one after it is asked for: so what was asked and not yet handed over is never more
-        than `concurrency` requests, and that is all that a killed run can lose.
+        `prompts` is drawn from in the caller's thread: the next prompt when an answer was handed over and the caller
+        asks for the one after it. So at most `concurrency` requests are sent and not handed over, which is all that a
+        killed run can lose.
 
         Raises:
             GenerationError: when no request can succeed.
         """
-        connection.keep_quiet()
-        self.untaken, waiting = (), iter(prompts)
+        connection.silence_client_logs()
+        self.undelivered, waiting = (), iter(prompts)
         first = list(islice(waiting, self.config.concurrency))
         if not first:
-            return  # without a client: the library takes a second to load
-        asker = ChatClient(self.config, self.url, self.key, max_tokens, self.patience_s)
-        crew = AsyncWorker[Result](last=asker.close)
+            return  # before the client is made: importing the library takes a second
+        client = ChatClient(self.config, self.url, self.key, max_tokens, self.max_outage_s)
+        worker = AsyncWorker[Result](on_exit=client.close)
         try:
-            with crew:
-                yield from self._answers(crew, asker, first, waiting)
+            with worker:
+                yield from self._answers(worker, client, first, waiting)
         finally:
-            self.untaken = [answer for _, answer in crew.untaken if isinstance(answer, Completion)]
+            self.undelivered = [answer for _, answer in worker.undelivered if isinstance(answer, Completion)]
 
     def _answers(
-        self, crew: AsyncWorker[Result], asker: ChatClient, first: list[Prompt], waiting: Iterator[Prompt]
+        self, worker: AsyncWorker[Result], client: ChatClient, first: list[Prompt], waiting: Iterator[Prompt]
     ) -> Iterator[Completion | Failure]:
         for prompt in first:
-            crew.begin(asker.ask(prompt))
-        while (result := crew.take()) is not None:
+            worker.submit(client.request(prompt))
+        while (result := worker.next_result()) is not None:
             key, answer = result
             if isinstance(answer, RequestError) and answer.mend:
-                yield from self._rest(crew, asker, answer)
+                yield from self._drain(worker, client, answer)
                 raise self._error(answer.reason, answer.mend)
-            yield _handed_over(key, answer)
-            for prompt in islice(waiting, 0 if asker.over else 1):
-                crew.begin(asker.ask(prompt))
+            yield _as_answer(key, answer)
+            for prompt in islice(waiting, 0 if client.stopped else 1):
+                worker.submit(client.request(prompt))
 
-    def _rest(self, crew: AsyncWorker[Result], asker: ChatClient, end: RequestError) -> Iterator[Completion | Failure]:
-        """What was paid for is handed over before the run stops."""
-        crew.run(asker.end())
-        if asker.served and crew.open:
+    def _drain(
+        self, worker: AsyncWorker[Result], client: ChatClient, end: RequestError
+    ) -> Iterator[Completion | Failure]:
+        """Hand over what is paid for before the run ends with the error `end`."""
+        worker.run(client.stop())
+        if client.served and worker.pending:
             log.warning("%s; waiting up to %g s for the requests under way", end.reason, self.config.timeout_s)
-        while (result := crew.take()) is not None:
-            key, answer = result
-            yield _handed_over(key, answer)
+        while (result := worker.next_result()) is not None:
+            yield _as_answer(*result)
 
     def _error(self, reason: str, mend: str) -> GenerationError:
-        return GenerationError(
-            self.key.scrub(
-                f"prompt_model.name={self.config.name} at {connection.without_password(self.url)}: {reason}\nTry: {mend}"
-            )
-        )
+        where = f"prompt_model.name={self.config.name} at {connection.without_password(self.url)}"
+        return GenerationError(self.key.redact(f"{where}: {reason}\nTry: {mend}"))
 
 
-def _handed_over(key: str, answer: Completion | RequestError) -> Completion | Failure:
-    return answer if isinstance(answer, Completion) else Failure(key, answer.reason, answer.served)
+def _as_answer(key: str, result: Completion | RequestError) -> Completion | Failure:
+    return result if isinstance(result, Completion) else Failure(key, result.reason, result.served)
+
+
+class AsyncWorker(Generic[T]):
+    """Runs coroutines in the event loop of a thread of its own, and hands their results to the calling thread.
+
+    The thread is needed because a notebook's thread already runs a loop, and because requests must go on while the
+    caller writes to disk. Leaving the context cancels what is running, waits for it, then runs `on_exit` in the loop.
+    """
+
+    def __init__(self, on_exit: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._on_exit = on_exit
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="prompt model", daemon=True)
+        self._done: SimpleQueue[asyncio.Task[T]] = SimpleQueue()
+        self._tasks: set[asyncio.Task[T]] = set()  # an event loop holds only weak references to its tasks
+        self.pending = 0  # submitted, and the result not handed over yet
+        self.undelivered: list[T] = []  # set on exit: results that had arrived and were not handed over
+
+    def __enter__(self) -> AsyncWorker[T]:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if sys.is_finalizing():  # the interpreter has stopped the thread: nothing would answer
+            return
+        self.run(_cancel_all())
+        self.undelivered = [t.result() for t in self._finished() if not t.cancelled() and not t.exception()]
+        self.run(self._on_exit())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """Run one coroutine in the loop and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> None:
+        """Start a coroutine; its result comes by `next_result`."""
+        self.pending += 1
+        self._loop.call_soon_threadsafe(self._start, work)
+
+    def next_result(self) -> T | None:
+        """Wait for the next result, in order of completion; None when none is pending. Cancelled work has none.
+
+        Raises:
+            Exception: whatever the coroutine raised.
+        """
+        while self.pending:
+            task = self._done.get()
+            self.pending -= 1
+            if not task.cancelled():
+                return task.result()
+        return None
+
+    def _finished(self) -> Iterator[asyncio.Task[T]]:
+        with suppress(Empty):
+            while True:
+                yield self._done.get_nowait()
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finish)
+
+    def _finish(self, task: asyncio.Task[T]) -> None:
+        self._tasks.discard(task)
+        self._done.put(task)
+
+
+async def _cancel_all() -> None:
+    stopping = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in stopping:
+        task.cancel()
+    await asyncio.gather(*stopping, return_exceptions=True)

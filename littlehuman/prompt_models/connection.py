@@ -1,14 +1,7 @@
-"""The key of an endpoint: it goes into the client and into no text.
+"""Address and API key of an endpoint, for every client, online or in batches.
 
-In: the NAME of an environment variable. Out: a key that shows itself to nobody, and that removes
-itself from what a server or a library says.
-
-
-[folded] How every client of an endpoint behaves, online or in batches.
-
-In: a config. Out: the address that is asked, and as it may be shown. Also: how long a connection may
-take, and no word about single requests in the log of a run.
-
+In: the config. Out: the address to ask, the same as it may be shown, and an `ApiKey` that goes into the client and
+into no text. Also silences the client libraries' logs about single requests.
 """
 
 from __future__ import annotations
@@ -24,37 +17,39 @@ from littlehuman.errors import GenerationError
 from littlehuman.schema import PromptModelConfig
 
 OPENAI = "https://api.openai.com/v1"
-CONNECT_S = 10.0
+CONNECT_S = 10.0  # timeout of a connection attempt
+NO_KEY = "no-key"  # the client library demands a key; an endpoint without keys ignores it
+WORD_CHARS = 8  # a shorter key, or one of letters alone, may be an ordinary word
+KEY_CHARS = 20  # so many letters and digits without an underscore are no variable's name
+NAME_RULE = (
+    "must be the NAME of an environment variable, such as OPENAI_API_KEY; "
+    "the key itself belongs into no command and no file"
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def address(config: PromptModelConfig) -> str:
-    """Who is asked; said in so many words, for null would let the client read OPENAI_BASE_URL.
+def base_url(config: PromptModelConfig) -> str:
+    """The address to ask, always explicit: the client would read OPENAI_BASE_URL for null.
 
-    Null alone means OpenAI: an empty address is a shell variable that is not set, and would send a paid key elsewhere.
+    Only null means OpenAI. An empty address is a shell variable that is not set: a paid key must not go to OpenAI
+    by mistake.
     """
     return OPENAI if config.base_url is None else config.base_url
 
 
-def without_password(address: str) -> str:
-    """An address, or a command line with some, without the password that it may bring (there may be an @ in it)."""
-    return re.sub(r"//[^/\s]*@", "//***@", address)
+def without_password(text: str) -> str:
+    """An address, or a command line with some, without their passwords (which may contain an @)."""
+    return re.sub(r"//[^/\s]*@", "//***@", text)
 
 
-def keep_quiet() -> None:
-    """Keep the client's libraries from telling run.log of each request, as they do at INFO and below."""
+def silence_client_logs() -> None:
+    """Keep the client libraries from writing each request into run.log, as they do at INFO and below."""
     for name in ("openai", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-WORD_CHARS = 8
-KEY_CHARS = 20  # so many letters and digits without a break are no variable's name
-WANTED = "must be the NAME of an environment variable, such as OPENAI_API_KEY; the key itself belongs into no command and no file"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-NO_KEY = "no-key"  # a client wants some key; an endpoint without keys ignores it
-
-
-def is_name(text: str) -> bool:
-    """Whether a text can be the name of an environment variable, and is not the key itself."""
+def is_variable_name(text: str) -> bool:
+    """Whether a text can be the name of an environment variable, and does not look like a key."""
     return bool(_NAME.fullmatch(text)) and not any(
         len(part) >= KEY_CHARS and not _is_word(part) for part in text.split("_")
     )
@@ -65,7 +60,7 @@ def _is_word(part: str) -> bool:
 
 
 class ApiKey:
-    """A key, or none. Neither its repr nor a scrubbed text shows it."""
+    """A key, or none. Neither its repr nor a redacted text shows it."""
 
     __slots__ = ("_value",)
 
@@ -73,27 +68,25 @@ class ApiKey:
         self._value = value
 
     @classmethod
-    def of(cls, variable: str | None) -> ApiKey:
-        """The key that an environment variable holds; without a variable, no key.
+    def from_environment(cls, variable: str | None) -> ApiKey:
+        """The key that an environment variable holds; no key for null.
 
         Raises:
-            GenerationError: when the variable is absent or empty, or holds what no key holds; when
-                what is given is no variable's name (it may be the key: it is not shown).
+            GenerationError: when the variable is absent or empty, or its value cannot be a key; when `variable` is
+                no variable's name (it may be the key itself, so it is not shown).
         """
         if variable is None:
             return cls(None)
-        if not is_name(variable):
-            raise GenerationError(f"prompt_model.api_key_env=***: {WANTED}.\nTry: export OPENAI_API_KEY=...")
+        if not is_variable_name(variable):
+            raise GenerationError(f"prompt_model.api_key_env=***: {NAME_RULE}.\nTry: export OPENAI_API_KEY=...")
         value = os.environ.get(variable, "").strip()
+        where = f"prompt_model.api_key_env={variable}"
         mend = f"Try: export {variable}=... (prompt_model.api_key_env=null asks an endpoint that wants no key)"
         if not value:
-            raise GenerationError(
-                f"prompt_model.api_key_env={variable}: this environment variable is not set, or empty.\n{mend}"
-            )
+            raise GenerationError(f"{where}: this environment variable is not set, or empty.\n{mend}")
         if not (value.isascii() and value.isprintable()):
-            raise GenerationError(
-                f"prompt_model.api_key_env={variable}: its value has characters that no key has (typographic quotes?).\n{mend}"
-            )
+            what = "its value has characters that no key has (typographic quotes?)"
+            raise GenerationError(f"{where}: {what}.\n{mend}")
         return cls(value)
 
     def __repr__(self) -> str:
@@ -103,18 +96,18 @@ class ApiKey:
         """The key itself, for the one call that opens a client."""
         return self._value or NO_KEY
 
-    def out_of(self, answer: str) -> str:
-        """An answer without the key; one that could be a word (`EMPTY`, `secret`) stays, for the answer may mean the word."""
+    def redact_answer(self, text: str) -> str:
+        """A model's answer without the key. A key that may be a word (`EMPTY`, `secret`) is left in it."""
         is_word = not self._value or self._value.isalpha() or len(self._value) < WORD_CHARS
-        return answer if is_word else self.scrub(answer)
+        return text if is_word else self.redact(text)
 
-    def scrub(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """`text` without the key, however it is quoted there (JSON, Python, URL, HTML)."""
         key = self._value
         if not key:
             return text
-        mark = next((sign * 3 for sign in "*#~^" if sign not in key), "")  # a mark that cannot make up the key anew
+        mask = next((sign * 3 for sign in "*#~^" if sign not in key), "")  # a mask that cannot spell the key anew
         written = {key, json.dumps(key)[1:-1], repr(key)[1:-1], quote(key), quote(key, safe=""), escape(key)}
         for form in sorted(written, key=len, reverse=True):
-            text = text.replace(form, mark)
+            text = text.replace(form, mask)
         return text

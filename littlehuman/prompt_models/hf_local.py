@@ -1,17 +1,17 @@
-"""A Hugging Face chat model in this process, in batches.
+"""A Hugging Face chat model in this process, decoded in batches (`prompt_model.provider=hf`).
 
-In: prompts, consumed lazily. Out: completions, batch by batch; torch and the weights load with the first
-one, on `prompt_model.device` (null: `launch.device`). The weights stay in memory for the next round and
-the next cell; on a GPU they leave when a training begins (`training/decoding.py`).
+In: prompts, consumed lazily. Out: completions, batch by batch. torch and the weights are loaded with the first
+prompt, on `prompt_model.device` (null: `launch.device`). The weights stay in memory for the next round and the next
+cell; they leave a GPU when a training begins (`models/chat.py`).
 
-An answer does not depend on which requests run beside it, but for rounding: greedy ones take no
-chance, sampled ones draw from a generator that the request's own key seeds. In float32 that is the
-same text; in bfloat16 near ties can fall either way.
+An answer does not depend on the other requests of its batch, but for rounding: greedy decoding draws nothing, and
+sampling uses a generator seeded with the request's key. In float32 that gives the same text; in bfloat16 a near tie
+can go either way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import tee
 
 from littlehuman.prompt_models.settings import check_prompt_model
@@ -26,29 +26,29 @@ class LocalModel:
         ConfigError: when none are named, or a setting cannot be followed.
     """
 
-    batched, untaken = False, ()
+    batched, undelivered = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
         check_prompt_model(config)
         self.config = config
 
-    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the answers as batches are done; a prompt that is too long for the model is a `Failure`.
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
+        """Yield the answers batch by batch; a prompt that is too long for the model is a `Failure`.
 
         Raises:
-            WeightsError: when the weights cannot be had.
+            WeightsError: when the weights cannot be loaded.
             GenerationError: when not even one prompt at a time fits into memory.
         """
         from littlehuman.models.chat import SkippedPrompt, chat
 
         config, keys = self.config, dict[int, str]()
 
-        def noted() -> Iterator[Prompt]:
+        def with_keys_noted() -> Iterator[Prompt]:
             for index, prompt in enumerate(prompts):
-                keys[index] = prompt.key  # of those under way alone
+                keys[index] = prompt.key  # held only until its answer comes
                 yield prompt
 
-        asked, seeded = tee(noted())
+        asked, seeded = tee(with_keys_noted())
         answers = chat(
             str(config.weights),
             config.dtype,

@@ -1,28 +1,46 @@
-"""A recording replayed: the same requests get the same answers, without network or model.
+"""Recorded answers replayed: the same requests get the same answers, without network or model.
 
-In: prompts and a file or folder in the format of the completion cache. Out: what was answered
-then; a request that was not recorded is an error with its mend, never a silent hole.
+In: prompts, and a file or folder in the format of the completion cache. Out: the recorded answers. A request that
+was not recorded is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from pathlib import Path
 
 from littlehuman.errors import GenerationError
-from littlehuman.prompt_models.cache import CompletionCache, recording_path
+from littlehuman.prompt_models.cache import CompletionCache
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
+from littlehuman.store import packaged
+
+
+def recording_path(path: str | None) -> Path:
+    """The recording that `prompt_model.path` names.
+
+    Raises:
+        GenerationError: when it is absent.
+    """
+    if not path:
+        raise GenerationError(
+            "prompt_model.path=null: a recording is a .jsonl file or a folder of them; give prompt_model.path=FILE"
+        )
+    found = packaged(path)
+    if not found.exists():
+        raise GenerationError(f"prompt_model.path={path}: there is no such file or folder ({found})")
+    return found
 
 
 class Recorded:
     """Looks each request up in `prompt_model.path`."""
 
-    batched, untaken = False, ()
+    batched, undelivered = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
         self.config, self.path = config, recording_path(config.path)
 
-    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the recorded answers, in the order of the recording.
 
         Raises:
@@ -36,20 +54,18 @@ class Recorded:
         if absent:
             raise GenerationError(
                 f"prompt_model.path={self.path}: {len(absent)} of {requested} requests were not recorded "
-                f"(first: {next(iter(absent.values()))}). A recording holds one strategy, human_budget and model of one dataset, "
-                f"and these must be the same: {_identity(self.config)}\n{_mend(self.config)}"
+                f"(first: {next(iter(absent.values()))}). A recording holds one strategy, human_budget and model of "
+                f"one dataset, and these must be the same: {_key_settings(self.config)}\n{_mend(self.config)}"
             )
 
 
-def _identity(config: PromptModelConfig) -> str:
-    """What of the settings is part of each request's key."""
+def _key_settings(config: PromptModelConfig) -> str:
+    """The settings that are part of each request key."""
     revision = f", revision={config.revision}" if config.revision else ""
-    model = (
-        f"weights={config.weights}, dtype={config.dtype}{revision}"
-        if config.weights
-        else f"weights=null, name={config.name}"
-    )
-    return f"{model}, temperature={config.temperature:g}, top_p={config.top_p:g}, json_schema={str(config.json_schema).lower()}"
+    local = f"weights={config.weights}, dtype={config.dtype}{revision}"
+    model = local if config.weights else f"weights=null, name={config.name}"
+    sampling = f"temperature={config.temperature:g}, top_p={config.top_p:g}"
+    return f"{model}, {sampling}, json_schema={str(config.json_schema).lower()}"
 
 
 def _mend(config: PromptModelConfig) -> str:

@@ -1,7 +1,7 @@
-"""What is wrong with the settings of a prompt model, known before anything is asked of it.
+"""Validation of a prompt model's settings, before any request.
 
-In: the group `prompt_model`, or another group of the same shape. Out: every problem at once, with
-its key, its value and the mend.
+In: the config group `prompt_model`, or another group of the same shape. Out: all problems at once, each with its key,
+its value and what is wrong.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from operator import attrgetter
 from urllib.parse import urlsplit
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.prompt_models.connection import WANTED, address, is_name
+from littlehuman.prompt_models.connection import NAME_RULE, base_url, is_variable_name
 from littlehuman.schema import PromptModelConfig, Provider, devices
 
-LIMITS = {  # key -> smallest and largest value
+LIMITS = {  # setting -> smallest and largest value
     "temperature": (0, math.inf),
     "top_p": (0, 1),
     "batch_size": (1, math.inf),
@@ -29,49 +29,49 @@ LIMITS = {  # key -> smallest and largest value
     "batch_requests": (1, math.inf),
     "batch_mb": (1, math.inf),
     "poll_s": (0, math.inf),
-    "price.prompt": (0, math.inf),  # a negative one, or nan, would let all requests past max_usd
+    "price.prompt": (0, math.inf),  # a negative price, or nan, would switch max_usd off
     "price.completion": (0, math.inf),
     "price.batch_share": (0, 1),
 }
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
-HERE = (Provider.hf, Provider.vllm)  # in this process
+IN_PROCESS = (Provider.hf, Provider.vllm)
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
-_SECRET_OVERRIDE = re.compile(  # not the many settings about tokens, nor a dataset's label that is called so
+_SECRET_OVERRIDE = re.compile(  # but neither settings about tokens nor a dataset's label of that name
     r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
     re.DOTALL | re.IGNORECASE,
 )
-_VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # what stands between several, of a sweep
+_VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # between the values of a sweep
 
 
 def check_prompt_model(config: PromptModelConfig) -> None:
     """Refuse impossible settings.
 
     Raises:
-        ConfigError: with all that is wrong.
+        ConfigError: with all problems.
     """
     if found := [*outside_limits(config, LIMITS, "prompt_model"), *contradictions(config)]:
         raise ConfigError(found)
 
 
 def outside_limits(config: object, limits: dict[str, tuple[float, float]], group: str = "") -> Iterator[Problem]:
-    """Numbers below their smallest or above their largest value; null is no number."""
+    """One problem per number outside its range; null is not checked."""
     for key, (low, high) in limits.items():
         value = attrgetter(key)(config)
-        if value is not None and not low <= value <= high:  # nan is outside too
+        if value is not None and not low <= value <= high:  # true for nan too
             must = f"must be between {low} and {high}" if high < math.inf else f"must be {low} or more"
             yield Problem(f"{group}{'.' * bool(group)}{key}={value:g}", must)
 
 
 def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
-    """Settings that its provider cannot follow."""
-    yield from key_for_name(config, group)
+    """Settings that contradict each other, or that the provider cannot follow."""
+    yield from key_name_problems(config, group)
     if config.provider is Provider.openai:
-        yield from _wrong_address(address(config), group)
+        yield from _wrong_address(base_url(config), group)
     if config.token_limit_name not in TOKEN_LIMIT_NAMES:
         yield Problem(
             f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}"
         )
-    if config.provider not in HERE:
+    if config.provider not in IN_PROCESS:
         if config.revision is not None and not config.weights:
             yield Problem(
                 f"{group}.revision={config.revision}",
@@ -93,18 +93,20 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
         yield Problem(f"{group}.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")
 
 
-def key_for_name(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
-    """A key, or anything else, in place of its variable's name; it is not shown."""
+def key_name_problems(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
+    """An `api_key_env` that is no variable's name. It may be the key itself, so it is not shown."""
     given = config.api_key_env
-    if given is not None and not is_name(given):
-        yield Problem(f"{group}.api_key_env={'***' if given else ''}", WANTED)
+    if given is not None and not is_variable_name(given):
+        yield Problem(f"{group}.api_key_env={'***' if given else ''}", NAME_RULE)
 
 
-def refuse_keys(arguments: Iterable[str]) -> None:
-    """Refuse a command line with a key in place of its variable's name, before Hydra writes it into files and onto the screen.
+def refuse_api_keys(arguments: Iterable[str]) -> None:
+    """Refuse a command line that has an API key in the place of its variable's name.
+
+    To be called before Hydra, which writes the command line into files and onto the screen.
 
     Raises:
-        ConfigError: without the key.
+        ConfigError: which does not show the key.
     """
     arguments = list(arguments)
     secrets = [
@@ -116,8 +118,8 @@ def refuse_keys(arguments: Iterable[str]) -> None:
         match for argument in arguments if (match := _KEY_OVERRIDE.fullmatch(argument)) and "${" not in argument
     ]
     values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
-    wrong = [name for name, given in values.items() if not all(is_name(value) for value in given if value)]
-    found = [Problem(f"{name}=***", WANTED) for name in wrong]
+    wrong = [name for name, given in values.items() if not all(is_variable_name(value) for value in given if value)]
+    found = [Problem(f"{name}=***", NAME_RULE) for name in wrong]
     found += [
         Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME")
         for name in secrets
@@ -134,9 +136,8 @@ def _wrong_address(asked: str, group: str) -> Iterator[Problem]:
             f"is empty (a shell variable that is not set?); it {what}, or null, which is OpenAI itself",
         )
     elif not _is_address(asked):
-        shown = re.sub(
-            r"(\w+://)?.*@", r"\1***@", asked, count=1, flags=re.DOTALL
-        )  # where in it the password ends, nobody knows
+        # Where the password of a malformed address ends is not known: everything up to the last @ is hidden.
+        shown = re.sub(r"(\w+://)?.*@", r"\1***@", asked, count=1, flags=re.DOTALL)
         yield Problem(f"{group}.base_url={shown}", what)
 
 
@@ -144,6 +145,6 @@ def _is_address(text: str) -> bool:
     try:
         url = urlsplit(text)
         whole = url.hostname and url.hostname.encode("idna") and url.port != 0
-    except ValueError:  # brackets, a port that is no number or too large, a name that no host has
+    except ValueError:  # brackets, an impossible port, an impossible host name
         return False
     return bool(url.scheme in ("http", "https") and whole and not re.search(r"\s", text))

@@ -1,17 +1,16 @@
-"""vLLM in this process: `prompt_model.provider=vllm`, for those who have it installed.
+"""vLLM in this process (`prompt_model.provider=vllm`), for those who have it installed.
 
-In: prompts, consumed lazily. Out: completions, a window of prompts at a time. The prompts are the
-same tokens as provider hf reads; each request brings its own seed. vLLM batches as it likes, so an
-answer can depend on its neighbours by rounding. It chooses its GPU itself (CUDA_VISIBLE_DEVICES), whatever
-`prompt_model.device` says.
+In: prompts, consumed lazily. Out: completions, a window of prompts at a time. Prompts have the same tokens as with
+provider hf; each request has its own seed. vLLM forms its batches itself, so rounding can make an answer depend on
+its neighbours. It chooses its GPU itself (CUDA_VISIBLE_DEVICES), whatever `prompt_model.device` says.
 
-NOT RUN: no machine of this project had vLLM and a GPU that it supports. It follows vLLM's
-documented offline interface (`LLM.generate`, `SamplingParams`); the tests cover what is ours.
+NOT RUN: no machine of this project had vLLM and a GPU that it supports. The code follows vLLM's documented offline
+interface (`LLM.generate`, `SamplingParams`); the tests replace the engine by a stand-in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -21,37 +20,37 @@ from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
-WINDOW = 1024  # prompts handed over together: answers are kept after each window
+WINDOW = 1024  # prompts handed to the engine together; their answers are cached before the next window
 INSTALL = "python -m pip install vllm  (in an environment of its own: it pins its own torch; it needs a GPU)"
 
 
 class VllmModel:
-    """Answers with the weights that `prompt_model.weights` names, by vLLM.
+    """Answers with the weights that `prompt_model.weights` names, decoded by vLLM.
 
     Raises:
         ConfigError: when none are named, or a setting cannot be followed.
         GenerationError: when vLLM is not installed.
     """
 
-    batched, untaken = False, ()
+    batched, undelivered = False, ()
 
     def __init__(self, config: PromptModelConfig) -> None:
         check_prompt_model(config)
         self.vllm = _vllm()
         self.config = config
 
-    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
-        """Yield the answers, window after window; the engine and its memory last as long as this iterator.
+    def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
+        """Yield the answers window by window; the engine holds its memory until this generator ends.
 
         Raises:
-            WeightsError: when the weights cannot be had.
+            WeightsError: when the weights cannot be loaded.
         """
-        from littlehuman.models.chat_template import longest_prompt, parts_without_weights, render, too_long
+        from littlehuman.models.chat_template import load_without_weights, longest_prompt, render, too_long
         from littlehuman.models.weights import commit_of, resolve
 
         path = resolve(str(self.config.weights), "prompt_model.weights")
         commit = commit_of(path, self.config.revision, "prompt_model.weights")
-        tokenizer, config, ends = parts_without_weights(path, commit)
+        tokenizer, config, ends = load_without_weights(path, commit)
         longest, sampling = longest_prompt(config, max_tokens), self._sampling(tokenizer, ends, max_tokens)
         how = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
         engine = self.vllm.LLM(model=path, enable_prefix_caching=True, generation_config="vllm", **how)
@@ -69,7 +68,7 @@ class VllmModel:
                 yield Completion(key, answer.text, answer.finish_reason or "", len(ids), len(answer.token_ids))
 
     def _sampling(self, tokenizer: Any, ends: list[int], max_tokens: int) -> dict[str, Any]:
-        """What all requests share."""
+        """The sampling parameters that all requests share."""
         from littlehuman.models.chat_template import stop_texts
 
         return {

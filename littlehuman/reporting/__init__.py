@@ -1,4 +1,4 @@
-"""From a study to its report: `python -m littlehuman.report`.
+"""From a study to its report: `littlehuman report`.
 
 gathering (study.lines, worth.tradeoff, accounts) -> verdicts -> findings (sentences) and tables -> page
 """

@@ -28,9 +28,9 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
-from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.series import split
 

@@ -117,7 +117,7 @@ def _again(found: ReportData) -> str:
     own = (
         "DIR" if len(found.frame) and config_dir_of(Path(found.frame["folder"].iloc[0])) else None
     )  # a page may be read elsewhere
-    return sweep_command([f"study={found.study.resolve().name}", *words], own, executable="python")
+    return sweep_command([f"study={found.study.resolve().name}", *words], own, portable=True)
 
 
 def _facts(found: ReportData) -> list[tuple[str, str]]:

@@ -1,1 +1,1 @@
-"""The run folder: its files, the status of a run, and experiment trackers."""
+"""The run folder: its files, the status of the run, and experiment trackers."""

@@ -1,24 +1,6 @@
-"""What a twin's text looks like beside its human original: the features of the paper's Appendix D.
+"""The files of a run folder, written and read.
 
-In: pairs (twin, its human original), while their texts are at hand. Out: columns of numbers and
-words per id, without any text, which the run folder keeps as `texts.json`; `analysis.py` reads
-them. A run of letters and digits is a word, so scripts without spaces count badly.
-
-
-What a run leaves behind, and how it is read again.
-
-In: the records of a finished run; the folders of a study. Out: `mixture.json`,
-`predictions.jsonl`, `result.json` (written last: its presence means complete); a row per cell, and
-under the name `load(study)` the tidy frame of `study.frame`.
-
-
-What a run is doing, and how it ended: `status.json` in its folder.
-
-In: stages as they begin, and the end. Out: `state` (running, done, failed), stage, error, knobs,
-times. A run that was killed stays `running` and has no `result.json`: the next one computes it
-again. Cells that did not complete are also told to the command line, which may be another process;
-a config that is refused is told there alone, for it is no cell.
-
+`result.json` is written last: a run is complete where it exists. `rows` makes the table of a study of the folders.
 """
 
 from __future__ import annotations
@@ -28,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.generation import costs
+from littlehuman.generation import spending
 from littlehuman.records import Mixture, Prediction, Rejected, Score
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
-if TYPE_CHECKING:
-    pass
+STATUS = "status.json"  # state and stage of the run (`runs/status.py`)
+MIXTURE = "mixture.json"  # id and origin of each training point, and rejected answers
+TEXTS = "texts.json"  # features of the twins and their human originals, without texts
+PREDICTIONS = "predictions.jsonl"  # one line per test point
+RESULT = "result.json"  # scores, counts, cost, versions; written last
 
-TEXTS = "texts.json"  # in a run folder
-STATUS = "status.json"
-RESULT = "result.json"
-LOST = "result lost"  # the state of a cell that says done and has no result
+RESULT_LOST = "result lost"  # state of a cell whose status is done but which has no result
 _PACKAGES = (
     "littlehuman",
     "torch",
@@ -54,25 +36,21 @@ _PACKAGES = (
     "sacrebleu",
     "rouge-score",
 )
-_RARE: dict[str, Any] = {
-    "parts": {},
-    "labels": (),
-    "asked": 1,
-}  # what a rejected answer says only where it is something else
+_OMITTED: dict[str, Any] = {"parts": {}, "labels": (), "asked": 1}  # values of rejected answers that are not written
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
 NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
 
 
-def result_of_cell(folder: Path, own: str) -> dict[str, Any]:
-    """The result of this folder, empty when the run is not complete; `own` is the run's id.
+def result_of_cell(folder: Path, run_id: str) -> dict[str, Any]:
+    """The result of a run; empty when it is not complete.
 
     Raises:
-        ConfigError: when it is the result of another run: a folder of the user's own choice holds one.
+        ConfigError: when the folder, which the user chose, has the result of another run.
     """
     result = read_json(folder / RESULT)
-    if result and result.get("id") != own:
-        what = f"holds the result of cell {result.get('id', 'unknown')}, and this is cell {own}"
+    if result and result.get("id") != run_id:
+        what = f"holds the result of cell {result.get('id', 'unknown')}, and this is cell {run_id}"
         raise ConfigError(
             [Problem(str(folder), what)],
             "another folder; without hydra.run.dir and hydra.sweep.* each cell has its own",
@@ -81,10 +59,10 @@ def result_of_cell(folder: Path, own: str) -> dict[str, Any]:
 
 
 def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) -> None:
-    """Write who is human and who is synthetic, without any text but that of rejected answers."""
+    """Write the id and origin of each training point, and the rejected answers with their texts."""
     points = [{"id": point.example.id, "origin": point.origin.value} for point in mixture.points]
     write_json(
-        folder / "mixture.json",
+        folder / MIXTURE,
         {
             "fingerprint": mixture.fingerprint,
             "counts": mixture.counts,
@@ -98,11 +76,11 @@ def write_mixture(folder: Path, mixture: Mixture, rejected: Sequence[Rejected]) 
 def _rejected_row(answer: Rejected) -> dict[str, Any]:
     row = {"example_id": answer.example_id, "reason": answer.reason, **asdict(answer.cause)}
     row |= {"raw": answer.raw, "labels": answer.labels, "asked": answer.asked}
-    return {key: value for key, value in row.items() if key not in _RARE or value != _RARE[key]}
+    return {key: value for key, value in row.items() if key not in _OMITTED or value != _OMITTED[key]}
 
 
 def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:
-    """Write what the twins' texts look like beside their human originals (features, no text); nothing without twins."""
+    """Write the text features of the twins and their human originals; no file without twins."""
     if profile["ids"]:
         write_text(folder / TEXTS, json.dumps(profile, ensure_ascii=False) + "\n")
 
@@ -113,16 +91,9 @@ def write_predictions(
     items: Sequence[Mapping[str, float]],
     clusters: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Write one line per test point: the targets, the prediction, its scores, and digests of what it shares with others.
-
-    Args:
-        folder: the run folder.
-        predictions: one per test point.
-        items: the scores of each, in the same order.
-        clusters: `Example.clusters` by id.
-    """
+    """Write one line per test point: targets, prediction, item scores, clusters (`Example.clusters` by id)."""
     write_jsonl(
-        folder / "predictions.jsonl",
+        folder / PREDICTIONS,
         (
             {
                 "id": p.id,
@@ -138,7 +109,7 @@ def write_predictions(
 
 
 def write_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """Write `result.json`: after it the run is complete."""
+    """Write `result.json`, which makes the run complete."""
     write_json(folder / RESULT, dict(result))
 
 
@@ -152,7 +123,7 @@ def scores_as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on."""
+    """Versions of this package and of those that a result depends on."""
     found = {}
     for name in _PACKAGES:
         try:
@@ -162,34 +133,36 @@ def versions() -> dict[str, str]:
     return found
 
 
-def knobs(scientific: Mapping[str, Any]) -> dict[str, Any]:
-    """The knobs that a table shows, flat: names of the groups and the numbers, under the command line's own keys."""
-    shown = {key: scientific[key] for key in (*GROUPS, *NUMBERS) if key in scientific}
+def knobs(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration columns of a table, under the command line's keys: options of the groups, and numbers.
+
+    `identity` holds the values of `config.identity.identity_values`, which the files have under "knobs".
+    """
+    shown = {key: identity[key] for key in (*GROUPS, *NUMBERS) if key in identity}
     return {key: value["name"] if isinstance(value, Mapping) else value for key, value in shown.items()}
 
 
 def rows(study: Path) -> list[dict[str, Any]]:
-    """One flat row per cell of a study, in the order of their names; failed cells have their error."""
+    """The table of a study: one flat row per cell, sorted by name; rows of failed cells have the error."""
     return [_row(status.parent) for status in sorted(study.glob(f"*/{STATUS}"))]
 
 
 def _row(folder: Path) -> dict[str, Any]:
     status, result = read_json(folder / STATUS), read_json(folder / RESULT)
     if not {"knobs", "headline", "scores"} <= result.keys():
-        result = {}  # a file of somebody else, or of a version that wrote less
-    # A run that was killed after its last file is complete, whatever its status says.
+        result = {}  # not a result of this package, or of too old a version
+    # With a result the run is complete, whatever its status: it may have been killed between the two writes.
     row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else _unfinished(status)}
     row |= knobs(result.get("knobs") or status.get("knobs", {}))
     row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
         row[column] = result.get("human_labels", {}).get(key, "")
-    row |= _money(result.get("cost", {}))
-    if not result and (paid := costs.paid(folder)):
+    row |= _cost_columns(result.get("cost", {}))
+    if not result and (paid := spending.paid(folder)):
         row["usd"] = paid
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
-    row["error"] = {"failed": status.get("reason", ""), LOST: f"{RESULT} is absent or torn; run the cell again"}.get(
-        row["state"], ""
-    )
+    lost = f"{RESULT} is absent or torn; run the cell again"
+    row["error"] = {"failed": status.get("reason", ""), RESULT_LOST: lost}.get(row["state"], "")
     if result:
         row |= {"metric": result["headline"], "score": result["scores"][result["headline"]]["value"]}
     for metric, score in result.get("scores", {}).items():
@@ -197,10 +170,10 @@ def _row(folder: Path) -> dict[str, Any]:
     return row
 
 
-def _money(cost: Mapping[str, Any]) -> dict[str, Any]:
-    """What was paid, by all attempts, for how many requests, and what the cache saved."""
-    paid, all_of_it = cost.get("usd", ""), cost.get("usd_without_cache", "")
-    saved = "" if "" in (paid, all_of_it) else round(all_of_it - paid, 9)
+def _cost_columns(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """US dollars paid by all attempts of the run and saved by the cache, and the number of requests."""
+    paid, without_cache = cost.get("usd", ""), cost.get("usd_without_cache", "")
+    saved = "" if "" in (paid, without_cache) else round(without_cache - paid, 9)
     paid = "" if paid == "" else paid + cost.get("usd_before", 0.0)
     return {
         "usd": paid,
@@ -211,6 +184,6 @@ def _money(cost: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unfinished(status: Mapping[str, Any]) -> str:
-    """The state of a cell without a result; a status that says done was copied, or its result torn."""
+    """The state of a cell without a result. Where it is done, the folder was copied in part, or the file is damaged."""
     state = str(status.get("state", "unknown"))
-    return LOST if state == "done" else state
+    return RESULT_LOST if state == "done" else state

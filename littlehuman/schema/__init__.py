@@ -1,8 +1,7 @@
-"""The groups of `conf/` as types: one class per group, one field per key.
+"""The groups of `conf/` as dataclasses: one class per group, one field per key. The YAML files describe the values.
 
-In: a group's YAML, which comments each value. Out: its typed, frozen record. Fields marked
-`NOT_IDENTITY` never change a result and are no part of a run's identity; those marked `IF_SET` are one
-where they are not null (`identity.py`).
+The metadata of a field says whether its value is part of the run id (`config/identity.py`): always, never
+(`NOT_IDENTITY`), or where it is not null (`IF_SET`).
 """
 
 from littlehuman.schema.data import ColumnsConfig, DatasetConfig, Head, TaskConfig

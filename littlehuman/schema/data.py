@@ -1,4 +1,4 @@
-"""The human data, and what is asked of it: the groups `dataset` and `task`."""
+"""The human data and the task: the groups `dataset` and `task`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from littlehuman.schema.metadata import NOT_IDENTITY
 
 
 class Head(StrEnum):
-    """What the fine-tuned model ends in."""
+    """The head of the fine-tuned model: a classifier, or the language model's own."""
 
     classification = "classification"
     generation = "generation"
@@ -18,7 +18,7 @@ class Head(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnsConfig:
-    """Columns of the rows: a name, a dotted path, or a list that is joined by newlines."""
+    """The columns of a row: each a name, a dotted path, or a list of them, joined by newlines."""
 
     evidence: Any = None
     text: Any = None
@@ -29,7 +29,7 @@ class ColumnsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
-    """Group `dataset`: where the rows are and what they mean."""
+    """Group `dataset`: where the rows are, and what their columns and labels mean."""
 
     name: str = "?"
     reader: str = "table"
@@ -56,7 +56,7 @@ class DatasetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
-    """Group `task`: head, how a point is shown to the fine-tuned model, how it is scored."""
+    """Group `task`: head, classes, input template and metrics of the fine-tuned model."""
 
     name: str = "?"
     head: Head = Head.generation

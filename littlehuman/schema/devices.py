@@ -1,7 +1,6 @@
-"""What the names of devices, precisions and weights tell by their spelling alone, without torch and without the hub.
+"""Syntax checks of the names of devices, dtypes and weights, without torch and without network.
 
-In: such names, from the config. Out: problems, each with its key, its value and the mend. Whether what is
-well spelt is there is another matter: `training/beforehand.py`.
+Whether the device or the weights exist is checked in `training/preflight.py`.
 """
 
 from __future__ import annotations
@@ -18,32 +17,32 @@ DEVICES = "must be auto, cpu, cuda or cuda:N"
 
 
 def problems(launch: LaunchConfig) -> Iterator[Problem]:
-    """Devices and precisions that do not exist anywhere."""
+    """Problems of the group `launch`."""
     yield from device("launch.device", launch.device)
     yield from precision("launch.dtype", launch.dtype, ("auto", *PRECISIONS))
 
 
 def device(key: str, name: str) -> Iterator[Problem]:
-    """A device that torch would not know, or that computes nothing of ours."""
+    """A device that is not supported."""
     if not DEVICE.fullmatch(name):
         yield Problem(f"{key}={name}", DEVICES)
 
 
 def precision(key: str, name: str, known: tuple[str, ...] = PRECISIONS) -> Iterator[Problem]:
-    """A precision that is none of `known`."""
+    """A dtype that is not in `known`."""
     if name not in known:
         yield Problem(f"{key}={name}", did_you_mean(name, known))
 
 
 def revision(group: str, weights: str, wanted: str | None) -> Iterator[Problem]:
-    """A version asked of weights that have none: it would be passed over in silence."""
+    """A revision for weights that have none, because they are not on the hub: it would be ignored silently."""
     if wanted is not None and not is_hub_id(weights):
         what = f"names a version on the hub, and {group}.weights={weights} is not there; try {group}.revision=null"
         yield Problem(f"{group}.revision={wanted}", what)
 
 
 def is_hub_id(weights: str) -> bool:
-    """Whether `weights` can only be a model of the hub: no package, no random model, no folder."""
+    """Whether `weights` is a model id of the hub: no package, no random model, no folder."""
     kind, colon, _ = weights.partition(":")
     return (
         not (colon and kind in ("package", "random"))

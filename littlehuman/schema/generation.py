@@ -1,4 +1,4 @@
-"""Who writes the twins, in which words, and which ones are kept: the groups `prompt_model`, `strategy` and `filter`."""
+"""Generation of synthetic data: the groups `prompt_model`, `strategy` (the prompts) and `filter`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
 
 
 class Provider(StrEnum):
-    """How a prompt model is reached."""
+    """The backend of a prompt model."""
 
     hf = "hf"
     openai = "openai"
@@ -20,21 +20,21 @@ class Provider(StrEnum):
 
 
 class Writes(StrEnum):
-    """What a strategy asks the prompt model for: text and target, or the target of a human text."""
+    """What the prompt model writes: text and target, or only the target of a human text."""
 
     pair = "pair"
     target = "target"
 
 
 class Shots(StrEnum):
-    """Where a prompt's examples come from: the cell's human points, or the strategy's own."""
+    """Source of the few-shot examples: the cell's human points, or the strategy's own demonstrations."""
 
     human = "human"
     own = "own"
 
 
 class FilterStep(StrEnum):
-    """By what means a twin may be thrown away, in the order in which they are used: the cheap ones first."""
+    """The filters, in their order of use: the cheap ones first."""
 
     rules = "rules"
     round_trip = "round_trip"
@@ -43,7 +43,7 @@ class FilterStep(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PriceConfig:
-    """US dollars per million tokens; `batch_share` of them through the batch API."""
+    """US dollars per million tokens; through the batch API it is `batch_share` times as much."""
 
     prompt: float = 0.0
     completion: float = 0.0
@@ -52,7 +52,7 @@ class PriceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptModelConfig:
-    """Group `prompt_model`: who writes the twins, and how it is asked."""
+    """Group `prompt_model`: the language model that writes the twins, and how requests are sent to it."""
 
     name: str = "?"
     provider: Provider = field(default=Provider.hf, metadata=NOT_IDENTITY)
@@ -65,7 +65,7 @@ class PromptModelConfig:
     base_url: str | None = field(default=None, metadata=NOT_IDENTITY)
     api_key_env: str | None = field(default=None, metadata=NOT_IDENTITY)
     token_limit_name: str = field(default="max_tokens", metadata=NOT_IDENTITY)
-    path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py counts what provided twins say
+    path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py adds the content of provided twins
     columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=NOT_IDENTITY)
     batch_size: int = field(default=8, metadata=NOT_IDENTITY)
     concurrency: int = field(default=8, metadata=NOT_IDENTITY)
@@ -82,14 +82,14 @@ class PromptModelConfig:
     retries: int = field(default=5, metadata=NOT_IDENTITY)
     price: PriceConfig = field(default_factory=PriceConfig, metadata=NOT_IDENTITY)
 
-    def on(self, device: str) -> PromptModelConfig:
-        """The same prompt model, computing on `device` where it names none of its own."""
+    def with_default_device(self, device: str) -> PromptModelConfig:
+        """The same prompt model, on `device` unless it has a device of its own."""
         return self if self.device else replace(self, device=device)
 
 
 @dataclass(kw_only=True)  # not frozen: OmegaConf refuses to merge YAML into frozen items of a list or dict
 class Demonstration:
-    """A worked example that a strategy brings itself (it costs no human label of the dataset)."""
+    """A few-shot example that is part of the strategy; it uses no human label of the dataset."""
 
     evidence: str = ""
     text: str = ""
@@ -99,7 +99,7 @@ class Demonstration:
 
 @dataclass(kw_only=True)  # not frozen: see Demonstration
 class PromptText:
-    """The words of a strategy for one task; `{...}` are filled per point."""
+    """The prompt templates of a strategy for one task; `{...}` are filled per point."""
 
     system: str = ""
     user: str = ""
@@ -111,7 +111,7 @@ class PromptText:
 
 @dataclass(frozen=True, kw_only=True)
 class StrategyConfig:
-    """Group `strategy`: what is asked of the prompt model, in which words."""
+    """Group `strategy`: how the prompts are made."""
 
     name: str = "?"
     writes: Writes = Writes.pair
@@ -127,7 +127,7 @@ class StrategyConfig:
 
 @dataclass(kw_only=True)  # not frozen: see Demonstration
 class FilterText:
-    """The words in which a filter asks about a twin of one task; `{target}` in `assistant` is what is read."""
+    """The prompt templates of a filter for one task; the verdict is parsed from `{target}` in `assistant`."""
 
     system: str = ""
     user: str = ""
@@ -137,7 +137,7 @@ class FilterText:
 
 @dataclass(frozen=True, kw_only=True)
 class RulesConfig:
-    """What a twin's own words may show; null switches a rule off."""
+    """Rules about a twin's text and answer; null switches a rule off."""
 
     min_words: int | None = 3
     max_words: int | None = 100
@@ -151,7 +151,7 @@ class RulesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeConfig:
-    """A model scores each twin from 1 to 5; it is kept from `min_score` on."""
+    """LLM as judge: a model scores each twin from 1 to 5; those with at least `min_score` are kept."""
 
     min_score: float = 4.0
     max_tokens: int = 60
@@ -160,7 +160,7 @@ class JudgeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RoundTripConfig:
-    """A model answers the twin's question, or labels its text anew; it is kept where both agree."""
+    """Round-trip consistency: a model answers the twin's question, or labels its text; agreeing twins are kept."""
 
     min_f1: float = 0.5
     max_tokens: int = 60
@@ -169,7 +169,7 @@ class RoundTripConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FilterConfig:
-    """Group `filter`: which twins are thrown away before mixing; `model` named "?" is the one that wrote them."""
+    """Group `filter`: which twins are dropped before mixing. Where `model` is named "?", the prompt model is asked."""
 
     name: str = "none"
     steps: list[FilterStep] = field(default_factory=list)
@@ -180,5 +180,5 @@ class FilterConfig:
 
     @property
     def has_own_model(self) -> bool:
-        """Whether another model is asked than the one that wrote the twins."""
+        """Whether the filter asks another model than the prompt model."""
         return self.model.name != "?"

@@ -1,8 +1,4 @@
-"""What a field of a group may say of itself."""
+"""Metadata of a field in `schema`: whether its value is part of the run id (`config/identity.py`)."""
 
-NOT_IDENTITY = {
-    "operational": True
-}  # as a field's metadata: it never changes a result, and is no part of a run's identity
-IF_SET = {
-    "if_set": True
-}  # it counts where it says something: null leaves a run the identity that it had before there was such a field
+NOT_IDENTITY = {"operational": True}  # never: the value cannot change a result
+IF_SET = {"if_set": True}  # unless it is null: so runs keep the ids that they had before the field existed

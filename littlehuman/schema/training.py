@@ -1,4 +1,4 @@
-"""What is trained, how, and where: the groups `protocol`, `model`, `launch` and `tracker`, and the keys `training` and `metrics`."""
+"""Training and evaluation: the groups `protocol`, `model`, `launch`, `tracker`, and the keys `training`, `metrics`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from enum import StrEnum
 
 from littlehuman.schema.metadata import IF_SET
 
-ALL_LINEAR = "all_linear"  # the one value of lora_targets that every model knows
-PRECISIONS = ("float32", "bfloat16", "float16")  # torch's names
+ALL_LINEAR = "all_linear"  # the value of lora_targets that works for every model
+PRECISIONS = ("float32", "bfloat16", "float16")  # names of torch dtypes
 
 
 class Architecture(StrEnum):
-    """A decoder reads left to right and can write; an encoder classifies."""
+    """A decoder (causal) classifies and generates; an encoder classifies only."""
 
     decoder = "decoder"
     encoder = "encoder"
 
 
 class Quantization(StrEnum):
-    """How a frozen base is stored below its own precision (QLoRA)."""
+    """Quantization of the frozen base model (QLoRA)."""
 
     nf4 = "nf4"
 
 
 class LossOn(StrEnum):
-    """Which tokens of a QA example teach: the answer and the end token, or the whole text."""
+    """Tokens of a QA example that have a loss: answer and end token, or the whole text."""
 
     answer = "answer"
     text = "text"
 
 
 class Layout(StrEnum):
-    """How rows of unlike length share a batch: end to end without padding, or padded to the longest one."""
+    """Batch layout: sequences packed end to end, or padded to the longest one."""
 
     auto = "auto"
     packed = "packed"
@@ -41,9 +41,9 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """One fine-tuning. In `protocol` and `model` null means: the next layer says.
+    """Hyperparameters of a fine-tuning.
 
-    Layers, first one that speaks wins: `training` (command line), `protocol.<head>`,
+    A value that is null is taken from the next of these layers: `training` (command line), `protocol.<head>`,
     `model.<head>`.
     """
 
@@ -62,7 +62,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ProtocolConfig:
-    """Group `protocol`: the paper's values, the released code's, or the ones we recommend."""
+    """Group `protocol`: hyperparameters of the paper, of its released code, or the recommended ones."""
 
     name: str = "?"
     classification: TrainingConfig = field(default_factory=TrainingConfig)
@@ -87,7 +87,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsConfig:
-    """How predictions are scored, beyond the task's own list."""
+    """Options of the metrics; the task has the list of metrics."""
 
     bert_score_model: str | None = None
     bert_score_layer: int | None = None
@@ -96,7 +96,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchConfig:
-    """Group `launch`: where and how a run computes. It changes results by rounding alone."""
+    """Group `launch`: hardware, parallelism and memory. Changes results by rounding only."""
 
     device: str = "auto"
     dtype: str = "auto"
@@ -112,7 +112,7 @@ class LaunchConfig:
 
 
 class Tracker(StrEnum):
-    """An experiment tracker, by the name of its package."""
+    """Experiment trackers, by package name."""
 
     none = "none"
     tensorboard = "tensorboard"
@@ -123,7 +123,7 @@ class Tracker(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerConfig:
-    """Group `tracker`: who else is told of a finished cell."""
+    """Group `tracker`: the experiment tracker that finished cells are logged to."""
 
     name: Tracker = Tracker.none
     project: str = "littlehuman"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.study import comparisons
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.comparisons import CurveCells, CurveStatistics
@@ -161,8 +161,8 @@ def _label(curve: CurveCells) -> str:
 
 def _is_of_twins(part: str, curve: CurveCells) -> bool:
     """Whether a part of a series' name tells how twins are written: `twins by x`, `few_shot`, `strategy.seed=1`."""
-    names = {str(value) for group in OF_TWINS for value in curve.series.cells[group].dropna()}
-    return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in OF_TWINS
+    names = {str(value) for group in TWIN_GROUPS for value in curve.series.cells[group].dropna()}
+    return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in TWIN_GROUPS
 
 
 def _missing(curve: CurveCells) -> tuple[float, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from littlehuman.config.identity import OF_TWINS
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.runs.artifacts import STATUS, knobs
 from littlehuman.store import digest, read_json
 from littlehuman.study.run_files import result_of
@@ -69,7 +69,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     they are the baseline of. Where that is a single series they carry its name.
     """
     configs = [_config_of(Path(folder)) for folder in frame["folder"]]
-    control_ids = [_hash(config, (*AXES, *OF_TWINS)) for config in configs]
+    control_ids = [_hash(config, (*AXES, *TWIN_GROUPS)) for config in configs]
     own_ids = [_hash(config, AXES) for config in configs]
     without_twins = [bool(config) and "prompt_model" not in config for config in configs]
     single = _single_series(control_ids, own_ids, without_twins)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import DataError
 from littlehuman.rejections import RejectionCause, RejectionKind
-from littlehuman.runs.artifacts import RESULT, TEXTS
+from littlehuman.runs.artifacts import MIXTURE, RESULT, TEXTS
 from littlehuman.store import digest, read_json
 from littlehuman.study.series import leaves
 from littlehuman.study.twin_tests import Measure, Shares, measure, shares
@@ -131,7 +131,7 @@ def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
     """Add one cell: what an earlier cell said of an id stays."""
-    mixture = read_json(folder / "mixture.json")
+    mixture = read_json(folder / MIXTURE)
     for i, pair in _pairs(texts, folder / TEXTS):
         if pool.pairs.setdefault(i, pair) != pair:
             pool.differing.add(i)

@@ -1,16 +1,9 @@
-"""Adapters as PEFT knows them: its targets, its initialisation, its files.
+"""One cell's adapter: PEFT's configuration and initialisation, and the folder that is saved.
 
-In: a base and the training values. Out: an `Adapter`: PEFT's config and its named weights, drawn
-from the run's seed alone; and the folder that `PeftModel.from_pretrained` reads. A classification
-head is trained whole and saved with the adapter.
-
-
-[folded] What stays of a trained cell: a folder that plain PEFT and transformers can use, without this package.
-
-In: a trained adapter, the cell's settings, its base. Out: `adapter/`: PEFT's two files, the tokenizer, how
-answers are generated, and `littlehuman.json`: which weights it belongs to, how a point is shown to the
-model, and what its logits mean. It holds no data and no path of the cache.
-
+The weights are drawn from the run's seed only. A classification head is trained whole and saved with the adapter.
+The saved folder can be loaded with plain PEFT and transformers: PEFT's two files, the tokenizer, generation
+settings, and `littlehuman.json`, which names the base weights, the form of the input and the meaning of the output.
+It contains no data and no path of this machine.
 """
 
 from __future__ import annotations
@@ -28,19 +21,36 @@ from littlehuman.models.base_model import Base
 from littlehuman.schema import ALL_LINEAR, Architecture, Head, ModelConfig, TrainingConfig
 from littlehuman.training.types import Settings
 
-PREFIX = "base_model.model."
+PREFIX = "base_model.model."  # of PEFT's parameter names
+FOLDER = "adapter"
+INFO = "littlehuman.json"
+INPUT = {
+    Architecture.decoder: (
+        "tokenizer(model_input.format(evidence=EVIDENCE, text=TEXT).lstrip()): plain text, no chat template"
+    ),
+    Architecture.encoder: (
+        "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used"
+    ),
+}
+TRUNCATION = "a longer row than max_tokens loses the end of its evidence"
+OUTPUT = {
+    Head.classification: "classes[i], i the largest logit",
+    Head.generation: (
+        "greedy up to answer_tokens tokens or the end token, without repetition penalty; stripped, the first line"
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """PEFT's `LoraConfig`, and weights by PEFT's names (float32)."""
+    """PEFT's `LoraConfig`, and float32 weights under PEFT's names."""
 
     config: Any
     weights: dict[str, torch.Tensor]
 
     @property
-    def size(self) -> int:
-        """How many numbers it has."""
+    def num_parameters(self) -> int:
+        """Trainable parameters."""
         return sum(tensor.numel() for tensor in self.weights.values())
 
     def save(self, folder: Path) -> None:
@@ -48,55 +58,64 @@ class Adapter:
         from safetensors.torch import save
 
         folder.mkdir(parents=True, exist_ok=True)
-        # As bytes: `save_file` makes a file that its owner alone may read, whatever the umask says.
+        # Not `save_file`: its files are readable by their owner only, whatever the umask.
         (folder / "adapter_model.safetensors").write_bytes(save(self.weights, metadata={"format": "pt"}))
         self.config.save_pretrained(folder)
 
 
-def initial(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Adapter:
-    """A new adapter, initialised as PEFT does it, under the run's seed; the base stays as it is.
+def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Adapter:
+    """A new adapter with PEFT's initialisation, drawn from the run's seed; the base is left unchanged.
 
     Raises:
-        ConfigError: when the model names no modules for `lora_targets`, or has none of that name.
+        ConfigError: when the model has no modules with the names of `lora_targets`.
     """
-    from peft import LoraConfig, TaskType, get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model, get_peft_model_state_dict
 
-    config = LoraConfig(
-        task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
-        r=tuning.lora_r,
-        lora_alpha=tuning.lora_alpha,
-        lora_dropout=tuning.lora_dropout,
-        target_modules=_targets(model, str(tuning.lora_targets)),
-        modules_to_save=list(base.new_modules) or None,
-        bias="none",
-    )
+    config = _lora_config(base, head, tuning, model)
     with torch.random.fork_rng():
         torch.manual_seed(seeding.number(seed, "adapter initialisation"))
         try:
             peft_model = get_peft_model(base.model, config)
-        except ValueError as error:  # names that this model's layers do not have
+        except ValueError as error:
             raise ConfigError(
                 [Problem(f"training.lora_targets={tuning.lora_targets}", f"model={model.name}: {error}")]
             ) from error
         _initialise_new_modules(peft_model, base)
     weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
-    made = Adapter(
-        peft_model.peft_config["default"],
-        {name: value.detach().float().cpu().clone() for name, value in weights.items()},
-    )
-    made.config.inference_mode = True  # as PEFT saves it
-    made.config.base_model_name_or_path, made.config.revision = (
-        model.weights,
-        base.commit,
-    )  # no place of this machine's cache
+    config = peft_model.peft_config["default"]
+    config.inference_mode = True  # as PEFT saves it
+    config.base_model_name_or_path, config.revision = model.weights, base.commit  # PEFT would name the cache's folder
+    adapter = Adapter(config, {name: value.detach().float().cpu().clone() for name, value in weights.items()})
     peft_model.unload()
-    base.take_back_modules()
-    return made
+    base.restore_modules()
+    return adapter
+
+
+def _lora_config(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig) -> Any:
+    from peft import LoraConfig, TaskType
+
+    return LoraConfig(
+        task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
+        r=tuning.lora_r,
+        lora_alpha=tuning.lora_alpha,
+        lora_dropout=tuning.lora_dropout,
+        target_modules=_target_modules(model, str(tuning.lora_targets)),
+        modules_to_save=list(base.new_modules) or None,
+        bias="none",
+    )
+
+
+def _target_modules(model: ModelConfig, role: str) -> str | list[str]:
+    """PEFT's `target_modules` for `all_linear` or a role of the model's YAML: names, or a pattern of full paths."""
+    if role == ALL_LINEAR:
+        return "all-linear"
+    value = model.lora_targets[role]  # validation has refused unknown roles
+    return value if "*" in value else value.split()
 
 
 def _initialise_new_modules(peft_model: Any, base: Base) -> None:
-    # Without this a head would keep whatever the first load of the process happened to draw.
-    spread = float(getattr(base.model.config, "initializer_range", 0.02))
+    """Draw the modules that are trained whole: they would keep what the process's first load of the base drew."""
+    std = float(getattr(base.model.config, "initializer_range", 0.02))
     for name, module in peft_model.named_modules():
         if ".modules_to_save." not in name:
             continue
@@ -106,44 +125,23 @@ def _initialise_new_modules(peft_model: Any, base: Base) -> None:
             elif parameter.dim() == 1:  # the scale of a norm
                 torch.nn.init.ones_(parameter)
             else:  # drawn on the CPU, in float32: the same head on every device
-                parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, spread))
-
-
-def _targets(model: ModelConfig, role: str) -> str | list[str]:
-    """Module names for a role: `all_linear`, or what the model's YAML says: names, or one pattern for whole paths."""
-    if role == ALL_LINEAR:
-        return "all-linear"
-    said = model.lora_targets[role]  # checks.py has refused roles that are not there
-    return said if "*" in said else said.split()
-
-
-FOLDER = "adapter"
-TOLD = "littlehuman.json"
-READS = {
-    Architecture.decoder: "tokenizer(model_input.format(evidence=EVIDENCE, text=TEXT).lstrip()): plain text, no chat template",
-    Architecture.encoder: "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used",
-}
-CUT = "a longer row than max_tokens loses the end of its evidence"
-SAYS = {
-    Head.classification: "classes[i], i the largest logit",
-    Head.generation: "greedy up to answer_tokens tokens or the end token, without repetition penalty; stripped, the first line",
-}
+                parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, std))
 
 
 def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
-    """Write the folder; its files get the mode that the umask gives any file."""
+    """Write the adapter folder of a trained cell; file modes follow the umask."""
     adapter.save(folder)
     base.tokenizer.save_pretrained(folder)
     if settings.task.head is Head.generation:
-        _generation(settings, base).save_pretrained(folder)
-    (folder / TOLD).write_text(
+        _generation_config(settings, base).save_pretrained(folder)
+    (folder / INFO).write_text(
         json.dumps(adapter_info(settings, base), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 
 
 def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
-    """What `littlehuman.json` says; null where a value does not apply."""
-    model, task, writes = settings.model, settings.task, settings.task.head is Head.generation
+    """Content of `littlehuman.json`; null where a value does not apply."""
+    model, task, generates = settings.model, settings.task, settings.task.head is Head.generation
     return {
         "weights": model.weights,
         "commit": base.commit,
@@ -152,18 +150,18 @@ def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
         "architecture": model.architecture,
         "task": task.name,
         "head": task.head,
-        "classes": None if writes else list(settings.classes),
+        "classes": None if generates else list(settings.classes),
         "model_input": task.model_input,
         "max_tokens": settings.max_tokens,
         "test_max_tokens": settings.test_max_tokens,
-        "answer_tokens": settings.answer_tokens if writes else None,
-        "reads": f"{READS[model.architecture]}; {CUT}",
-        "says": SAYS[task.head],
+        "answer_tokens": settings.answer_tokens if generates else None,
+        "reads": f"{INPUT[model.architecture]}; {TRUNCATION}",
+        "says": OUTPUT[task.head],
     }
 
 
-def _generation(settings: Settings, base: Base) -> Any:
-    """How answers are written: the base's own defaults (penalties, temperature) have no part in it."""
+def _generation_config(settings: Settings, base: Base) -> Any:
+    """Greedy decoding, without the base's own defaults (penalties, temperature)."""
     from transformers import GenerationConfig
 
     ends = {"eos_token_id": base.tokenizer.eos_token_id, "pad_token_id": base.tokenizer.pad_token_id}

@@ -1,9 +1,9 @@
-"""Dropout whose draws have names: the same token drops the same features in any batch.
+"""Counter-based dropout: the mask of a token is a hash of a key, so it is the same in any batch.
 
-In: a name per token (cell seed, step, row, position) and a number per place in the model. Out: a
-mask that depends on these alone: not on neighbours in the batch, on the size of micro-batches, on
-the number of processes or of cells, nor on what an interrupted run drew before. The draw is a hash
-of both names (the finalizer of MurmurHash3, two features from each 32 bits).
+A token's key follows from the cell's seed, the step, the row and the position; each layer adds its own number.
+Unlike draws from a generator, masks do not depend on the other rows of the batch, on micro-batches, processes or
+other cells, nor on what ran before a resume. The hash is the finalizer of MurmurHash3 (two features per 32 bits);
+keys are mixed with SplitMix64.
 """
 
 from __future__ import annotations
@@ -15,79 +15,77 @@ from typing import Any
 import torch
 
 _MASK64 = (1 << 64) - 1
-_STEPS = 1 << 15  # thresholds are 15 bits fine
+_LEVELS = 1 << 15  # resolution of a dropout rate
 
 
-def stream(seed: int, step: int) -> int:
-    """The name of one cell's draws in one step: 64 well-mixed bits (SplitMix64)."""
+def step_key(seed: int, step: int) -> int:
+    """Key of one cell's draws in one step: 64 bits."""
     return _mix64(_mix64(seed) + step)
 
 
-def name_rows(indices: Sequence[int], streams: Sequence[int]) -> torch.Tensor:
-    """A name for each row: int32 [rows], from its number in the training set and its cell's stream."""
-    return _int32([_mix64(stream_ + 1 + index) for index, stream_ in zip(indices, streams, strict=True)])
+def row_keys(indices: Sequence[int], step_keys: Sequence[int]) -> torch.Tensor:
+    """Keys of rows, int32 [rows], from their numbers in the training set and the step keys of their cells."""
+    return _int32([_mix64(key + 1 + index) for index, key in zip(indices, step_keys, strict=True)])
 
 
-def name_tokens(rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """A name for each token: int32 [tokens], from its row's name and its position."""
-    return _mixed(rows + positions.to(torch.int32) * -1640531527)
+def token_keys(rows: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Keys of tokens, int32 [tokens], from the keys of their rows and their positions."""
+    return _mix32(rows + positions.to(torch.int32) * -1640531527)
 
 
-def kept(names: torch.Tensor, place: int, width: int, cuts: torch.Tensor | int) -> torch.Tensor:
-    """Which features stay: int16 [entries, width], all bits set where one stays and none where it is dropped.
+def cutoffs_and_scales(rates: Sequence[float]) -> tuple[list[int], list[float]]:
+    """Per dropout rate the `cutoffs` of `keep_mask`, and the factor for kept features, 1 / (1 - rate); rate 1: 0."""
+    levels = [min(round(rate * _LEVELS), _LEVELS) for rate in rates]
+    return [n - _LEVELS // 2 for n in levels], [_LEVELS / (_LEVELS - n) if n < _LEVELS else 0.0 for n in levels]
 
-    Bits instead of truth values: masking by `and` takes a tenth of the time of multiplying on a CPU.
+
+def keep_mask(keys: torch.Tensor, layer_id: int, width: int, cutoffs: torch.Tensor | int) -> torch.Tensor:
+    """Which features are kept: int16 [entries, width], all bits set for a kept feature, none for a dropped one.
+
+    A bit mask, because on a CPU a bitwise `and` takes a tenth of the time of a multiplication.
 
     Args:
-        names: int32 [entries].
-        place: which layer draws.
+        keys: int32 [entries].
+        layer_id: number of the layer that draws.
         width: features of an entry.
-        cuts: from `thresholds`: one for all entries, or int16 [entries, 1].
+        cutoffs: from `cutoffs_and_scales`: one for all entries, or int16 [entries, 1].
     """
-    draws = (
-        _mixed(names[:, None] ^ _columns(place, (width + 1) // 2, names.device)[None, :]).view(torch.int16)[:, :width]
-        >> 1
-    )
-    draws -= cuts
-    draws >>= 15  # the sign: -1 where the draw lies below the cut
+    columns = _column_keys(layer_id, (width + 1) // 2, keys.device)
+    draws = _mix32(keys[:, None] ^ columns[None, :]).view(torch.int16)[:, :width] >> 1
+    draws -= cutoffs
+    draws >>= 15  # the sign: -1 where the draw is below the cutoff
     return draws.bitwise_not_()
 
 
-def masked(x: torch.Tensor, stays: torch.Tensor) -> torch.Tensor:
-    """`x` with zeros where `stays` (of the same shape, from `kept`) has none of its bits set."""
+def apply_mask(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """`x` with zeros where `mask` (of `keep_mask`, same shape) has no bit set."""
     if x.element_size() == 2:
-        return (x.contiguous().view(torch.int16) & stays).view(x.dtype)
-    return (x.contiguous().view(torch.int32) & stays.to(torch.int32)).view(x.dtype)
+        return (x.contiguous().view(torch.int16) & mask).view(x.dtype)
+    return (x.contiguous().view(torch.int32) & mask.to(torch.int32)).view(x.dtype)
 
 
-class Masked(torch.autograd.Function):  # type: ignore[misc]
-    """`masked` with its way back."""
+class ApplyMask(torch.autograd.Function):  # type: ignore[misc]
+    """`apply_mask` with its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, stays: torch.Tensor) -> torch.Tensor:
-        """x and stays of one shape."""
-        ctx.save_for_backward(stays)
-        return masked(x, stays)
+    def forward(ctx: Any, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """x and mask of one shape."""
+        ctx.save_for_backward(mask)
+        return apply_mask(x, mask)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """The same features of the gradient."""
-        return masked(grads[0], ctx.saved_tensors[0]), None
-
-
-def thresholds(rates: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Rates as what `kept` compares with (15 bits), and what the features that stay are multiplied with; 1 drops all."""
-    steps = [min(round(rate * _STEPS), _STEPS) for rate in rates]
-    return [s - _STEPS // 2 for s in steps], [_STEPS / (_STEPS - s) if s < _STEPS else 0.0 for s in steps]
+        """The gradient of the kept features."""
+        return apply_mask(grads[0], ctx.saved_tensors[0]), None
 
 
 @lru_cache(maxsize=2048)
-def _columns(place: int, count: int, device: torch.device) -> torch.Tensor:
-    return _int32([_mix64((place << 32) + column + 1) for column in range(count)]).to(device)
+def _column_keys(layer_id: int, count: int, device: torch.device) -> torch.Tensor:
+    return _int32([_mix64((layer_id << 32) + column + 1) for column in range(count)]).to(device)
 
 
-def _mixed(x: torch.Tensor) -> torch.Tensor:
-    # In place, with logical shifts: int32 shifts in torch keep the sign, hence the masks.
+def _mix32(x: torch.Tensor) -> torch.Tensor:
+    # In place. Shifts of int32 keep the sign in torch, hence the masks.
     x = x * -2048144789
     x ^= (x >> 13) & 0x7FFFF
     x *= -1028477387

@@ -1,7 +1,6 @@
-"""From points to token rows, and from rows to batches of like length.
+"""Tokenisation: examples -> rows of tokens with labels, and rows -> batches of similar length.
 
-In: examples, a tokenizer, the task's input form. Out: `Row`s (token ids and what to learn). When a
-row is too long its evidence is shortened, never the claim or question.
+A row that is too long loses the end of its evidence, never a part of the claim or question.
 """
 
 from __future__ import annotations
@@ -16,28 +15,41 @@ from littlehuman.errors import DataError
 from littlehuman.records import Example
 from littlehuman.schema import Architecture, Head, LossOn
 
-IGNORE = -100
+IGNORE_INDEX = -100  # a label without a loss, as in torch's cross_entropy
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """One point as tokens. `labels` has one entry per token (answers) or a single class index.
+    """One example as tokens.
 
-    `types` says per token which text of an encoder's pair it stands in; empty where the model does not ask.
-    `reads_at` is the token whose state a classification head reads; None where answers are written.
+    Attributes:
+        input_ids: token ids.
+        labels: one per token (generation), or a single class index (classification); empty for a prompt.
+        index: the example's number in its training or test set.
+        shortened: whether evidence was cut off.
+        token_type_ids: one per token, for encoders that were trained with them; else empty.
+        pooling_position: the token whose hidden state a classification head reads; None for generation.
     """
 
-    ids: tuple[int, ...]
+    input_ids: tuple[int, ...]
     labels: tuple[int, ...]
     index: int = 0
     shortened: bool = False
-    types: tuple[int, ...] = ()
-    reads_at: int | None = None
+    token_type_ids: tuple[int, ...] = ()
+    pooling_position: int | None = None
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Turns examples into rows, for one tokenizer and task."""
+    """Encodes examples for one tokenizer and task.
+
+    Attributes:
+        model_input: the prompt's template; an encoder gets a text pair instead.
+        max_tokens: limit of a prompt.
+        max_positions: limit of the model (`Base.max_positions`).
+        answer_tokens: positions of `max_positions` that are reserved for the answer.
+        use_token_types: whether the model distinguishes the two texts of a pair.
+    """
 
     tokenizer: Any
     head: Head
@@ -46,89 +58,92 @@ class Encoder:
     max_tokens: int
     classes: tuple[str, ...] = ()
     loss_on: LossOn = LossOn.answer
-    positions: int | None = None  # what the model can read at all (`Base.positions`)
-    answer_tokens: int = 0  # of which this many are kept free for the answer
-    typed_pairs: bool = False  # the model was told which text of a pair a token stands in
+    max_positions: int | None = None
+    answer_tokens: int = 0
+    use_token_types: bool = False
 
-    def prompt(self, example: Example, index: int = 0) -> EncodedRow:
+    def encode_prompt(self, example: Example, index: int = 0) -> EncodedRow:
         """The tokens that the model reads before it answers.
 
         Raises:
-            DataError: when the row is longer than the model's position table, even without evidence.
+            DataError: when the row exceeds `max_positions` even without evidence.
         """
-        room = self.max_tokens if self.positions is None else min(self.max_tokens, self.positions - self.answer_tokens)
+        limit = self.max_tokens
+        if self.max_positions is not None:
+            limit = min(limit, self.max_positions - self.answer_tokens)
         evidence = example.evidence
-        ids, types = self._tokens(example, evidence)
-        while len(ids) > room and evidence:  # again if need be: what is cut in the middle of a word may split otherwise
-            evidence = self._cut(evidence, len(ids) - room)
-            ids, types = self._tokens(example, evidence)
-        self._must_fit(example, len(ids) + self.answer_tokens)
-        return EncodedRow(ids, (), index, evidence != example.evidence, types, self._reads_at(ids))
+        ids, types = self._tokenize(example, evidence)
+        while len(ids) > limit and evidence:  # more than once where a word that is cut splits into more tokens
+            evidence = self._truncate(evidence, len(ids) - limit)
+            ids, types = self._tokenize(example, evidence)
+        self._check_length(example, len(ids) + self.answer_tokens)
+        return EncodedRow(ids, (), index, evidence != example.evidence, types, self._pooling_position(ids))
 
-    def lesson(self, example: Example, index: int = 0) -> EncodedRow:
-        """The prompt with what is to be learnt: the class, or the answer and the end token.
+    def encode_train(self, example: Example, index: int = 0) -> EncodedRow:
+        """The prompt with its labels: the class, or the answer and the end token.
 
         Raises:
-            DataError: as `prompt`, and when the answer does not fit behind it.
+            DataError: as `encode_prompt`, and when the answer does not fit behind the prompt.
         """
-        row = self.prompt(example, index)
+        row = self.encode_prompt(example, index)
         if self.head is Head.classification:
             return replace(row, labels=(self.classes.index(example.target),))
-        answer = self.tokenizer(" " + example.target, add_special_tokens=False)["input_ids"] + [
-            self.tokenizer.eos_token_id
-        ]
-        self._must_fit(example, len(row.ids) + len(answer))
-        # The first token has nothing before it; in a row that is padded on the left it would be learnt from the padding.
-        read = (IGNORE, *row.ids[1:]) if self.loss_on is LossOn.text else (IGNORE,) * len(row.ids)
-        return replace(row, ids=row.ids + tuple(answer), labels=(*read, *answer))
+        answer = self.tokenizer(" " + example.target, add_special_tokens=False)["input_ids"]
+        answer = (*answer, self.tokenizer.eos_token_id)
+        self._check_length(example, len(row.input_ids) + len(answer))
+        # The first token is never predicted: nothing precedes it, or padding does.
+        prompt = (
+            (IGNORE_INDEX, *row.input_ids[1:]) if self.loss_on is LossOn.text else (IGNORE_INDEX,) * len(row.input_ids)
+        )
+        return replace(row, input_ids=row.input_ids + answer, labels=(*prompt, *answer))
 
-    def _reads_at(self, ids: tuple[int, ...]) -> int | None:
-        """A decoder has read the row at its last token, an encoder tells it at its first."""
+    def _pooling_position(self, ids: tuple[int, ...]) -> int | None:
+        """First token of an encoder, last token of a decoder (the only one that has attended to the whole row)."""
         if self.head is Head.generation:
             return None
         return 0 if self.architecture is Architecture.encoder else len(ids) - 1
 
-    def _tokens(self, example: Example, evidence: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _tokenize(self, example: Example, evidence: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         if self.architecture is Architecture.encoder:
             pair = self.tokenizer(*((evidence, example.text) if evidence else (example.text,)))
-            return tuple(pair["input_ids"]), tuple(pair.get("token_type_ids", ())) if self.typed_pairs else ()
+            return tuple(pair["input_ids"]), tuple(pair.get("token_type_ids", ())) if self.use_token_types else ()
         text = self.model_input.format(evidence=evidence, text=example.text).lstrip()
         return tuple(self.tokenizer(text)["input_ids"]), ()
 
-    def _cut(self, evidence: str, excess: int) -> str:
-        starts = self.tokenizer(evidence, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        end = (
-            starts[-excess][0] if excess < len(starts) else 0
-        )  # before the first token too many, so never inside a character
+    def _truncate(self, evidence: str, excess: int) -> str:
+        """`evidence` without its last `excess` tokens. It is cut where a token starts: never inside a character."""
+        offsets = self.tokenizer(evidence, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        end = offsets[-excess][0] if excess < len(offsets) else 0
         return evidence[: min(end, len(evidence) - 1)].rstrip()
 
-    def _must_fit(self, example: Example, tokens: int) -> None:
-        if self.positions is not None and tokens > self.positions:
+    def _check_length(self, example: Example, tokens: int) -> None:
+        if self.max_positions is not None and tokens > self.max_positions:
             raise DataError(
-                f"{example.id}: {tokens} tokens with its answer and without its evidence; this model reads at most {self.positions}.\n"
+                f"{example.id}: {tokens} tokens with its answer and without its evidence; "
+                f"this model reads at most {self.max_positions}.\n"
                 "Try: a model with a longer window, or shorten this row"
             )
 
 
-def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Tensors to write on from: `input_ids` and `attention_mask` [rows, longest], every row ending at the right edge.
+def pad_left(rows: Sequence[Sequence[int]], pad_token_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Inputs of `generate`: `input_ids` and `attention_mask`, [rows, longest], padded on the left.
 
-    Padding is told by the mask alone: the pad token may be the end token.
+    Only the mask marks padding: the pad token may also be the end token.
     """
     width = max(map(len, rows))
-    ids = [[pad] * (width - len(row)) + list(row) for row in rows]
+    ids = [[pad_token_id] * (width - len(row)) + list(row) for row in rows]
     mask = [[0] * (width - len(row)) + [1] * len(row) for row in rows]
     return {"input_ids": torch.tensor(ids, device=device), "attention_mask": torch.tensor(mask, device=device)}
 
 
-def by_length(rows: Sequence[EncodedRow], tokens: int, more: int = 0) -> Iterator[list[EncodedRow]]:
-    """Batches of rows of like length, longest first, each of at most `tokens` tokens when padded (at least one row).
+def batch_by_length(rows: Sequence[EncodedRow], tokens: int, new_tokens: int = 0) -> Iterator[list[EncodedRow]]:
+    """Batches of rows of similar length, longest first; at most `tokens` tokens when padded, at least one row.
 
-    `more` counts on to each row what will be written behind it. Scores do not depend on the batches.
+    `new_tokens` are added to the length of each row for what will be generated. Scores do not depend on the batches.
     """
     batch: list[EncodedRow] = []
-    for row in sorted(rows, key=lambda row: len(row.ids), reverse=True):
-        if batch and (len(batch) + 1) * (len(batch[0].ids) + more) > tokens:
+    for row in sorted(rows, key=lambda row: len(row.input_ids), reverse=True):
+        if batch and (len(batch) + 1) * (len(batch[0].input_ids) + new_tokens) > tokens:
             yield batch
             batch = []
         batch.append(row)

@@ -1,10 +1,7 @@
-"""Cells in, outcomes out: the one door between the records and torch.
+"""Entry point of training: cells -> outcomes.
 
-In: cells (training points, test points, seed, values) that can share a base. Out: predictions, the
-training log, and an ordinary PEFT adapter per cell. K cells train at once (`stack.py`); what comes
-out is what each would have given alone. An error that belongs to one cell is handed over as its
-outcome; it takes no other cell with it.
-
+The cells share one base model. K of them train at once (`multi_lora`), with the results that each would have
+alone. An error of one cell is returned as its outcome and leaves the other cells as they are.
 """
 
 from __future__ import annotations
@@ -16,45 +13,47 @@ from littlehuman.errors import ConfigError, Problem
 from littlehuman.models import chat
 from littlehuman.schema import LaunchConfig
 from littlehuman.training.process_group import ProcessGroup
-from littlehuman.training.trainer import fit_here
-from littlehuman.training.types import Cell, Finished, Outcome, Settings, stackable
+from littlehuman.training.trainer import fit_cells
+from littlehuman.training.types import Cell, OnFinished, Outcome, Settings, group_key
 
-__all__ = ["Cell", "Finished", "Outcome", "Settings", "fit", "fit_here", "stackable"]
+__all__ = ["Cell", "OnFinished", "Outcome", "Settings", "fit", "group_key"]
 
 
-def fit(cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None = None) -> list[Outcome | Exception]:
-    """Fine-tune and test cells of one `stackable` value, as many at once as memory holds.
+def fit(
+    cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | None = None
+) -> list[Outcome | Exception]:
+    """Fine-tune and evaluate cells of one `group_key`, as many at once as fit into memory.
 
     Args:
-        cells: what is to be trained.
-        launch: where and how.
-        finished: told of each cell as soon as it is done, by its place in `cells`.
+        cells: at least one.
+        launch: device, precision, processes, batch and memory options.
+        on_finished: called with a cell's index and its outcome as soon as it is known.
 
     Returns:
-        Per cell its outcome, or the error that is its own.
+        Per cell its outcome, or the error that concerns this cell only.
 
     Raises:
-        WeightsError: when the model's weights cannot be had.
+        WeightsError: when the model's weights cannot be loaded.
         ConfigError: for a device, precision, layout or LoRA target that does not exist.
     """
     _refuse_outer_launcher()
-    chat.release(on_gpu_alone=True)  # a prompt model that wrote the twins would take the training's memory
+    chat.release(on_gpu_only=True)  # a prompt model that wrote the twins would take the memory of the training
     if launch.processes > 1:
-        from littlehuman.training.multiprocess import fit_in_processes
+        from littlehuman.training.multiprocess import fit_distributed
 
-        return fit_in_processes(cells, launch, finished)
-    return fit_here(cells, launch, finished, ProcessGroup())
+        return fit_distributed(cells, launch, on_finished)
+    return fit_cells(cells, launch, on_finished, ProcessGroup())
 
 
 def _refuse_outer_launcher() -> None:
-    """Processes that something else started would each compute the same cells.
+    """Processes started by another launcher would each compute the same cells.
 
     Raises:
         ConfigError: inside torchrun or accelerate launch.
     """
     size = os.environ.get("WORLD_SIZE", "1")
     if size != "1" and "LOCAL_RANK" in os.environ:
-        mend = f"python -m littlehuman.run launch.processes={size} (without torchrun or accelerate launch around it)"
+        mend = f"the same command with launch.processes={size} (without torchrun or accelerate launch around it)"
         raise ConfigError(
             [Problem(f"WORLD_SIZE={size}", "this run was started by torchrun or accelerate launch")], mend
         )

@@ -1,17 +1,9 @@
-"""Attention that stays inside each row of a packed batch.
+"""Forward pass of a batch: attention within each row, hidden states at the logit positions, the model's own head.
 
-In: queries, keys and values of rows that stand end to end ([1, heads, tokens, width]), and where
-each row begins. Out: what padded attention gives, without a padded token. On CUDA torch's varlen
-kernel (flash attention) does it; elsewhere each row is attended alone, which is exact and, on a
-CPU, faster than padding. Registered with transformers under the name `PACKED`.
-
-
-[folded] A batch through the model: hidden states where something is to be said, then the model's own head.
-
-In: a model and a `Pack`. Out: logits at the picks alone, so that no head computes a vocabulary for
-tokens that nobody asks about. The layout is told by the pack: packed rows attend inside
-themselves, padded ones by their mask.
-
+Logits are computed only where they are needed: no head computes a vocabulary for the other tokens. Padded batches
+use the model's own attention and a mask. Packed batches use an attention function of ours, registered with
+transformers as `littlehuman_packed`: on CUDA torch's varlen kernel (flash attention); elsewhere, or with attention
+dropout, one product per row, which is exact and on a CPU faster than padding.
 """
 
 from __future__ import annotations
@@ -19,33 +11,80 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from littlehuman.training.dropout import Masked, kept, thresholds
+from littlehuman.training.dropout import ApplyMask, cutoffs_and_scales, keep_mask
 from littlehuman.training.packing import PackedBatch
 
 PACKED = "littlehuman_packed"
-ATTENTION = 1 << 20  # its places of dropout, apart from those of other layers
-_now: PackedBatch | None = None  # transformers calls `attend` without telling it which batch this is
+ATTENTION_LAYER_ID = 1 << 20  # offset of attention's layer ids for dropout: apart from those of other layers
+_batch: PackedBatch | None = None  # transformers calls the attention function without the batch
 
 
 @contextmanager
-def inside_rows(model: Any, pack: PackedBatch) -> Iterator[None]:
-    """Attend inside the rows of `pack` in everything that `model` computes here, backward passes included."""
-    global _now
+def batch_attention(model: Any, batch: PackedBatch) -> Iterator[None]:
+    """Set up the attention that the batch's layout needs, for forward and backward passes inside the context."""
+    with _seeded(batch), packed_attention(model, batch) if batch.attention_mask is None else nullcontext():
+        yield
+
+
+@contextmanager
+def packed_attention(model: Any, batch: PackedBatch) -> Iterator[None]:
+    """Restrict attention to each row of `batch` in all that `model` computes here, backward passes included."""
+    global _batch
     _register()
-    before, _now = (model.config._attn_implementation, _now), pack
+    before, _batch = (model.config._attn_implementation, _batch), batch
     model.config._attn_implementation = PACKED
     try:
         yield
     finally:
-        model.config._attn_implementation, _now = before
+        model.config._attn_implementation, _batch = before
 
 
-def attend(
+def hidden_states(model: Any, batch: PackedBatch) -> torch.Tensor:
+    """Hidden states at the logit positions: [P, width]."""
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids}
+    if batch.attention_mask is None:
+        inputs["position_ids"] = batch.position_ids
+    else:
+        inputs["attention_mask"] = batch.attention_mask
+    if batch.token_type_ids is not None:
+        inputs["token_type_ids"] = batch.token_type_ids
+    if hasattr(model.config, "use_cache"):
+        inputs["use_cache"] = False
+    with _without_pooler(backbone_of(model)) as backbone:
+        states: torch.Tensor = backbone(**inputs).last_hidden_state
+    return states.reshape(-1, states.shape[-1])[batch.logit_positions]
+
+
+def head_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
+    """Logits of the model's own head for hidden states [P, width]: [P, classes or vocabulary].
+
+    Each state is presented as a sequence of one token, so that a head reads it whether it takes the first or the
+    last token.
+    """
+    from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
+
+    states = states[:, None]
+    pooler = getattr(backbone_of(model), "pooler", None)
+    pooled = None if pooler is None else pooler(states)
+    output = BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=states, pooler_output=pooled)
+    ids = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
+    with _fixed_output(backbone_of(model), output):
+        logits: torch.Tensor = model(input_ids=ids).logits
+    return logits.reshape(len(states), -1)
+
+
+def backbone_of(model: Any) -> Any:
+    """The model without its head."""
+    return getattr(model, model.base_model_prefix)
+
+
+def packed_attention_forward(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -55,100 +94,101 @@ def attend(
     scaling: float | None = None,
     is_causal: bool | None = None,
     sliding_window: int | None = None,
-    **more: Any,
+    **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """The attention function that transformers calls; returns [1, tokens, heads, width].
+    """The attention function that transformers calls: query, key, value [1, heads, T, width] -> [1, T, heads, width].
 
     Raises:
-        NotImplementedError: for what only some models ask of their attention (soft caps, biases).
+        NotImplementedError: for options that only some models use (soft caps, biases).
     """
-    assert _now is not None
-    if asked := [name for name in ("softcap", "position_bias", "s_aux") if more.get(name) is not None]:
-        raise NotImplementedError(f"packed attention knows no {', '.join(asked)}")
-    how = _How(
-        bool(getattr(module, "is_causal", True) if is_causal is None else is_causal), scaling, sliding_window, dropout
-    )
+    assert _batch is not None
+    if asked := [name for name in ("softcap", "position_bias", "s_aux") if kwargs.get(name) is not None]:
+        raise NotImplementedError(f"packed attention does not support {', '.join(asked)}")
+    causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+    options = _Options(causal, scaling, sliding_window, dropout)
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
-        return _varlen(query, key, value, _now, how), None
-    return _row_by_row(query, key, value, _now, how, _layer(module)), None
-
-
-def _layer(module: torch.nn.Module) -> int:
-    """A number that names this layer's draws: its index, or that of its dropout (DistilBERT counts no layers)."""
-    index = getattr(module, "layer_idx", None)
-    return int(getattr(getattr(module, "dropout", None), "place", 0) if index is None else index)
+        return _varlen_attention(query, key, value, _batch, options), None
+    return _attention_per_row(query, key, value, _batch, options, _layer_index(module)), None
 
 
 @dataclass(frozen=True)
-class _How:
+class _Options:
     causal: bool
     scaling: float | None
     window: int | None
     dropout: float
 
-    def sees(self, tokens: int, device: torch.device) -> torch.Tensor | None:
-        """Which token sees which, bool [tokens, tokens]; None where being causal, or nothing, says it all."""
+    def mask(self, tokens: int, device: torch.device) -> torch.Tensor | None:
+        """Sliding-window mask of a row, bool [tokens, tokens]; None where the window covers the row."""
         if self.window is None or tokens <= self.window:
             return None
-        place = torch.arange(tokens, device=device)
-        back = place[:, None] - place[None, :]
-        return (back < self.window) & (back >= 0) if self.causal else back.abs() < self.window
+        positions = torch.arange(tokens, device=device)
+        distance = positions[:, None] - positions[None, :]
+        return (distance < self.window) & (distance >= 0) if self.causal else distance.abs() < self.window
 
 
-def _varlen(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: PackedBatch, how: _How) -> torch.Tensor:
+def _varlen_attention(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, batch: PackedBatch, options: _Options
+) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
-    left = -1 if how.window is None else how.window - 1
     q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
-    sides = (left, 0) if how.causal else (left, left)
-    ends, longest = pack.boundaries, pack.longest
+    left = -1 if options.window is None else options.window - 1
+    window = (left, 0) if options.causal else (left, left)
+    ends, longest, gqa = batch.cu_seqlens, batch.max_seqlen, q.shape[1] != k.shape[1]
     return varlen_attn(
-        q, k, v, ends, ends, longest, longest, scale=how.scaling, window_size=sides, enable_gqa=q.shape[1] != k.shape[1]
+        q, k, v, ends, ends, longest, longest, scale=options.scaling, window_size=window, enable_gqa=gqa
     )[None]
 
 
-def _row_by_row(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, pack: PackedBatch, how: _How, layer: int
+def _attention_per_row(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, batch: PackedBatch, options: _Options, layer: int
 ) -> torch.Tensor:
-    kind = query.dtype
-    if query.device.type == "cpu":  # bfloat16 kernels of this operation are slower there than float32 ones
+    dtype = query.dtype
+    if query.device.type == "cpu":  # this operation's bfloat16 kernels are slower there than its float32 ones
         query, key, value = query.float(), key.float(), value.float()
     rows = []
-    for a, b in zip(pack.starts, pack.starts[1:], strict=False):
-        q, k, v, sees = query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], how.sees(b - a, query.device)
-        if how.dropout:
-            rows.append(_dropping(q, k, v, sees, how, pack.tokens.names[a:b], layer))
+    for a, b in pairwise(batch.row_starts):
+        q, k, v, mask = query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], options.mask(b - a, query.device)
+        if options.dropout:
+            rows.append(_attention_with_dropout(q, k, v, mask, options, batch.token_blocks.keys[a:b], layer))
         else:
-            gqa, causal = query.shape[1] != key.shape[1], how.causal and sees is None
+            gqa, causal = query.shape[1] != key.shape[1], options.causal and mask is None
             rows.append(
                 scaled_dot_product_attention(
-                    q, k, v, attn_mask=sees, is_causal=causal, scale=how.scaling, enable_gqa=gqa
+                    q, k, v, attn_mask=mask, is_causal=causal, scale=options.scaling, enable_gqa=gqa
                 )
             )
-    return torch.cat(rows, dim=2).transpose(1, 2).to(kind)
+    return torch.cat(rows, dim=2).transpose(1, 2).to(dtype)
 
 
-def _dropping(
+def _attention_with_dropout(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
-    sees: torch.Tensor | None,
-    how: _How,
-    names: torch.Tensor,
+    mask: torch.Tensor | None,
+    options: _Options,
+    keys: torch.Tensor,
     layer: int,
 ) -> torch.Tensor:
-    """Attention in so many words, since its dropout must be drawn by name too."""
+    """Attention written out: the library's fused function draws its dropout from a generator."""
     groups, (tokens, width) = q.shape[1] // k.shape[1], q.shape[-2:]
     k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    weights = q @ k.transpose(-1, -2) * (width**-0.5 if how.scaling is None else how.scaling)
-    if sees is None and how.causal:
-        sees = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril()
-    if sees is not None:
-        weights = weights.masked_fill(~sees, float("-inf"))
-    (cut,), (stretch,) = thresholds([how.dropout])
-    stays = kept(names, ATTENTION + layer, q.shape[1] * tokens, cut)
-    stays = stays.view(tokens, -1, tokens).transpose(0, 1)[None]
-    return (Masked.apply(weights.softmax(-1), stays) * stretch) @ v
+    weights = q @ k.transpose(-1, -2) * (width**-0.5 if options.scaling is None else options.scaling)
+    if mask is None and options.causal:
+        mask = torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril()
+    if mask is not None:
+        weights = weights.masked_fill(~mask, float("-inf"))
+    (cutoff,), (scale,) = cutoffs_and_scales([options.dropout])
+    keep = keep_mask(keys, ATTENTION_LAYER_ID + layer, q.shape[1] * tokens, cutoff)
+    keep = keep.view(tokens, -1, tokens).transpose(0, 1)[None]
+    return (ApplyMask.apply(weights.softmax(-1), keep) * scale) @ v
+
+
+def _layer_index(module: torch.nn.Module) -> int:
+    """Number of an attention layer for its dropout: its index, or (DistilBERT has none) that of its dropout module."""
+    index = getattr(module, "layer_idx", None)
+    return int(getattr(getattr(module, "dropout", None), "layer_id", 0) if index is None else index)
 
 
 def _register() -> None:
@@ -156,68 +196,22 @@ def _register() -> None:
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
     if PACKED not in ALL_MASK_ATTENTION_FUNCTIONS:
-        AttentionInterface.register(PACKED, attend)
-        AttentionMaskInterface.register(PACKED, lambda *_, **__: None)  # there is nothing to mask
+        AttentionInterface.register(PACKED, packed_attention_forward)
+        AttentionMaskInterface.register(PACKED, lambda *_, **__: None)  # no mask: the offsets separate the rows
 
 
 @contextmanager
-def attention_of(model: Any, pack: PackedBatch) -> Iterator[None]:
-    """The attention that the pack's layout needs, for forward and backward passes."""
-    with _seeded(pack), inside_rows(model, pack) if pack.mask is None else nullcontext():
+def _seeded(batch: PackedBatch) -> Iterator[None]:
+    # Dropout that is not a module of the model (that of padded attention, all of OPT's) draws from torch's generator.
+    # The seed makes it follow from the batch, not from what ran before; it still differs between batches.
+    with torch.random.fork_rng([batch.input_ids.device] if batch.input_ids.is_cuda else []):
+        torch.manual_seed(batch.seed)
         yield
-
-
-@contextmanager
-def _seeded(pack: PackedBatch) -> Iterator[None]:
-    # Dropout that is no module of the model (padded attention, all of OPT's) comes from torch's generator: it follows
-    # from the batch, not from what ran before, but it is another one in another batch.
-    with torch.random.fork_rng([pack.ids.device] if pack.ids.is_cuda else []):
-        torch.manual_seed(pack.seed)
-        yield
-
-
-def backbone_of(model: Any) -> Any:
-    """The model without its head."""
-    return getattr(model, model.base_model_prefix)
-
-
-def states_of(model: Any, pack: PackedBatch) -> torch.Tensor:
-    """Hidden states of the picks: [picks, width]."""
-    inputs: dict[str, Any] = {"input_ids": pack.ids}
-    if pack.mask is None:
-        inputs["position_ids"] = pack.positions
-    else:
-        inputs["attention_mask"] = pack.mask
-    if pack.types is not None:
-        inputs["token_type_ids"] = pack.types
-    if hasattr(model.config, "use_cache"):
-        inputs["use_cache"] = False
-    with _without_pooler(backbone_of(model)) as backbone:
-        states: torch.Tensor = backbone(**inputs).last_hidden_state
-    return states.reshape(-1, states.shape[-1])[pack.picks]
-
-
-def head_of(model: Any, states: torch.Tensor) -> torch.Tensor:
-    """What the model's own head says of these states: [picks, classes or vocabulary].
-
-    Each state is shown to it as a row of one token, so that whichever token a head reads (first,
-    last), it is that one.
-    """
-    from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
-
-    states = states[:, None]
-    pooler = getattr(backbone_of(model), "pooler", None)
-    pooled = None if pooler is None else pooler(states)
-    seen = BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=states, pooler_output=pooled)
-    ids = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
-    with _answering(backbone_of(model), seen):
-        logits: torch.Tensor = model(input_ids=ids).logits
-    return logits.reshape(len(states), -1)
 
 
 @contextmanager
 def _without_pooler(backbone: Any) -> Iterator[Any]:
-    """Leave the pooler out where all tokens pass: it is for the first token of each row (`head_of`)."""
+    """Skip the pooler: `head_logits` applies it, to the pooled tokens only."""
     pooler = getattr(backbone, "pooler", None)
     if pooler is not None:
         backbone.pooler = None
@@ -229,8 +223,8 @@ def _without_pooler(backbone: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _answering(backbone: Any, output: Any) -> Iterator[None]:
-    """Let the head see `output` in place of what its backbone would compute."""
+def _fixed_output(backbone: Any, output: Any) -> Iterator[None]:
+    """Let the backbone return `output`, so that the model applies its head to it."""
     backbone.forward = lambda *_, **__: output
     try:
         yield

@@ -1,9 +1,8 @@
-"""The optimisation of K adapters at once: each cell's AdamW, schedule, clipping and order, one pass over the base.
+"""Training loop of K LoRA adapters on one frozen base: one forward and backward pass, K independent AdamW steps.
 
-In: a stack and one `Course` per cell. Out: the trained stack and a log row per step and cell. A
-cell's loss is the sum over its global batch divided by its count of classes or answer tokens, so
-that micro-batches, processes and neighbours change nothing but rounding. A cell that has made its
-steps drops out.
+A cell's loss is the sum over its global batch divided by its number of loss terms (classes, or answer tokens).
+Micro-batches, processes and the other cells therefore change a result by rounding only. A cell that has made all
+its steps leaves the batch.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import torch
 from tqdm import tqdm
 
 from littlehuman.models import memory
-from littlehuman.training.dropout import stream
-from littlehuman.training.encoding import IGNORE, EncodedRow
+from littlehuman.training.dropout import step_key
+from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
 from littlehuman.training.process_group import ProcessGroup
@@ -30,90 +29,104 @@ Batches = dict[int, list[EncodedRow]]  # cell -> the rows of its global batch
 
 @dataclass
 class StepOptions:
-    """How a step is computed; nothing here changes a result beyond rounding."""
+    """How a step is computed. None of this changes a result beyond rounding."""
 
-    micro_batch: int  # rows of each cell at once
+    micro_batch: int  # rows of each cell in one pass
     packed: bool
-    pad: int
-    save_every_s: float = 0.0
+    pad_token_id: int
+    save_every_s: float = 0.0  # seconds between checkpoints; 0: none
     progress: bool = True
-    checkpointing: bool = False  # compute activations again on the way back
+    gradient_checkpointing: bool = False
 
 
-def train(stack: MultiLora, courses: Sequence[TrainState], pace: StepOptions, crew: ProcessGroup) -> None:
-    """Bring every course to its end, in place.
+def train(lora: MultiLora, states: Sequence[TrainState], options: StepOptions, group: ProcessGroup) -> None:
+    """Make all remaining steps of every state, in place; state k trains cell k of `lora`.
 
     Raises:
-        DoesNotFit: when a step does not fit into memory although it takes one row of each cell at a time.
+        DoesNotFit: when a pass with one row of each cell runs out of memory.
     """
-    saved = time.monotonic()
-    stack.checkpoint(pace.checkpointing)
-    total = sum(course.steps - course.step for course in courses)
-    with tqdm(
-        total=total, desc=_title(courses), unit="step", leave=None, disable=not pace.progress or not crew.speaks
-    ) as bar:
-        while batches := {cell: course.batch() for cell, course in enumerate(courses) if not course.is_done}:
-            started = time.perf_counter()
-            losses = _gradient(stack, courses, batches, pace, crew)
-            norms = torch.stack([courses[cell].update() for cell in batches])
-            rows = torch.stack([losses, norms]).tolist()
-            speed = sum(len(row.ids) for rows_ in batches.values() for row in rows_) / (time.perf_counter() - started)
-            for cell, loss, norm in zip(batches, *rows, strict=True):
-                courses[cell].note(loss, norm, speed)
-            bar.set_postfix(loss=f"{sum(rows[0]) / len(batches):.3f}", refresh=False)
+    saved_at = time.monotonic()
+    lora.set_gradient_checkpointing(options.gradient_checkpointing)
+    with _progress_bar(states, disable=not options.progress or not group.is_main) as bar:
+        while batches := {cell: state.next_batch() for cell, state in enumerate(states) if not state.is_done}:
+            losses = _step(lora, states, batches, options, group)
+            bar.set_postfix(loss=f"{sum(losses) / len(batches):.3f}", refresh=False)
             bar.update(len(batches))
-            if crew.speaks and pace.save_every_s and time.monotonic() - saved > pace.save_every_s:
-                for course in courses:
-                    course.save()
-                saved = time.monotonic()
-    stack.checkpoint(False)
+            if group.is_main and options.save_every_s and time.monotonic() - saved_at > options.save_every_s:
+                for state in states:
+                    state.save_checkpoint()
+                saved_at = time.monotonic()
+    lora.set_gradient_checkpointing(False)
 
 
-def _title(courses: Sequence[TrainState]) -> str:
-    return "training" if len(courses) == 1 else f"training {len(courses)} cells"
+def _progress_bar(states: Sequence[TrainState], *, disable: bool) -> tqdm[None]:
+    title = "training" if len(states) == 1 else f"training {len(states)} cells"
+    total = sum(state.total_steps - state.step for state in states)
+    return tqdm(total=total, desc=title, unit="step", leave=None, disable=disable)
 
 
-def _gradient(
-    stack: MultiLora, courses: Sequence[TrainState], batches: Batches, pace: StepOptions, crew: ProcessGroup
+def _step(
+    lora: MultiLora, states: Sequence[TrainState], batches: Batches, options: StepOptions, group: ProcessGroup
+) -> list[float]:
+    """One optimiser step of each cell in `batches`, with its log row; returns their losses."""
+    started = time.perf_counter()
+    losses = _compute_gradients(lora, states, batches, options, group)
+    norms = torch.stack([states[cell].optimizer_step() for cell in batches])
+    loss_values, norm_values = torch.stack([losses, norms]).tolist()  # the step's one wait for the device
+    tokens = sum(len(row.input_ids) for rows in batches.values() for row in rows)
+    speed = tokens / (time.perf_counter() - started)
+    for cell, loss, norm in zip(batches, loss_values, norm_values, strict=True):
+        states[cell].log_step(loss, norm, speed)
+    return list(loss_values)
+
+
+def _compute_gradients(
+    lora: MultiLora, states: Sequence[TrainState], batches: Batches, options: StepOptions, group: ProcessGroup
 ) -> torch.Tensor:
-    """Fill the stack's gradients; return the mean loss of each cell that has a batch. Halves micro-batches until they fit."""
+    """Fill `lora.grads`; return the mean loss of each cell in `batches`. Halves the micro-batch until it fits."""
     while True:
-        stack.grads.zero_()
-        losses = torch.zeros(len(courses), device=stack.base.device)
-        fits = memory.fits(partial(_accumulate, stack, courses, batches, pace, crew, losses))
-        if crew.all(fits):
+        lora.grads.zero_()
+        losses = torch.zeros(len(states), device=lora.base.device)
+        fits = memory.fits(partial(_accumulate, lora, states, batches, options, group, losses))
+        if group.all_true(fits):
             break
-        pace.micro_batch = memory.halved(pace.micro_batch)
-    crew.add_up(stack.grads, losses)
+        options.micro_batch = memory.halved(options.micro_batch)
+    group.all_reduce(lora.grads, losses)
     return losses[list(batches)]
 
 
 def _accumulate(
-    stack: MultiLora,
-    courses: Sequence[TrainState],
+    lora: MultiLora,
+    states: Sequence[TrainState],
     batches: Batches,
-    pace: StepOptions,
-    crew: ProcessGroup,
+    options: StepOptions,
+    group: ProcessGroup,
     losses: torch.Tensor,
 ) -> None:
-    mine = {cell: crew.share(sorted(rows, key=lambda row: len(row.ids))) for cell, rows in batches.items()}
-    counts = {cell: sum(targets(row) for row in rows) for cell, rows in batches.items()}
-    for start in count(0, pace.micro_batch):
-        chunk = [(cell, part) for cell, rows in mine.items() if (part := rows[start : start + pace.micro_batch])]
+    """Add this process's part of gradients and losses, micro-batch by micro-batch."""
+    shards = {cell: group.shard(sorted(rows, key=lambda row: len(row.input_ids))) for cell, rows in batches.items()}
+    terms = {cell: sum(num_targets(row) for row in rows) for cell, rows in batches.items()}
+    for start in count(0, options.micro_batch):
+        chunk = [(cell, part) for cell, rows in shards.items() if (part := rows[start : start + options.micro_batch])]
         if not chunk:
             return
-        names = [stream(courses[cell].dropout_seed, courses[cell].step) for cell, _ in chunk]
         batch = pack(
-            chunk, stack.base.device, pad=pace.pad, packed=pace.packed, first=stack.base.first_position, names=names
+            chunk,
+            lora.base.device,
+            pad_token_id=options.pad_token_id,
+            packed=options.packed,
+            first_position=lora.base.first_position,
+            step_keys=[step_key(states[cell].dropout_seed, states[cell].step) for cell, _ in chunk],
         )
-        with stack.learning(batch) as logits:
-            terms = torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
-            parts = [terms[a:b].sum() / counts[cell] for cell, a, b in batch.picked.blocks.spans]
+        spans = batch.logit_blocks.blocks.spans
+        with lora.train_forward(batch) as logits:
+            loss = torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
+            parts = [loss[a:b].sum() / terms[cell] for cell, a, b in spans]
             torch.stack(parts).sum().backward()
-        for (cell, _, _), part in zip(batch.picked.blocks.spans, parts, strict=True):
+        for (cell, _, _), part in zip(spans, parts, strict=True):
             losses[cell] += part.detach()
 
 
-def targets(row: EncodedRow) -> int:
-    """How many loss terms a row has: one class, or the tokens that are predicted."""
-    return 1 if row.reads_at is not None else sum(label != IGNORE for label in row.labels[1:])
+def num_targets(row: EncodedRow) -> int:
+    """Loss terms of a row: 1 for a class, else the number of tokens that are predicted."""
+    return 1 if row.pooling_position is not None else sum(label != IGNORE_INDEX for label in row.labels[1:])

@@ -1,8 +1,7 @@
-"""K adapters that train at once on one frozen base: where they live, and how a batch goes through.
+"""Multi-LoRA: K adapters that train at once on one frozen base model.
 
-In: a base and one initial adapter per cell (PEFT's own). Out: a `Stack`: the base with every
-adapted layer replaced by its stacked form, and per cell one row of all its trainable numbers. The
-base is given back as it was by `close`.
+`MultiLora` replaces each adapted layer of the base by a wrapper that routes every token to its cell's adapter
+(`multi_lora_layers`), and keeps all trainable numbers of a cell in one row of a matrix. `close` restores the base.
 """
 
 from __future__ import annotations
@@ -16,134 +15,140 @@ import torch
 from littlehuman.models.base_model import Base
 from littlehuman.schema import TrainingConfig
 from littlehuman.training.adapters import PREFIX, Adapter
-from littlehuman.training.forward import attention_of, head_of, states_of
-from littlehuman.training.multi_lora_layers import AdapterRouting, NamedDropout, StackedLinear, StackedModule
+from littlehuman.training.forward import batch_attention, head_logits, hidden_states
+from littlehuman.training.multi_lora_layers import AdapterRouting, KeyedDropout, MultiLoraLinear, PerCellModule
 from littlehuman.training.packing import PackedBatch
 
 
 @dataclass(frozen=True)
-class Member:
-    """One cell's part in a stack."""
+class CellAdapter:
+    """One cell's initial adapter and training values."""
 
     adapter: Adapter
     tuning: TrainingConfig
 
     @property
     def scale(self) -> float:
-        """What LoRA's branch is multiplied with."""
+        """LoRA's scaling, lora_alpha / r."""
         return float(self.tuning.lora_alpha or 0) / float(self.tuning.lora_r or 1)
 
 
 class MultiLora:
-    """`values` and `grads`: float32 [K, numbers of one adapter], in the order of PEFT's names."""
+    """K adapters of equal shapes on one base.
 
-    def __init__(self, base: Base, members: Sequence[Member]) -> None:
-        self.base, self.members = base, list(members)
+    Attributes:
+        params, grads: float32 [K, parameters of one adapter], in the order of PEFT's names. The layers' parameters
+            are views of them, so one fused optimiser step updates a whole cell.
+    """
+
+    def __init__(self, base: Base, cells: Sequence[CellAdapter]) -> None:
+        self.base, self.cells = base, list(cells)
         self.model = base.model
-        self.route = AdapterRouting(
-            tuple(m.scale for m in members), tuple(float(m.tuning.lora_dropout or 0) for m in members)
+        self.routing = AdapterRouting(
+            scales=tuple(cell.scale for cell in cells),
+            dropout_rates=tuple(float(cell.tuning.lora_dropout or 0) for cell in cells),
         )
-        rows = [torch.cat([tensor.flatten() for tensor in m.adapter.weights.values()]) for m in members]
-        self.values = torch.stack(rows).float().to(base.device)
-        self.grads = torch.zeros_like(self.values)
+        rows = [torch.cat([tensor.flatten() for tensor in cell.adapter.weights.values()]) for cell in cells]
+        self.params = torch.stack(rows).float().to(base.device)
+        self.grads = torch.zeros_like(self.params)
         self._replaced: dict[str, torch.nn.Module] = {}
-        self._install()
-
-    def adapter(self, cell: int) -> Adapter:
-        """The cell's adapter as it is now, under PEFT's names, on the CPU."""
-        row = self.values[cell].detach().cpu()
-        parts = row.split([tensor.numel() for tensor in self._shapes.values()])
-        weights = {
-            name: part.view(tensor.shape).clone()
-            for (name, tensor), part in zip(self._shapes.items(), parts, strict=True)
-        }
-        return Adapter(self.members[cell].adapter.config, weights)
+        self._wrap_model()
 
     @contextmanager
-    def learning(self, pack: PackedBatch) -> Iterator[torch.Tensor]:
-        """Logits [picks, classes or vocabulary] of a training batch; the way back is to be taken inside."""
-        with attention_of(self.model, pack):
-            self.route.dropping = True
-            self.model.train()  # for the base's own dropout and gradient checkpointing, which ask for it
-            tokens, picked = self.route.lay(pack.tokens), self.route.lay(pack.picked)
+    def train_forward(self, batch: PackedBatch) -> Iterator[torch.Tensor]:
+        """Forward pass in training mode: logits [P, classes or vocabulary]. Call `backward` inside the context."""
+        with batch_attention(self.model, batch):
+            self.routing.dropout_on = True
+            self.model.train()  # the base's own dropout and gradient checkpointing require training mode
+            tokens, logit_positions = (self.routing.layout_of(b) for b in (batch.token_blocks, batch.logit_blocks))
             try:
-                self.route.laid = tokens
-                states = states_of(self.model, pack)
-                self.route.laid = picked
-                logits = head_of(self.model, states)
-                self.route.laid = tokens  # with gradient checkpointing the layers are computed again on the way back
+                self.routing.layout = tokens
+                states = hidden_states(self.model, batch)
+                self.routing.layout = logit_positions
+                logits = head_logits(self.model, states)
+                self.routing.layout = tokens  # gradient checkpointing recomputes the layers in the backward pass
                 yield logits
             finally:
-                self.route.laid, self.route.dropping = None, False
+                self.routing.layout, self.routing.dropout_on = None, False
                 self.model.eval()
 
-    def logits(self, pack: PackedBatch, cell: int) -> torch.Tensor:
-        """Logits [picks, classes] of rows that cell `cell` reads; nothing is dropped or learnt."""
-        self.route.only = cell
-        with torch.inference_mode(), attention_of(self.model, pack):
-            return head_of(self.model, states_of(self.model, pack))
-
-    def checkpoint(self, wanted: bool) -> None:
-        """Keep activations for the way back, or (wanted) compute them again."""
-        if wanted:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        elif self.model.is_gradient_checkpointing:
-            self.model.gradient_checkpointing_disable()
-            self.model.disable_input_require_grads()  # the hook that enabling it left on the embeddings
+    def logits(self, batch: PackedBatch, cell: int) -> torch.Tensor:
+        """Logits [P, classes] with the adapter of one cell, in inference mode."""
+        self.routing.active_cell = cell
+        with torch.inference_mode(), batch_attention(self.model, batch):
+            return head_logits(self.model, hidden_states(self.model, batch))
 
     @contextmanager
-    def serving(self, cell: int) -> Iterator[None]:
-        """Everything that the model computes here is read by cell `cell`."""
-        self.route.only = cell
+    def generating(self, cell: int) -> Iterator[None]:
+        """Context in which `self.model.generate` uses the adapter of one cell."""
+        self.routing.active_cell = cell
         self.model.config.use_cache = True
         try:
             yield
         finally:
             self.model.config.use_cache = self.base.use_cache
 
+    def adapter(self, cell: int) -> Adapter:
+        """The cell's adapter with its current weights, under PEFT's names, on the CPU."""
+        row = self.params[cell].detach().cpu()
+        parts = row.split([tensor.numel() for tensor in self._template.values()])
+        named = zip(self._template.items(), parts, strict=True)
+        weights = {name: part.view(tensor.shape).clone() for (name, tensor), part in named}
+        return Adapter(self.cells[cell].adapter.config, weights)
+
+    def set_gradient_checkpointing(self, enabled: bool) -> None:
+        """Recompute activations in the backward pass, or keep them in memory."""
+        if enabled:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        elif self.model.is_gradient_checkpointing:
+            self.model.gradient_checkpointing_disable()
+            self.model.disable_input_require_grads()  # enabling left a hook on the embeddings
+
     def close(self) -> None:
-        """Put the base's own layers back."""
-        self.checkpoint(False)
+        """Restore the base's own layers."""
+        self.set_gradient_checkpointing(False)
         for name, module in self._replaced.items():
             self.model.set_submodule(name, module)
         self._replaced.clear()
 
     @property
-    def _shapes(self) -> dict[str, torch.Tensor]:
-        return self.members[0].adapter.weights
+    def _template(self) -> dict[str, torch.Tensor]:
+        """PEFT's names and the shapes of one adapter."""
+        return self.cells[0].adapter.weights
 
-    def _install(self) -> None:
+    def _wrap_model(self) -> None:
+        """Replace adapted layers, modules that are trained whole, and the base's dropout."""
         offset, modules = 0, dict[str, dict[str, torch.nn.Parameter]]()
-        for key, tensor in self._shapes.items():
-            values = self._view(self.values, offset, tensor.shape)
-            parameter = torch.nn.Parameter(values)
+        for key, tensor in self._template.items():
+            parameter = torch.nn.Parameter(self._view(self.params, offset, tensor.shape))
             parameter.grad = self._view(self.grads, offset, tensor.shape)
             offset += tensor.numel()
-            name, part = _place(key)
+            name, part = _module_and_part(key)
             modules.setdefault(name, {})[part] = parameter
-        for place, (name, parts) in enumerate(modules.items()):
-            self._replace(name, parts, place)
-        for place, (name, module) in enumerate(list(self.model.named_modules())):
+        for layer_id, (name, parts) in enumerate(modules.items()):
+            self._wrap_module(name, parts, layer_id)
+        for number, (name, module) in enumerate(list(self.model.named_modules())):
             if isinstance(module, torch.nn.Dropout) and module.p:
-                self._put(name, NamedDropout(module.p, self.route, len(modules) + place))
+                self._replace(name, KeyedDropout(module.p, self.routing, len(modules) + number))
 
-    def _replace(self, name: str, parts: dict[str, torch.nn.Parameter], place: int) -> None:
+    def _wrap_module(self, name: str, parts: dict[str, torch.nn.Parameter], layer_id: int) -> None:
         module = self.model.get_submodule(name)
         if "lora_A" in parts:
-            self._put(name, StackedLinear(module, parts["lora_A"], parts["lora_B"], self.route, place))
+            self._replace(name, MultiLoraLinear(module, parts["lora_A"], parts["lora_B"], self.routing, layer_id))
         else:
-            self._put(name, StackedModule(module, parts, self.route))
+            self._replace(name, PerCellModule(module, parts, self.routing))
 
-    def _put(self, name: str, module: torch.nn.Module) -> None:
+    def _replace(self, name: str, module: torch.nn.Module) -> None:
         self._replaced[name] = self.model.get_submodule(name)
         self.model.set_submodule(name, module)
 
     def _view(self, rows: torch.Tensor, offset: int, shape: torch.Size) -> torch.Tensor:
+        """Part of each row as [K, *shape]."""
         return rows[:, offset : offset + shape.numel()].view(len(rows), *shape)
 
 
-def _place(key: str) -> tuple[str, str]:
-    """Which module of the base a PEFT name belongs to, and what it is there: lora_A, lora_B, or a head's own parameter."""
+def _module_and_part(key: str) -> tuple[str, str]:
+    """The module that a PEFT name belongs to, and its part there: lora_A, lora_B, or a parameter of a head."""
     name = key.removeprefix(PREFIX)
     for part in ("lora_A", "lora_B"):
         if name.endswith(f".{part}.weight"):

@@ -1,8 +1,8 @@
-"""N processes that share each global batch, one for each GPU (or CPU worker).
+"""Data-parallel training: N processes share each global batch, one per GPU (or CPU worker).
 
-In: cells. Out: their outcomes, as they come. The processes are started by torch's multiprocessing,
-joined by Accelerate, and end with the call; results come back through a folder, each as soon as it
-is there. A process that fails takes the others down, and its own error is what the caller sees.
+The processes are spawned by torch.multiprocessing, joined by Accelerate, and end with the call. Outcomes come
+back as files in a temporary folder, each as soon as it is known. When a process fails the others are killed,
+and the caller gets the error of the process that failed first.
 """
 
 from __future__ import annotations
@@ -24,31 +24,29 @@ from littlehuman.models import devices
 from littlehuman.models.weights import resolve
 from littlehuman.schema import LaunchConfig
 from littlehuman.training.process_group import ProcessGroup
-from littlehuman.training.trainer import fit_here
-from littlehuman.training.types import Cell, Finished, Outcome
+from littlehuman.training.trainer import fit_cells
+from littlehuman.training.types import Cell, OnFinished, Outcome
 
 ERROR = "error.pickle"
 
 
-def fit_in_processes(
-    cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None
+def fit_distributed(
+    cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | None
 ) -> list[Outcome | Exception]:
-    """`fit` in `launch.processes` processes; what comes out is what one process gives, but for rounding.
+    """`fit` in `launch.processes` processes; results equal those of one process up to rounding.
 
     Raises:
-        LittlehumanError: what a process raised.
-        RuntimeError: with its traceback, for an error that is not ours.
+        LittlehumanError: raised by a process.
+        RuntimeError: with its traceback, for any other error of a process.
     """
-    resolve(
-        cells[0].settings.model.weights
-    )  # prepared here: in a group, transformers saves nothing but in the first process
-    devices.dtype(
-        launch.dtype, devices.device(launch.device)
-    )  # measured here, if need be: each process for itself might choose otherwise
+    # Prepared before the processes start: within a group, transformers saves files in the first process only.
+    resolve(cells[0].settings.model.weights)
+    # `auto` may measure the precision: processes that each measured could choose differently.
+    devices.dtype(launch.dtype, devices.device(launch.device))
     with tempfile.TemporaryDirectory(prefix="littlehuman-") as name:
         folder = Path(name)
         (folder / "work.pickle").write_bytes(pickle.dumps((list(cells), launch)))
-        post = _Post(folder, finished)
+        inbox = _Inbox(folder, on_finished)
         context = torch.multiprocessing.start_processes(
             _worker,
             args=(name, launch.processes, _free_port()),
@@ -57,67 +55,70 @@ def fit_in_processes(
             start_method="spawn",
         )
         try:
-            _wait(context, post)
+            _wait(context, inbox)
         finally:
             for process in context.processes:
                 process.kill()
-        return [post.outcomes[number] for number in range(len(cells))]
+        return [inbox.outcomes[index] for index in range(len(cells))]
 
 
-class _Post:
-    """Outcomes that the first process left in the folder, each handed on once."""
+class _Inbox:
+    """Reads the outcome files that the main process wrote, and passes each on once."""
 
-    def __init__(self, folder: Path, finished: Finished | None) -> None:
-        self.folder, self.finished = folder, finished
+    def __init__(self, folder: Path, on_finished: OnFinished | None) -> None:
+        self.folder, self.on_finished = folder, on_finished
         self.outcomes: dict[int, Outcome | Exception] = {}
 
     def collect(self) -> None:
         for path in sorted(self.folder.glob("outcome-*.pickle")):
-            number, outcome = pickle.loads(path.read_bytes())
+            index, outcome = pickle.loads(path.read_bytes())
             path.unlink()
-            self.outcomes[number] = outcome
-            if self.finished is not None:
-                self.finished(number, outcome)
+            self.outcomes[index] = outcome
+            if self.on_finished is not None:
+                self.on_finished(index, outcome)
 
 
-def _wait(context: Any, post: _Post) -> None:
+def _wait(context: Any, inbox: _Inbox) -> None:
+    """Collect outcomes until all processes have ended; raise the error of the one that failed."""
     from torch.multiprocessing.spawn import ProcessException
 
     try:
         while not context.join(timeout=0.2):
-            post.collect()
+            inbox.collect()
     except ProcessException as error:
-        post.collect()
-        told = post.folder / ERROR
-        if told.exists():
-            raise pickle.loads(told.read_bytes()) from None
+        inbox.collect()
+        report = inbox.folder / ERROR
+        if report.exists():
+            raise pickle.loads(report.read_bytes()) from None
         raise RuntimeError(f"a training process died: {error}") from error
-    post.collect()
+    inbox.collect()
 
 
 def _worker(rank: int, name: str, size: int, port: int) -> None:
-    """One process of the crew."""
+    """Main function of one process."""
     folder = Path(name)
     cells, launch = pickle.loads((folder / "work.pickle").read_bytes())
-    with _telling(folder), _joined(rank, size, port, launch.device) as crew, _telling(folder):
-        # Told before this process leaves the group: the others fail when it does, and theirs is not the error to show.
-        fit_here(cells, launch, _leave_in(folder) if crew.speaks else None, crew)
+    # The inner report comes before this process leaves the group: the others fail when it leaves, and theirs is
+    # not the error to show.
+    with _error_report(folder), _Member(rank, size, port, launch.device) as group, _error_report(folder):
+        fit_cells(cells, launch, _outcome_writer(folder) if group.is_main else None, group)
 
 
 @contextmanager
-def _telling(folder: Path) -> Iterator[None]:
+def _error_report(folder: Path) -> Iterator[None]:
+    """Write an error to the folder, unless another process did, and raise it again."""
     try:
         yield
     except BaseException as error:
-        _leave(folder / ERROR, _as_told(error), unless_there=True)
+        _write_pickle(folder / ERROR, _picklable(error), overwrite=False)
         raise
 
 
-class _joined:
-    """This process as a member of the group, for the time of the call."""
+class _Member:
+    """Context manager: this process as a member of the torch.distributed group."""
 
     def __init__(self, rank: int, size: int, port: int, device: str) -> None:
-        self.crew = ProcessGroup(rank, size)
+        self.group = ProcessGroup(rank, size)
         self.on_cpu = device == "cpu" or not torch.cuda.is_available()
         address = {
             "RANK": rank,
@@ -135,31 +136,32 @@ class _joined:
         from accelerate import PartialState
 
         PartialState(cpu=self.on_cpu)
-        return self.crew
+        return self.group
 
     def __exit__(self, *_: object) -> None:
         from accelerate import PartialState
 
-        PartialState().destroy_process_group()  # else the process may abort when it ends
+        PartialState().destroy_process_group()  # without it the process may abort at its end
 
 
-def _leave_in(folder: Path) -> Finished:
-    def leave(number: int, outcome: Outcome | Exception) -> None:
-        said = _as_told(outcome) if isinstance(outcome, Exception) else outcome
-        _leave(folder / f"outcome-{number:06d}.pickle", (number, said))
+def _outcome_writer(folder: Path) -> OnFinished:
+    def write(index: int, outcome: Outcome | Exception) -> None:
+        content = _picklable(outcome) if isinstance(outcome, Exception) else outcome
+        _write_pickle(folder / f"outcome-{index:06d}.pickle", (index, content))
 
-    return leave
+    return write
 
 
-def _as_told(error: BaseException) -> BaseException:
-    """An error that another process can raise again; one that is not ours brings its traceback as text."""
+def _picklable(error: BaseException) -> BaseException:
+    """An error that another process can raise; one that is not ours becomes a RuntimeError with its traceback."""
     if isinstance(error, LittlehumanError):
         return error
     return RuntimeError(f"in a training process:\n{''.join(traceback.format_exception(error))}")
 
 
-def _leave(path: Path, value: object, *, unless_there: bool = False) -> None:
-    if unless_there and path.exists():
+def _write_pickle(path: Path, value: object, *, overwrite: bool = True) -> None:
+    """Write to a temporary file and rename it, so that a reader never sees half a file."""
+    if not overwrite and path.exists():
         return
     draft = path.with_suffix(f".{os.getpid()}")
     draft.write_bytes(pickle.dumps(value))

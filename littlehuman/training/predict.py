@@ -1,9 +1,8 @@
-"""What a trained cell says about its test points, in batches of like length under a token budget.
+"""Evaluation: test rows -> predicted texts, in batches of similar length under a token budget.
 
-In: a stack, one of its cells, and prompt rows. Out: one text per row, in the rows' order: a class
-name, or an answer (first line, without the end token). The adapter stays unmerged on the shared
-base. Answers are greedy, without repetition penalty, written from left-padded batches that end
-when each row has said its end token; evidence that several questions share is read once.
+The adapter stays unmerged on the shared base. Classification takes the most probable class of one forward pass.
+Generation is greedy, without repetition penalty, from left-padded batches; a row ends at its end token, and a
+prediction is the first line. A prefix that several prompts share (their evidence) is read once.
 """
 
 from __future__ import annotations
@@ -16,23 +15,24 @@ import torch
 from tqdm import tqdm
 
 from littlehuman.models import memory, prefix_cache
-from littlehuman.models.prefix_cache import Prefix
-from littlehuman.training.encoding import EncodedRow, by_length, left_padded
+from littlehuman.models.prefix_cache import Prefix, PrefixRow
+from littlehuman.training.encoding import EncodedRow, batch_by_length, pad_left
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
 
-BUDGET = {"cpu": 4096, "cuda": 32768}  # tokens at once
-SHORT = 6  # tokens of a usual answer: what a further batch costs is weighed by it
-Batch: TypeAlias = tuple[list[EncodedRow], Prefix | None]  # rows, and what was read of them already
+EVAL_TOKENS = {"cpu": 4096, "cuda": 32768}
+TYPICAL_ANSWER = 6  # tokens; decides whether a common prefix is worth a separate batch
+Batch: TypeAlias = tuple[list[EncodedRow], Prefix | None]  # rows, and their common prefix if it was read
+PredictBatch: TypeAlias = Callable[[list[EncodedRow], Prefix | None], list[str]]
 
 
-def budget(asked: int | None, device: torch.device) -> int:
-    """Tokens of an evaluation batch: `launch.eval_tokens`, or what suits the device."""
-    return asked or BUDGET.get(device.type, 4096)
+def eval_tokens(setting: int | None, device: torch.device) -> int:
+    """Tokens of an evaluation batch: `launch.eval_tokens`, or a default for the device."""
+    return setting or EVAL_TOKENS.get(device.type, 4096)
 
 
 def classify(
-    stack: MultiLora,
+    lora: MultiLora,
     cell: int,
     rows: Sequence[EncodedRow],
     classes: Sequence[str],
@@ -41,42 +41,50 @@ def classify(
     packed: bool,
     progress: bool = True,
 ) -> list[str]:
-    """The most probable class of each row: one forward pass."""
+    """The most probable class of each row; `tokens` is the limit of a batch.
 
-    def read(group: list[EncodedRow], _: Prefix | None) -> list[str]:
+    Raises:
+        DoesNotFit: when one row at a time runs out of memory.
+    """
+
+    def predict(group: list[EncodedRow], _: Prefix | None) -> list[str]:
         batch = pack(
             [(0, group)],
-            stack.base.device,
-            pad=stack.base.pad,
+            lora.base.device,
+            pad_token_id=lora.base.pad_token_id,
             packed=packed,
-            first=stack.base.first_position,
-            names=[0],
+            first_position=lora.base.first_position,
+            step_keys=[0],
         )
-        return [classes[choice] for choice in stack.logits(batch, cell).float().argmax(-1).tolist()]
+        return [classes[choice] for choice in lora.logits(batch, cell).float().argmax(-1).tolist()]
 
-    return _in_batches(rows, [(group, None) for group in by_length(rows, tokens)], read, progress)
+    return _run([(group, None) for group in batch_by_length(rows, tokens)], predict, rows, progress)
 
 
-def answer(
-    stack: MultiLora, cell: int, rows: Sequence[EncodedRow], *, max_tokens: int, tokens: int, progress: bool = True
+def generate(
+    lora: MultiLora, cell: int, rows: Sequence[EncodedRow], *, max_tokens: int, tokens: int, progress: bool = True
 ) -> list[str]:
-    """The greedy answer to each row, up to `max_tokens` tokens or the end token."""
+    """The greedy answer to each row, up to `max_tokens` tokens; `tokens` is the limit of a batch.
 
-    def write(group: list[EncodedRow], prefix: Prefix | None) -> list[str]:
-        return generated(stack.model, stack.base.tokenizer, group, max_tokens, prefix)
+    Raises:
+        DoesNotFit: when one row at a time runs out of memory.
+    """
 
-    with stack.serving(cell):
-        return _in_batches(rows, _batches(stack.model, rows, tokens, max_tokens), write, progress)
+    def predict(group: list[EncodedRow], prefix: Prefix | None) -> list[str]:
+        return generate_batch(lora.model, lora.base.tokenizer, group, max_tokens, prefix)
+
+    with lora.generating(cell):
+        return _run(_prefix_batches(lora.model, rows, tokens, max_tokens), predict, rows, progress)
 
 
-def generated(
+def generate_batch(
     model: Any, tokenizer: Any, rows: Sequence[EncodedRow], max_tokens: int, prefix: Prefix | None = None
 ) -> list[str]:
-    """One batch of greedy answers; `prefix`, where given, is what all rows begin with."""
-    read = prefix.ids.shape[1] if prefix else 0
-    tensors = left_padded([row.ids[read:] for row in rows], tokenizer.pad_token_id, model.device)
+    """Greedy answers of one batch; `prefix` is what all rows begin with, if it was read."""
+    start = prefix.ids.shape[1] if prefix else 0
+    tensors = pad_left([row.input_ids[start:] for row in rows], tokenizer.pad_token_id, model.device)
     with torch.inference_mode():
-        inputs = prefix.before(tensors) if prefix else tensors
+        inputs = prefix.prepend_to(tensors) if prefix else tensors
         tokens = model.generate(
             **inputs,
             max_new_tokens=max_tokens,
@@ -89,50 +97,43 @@ def generated(
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
         )
-    return [
-        first_line(tokenizer.decode(new, skip_special_tokens=True))
-        for new in tokens[:, inputs["input_ids"].shape[1] :].tolist()
-    ]
+    new_tokens = tokens[:, inputs["input_ids"].shape[1] :].tolist()
+    return [first_line(tokenizer.decode(new, skip_special_tokens=True)) for new in new_tokens]
 
 
 def first_line(text: str) -> str:
-    """An untrained model rambles on; like a trained one it is held to its first line."""
+    """The first line. An untrained model goes on after it; it is read like a trained one."""
     return text.strip().split("\n", 1)[0].strip()
 
 
-def _batches(model: Any, rows: Sequence[EncodedRow], tokens: int, more: int) -> Iterator[Batch]:
-    """Batches of rows that begin alike, where reading that once pays, and of like length."""
+def _prefix_batches(model: Any, rows: Sequence[EncodedRow], tokens: int, max_tokens: int) -> Iterator[Batch]:
+    """Batches of rows of similar length, grouped by common prefix where reading it once saves time."""
     by_index = {row.index: row for row in rows}
-    for family in prefix_cache.prefix_groups([prefix_cache.PrefixRow(row.index, row.ids) for row in rows], SHORT):
-        own = [by_index[member.index] for member in family.rows]
-        pays = family.saved > prefix_cache.STEP and prefix_cache.can_share(
-            model, max(len(row.ids) for row in own) + more
-        )
-        prefix = Prefix(model, own[0].ids[: family.prefix]) if pays else None
-        for group in by_length(own, tokens, more):
-            yield group, prefix
+    prefix_rows = [PrefixRow(row.index, row.input_ids) for row in rows]
+    for group in prefix_cache.prefix_groups(prefix_rows, TYPICAL_ANSWER):
+        own = [by_index[member.index] for member in group.rows]
+        longest = max(len(row.input_ids) for row in own) + max_tokens
+        worth_it = group.saved > prefix_cache.PASS_COST and prefix_cache.can_share(model, longest)
+        prefix = Prefix(model, own[0].input_ids[: group.prefix_length]) if worth_it else None
+        for batch in batch_by_length(own, tokens, max_tokens):
+            yield batch, prefix
 
 
-def _note(batch: Batch, read: Callable[[list[EncodedRow], Prefix | None], list[str]], out: dict[int, str]) -> None:
-    out |= {row.index: text for row, text in zip(batch[0], read(*batch), strict=True)}
+def _run(batches: Iterable[Batch], predict: PredictBatch, rows: Sequence[EncodedRow], progress: bool) -> list[str]:
+    """Predict batch by batch, in the order of `rows`; a batch that does not fit into memory is halved."""
+    texts: dict[int, str] = {}
 
+    def record(batch: Batch) -> None:
+        texts.update((row.index, text) for row, text in zip(batch[0], predict(*batch), strict=True))
 
-def _in_batches(
-    rows: Sequence[EncodedRow],
-    batches: Iterable[Batch],
-    read: Callable[[list[EncodedRow], Prefix | None], list[str]],
-    progress: bool,
-) -> list[str]:
-    """`read` batch by batch; one that does not fit into memory is read in halves."""
-    out: dict[int, str] = {}
     with tqdm(total=len(rows), desc="evaluation", unit="row", disable=not progress, leave=None) as bar:
-        for batch in batches:
-            waiting = [batch]
-            while waiting:
-                group, prefix = waiting.pop()
-                if memory.fits(partial(_note, (group, prefix), read, out)):
+        for first in batches:
+            pending = [first]
+            while pending:
+                group, prefix = pending.pop()
+                if memory.fits(partial(record, (group, prefix))):
                     bar.update(len(group))
                 else:
-                    middle = memory.halved(len(group))
-                    waiting += [(group[middle:], prefix), (group[:middle], prefix)]
-    return [out[row.index] for row in rows]
+                    half = memory.halved(len(group))
+                    pending += [(group[half:], prefix), (group[:half], prefix)]
+    return [texts[row.index] for row in rows]

@@ -1,8 +1,7 @@
-"""What a training will need, looked for before the first twin is asked for.
+"""Preflight check: device and weights of a training, before the first twin is requested.
 
-In: the model that is to be fine-tuned, and `launch`. Out: nothing, or the error that the training would
-have ended with. It costs a look into a folder or one request to the hub: no weights are loaded, and torch
-is imported only where the launch or the model ask for a GPU.
+It raises the error that the training would have ended with. It loads no weights and costs a look into a folder or
+one request to the hub; torch is imported only where launch or model ask for a GPU.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from littlehuman.schema import LaunchConfig, ModelConfig
 
 
 def check_training(model: ModelConfig, launch: LaunchConfig) -> None:
-    """Look for the device and the weights.
+    """Check that the device and the weights are available.
 
     Raises:
-        ConfigError: for a device that is not here, or fewer GPUs than `launch.processes`.
-        WeightsError: when the weights cannot be had.
+        ConfigError: for a device that does not exist, or fewer GPUs than `launch.processes`.
+        WeightsError: when the weights are not available.
     """
     _check_device(model, launch)
     weights.check_weights(model.weights, model.revision)
@@ -28,6 +27,6 @@ def _check_device(model: ModelConfig, launch: LaunchConfig) -> None:
         return
     from littlehuman.models import devices
 
-    where = devices.device(launch.device, launch.processes - 1)
+    device = devices.device(launch.device, launch.processes - 1)
     if model.quantization is not None:
-        devices.four_bits(where)
+        devices.nf4_config(device)

@@ -1,7 +1,7 @@
-"""The processes that share each global batch: one alone, or N that add up their gradients.
+"""Data-parallel process group: shards, all-reduce and all-gather over N processes.
 
-In: what each process computed. Out: sums and lists over all of them; alone, the same things as they
-are. Accelerate sets up the group (nccl on GPUs, gloo on CPUs).
+A group of one process needs no set-up; its operations return their input. For more, Accelerate sets up
+torch.distributed (NCCL on GPUs, Gloo on CPUs).
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among `size`."""
+    """This process (`rank`) among `size` processes."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def speaks(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process logs, saves and shows progress."""
         return self.rank == 0
 
-    def share(self, rows: Sequence[T]) -> list[T]:
-        """What this process computes of `rows`."""
+    def shard(self, rows: Sequence[T]) -> list[T]:
+        """The part of `rows` that this process computes: every `size`-th, from `rank` on."""
         return list(rows[self.rank :: self.size])
 
-    def add_up(self, *tensors: torch.Tensor) -> None:
+    def all_reduce(self, *tensors: torch.Tensor) -> None:
         """Sum each tensor over all processes, in place."""
         if self.size > 1:
             for tensor in tensors:
                 torch.distributed.all_reduce(tensor)
 
-    def all(self, fine: bool) -> bool:
-        """Whether it is so in every process."""
-        return fine if self.size == 1 else all(self.gather([fine]))
+    def all_true(self, value: bool) -> bool:
+        """Whether `value` is true in every process."""
+        return value if self.size == 1 else all(self.all_gather([value]))
 
-    def gather(self, items: Sequence[T]) -> list[T]:
-        """The items of all processes, by rank."""
+    def all_gather(self, items: Sequence[T]) -> list[T]:
+        """The items of all processes, in order of rank."""
         if self.size == 1:
             return list(items)
         from accelerate.utils import gather_object

@@ -1,8 +1,7 @@
-"""One cell's way through training: its order, its schedule, its optimiser, and how far it has come.
+"""Training state of one cell: data order, learning-rate schedule, AdamW, log and checkpoint.
 
-In: its lessons and training values, and its row of the stack. Out: an updated row, step by step.
-All that is random in it (order, dropout) has a name made of seed and step, so a course that was
-saved and taken up again, alone or among others, goes on as if nothing had happened.
+All randomness (order, dropout) follows from the seed and the step. A training that was saved and resumed, alone
+or together with other cells, therefore ends with the same weights as one that was never interrupted.
 """
 
 from __future__ import annotations
@@ -20,141 +19,162 @@ from littlehuman.training.encoding import EncodedRow
 
 LogRow = dict[str, float]
 LOG = "train.jsonl"
-SAVED = "training.safetensors"
-MOMENTS = ("exp_avg", "exp_avg_sq")  # torch's names
+CHECKPOINT = "training.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")  # AdamW's, by torch's names
 
 
 class TrainState:
-    """`values` and `grads` are the cell's rows of its stack: float32 [numbers of one adapter]."""
+    """State of one cell's training.
+
+    Attributes:
+        params, grads: while attached, the cell's row of the `MultiLora`: float32 [parameters of one adapter].
+        step, total_steps: optimiser steps made, and to make.
+        log_rows: one row per step made.
+    """
 
     def __init__(
-        self, lessons: Sequence[EncodedRow], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
+        self, rows: Sequence[EncodedRow], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
     ) -> None:
-        self.lessons, self.tuning, self.seed, self.folder = list(lessons), tuning, seed, folder
-        self.size = int(tuning.batch_size or 1)
-        self.steps_an_epoch = math.ceil(len(self.lessons) / self.size)
-        self.steps = self.steps_an_epoch * int(tuning.epochs or 0)
+        self.rows, self.tuning, self.seed, self.folder = list(rows), tuning, seed, folder
+        self.batch_size = int(tuning.batch_size or 1)
+        self.steps_per_epoch = math.ceil(len(self.rows) / self.batch_size)
+        self.total_steps = self.steps_per_epoch * int(tuning.epochs or 0)
+        # Compared with that of a checkpoint, so that only the same training is resumed. Its input must not change.
         self.fingerprint = seeding.number(
-            seed, "a saved training", fingerprint, len(self.lessons), self.steps, repr(tuning)
+            seed, "a saved training", fingerprint, len(self.rows), self.total_steps, repr(tuning)
         )
         self.dropout_seed = seeding.number(seed, "dropout")
         self.step = 0
-        self.rows: list[LogRow] = []
-        self._orders: dict[int, list[EncodedRow]] = {}  # the order of the epoch that is under way
-        self._resting: dict[str, torch.Tensor] = {}
+        self.log_rows: list[LogRow] = []
+        self._epoch_order: dict[int, list[EncodedRow]] = {}  # of the current epoch only
+        self._detached: dict[str, torch.Tensor] = {}
 
     @property
     def is_done(self) -> bool:
         """Whether all steps are made."""
-        return self.step >= self.steps
+        return self.step >= self.total_steps
 
     @property
-    def longest(self) -> int:
-        """Tokens of its longest row."""
-        return max((len(row.ids) for row in self.lessons), default=0)
+    def max_length(self) -> int:
+        """Tokens of the longest row."""
+        return max((len(row.input_ids) for row in self.rows), default=0)
 
-    def enrol(self, values: torch.Tensor, grads: torch.Tensor, *, writes: bool = True) -> None:
-        """Take a row of a stack, and go on from where this course rested or was saved; `writes`: keep the log."""
-        kept = self._resting = self._resting or self._saved(values)
-        self.values, self.writes = values, writes
-        self.values.grad = grads
+    def attach(self, params: torch.Tensor, grads: torch.Tensor, *, write_log: bool = True) -> None:
+        """Start to train `params`, from where this state was detached or saved, else from the values they have.
+
+        Args:
+            params: the cell's row of a `MultiLora`, float32 [parameters of one adapter].
+            grads: its gradients, of the same shape.
+            write_log: whether this process writes `train.jsonl`.
+        """
+        saved = self._detached or self._load_checkpoint(params)
+        self.params, self.write_log = params, write_log
+        self.params.grad = grads
         tuning = self.tuning
         self.optimizer = torch.optim.AdamW(
-            [values],
+            [params],
             lr=float(tuning.learning_rate or 0),
             weight_decay=float(tuning.weight_decay or 0),
             eps=1e-8,
             fused=True,
         )
-        if kept:
-            values.copy_(kept["values"])
-        # Moments are made here, not at the first update: memory that runs out in the middle of an update could not be mended.
-        moments = {name: kept[name].to(values.device) if kept else torch.zeros_like(values) for name in MOMENTS}
-        self.optimizer.state[values] = {"step": torch.tensor(float(self.step), device=values.device), **moments}
-        self._resting = {}
-        if writes:
-            (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.rows), encoding="utf-8")
+        if saved:
+            params.copy_(saved["values"])
+        # Moments are allocated here: out of memory in the middle of the first update could not be undone.
+        moments = {name: saved[name].to(params.device) if saved else torch.zeros_like(params) for name in MOMENTS}
+        self.optimizer.state[params] = {"step": torch.tensor(float(self.step), device=params.device), **moments}
+        self._detached = {}
+        if write_log:
+            (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.log_rows), encoding="utf-8")
 
-    def batch(self) -> list[EncodedRow]:
-        """The next global batch: the seed's order, another one each epoch; the last of an epoch may be smaller."""
-        epoch, place = divmod(self.step, self.steps_an_epoch)
-        if place == 0 or epoch not in self._orders:
-            order = list(self.lessons)
+    def next_batch(self) -> list[EncodedRow]:
+        """The next global batch. Each epoch has its own order; its last batch may be smaller."""
+        epoch, number = divmod(self.step, self.steps_per_epoch)
+        if number == 0 or epoch not in self._epoch_order:
+            order = list(self.rows)
             seeding.rng(self.seed, "training order", epoch).shuffle(order)
-            self._orders = {epoch: order}
-        return self._orders[epoch][place * self.size : (place + 1) * self.size]
+            self._epoch_order = {epoch: order}
+        return self._epoch_order[epoch][number * self.batch_size : (number + 1) * self.batch_size]
 
-    def rate(self) -> float:
-        """The learning rate of the next step: linear warm-up, then linearly down to 0."""
-        warmup = math.ceil(self.steps * float(self.tuning.warmup_ratio or 0))
-        rising, falling = (
-            (self.step + 1) / (warmup + 1),
-            max(0.0, (self.steps - self.step) / max(1, self.steps - warmup)),
-        )
-        return float(self.tuning.learning_rate or 0) * (rising if self.step < warmup else falling)
+    def learning_rate(self) -> float:
+        """The learning rate of the next step: linear warm-up, then linear decay to 0."""
+        peak, warmup = float(self.tuning.learning_rate or 0), self._warmup_steps
+        if self.step < warmup:
+            return peak * ((self.step + 1) / (warmup + 1))
+        return peak * max(0.0, (self.total_steps - self.step) / max(1, self.total_steps - warmup))
 
-    def update(self) -> torch.Tensor:
-        """Clip the gradient and make the optimiser's step; returns the norm before clipping: float32 []."""
-        norm = torch.nn.utils.clip_grad_norm_([self.values], float(self.tuning.max_grad_norm or math.inf))
-        self.optimizer.param_groups[0]["lr"] = self.rate()
+    @property
+    def _warmup_steps(self) -> int:
+        return math.ceil(self.total_steps * float(self.tuning.warmup_ratio or 0))
+
+    def optimizer_step(self) -> torch.Tensor:
+        """Clip the gradient and update the parameters; returns the norm before clipping, float32 []."""
+        norm = torch.nn.utils.clip_grad_norm_([self.params], float(self.tuning.max_grad_norm or math.inf))
+        self.optimizer.param_groups[0]["lr"] = self.learning_rate()
         self.optimizer.step()
         return norm
 
-    def note(self, loss: float, norm: float, speed: float) -> None:
-        """Log the step that `update` made, and count it; `speed` is in tokens a second of all cells together."""
-        row = {"step": self.step + 1, "loss": loss, "lr": self.rate(), "grad_norm": norm, "tokens_per_s": speed}
-        self.rows.append(row)
+    def log_step(self, loss: float, norm: float, speed: float) -> None:
+        """Log the update that was made and count it; `speed` is in tokens per second of all cells together."""
+        row = {
+            "step": self.step + 1,
+            "loss": loss,
+            "lr": self.learning_rate(),
+            "grad_norm": norm,
+            "tokens_per_s": speed,
+        }
+        self.log_rows.append(row)
         self.step += 1
-        if self.writes:
+        if self.write_log:
             with (self.folder / LOG).open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(row) + "\n")
 
-    def rest(self) -> None:
-        """Leave the stack, to go on in another one: what was learnt waits on the CPU."""
-        if self.step and not self._resting:  # else it never came in
-            self._resting = self._on_cpu()
-        self.leave()
+    def detach(self) -> None:
+        """Copy parameters and moments to the CPU and release the `MultiLora`; `attach` continues from the copy."""
+        if self.step and not self._detached:  # else it was never attached
+            self._detached = self._tensors()
+        self.release()
 
-    def leave(self) -> None:
-        """Hold nothing of the stack any more."""
-        for name in ("values", "optimizer"):
+    def release(self) -> None:
+        """Drop all references to the `MultiLora`, without a copy."""
+        for name in ("params", "optimizer"):
             self.__dict__.pop(name, None)
 
-    def save(self) -> None:
-        """Write down how far this course has come, whole or not at all."""
+    def save_checkpoint(self) -> None:
+        """Save parameters, moments, step and log, atomically."""
         from safetensors.torch import save_file
 
         if not self.step:
             return
-        draft = self.folder / f".{SAVED}"
+        draft = self.folder / f".{CHECKPOINT}"
         save_file(
-            self._on_cpu(),
+            self._tensors(),
             draft,
-            metadata={"step": str(self.step), "fingerprint": str(self.fingerprint), "rows": json.dumps(self.rows)},
+            metadata={"step": str(self.step), "fingerprint": str(self.fingerprint), "rows": json.dumps(self.log_rows)},
         )
-        draft.replace(self.folder / SAVED)
+        draft.replace(self.folder / CHECKPOINT)
 
-    def forget(self) -> None:
-        """The cell is finished: nothing is to be taken up again."""
-        (self.folder / SAVED).unlink(missing_ok=True)
+    def delete_checkpoint(self) -> None:
+        """Remove the checkpoint of a finished cell."""
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
-    def _on_cpu(self) -> dict[str, torch.Tensor]:
-        """Copies of numbers and moments: float32 [numbers of one adapter] each."""
-        moments = self.optimizer.state[self.values]
-        state = {"values": self.values, **{name: moments[name] for name in MOMENTS}}
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """CPU copies of parameters ("values") and moments: float32 [parameters of one adapter] each."""
+        moments = self.optimizer.state[self.params]
+        state = {"values": self.params, **{name: moments[name] for name in MOMENTS}}
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
-    def _saved(self, values: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What was saved of this very training, or nothing; then step and log stand where they stood."""
+    def _load_checkpoint(self, params: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Tensors of this training's checkpoint, with step and log restored; empty when there is none."""
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(self.folder / SAVED, "pt") as saved:
-                told = saved.metadata() or {}
+            with safe_open(self.folder / CHECKPOINT, "pt") as saved:
+                metadata = saved.metadata() or {}
                 tensors = {name: saved.get_tensor(name) for name in ("values", *MOMENTS)}
         except (FileNotFoundError, SafetensorError):
             return {}
-        if told.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != values.shape:
-            return {}  # another training lay here before
-        self.step, self.rows = int(told["step"]), json.loads(told["rows"])
+        if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:
+            return {}  # a checkpoint of another training
+        self.step, self.log_rows = int(metadata["step"]), json.loads(metadata["rows"])
         return tensors

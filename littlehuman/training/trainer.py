@@ -1,8 +1,7 @@
-"""One group of cells on its way: as rows of tokens, trained at once, tested one after another.
+"""Trainer: groups of cells on one leased base, trained together and evaluated one after another.
 
-In: cells and a leased base. Out: their outcomes, each as soon as it is there. A group that does not
-fit into memory goes on in halves, from where it stands.
-
+Each outcome is yielded as soon as it is known. A group that runs out of memory is split in halves, which continue
+from the steps that were made.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -22,47 +22,85 @@ from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
 from littlehuman.training.encoding import EncodedRow, Encoder
-from littlehuman.training.loop import StepOptions, targets, train
-from littlehuman.training.multi_lora import Member, MultiLora
-from littlehuman.training.packing_check import is_packed
+from littlehuman.training.loop import StepOptions, num_targets, train
+from littlehuman.training.multi_lora import CellAdapter, MultiLora
+from littlehuman.training.packing_check import should_pack
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.state import TrainState
-from littlehuman.training.types import Cell, Finished, Outcome, Settings
+from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
+Results = Iterator[tuple[int, Outcome | Exception]]  # index of the cell, and its result
+
+
+def fit_cells(
+    cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | None, group: ProcessGroup
+) -> list[Outcome | Exception]:
+    """`fit` in this process, as a member of `group`."""
+    device = devices.device(launch.device, group.rank)
+    dtype = devices.dtype(launch.dtype, device)
+    outcomes: dict[int, Outcome | Exception] = {}
+
+    def report(index: int, outcome: Outcome | Exception) -> None:
+        outcomes[index] = outcome
+        if on_finished is not None:
+            on_finished(index, outcome)
+
+    started = time.perf_counter()
+    first = cells[0].settings
+    with lease(first.model, first.task.head, len(first.classes), device, dtype) as base:
+        trainer = Trainer(base, launch, group, (time.perf_counter() - started) / len(cells))
+        for indices in trainer.split_into_groups(cells):
+            if prepared := list(_prepare_group(indices, cells, base, report)):
+                for index, outcome in trainer.train_together(prepared):
+                    report(index, outcome)
+    return [outcomes[index] for index in range(len(cells))]
+
+
+def _prepare_group(
+    indices: Sequence[int], cells: Sequence[Cell], base: Base, report: OnFinished
+) -> Iterator[PreparedCell]:
+    for index in indices:
+        try:
+            yield prepare_cell(index, cells[index], base)
+        except ConfigError:  # about the model's layers: it concerns every cell of this base
+            raise
+        except Exception as error:  # such as a row that is too long, or an unknown class: it concerns this cell only
+            report(index, error)
+
 
 @dataclass
-class Work:
-    """A cell as rows of tokens; `number` is its place among the cells of the call."""
+class PreparedCell:
+    """A cell, encoded, with its training state and its initial adapter; `index` is its place in the call."""
 
-    number: int
+    index: int
     cell: Cell
-    lessons: list[EncodedRow]
-    prompts: list[EncodedRow]
-    course: TrainState
+    train_rows: list[EncodedRow]
+    test_rows: list[EncodedRow]
+    state: TrainState
     adapter: adapters.Adapter
 
 
-def prepared(number: int, cell: Cell, base: Base) -> Work:
-    """The cell's rows, its course and its new adapter.
+def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
+    """Encode the cell's examples, and make its training state and its initial adapter.
 
     Raises:
-        DataError: for a row that the model cannot read even without its evidence.
+        DataError: for a row that is too long for the model even without its evidence.
         ConfigError: when the model has no modules for `lora_targets`.
     """
     settings = cell.settings
-    encoder = encoder_of(settings, base)
-    lessons = [encoder.lesson(point.example, index) for index, point in enumerate(cell.mixture.points)]
-    reader = replace(encoder, max_tokens=settings.test_max_tokens)
-    prompts = [reader.prompt(example, index) for index, example in enumerate(cell.test)]
-    course = TrainState(lessons, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
-    adapter = adapters.initial(base, settings.task.head, settings.tuning, settings.model, cell.seed)
-    return Work(number, cell, lessons, prompts, course, adapter)
+    encoder = build_encoder(settings, base)
+    train_rows = [encoder.encode_train(point.example, number) for number, point in enumerate(cell.mixture.points)]
+    test_encoder = replace(encoder, max_tokens=settings.test_max_tokens)
+    test_rows = [test_encoder.encode_prompt(example, number) for number, example in enumerate(cell.test)]
+    state = TrainState(train_rows, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
+    adapter = adapters.initial_adapter(base, settings.task.head, settings.tuning, settings.model, cell.seed)
+    return PreparedCell(index, cell, train_rows, test_rows, state, adapter)
 
 
-def encoder_of(settings: Settings, base: Base) -> Encoder:
-    """What turns this cell's points into rows for this base."""
+def build_encoder(settings: Settings, base: Base) -> Encoder:
+    """The encoder of a cell with these settings on this base."""
     return Encoder(
         tokenizer=base.tokenizer,
         head=settings.task.head,
@@ -71,226 +109,189 @@ def encoder_of(settings: Settings, base: Base) -> Encoder:
         max_tokens=settings.max_tokens,
         classes=settings.classes,
         loss_on=settings.tuning.loss_on or LossOn.answer,
-        positions=base.positions,
+        max_positions=base.max_positions,
         answer_tokens=settings.answer_tokens if settings.task.head is Head.generation else 0,
-        typed_pairs=getattr(base.model.config, "type_vocab_size", 0) > 1,
+        use_token_types=getattr(base.model.config, "type_vocab_size", 0) > 1,
     )
 
 
-def train_together(
-    work: list[Work], base: Base, launch: LaunchConfig, crew: ProcessGroup, loaded: float
-) -> Iterator[tuple[int, Outcome | Exception]]:
-    """Train these cells at once, then test each; `loaded`: seconds of loading that each has its part in."""
-    stack = _stacked(work, base, crew)
-    if stack is not None:
-        with closing(stack):
-            packed = is_packed(base, launch.layout)
-            seconds = _train(work, stack, packed, launch, crew)
-            if seconds is not None:
-                yield from _each_tested(work, stack, packed, launch, crew, loaded, seconds)
-                return
-    for w in work:
-        w.course.rest()
-    del stack  # before fewer cells ask for its memory
-    yield from _in_halves(work, base, launch, crew, loaded)
+@dataclass(frozen=True)
+class Trainer:
+    """Trains and evaluates cells on `base`; `load_seconds` is each cell's share of the loading time."""
 
+    base: Base
+    launch: LaunchConfig
+    group: ProcessGroup
+    load_seconds: float
 
-def _stacked(work: list[Work], base: Base, crew: ProcessGroup) -> MultiLora | None:
-    """The cells' adapters on the base, ready to learn; None when they do not fit at once."""
-    made: list[MultiLora] = []
+    def split_into_groups(self, cells: Sequence[Cell]) -> Iterator[list[int]]:
+        """Indices of the cells to train together, longest trainings first, so that cells of a group end together."""
 
-    def make() -> None:
-        made.append(MultiLora(base, [Member(w.adapter, w.cell.settings.tuning) for w in work]))
-        for place, w in enumerate(work):
-            w.course.enrol(made[0].values[place], made[0].grads[place], writes=crew.speaks)
+        def rows_to_train(index: int) -> int:
+            return len(cells[index].mixture.points) * int(cells[index].settings.tuning.epochs or 0)
 
-    if crew.all(memory.fits(make)):
-        return made[0]
-    for stack in made:
-        stack.close()
-    return None
+        order = sorted(range(len(cells)), key=rows_to_train, reverse=True)
+        size = self.launch.cells or 1
+        if not self.launch.cells and len(cells) > 1:
+            size = min(self.group.all_gather([self._cells_that_fit(cells[order[0]])]))
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
 
+    def train_together(self, cells: list[PreparedCell]) -> Results:
+        """Train the cells at once, then evaluate each."""
+        lora = self._attach(cells)
+        if lora is not None:
+            with closing(lora):
+                seconds = self._train(cells, lora)
+                if seconds is not None:
+                    yield from self._evaluate_each(cells, lora, seconds)
+                    return
+        for c in cells:
+            c.state.detach()
+        del lora  # its memory is needed by the halves
+        yield from self._train_in_halves(cells)
 
-def _train(work: list[Work], stack: MultiLora, packed: bool, launch: LaunchConfig, crew: ProcessGroup) -> float | None:
-    """Seconds of training, or None when these cells do not fit at once."""
-    started = time.perf_counter()
-    pace = StepOptions(
-        launch.micro_batch, packed, stack.base.pad, launch.save_every_s, launch.progress, launch.gradient_checkpointing
-    )
-    try:
-        train(stack, [w.course for w in work], pace, crew)
-    except memory.DoesNotFit:
+    def _cells_that_fit(self, largest: Cell) -> int:
+        """Estimate of how many cells like `largest` fit into memory at once."""
+        try:
+            prepared = prepare_cell(0, largest, self.base)
+        except Exception:  # reported when the cell's own turn comes
+            return 1
+        micro_batch = min(self.launch.micro_batch, prepared.state.batch_size)
+        rows = prepared.train_rows or prepared.test_rows
+        tokens = micro_batch * max((len(row.input_ids) for row in rows), default=1)
+        targets = micro_batch * max(map(num_targets, rows), default=1)
+        return memory.cells_that_fit(self.base, prepared.adapter.num_parameters, tokens, targets)
+
+    def _attach(self, cells: list[PreparedCell]) -> MultiLora | None:
+        """The cells' adapters on the base, with their optimisers; None when they do not fit into memory."""
+        made: list[MultiLora] = []
+
+        def attach() -> None:
+            made.append(MultiLora(self.base, [CellAdapter(c.adapter, c.cell.settings.tuning) for c in cells]))
+            for slot, c in enumerate(cells):
+                c.state.attach(made[0].params[slot], made[0].grads[slot], write_log=self.group.is_main)
+
+        if self.group.all_true(memory.fits(attach)):
+            return made[0]
+        for lora in made:
+            lora.close()
         return None
-    return time.perf_counter() - started
 
+    def _train(self, cells: list[PreparedCell], lora: MultiLora) -> float | None:
+        """Seconds of training, or None when the cells do not fit into memory at once."""
+        options = StepOptions(
+            micro_batch=self.launch.micro_batch,
+            packed=self._packed,
+            pad_token_id=self.base.pad_token_id,
+            save_every_s=self.launch.save_every_s,
+            progress=self.launch.progress,
+            gradient_checkpointing=self.launch.gradient_checkpointing,
+        )
+        started = time.perf_counter()
+        try:
+            train(lora, [c.state for c in cells], options, self.group)
+        except memory.DoesNotFit:
+            return None
+        return time.perf_counter() - started
 
-def _each_tested(
-    work: list[Work],
-    stack: MultiLora,
-    packed: bool,
-    launch: LaunchConfig,
-    crew: ProcessGroup,
-    loaded: float,
-    seconds: float,
-) -> Iterator[tuple[int, Outcome | Exception]]:
-    """The outcomes of trained cells; `seconds` of training are shared out by tokens."""
-    tokens = [sum(len(row.ids) for row in w.lessons) for w in work]
-    for place, w in enumerate(work):
-        share = {"load": loaded, "train": seconds * tokens[place] / (sum(tokens) or 1)}
-        outcome = _tested_or_error(w, stack, place, packed, launch, crew, share)
-        yield w.number, outcome
-        if isinstance(outcome, Outcome):  # else its training is taken up again once the test can be made
-            w.course.forget()
-        w.course.leave()
+    def _train_in_halves(self, cells: list[PreparedCell]) -> Results:
+        """Train half of the cells, then the other half, each from the step it has reached."""
+        if len(cells) == 1:
+            what = f"one row of {cells[0].state.max_length} tokens at a time does not fit into memory"
+            problem = Problem(f"launch.micro_batch={self.launch.micro_batch}", what)
+            yield cells[0].index, ConfigError([problem], memory.MEND)
+            return
+        middle = (len(cells) + 1) // 2
+        log.warning("out of memory with %d cells at once: goes on with %d", len(cells), middle)
+        for half in (cells[:middle], cells[middle:]):
+            yield from self.train_together(half)
 
+    def _evaluate_each(self, cells: list[PreparedCell], lora: MultiLora, train_seconds: float) -> Results:
+        """Outcomes of trained cells; `train_seconds` are shared in proportion to training tokens."""
+        tokens = [sum(len(row.input_ids) for row in c.train_rows) for c in cells]
+        for slot, c in enumerate(cells):
+            seconds = {"load": self.load_seconds, "train": train_seconds * tokens[slot] / (sum(tokens) or 1)}
+            outcome = self._evaluate_or_error(c, lora, slot, seconds)
+            yield c.index, outcome
+            if isinstance(outcome, Outcome):  # else the checkpoint stays: the training need not be repeated
+                c.state.delete_checkpoint()
+            c.state.release()
 
-def _in_halves(
-    work: list[Work], base: Base, launch: LaunchConfig, crew: ProcessGroup, loaded: float
-) -> Iterator[tuple[int, Outcome | Exception]]:
-    """The same cells, fewer at once, each from where it stands."""
-    if len(work) == 1:
-        what = f"one row of {work[0].course.longest} tokens at a time does not fit into memory"
-        yield work[0].number, ConfigError([Problem(f"launch.micro_batch={launch.micro_batch}", what)], memory.MEND)
-        return
-    middle = (len(work) + 1) // 2
-    log.warning("out of memory with %d cells at once: goes on with %d", len(work), middle)
-    for half in (work[:middle], work[middle:]):
-        yield from train_together(half, base, launch, crew, loaded)
+    def _evaluate_or_error(
+        self, c: PreparedCell, lora: MultiLora, slot: int, seconds: dict[str, float]
+    ) -> Outcome | Exception:
+        try:
+            return self._evaluate(c, lora, slot, seconds)
+        except memory.DoesNotFit as error:
+            return ConfigError([Problem("launch.eval_tokens", f"{error} in evaluation")], memory.MEND)
+        except Exception as error:  # of this cell only; with several processes the others would wait for this one
+            if self.group.size > 1:
+                raise
+            return error
 
+    def _evaluate(self, c: PreparedCell, lora: MultiLora, slot: int, seconds: dict[str, float]) -> Outcome:
+        started = time.perf_counter()
+        texts = self._predict(c, lora, slot)
+        if self.launch.keep_adapter and self.group.is_main:
+            folder = c.cell.folder / adapters.FOLDER
+            adapters.save_adapter(lora.adapter(slot), c.cell.settings, self.base, folder)
+        return Outcome(
+            predictions=tuple(
+                Prediction(e.id, e.targets, text, e.evidence, e.text)
+                for e, text in zip(c.cell.test, texts, strict=True)
+            ),
+            steps=c.state.total_steps,
+            final_loss=c.state.log_rows[-1]["loss"] if c.state.log_rows else None,
+            shortened={
+                "train": sum(row.shortened for row in c.train_rows),
+                "test": sum(row.shortened for row in c.test_rows),
+            },
+            seconds={**seconds, "predict": time.perf_counter() - started},
+            environment=self._environment(cells_at_once=len(lora.cells)),
+        )
 
-def _tested_or_error(
-    w: Work,
-    stack: MultiLora,
-    place: int,
-    packed: bool,
-    launch: LaunchConfig,
-    crew: ProcessGroup,
-    seconds: dict[str, float],
-) -> Outcome | Exception:
-    try:
-        return _tested(w, stack, place, packed, launch, crew, seconds)
-    except memory.DoesNotFit as error:
-        return ConfigError([Problem("launch.eval_tokens", f"{error} in evaluation")], memory.MEND)
-    except Exception as error:  # of this cell alone; in a crew the others would wait for this process
-        if crew.size > 1:
-            raise
-        return error
+    def _predict(self, c: PreparedCell, lora: MultiLora, slot: int) -> list[str]:
+        """Predicted texts of all test rows, gathered from all processes.
 
+        Raises:
+            DoesNotFit: in every process, when one row at a time does not fit in one of them.
+        """
+        shard = self.group.shard(c.test_rows)
+        texts = self._predict_shard(c, lora, slot, shard)
+        # Every process must fail together: one that went on alone would send the next cell's texts to those that wait.
+        all_fit = self.group.all_true(texts is not None)
+        if texts is None or not all_fit:
+            raise memory.DoesNotFit("out of memory with one row at a time")
+        pairs = [(row.index, text) for row, text in zip(shard, texts, strict=True)]
+        by_index = dict(self.group.all_gather(pairs))
+        return [by_index[row.index] for row in c.test_rows]
 
-def _tested(
-    w: Work,
-    stack: MultiLora,
-    place: int,
-    packed: bool,
-    launch: LaunchConfig,
-    crew: ProcessGroup,
-    seconds: dict[str, float],
-) -> Outcome:
-    started = time.perf_counter()
-    texts = _predictions(w, stack, place, packed, launch, crew)
-    if launch.keep_adapter and crew.speaks:
-        adapters.save_adapter(stack.adapter(place), w.cell.settings, stack.base, w.cell.folder / adapters.FOLDER)
-    base = stack.base
-    return Outcome(
-        predictions=tuple(
-            Prediction(e.id, e.targets, text, e.evidence, e.text) for e, text in zip(w.cell.test, texts, strict=True)
-        ),
-        steps=w.course.steps,
-        final_loss=w.course.rows[-1]["loss"] if w.course.rows else None,
-        shortened={"train": sum(r.shortened for r in w.lessons), "test": sum(r.shortened for r in w.prompts)},
-        seconds={**seconds, "predict": time.perf_counter() - started},
-        environment={
-            "device": str(base.device),
-            "dtype": str(base.dtype).removeprefix("torch."),
-            "processes": crew.size,
-            "cells_at_once": len(stack.members),
-            "layout": "packed" if packed else "padded",
+    def _predict_shard(self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]) -> list[str] | None:
+        settings, tokens = c.cell.settings, predict.eval_tokens(self.launch.eval_tokens, self.base.device)
+        progress = self.launch.progress and self.group.is_main
+        try:
+            if settings.task.head is Head.classification:
+                return predict.classify(
+                    lora, slot, rows, settings.classes, tokens=tokens, packed=self._packed, progress=progress
+                )
+            return predict.generate(
+                lora, slot, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress
+            )
+        except memory.DoesNotFit:
+            return None
+
+    @property
+    def _packed(self) -> bool:
+        return should_pack(self.base, self.launch.layout)
+
+    def _environment(self, cells_at_once: int) -> dict[str, Any]:
+        return {
+            "device": str(self.base.device),
+            "dtype": str(self.base.dtype).removeprefix("torch."),
+            "processes": self.group.size,
+            "cells_at_once": cells_at_once,
+            "layout": "packed" if self._packed else "padded",
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-        }
-        | ({"model_commit": base.commit} if base.commit else {}),
-    )
-
-
-def _predictions(
-    w: Work, stack: MultiLora, place: int, packed: bool, launch: LaunchConfig, crew: ProcessGroup
-) -> list[str]:
-    rows = crew.share(w.prompts)
-    mine = _if_they_fit(w, rows, stack, place, packed, launch, progress=launch.progress and crew.speaks)
-    all_fit = crew.all(
-        mine is not None
-    )  # a process that left alone would give the next cell's texts to those that wait here
-    if mine is None or not all_fit:
-        raise memory.DoesNotFit("out of memory with one row at a time")
-    said = dict(crew.gather([(row.index, text) for row, text in zip(rows, mine, strict=True)]))
-    return [said[row.index] for row in w.prompts]
-
-
-def _if_they_fit(
-    w: Work, rows: list[EncodedRow], stack: MultiLora, place: int, packed: bool, launch: LaunchConfig, *, progress: bool
-) -> list[str] | None:
-    settings, tokens = w.cell.settings, predict.budget(launch.eval_tokens, stack.base.device)
-    try:
-        if settings.task.head is Head.classification:
-            return predict.classify(
-                stack, place, rows, settings.classes, tokens=tokens, packed=packed, progress=progress
-            )
-        return predict.answer(stack, place, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress)
-    except memory.DoesNotFit:
-        return None
-
-
-def fit_here(
-    cells: Sequence[Cell], launch: LaunchConfig, finished: Finished | None, crew: ProcessGroup
-) -> list[Outcome | Exception]:
-    """`fit` in this process, as one of `crew`."""
-    where = devices.device(launch.device, crew.rank)
-    precision = devices.dtype(launch.dtype, where)
-    outcomes: dict[int, Outcome | Exception] = {}
-
-    def tell(number: int, outcome: Outcome | Exception) -> None:
-        outcomes[number] = outcome
-        if finished is not None:
-            finished(number, outcome)
-
-    started = time.perf_counter()
-    shared = cells[0].settings
-    with lease(shared.model, shared.task.head, len(shared.classes), where, precision) as base:
-        loaded = (time.perf_counter() - started) / len(cells)
-        for numbers in _at_once(cells, base, launch, crew):
-            if work := list(_ready(numbers, cells, base, tell)):
-                for number, outcome in train_together(work, base, launch, crew, loaded):
-                    tell(number, outcome)
-    return [outcomes[number] for number in range(len(cells))]
-
-
-def _at_once(cells: Sequence[Cell], base: Base, launch: LaunchConfig, crew: ProcessGroup) -> Iterator[list[int]]:
-    """Groups of cells that train together: those of like length, so that few wait for the longest."""
-    order = sorted(
-        range(len(cells)), key=lambda n: -len(cells[n].mixture.points) * int(cells[n].settings.tuning.epochs or 0)
-    )
-    many = launch.cells or (min(crew.gather([_fitting(cells[order[0]], base, launch)])) if len(cells) > 1 else 1)
-    for start in range(0, len(order), many):
-        yield order[start : start + many]
-
-
-def _fitting(cell: Cell, base: Base, launch: LaunchConfig) -> int:
-    """How many cells like the largest one fit into memory at once."""
-    try:
-        largest = prepared(0, cell, base)
-    except Exception:  # it will be told as this cell's error
-        return 1
-    rows = min(launch.micro_batch, largest.course.size)
-    lessons = largest.lessons or largest.prompts
-    tokens, said = (rows * max(map(count, lessons), default=1) for count in (lambda row: len(row.ids), targets))
-    return memory.cells_that_fit(base, largest.adapter.size, tokens, said)
-
-
-def _ready(numbers: Sequence[int], cells: Sequence[Cell], base: Base, tell: Finished) -> Iterator[Work]:
-    for number in numbers:
-        try:
-            yield prepared(number, cells[number], base)
-        except ConfigError:  # of the model's layers: no cell of this base can be better
-            raise
-        except Exception as error:  # a row that the model cannot read, a class that it has not: this cell's own trouble
-            tell(number, error)
+        } | ({"model_commit": self.base.commit} if self.base.commit else {})

@@ -1,7 +1,6 @@
-"""What goes into training and what comes out: cells, what decides them, and their outcomes.
+"""Input and result of training: `Cell`, its `Settings`, its `Outcome`.
 
-In: records and a cell's slice of the config. Out: frozen values that cross the torch frontier, and
-the borders of processes, in both directions.
+All are frozen values without tensors, so that they cross between processes and can be used without torch.
 """
 
 from __future__ import annotations
@@ -17,20 +16,20 @@ from littlehuman.schema import Head, ModelConfig, TaskConfig, TrainingConfig
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides how one cell is trained and tested."""
+    """What decides how one cell is trained and evaluated."""
 
     model: ModelConfig
     task: TaskConfig
     tuning: TrainingConfig
     classes: tuple[str, ...]
     max_tokens: int
-    test_max_tokens: int  # differs where the test points are another dataset's
+    test_max_tokens: int  # differs where the test points are from another dataset
     answer_tokens: int
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training set with its test points; `folder` takes `train.jsonl` and `adapter/`."""
+    """One training set with its test points; `folder` receives `train.jsonl` and `adapter/`."""
 
     mixture: Mixture
     test: tuple[Example, ...]
@@ -41,9 +40,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one cell. Seconds are wall time; `environment` says where it was computed.
+    """Result of one cell. `seconds` are wall time; `environment` names device, precision and versions.
 
-    Cells that trained at once share their seconds: each has its part, by tokens.
+    Cells that were trained together share the training time in proportion to their tokens.
     """
 
     predictions: tuple[Prediction, ...]
@@ -54,11 +53,11 @@ class Outcome:
     environment: dict[str, Any]
 
 
-Finished = Callable[[int, Outcome | Exception], None]
+OnFinished = Callable[[int, Outcome | Exception], None]  # called with the cell's index and its result
 
 
-def stackable(cell: Cell) -> Hashable:
-    """Cells of equal value can be trained on one base together."""
+def group_key(cell: Cell) -> Hashable:
+    """Cells with equal keys can be trained together on one base: same weights, head and adapter shapes."""
     s = cell.settings
     classes = len(s.classes) if s.task.head is Head.classification else 0
     targets = s.model.lora_targets.get(str(s.tuning.lora_targets), s.tuning.lora_targets)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
-from littlehuman.generation.costs import Bill, SpendRecord
-from littlehuman.generation.spending import SpendingLimit
+from littlehuman.generation.costs import Bill
+from littlehuman.generation.spending import SpendingLimit, SpendRecord
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
@@ -73,7 +73,9 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
         writer.log_costs()
     if writer.rejected and not writer.twins:
         raise (
-            provided.useless(writer.rejected, dataset.name) if provided else unusable_error(0, writer.rejected, config)
+            provided.unusable_error(writer.rejected, dataset.name)
+            if provided
+            else unusable_error(0, writer.rejected, config)
         )
     return writer.result(plan.owned)
 
@@ -136,11 +138,11 @@ class _TwinWriter:
         shown = frozenset(i for ids in self.shown_to.values() for i in ids)
         made_elsewhere = self.twins and self.config.prompt_model.provider is Provider.provided
         notes = (SHOTS_UNKNOWN,) if made_elsewhere else ()
-        return Twins(self.twins, tuple(self.rejected), shown, self.spending.closed(), copies, notes)
+        return Twins(self.twins, tuple(self.rejected), shown, self.spending.final_bill(), copies, notes)
 
     def log_costs(self) -> None:
         """Log what all this cost, even where the run ends early, and what is not known of it."""
-        bill, uncounted = self.spending.closed(), self.spending.uncounted
+        bill, uncounted = self.spending.final_bill(), self.spending.uncounted
         if bill.requests:
             log.info("twins by %s: paid %s", self.config.prompt_model.name, bill)
         if uncounted:

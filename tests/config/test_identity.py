@@ -1,4 +1,4 @@
-"""Which runs are the same run: the name of a cell's folder."""
+"""The run id: which configurations are the same run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _table(path: Path, count: int = 6) -> Path:
         (["prompt_model=qwen-1.5b"], ["prompt_model=recorded"]),  # the same model, asked live or replayed
     ],
 )
-def test_the_same_meaning_is_the_same_run(left: list[str], right: list[str]) -> None:
+def test_configurations_of_the_same_meaning_have_the_same_id(left: list[str], right: list[str]) -> None:
     assert cell_name(compose(*left)) == cell_name(compose(*right))
 
 
@@ -78,12 +78,12 @@ def test_the_same_meaning_is_the_same_run(left: list[str], right: list[str]) -> 
     ],
     ids=str,
 )
-def test_what_can_change_a_result_makes_another_run(overrides: list[str]) -> None:
+def test_a_value_that_can_change_a_result_changes_the_id(overrides: list[str]) -> None:
     assert _id(*overrides) != _id()
 
 
 @pytest.mark.parametrize("group", ["model", "prompt_model"])
-def test_a_revision_counts_where_one_is_named_and_no_run_without_one_is_renamed(group: str) -> None:
+def test_a_revision_changes_the_id_and_its_absence_keeps_the_old_one(group: str) -> None:
     plain = ["prompt_model=hf", "prompt_model.weights=me/one", "model.weights=me/two"]
     assert _id(*plain) != _id(*plain, f"{group}.revision=v1") != _id(*plain, f"{group}.revision=v2")
     assert (
@@ -96,7 +96,7 @@ def test_the_protocols_are_different_cells() -> None:
     assert len({_id(f"protocol={name}") for name in ("paper", "code", "recommended")}) == 3
 
 
-def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None:
+def test_a_path_is_identified_by_its_content(tmp_path: Path) -> None:
     first = _table(tmp_path / "a" / "train.csv").parent
     second = tmp_path / "deep" / "b"
     shutil.copytree(first, second)
@@ -107,7 +107,7 @@ def test_a_folder_counts_by_its_content_not_by_its_place(tmp_path: Path) -> None
     assert _id("dataset=table", f"dataset.path={first}") == _id("dataset=table", f"dataset.path={second}")
 
 
-def test_an_edited_file_makes_another_run_even_within_one_process(tmp_path: Path) -> None:
+def test_an_edited_file_changes_the_id_even_within_one_process(tmp_path: Path) -> None:
     table = _table(tmp_path / "claims.csv")
     before = _id("dataset=table", f"dataset.path={table}")
     _table(table, count=7)
@@ -117,7 +117,7 @@ def test_an_edited_file_makes_another_run_even_within_one_process(tmp_path: Path
     assert before != after and _id("dataset=table", f"dataset.path={table}") == before
 
 
-def test_an_edited_file_of_a_folder_or_of_the_test_split_makes_another_run(tmp_path: Path) -> None:
+def test_an_edited_file_of_a_folder_or_of_the_test_split_changes_the_id(tmp_path: Path) -> None:
     table = _table(tmp_path / "claims.csv")
     for key in (f"dataset.path={tmp_path}", f"test_path={table}"):
         command = ["dataset=table", "test_dataset=table", key]
@@ -127,7 +127,7 @@ def test_an_edited_file_of_a_folder_or_of_the_test_split_makes_another_run(tmp_p
         _table(table)
 
 
-def test_another_dataset_to_test_on_counts_by_what_it_says_and_by_its_points(tmp_path: Path) -> None:
+def test_the_config_and_the_content_of_a_test_dataset_are_part_of_the_id(tmp_path: Path) -> None:
     here, moved = _table(tmp_path / "claims.csv"), tmp_path / "moved.csv"
     shutil.copy(here, moved)
     config = compose("dataset=fieldnotes_fv", "test_dataset=table")
@@ -148,25 +148,25 @@ def test_another_dataset_to_test_on_counts_by_what_it_says_and_by_its_points(tmp
     )
 
 
-def test_the_identity_of_a_run_on_its_own_test_split_is_what_it_always_was() -> None:
+def test_run_ids_of_earlier_versions_are_kept() -> None:
     assert cell_name(compose()) == "fieldnotes_qa-f0.9-s0-a7103297"  # the folder that the README shows
     assert cell_name(compose("synth_frac=0", "dataset=fieldnotes_fv")) == "fieldnotes_fv-f0-s0-94bf39af"
 
 
-def test_a_path_that_does_not_exist_yet_has_a_name_and_another_one_later(tmp_path: Path) -> None:
+def test_a_missing_path_has_an_id_which_changes_when_the_file_exists(tmp_path: Path) -> None:
     before = _id("dataset=table", f"dataset.path={tmp_path / 'claims.csv'}")
     _table(tmp_path / "claims.csv")
     assert _id("dataset=table", f"dataset.path={tmp_path / 'claims.csv'}") != before
 
 
-def test_a_cell_is_named_for_people_too() -> None:
+def test_a_run_folder_has_a_readable_name() -> None:
     config = compose("dataset=wanli", "synth_frac=0.975", "seed=2")
     assert cell_name(config) == f"wanli-f0.975-s2-{run_id(config)}"
     odd = compose("dataset=table", "dataset.name='../my data'")
     assert cell_name(odd).startswith("my-data-f0.9-s0-")
 
 
-def test_the_scientific_part_holds_no_place_and_no_machine(tmp_path: Path) -> None:
+def test_the_identity_has_no_path_and_no_hardware_option(tmp_path: Path) -> None:
     tree = identity_values(
         compose("dataset=table", f"dataset.path={_table(tmp_path / 'claims.csv')}", "prompt_model=gpt-4-turbo")
     )
@@ -176,7 +176,7 @@ def test_the_scientific_part_holds_no_place_and_no_machine(tmp_path: Path) -> No
     assert tree["training"]["learning_rate"] is not None and tree["n_train"] == 1000
 
 
-def test_a_path_that_may_not_be_read_is_one_clear_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_without_read_permission_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(path: Path) -> str:
         raise PermissionError(13, "Permission denied", str(path))
 

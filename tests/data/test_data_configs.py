@@ -1,23 +1,15 @@
-"""Every dataset YAML of conf/dataset: it fits the schema, chooses its task, and explains itself."""
+"""Every dataset YAML of conf/dataset: it fits the schema, has a task, and comments every key."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-from omegaconf import DictConfig, OmegaConf
+from dataset_configs import FOLDER, FV, dataset_config, load_yaml
+from omegaconf import OmegaConf
 
-from littlehuman.config.run_config import schema
 from littlehuman.data.labels import label_map
 from littlehuman.data.loading import check_config
-from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
-FOLDER = Path(__file__).parents[2] / "conf" / "dataset"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
-FV = TaskConfig(name="fv", head=Head.classification, classes=["unsupported", "supported"])
-QA = TaskConfig(name="qa", head=Head.generation)
-CLASSIFY = TaskConfig(name="classify", head=Head.classification)
 TASKS = {
     "fv": ["fever", "scifact", "wanli", "factify", "fieldnotes_fv", "table"],
     "qa": ["ropes", "coqa", "qaconv", "fairytaleqa", "narrativeqa", "squad", "fieldnotes_qa"],
@@ -37,21 +29,6 @@ LIMITS = {  # tokens of a point, tokens of an answer in the released code, sizes
 }
 
 
-def _written(yaml: str) -> DictConfig:
-    written = OmegaConf.load(FOLDER / f"{yaml}.yaml")
-    assert isinstance(written, DictConfig)
-    return written
-
-
-def dataset_config(yaml: str, /, **overrides: Any) -> DatasetConfig:
-    """The dataset's YAML under the schema, as Hydra would compose it. Other test files use it too."""
-    written = _written(yaml)
-    del written["defaults"]
-    config = OmegaConf.to_object(OmegaConf.merge(schema().dataset, written, overrides))
-    assert isinstance(config, DatasetConfig)
-    return config
-
-
 def test_the_datasets_of_the_paper_and_our_own_are_all_there() -> None:
     assert sorted(name for names in TASKS.values() for name in names) == NAMES
 
@@ -65,7 +42,7 @@ def test_every_yaml_fits_the_schema_and_bears_its_own_name(name: str) -> None:
 
 @pytest.mark.parametrize(("task", "name"), [(task, name) for task, names in TASKS.items() for name in names])
 def test_every_yaml_chooses_its_task(task: str, name: str) -> None:
-    defaults = OmegaConf.to_object(_written(name)["defaults"])
+    defaults = OmegaConf.to_object(load_yaml(name)["defaults"])
     assert isinstance(defaults, list)
     assert {"override /task@_global_.task": task} in defaults and defaults[-1] == "_self_"
     assert ({"override /strategy@_global_.strategy": "annotate"} in defaults) == (task == "classify")

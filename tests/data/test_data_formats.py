@@ -1,4 +1,4 @@
-"""The odd formats, on rows written for these tests: release layout and hub layout give the same points."""
+"""The dataset readers, on rows written for these tests: release layout and hub layout give the same points."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import FV, QA, dataset_config
+from dataset_configs import FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.fever import restore
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import open_source
-from littlehuman.data.table import read_table
+from littlehuman.data.table import parse_rows
 from littlehuman.errors import DataError
 from littlehuman.records import Dataset, Example
 from littlehuman.store import write_json, write_jsonl
@@ -21,11 +21,11 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "data"
 
 
 def _points(name: str, path: Path, **overrides: Any) -> list[Example]:
-    """All usable points of the folder's one split, as read: nothing is held out."""
+    """All usable points of the folder's one split, without hold-out."""
     config = dataset_config(name, path=str(path), **overrides)
     source = open_source(config)
     (split,) = source.splits
-    return list(read_table(READERS[config.reader](source, split), config, source.where(split), None).examples)
+    return list(parse_rows(READERS[config.reader](source, split), config, source.where(split), None).examples)
 
 
 def _shown(dataset: Dataset) -> list[tuple[str, str, str, tuple[str, ...]]]:
@@ -207,7 +207,8 @@ def _fairytale(path: Path, sections: str = "1,2") -> Path:
     for split in ("train", "val", "test"):
         (path / "questions" / split).mkdir(parents=True)
         (path / "section-stories" / split).mkdir(parents=True)
-        question = f'question,question_id,answer2,cor_section,answer1,answer4\nWho mended it?,3,,"{sections}",the miller,a miller\n'
+        header = "question,question_id,answer2,cor_section,answer1,answer4"
+        question = f'{header}\nWho mended it?,3,,"{sections}",the miller,a miller\n'
         (path / "questions" / split / f"{split}-clock-questions.csv").write_text(question)
         story = 'section,text\n1,"The clock, ""Old Tom"", stopped."\n2,The miller mended it.\n2,He sang.\n'
         (path / "section-stories" / split / f"{split}-clock-story.csv").write_text(story)

@@ -1,4 +1,4 @@
-"""The public datasets themselves, where they are at hand: counts, ids, held-out splits, stability, speed."""
+"""The public datasets, where they are available: counts, ids, held-out splits, stability, speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import CLASSIFY, FV, QA, dataset_config
+from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.records import Dataset
@@ -73,7 +73,7 @@ def test_ids_are_unique_and_no_part_of_a_point_is_empty(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_no_evidence_stands_on_two_sides_of_a_split_that_we_made(name: str) -> None:
+def test_no_evidence_is_on_both_sides_of_a_hold_out_split(name: str) -> None:
     dataset = _load(name)
     sides = {
         split: {point.evidence or point.text for point in getattr(dataset, split)} for split in ["train", *MADE[name]]
@@ -93,7 +93,7 @@ def test_another_split_seed_holds_out_other_points() -> None:
     assert _load("scifact", split_seed=1).fingerprint != _load("scifact").fingerprint
 
 
-def test_a_lone_public_split_says_that_it_was_split() -> None:
+def test_a_note_says_that_a_single_public_split_was_divided() -> None:
     assert (
         _load("coqa").notes[0]
         == _load("squad").notes[0]
@@ -113,7 +113,7 @@ def test_the_second_annotator_of_fairytaleqa_adds_answers_to_the_test_split() ->
     assert sum(test) / len(test) > 1.3 * sum(train) / len(train)
 
 
-def test_the_untouched_sample_of_wanli_has_numbers_where_the_hub_has_words() -> None:
+def test_the_released_wanli_has_numbers_as_labels_where_the_hub_has_words() -> None:
     dataset = data.load(_config("wanli", files={"train": "original_sample.jsonl", "test": "test.jsonl"}), FV)
     assert len(dataset.train) + len(dataset.valid) == 100
 

@@ -1,4 +1,4 @@
-"""Where rows are looked for: folders in the release's or the hub's layout, files, the package, the hub."""
+"""Sources of rows: folders in the release's or the hub's layout, files, the package, the hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import FV, QA, dataset_config
+from dataset_configs import FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.source import open_source
@@ -36,7 +36,7 @@ def _parquet(path: Path, rows: list[dict[str, Any]]) -> None:
         ["train.parquet"],
     ],
 )
-def test_a_folder_copied_from_the_hub_is_understood(tmp_path: Path, names: list[str]) -> None:
+def test_a_folder_copied_from_the_hub_is_read(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         _parquet(tmp_path / name, ROWS)
     source = open_source(
@@ -53,7 +53,7 @@ def test_the_layout_of_the_release_comes_first(tmp_path: Path) -> None:
     assert len(list(source.rows("train"))) == 3
 
 
-def test_path_wins_over_hub(tmp_path: Path) -> None:
+def test_a_path_has_precedence_over_the_hub(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", ROWS)
     assert open_source(dataset_config("table", path=str(tmp_path), hub="no/such")).tables == {}
 
@@ -61,10 +61,8 @@ def test_path_wins_over_hub(tmp_path: Path) -> None:
 def test_a_folder_of_the_package_is_found_wherever_it_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_jsonl(tmp_path / "fieldnotes" / "passages.jsonl", [{"id": "a"}])
-    monkeypatch.setattr(
-        "littlehuman.data.source.resources.files", lambda package: tmp_path if package == "littlehuman.data" else None
-    )
+    write_jsonl(tmp_path / "data" / "fieldnotes" / "passages.jsonl", [{"id": "a"}])
+    monkeypatch.setattr("littlehuman.store.__file__", str(tmp_path / "store.py"))
     assert list(open_source(dataset_config("fieldnotes_qa")).rows("train")) == [{"id": "a"}]
 
 
@@ -151,7 +149,7 @@ def test_hub_rows_with_nested_columns_give_the_same_points(offline: Path) -> Non
     assert hub.train[0].targets == ("a", "b") and len(hub.test) == 9
 
 
-def test_a_split_that_the_hub_lacks_is_held_out_and_told(offline: Path) -> None:
+def test_a_split_that_the_hub_lacks_is_held_out_with_a_note(offline: Path) -> None:
     write_jsonl(offline / "train.jsonl", ROWS)
     dataset = data.load(dataset_config("table", hub=str(offline)), FV)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (12, 4, 4)

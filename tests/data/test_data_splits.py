@@ -1,4 +1,4 @@
-"""Splits that a source lacks: held out by evidence, stable, and told in words. And a test split from elsewhere."""
+"""Hold-out splits: grouped by evidence, stable, and noted. And a test split of another dataset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_data_configs import CLASSIFY, FV, QA, dataset_config
+from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.data.splits import hold_out
@@ -35,13 +35,13 @@ def _evidence(points: tuple[Example, ...]) -> set[str]:
     return {point.evidence for point in points}
 
 
-def test_no_evidence_stands_on_two_sides() -> None:
+def test_no_evidence_is_in_two_splits() -> None:
     kept, held = hold_out(POINTS, 40, 0, "held-out test")
     assert 40 <= len(held) <= 42 and len(kept) + len(held) == len(POINTS)
     assert not _evidence(kept) & _evidence(held)
 
 
-def test_what_is_held_out_depends_on_the_seed_and_the_purpose_not_on_the_order_of_rows() -> None:
+def test_held_out_points_depend_on_seed_and_purpose_not_on_the_order_of_rows() -> None:
     held = set(hold_out(POINTS, 40, 0, "held-out test")[1])
     assert set(hold_out(POINTS[::-1], 40, 0, "held-out test")[1]) == held
     assert set(hold_out(POINTS, 40, 1, "held-out test")[1]) != held
@@ -54,7 +54,7 @@ def test_more_rows_of_the_same_evidence_do_not_reshuffle_the_rest() -> None:
     assert len(before ^ after) <= 3
 
 
-def test_without_evidence_the_text_decides() -> None:
+def test_without_evidence_points_are_grouped_by_text() -> None:
     points = [Example(str(i), "", f"title {i % 5}", (str(i),)) for i in range(20)]
     kept, held = hold_out(points, 4, 0, "held-out test")
     assert (
@@ -76,7 +76,7 @@ def test_a_single_file_is_split_into_train_valid_and_test(tmp_path: Path) -> Non
     )
 
 
-def test_a_folder_with_one_split_is_split_and_says_so(tmp_path: Path) -> None:
+def test_a_folder_with_one_split_is_divided_into_three_with_a_note(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "validation.jsonl", [*_rows(50), *_rows(1)])
     dataset = _load(tmp_path)
     assert dataset.notes[0] == "only validation points are here: they are split into train, valid and test"

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from conftest import compose
-from test_data_configs import CLASSIFY, FV, QA, dataset_config
+from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
-from littlehuman.data.labels import Labels, label_map
-from littlehuman.data.table import Table, read_table, unique_ids
+from littlehuman.data.labels import LabelMapper, label_map
+from littlehuman.data.table import ParsedSplit, parse_rows, unique_ids
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.records import Example
 from littlehuman.schema import DatasetConfig, TaskConfig
@@ -24,20 +24,20 @@ def _config(**overrides: Any) -> DatasetConfig:
     return dataset_config("table", **overrides)
 
 
-def _read(rows: list[dict[str, Any]], **overrides: Any) -> Table:
-    return read_table(rows, _config(**overrides), "rows.jsonl", labels=None)
+def _read(rows: list[dict[str, Any]], **overrides: Any) -> ParsedSplit:
+    return parse_rows(rows, _config(**overrides), "rows.jsonl", labels=None)
 
 
-def _labelled(rows: list[dict[str, Any]], **overrides: Any) -> Table:
+def _labelled(rows: list[dict[str, Any]], **overrides: Any) -> ParsedSplit:
     config = _config(**{"labels": YES_NO, **overrides})
-    return read_table(rows, config, "rows.jsonl", Labels(config, label_map(config, FV), FV))
+    return parse_rows(rows, config, "rows.jsonl", LabelMapper(config, label_map(config, FV), FV))
 
 
 def _row(**cells: Any) -> dict[str, Any]:
     return {"evidence": "The ferry leaves at six.", "text": "When?", "target": "at six", **cells}
 
 
-def test_a_dotted_path_walks_through_parts_and_lists() -> None:
+def test_a_dotted_path_goes_through_mappings_and_lists() -> None:
     row = {
         "doc": {"summary": {"text": "S"}},
         "question": {"text": "Q"},
@@ -104,7 +104,8 @@ def _refused(targets: list[str], **overrides: Any) -> str:
 
 def test_a_label_outside_the_map_is_named_with_its_count_and_the_overrides_to_type() -> None:
     assert _refused(["yes", "maybe", "maybe", "who knows"], ignored_labels=["skip"]) == (
-        "rows.jsonl: dataset.labels does not say what these labels mean: 'maybe' (2 rows), 'who knows' (1 rows); it knows: yes, no\n"
+        "rows.jsonl: dataset.labels does not say what these labels mean: 'maybe' (2 rows), 'who knows' (1 rows); "
+        "it knows: yes, no\n"
         "Try: 'dataset.labels={maybe: CLASS, who knows: CLASS}'  (CLASS: unsupported or supported), "
         "or 'dataset.ignored_labels=[skip, maybe, who knows]' to leave their rows out"
     )
@@ -160,7 +161,8 @@ def test_a_missing_column_is_named_with_those_that_exist() -> None:
     with pytest.raises(DataError) as error:
         _read([{"evidence": "E", "claim": "C", "target": "t"}], columns={"text": "clam"})
     assert str(error.value) == (
-        "rows.jsonl: no column 'clam'; did you mean 'claim'? (there is: claim, evidence, target)\nTry: dataset.columns.text=NAME"
+        "rows.jsonl: no column 'clam'; did you mean 'claim'? (there is: claim, evidence, target)\n"
+        "Try: dataset.columns.text=NAME"
     )
 
 
@@ -215,7 +217,7 @@ def test_a_class_that_only_the_test_rows_have_is_an_error(tmp_path: Path) -> Non
     assert str(error.value).endswith("Try: 'dataset.ignored_labels=[VLDB]'")
 
 
-def test_one_class_is_no_classification(tmp_path: Path) -> None:
+def test_a_single_class_is_refused(tmp_path: Path) -> None:
     config = _config(path=str(_write(tmp_path, ["WWW", "WWW"], ["WWW"])))
     with pytest.raises(DataError, match="needs two classes; here is: WWW"):
         data.load(config, CLASSIFY)
@@ -247,7 +249,7 @@ def test_a_map_to_a_class_that_the_task_lacks_is_refused(tmp_path: Path) -> None
         ({"columns": {"text": [1]}}, "must be a column, or a list of columns"),
     ],
 )
-def test_a_config_that_cannot_be_meant_is_refused_before_any_row_is_read(overrides: dict[str, Any], said: str) -> None:
+def test_an_invalid_config_is_refused_before_any_row_is_read(overrides: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         data.load(_config(path="nowhere", **overrides), FV)
 

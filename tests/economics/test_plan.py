@@ -13,7 +13,7 @@ import pytest
 from conftest import compose, python
 from test_surface import TRUTHS, Truth, grid, noisy
 
-from littlehuman import cli, plan
+from littlehuman import plan
 from littlehuman.economics import diagnostics, optimize, surface
 from littlehuman.economics.surface_shapes import Array
 from littlehuman.errors import ConfigError
@@ -529,14 +529,10 @@ def test_a_study_gets_commands_that_keep_its_settings_and_make_the_cells(
     assert series["plan"] is None and series["next_cells"]
     for asked in series["next_cells"]:
         words = shlex.split(asked["command"])
-        assert (
-            words[:4] == [cli.interpreter(), "-m", "littlehuman.run", "-m"]
-            and "study=trial" in words
-            and "training.epochs=3" in words
-        )
+        assert words[:2] == ["littlehuman", "-m"] and "study=trial" in words and "training.epochs=3" in words
         seeds = next(word for word in words if word.startswith("seed=")).removeprefix("seed=").split(",")
         assert len(seeds) == asked["runs"] == len(set(seeds))
-        composed = compose(*(word for word in words[4:] if not word.startswith("seed=")))
+        composed = compose(*(word for word in words[2:] if not word.startswith("seed=")))
         human = composed.extra_human + (composed.n_train if composed.synth_frac == 0 else 0)
         synthetic = composed.n_train if composed.synth_frac == 1 else 0
         assert (synthetic, human, composed.synthetic) == (asked["n_synthetic"], asked["n_human"], True)
@@ -551,7 +547,7 @@ def test_a_study_elsewhere_gets_commands_that_add_to_it_there(
     (at_home,) = next_runs.commands(asked, study, "fieldnotes_fv")
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "another place"))
     (elsewhere,) = next_runs.commands(asked, study, "fieldnotes_fv")
-    assert at_home.command and at_home.command.startswith(f"{cli.interpreter()} -m littlehuman.run -m ")
+    assert at_home.command and at_home.command.startswith("littlehuman -m ")
     assert elsewhere.command == f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} {at_home.command}"
 
 

@@ -1,4 +1,4 @@
-"""`hydra/launcher=fused`: cells trained together leave what cells one after another leave, whatever happens to one of them."""
+"""`hydra/launcher=fused`: the results of a fused sweep are those of separate runs, also when a cell fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ told: list[str] = []  # what Hydra's callbacks heard
 
 
 class Listener(Callback):
-    """A callback of the user's."""
+    """A Hydra callback of a user."""
 
     def on_job_start(self, config: Any, **_: Any) -> None:
         told.append(f"start {config.seed}")
@@ -45,7 +45,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def _around_training(monkeypatch: pytest.MonkeyPatch, before: Callable[[Sequence[Any]], object]) -> None:
-    """Have `before` see the cells of each group; then they are trained as ever."""
+    """Call `before` with the cells of each group before they are trained."""
     from littlehuman.training import fit
 
     real = fit.fit
@@ -58,7 +58,7 @@ def _around_training(monkeypatch: pytest.MonkeyPatch, before: Callable[[Sequence
 
 
 def _folder(multirun: Path, *overrides: str) -> Path:
-    """Where a command's only cell lies."""
+    """The run folder of a command's only cell."""
     config: RunConfig = compose(*overrides)
     return multirun / config.study / cell_name(config)
 
@@ -76,7 +76,7 @@ def _states(study: Path) -> list[str]:
 
 
 def _lines(log: Path) -> list[str]:
-    """A log without its times."""
+    """The lines of a log without times."""
     return [line.split(" ", 1)[1] for line in log.read_text().splitlines()]
 
 
@@ -94,7 +94,7 @@ def both(cli: Cli, multirun: Path, trained: list[list[str]]) -> tuple[Path, Path
     return multirun / "alone", multirun / "together"
 
 
-def test_cells_trained_together_leave_what_cells_one_after_another_leave(both: tuple[Path, Path]) -> None:
+def test_a_fused_sweep_has_the_same_results_and_files_as_separate_runs(both: tuple[Path, Path]) -> None:
     alone, together = both
     assert _table(alone) == _table(together) and _states(together) == ["done"] * 4
     for one in sorted(path.parent for path in alone.glob("*/result.json")):
@@ -130,7 +130,7 @@ def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: 
     )  # a plain run has no launcher
 
 
-def test_what_is_said_while_cells_train_stands_in_the_log_of_each(
+def test_log_records_of_the_shared_training_are_in_the_log_of_each_cell(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _around_training(
@@ -145,7 +145,7 @@ def test_what_is_said_while_cells_train_stands_in_the_log_of_each(
 # What is trained together
 
 
-def test_cells_of_two_models_and_of_two_places_are_trained_apart(
+def test_cells_of_different_models_or_launch_options_are_trained_apart(
     cli: Cli, multirun: Path, tmp_path: Path, trained: list[list[str]]
 ) -> None:
     for name, said in {
@@ -163,7 +163,7 @@ def test_cells_of_two_models_and_of_two_places_are_trained_apart(
     assert groups == [[("random:llama", 4)], [("random:llama", 5), ("random:llama", 6)], [("random:bert", 4)]]
 
 
-def test_a_cell_that_a_sweep_asks_for_twice_is_computed_once(
+def test_a_cell_that_occurs_twice_in_a_sweep_is_computed_once(
     cli: Cli, multirun: Path, trained: list[list[str]]
 ) -> None:
     ended = cli(*FUSED, *QUICK, "prompt_model=qwen-1.5b,smollm2")  # without twins the prompt model makes no difference
@@ -202,7 +202,7 @@ def test_environment_and_callbacks_of_hydra_are_as_with_any_launcher(cli: Cli, m
 
 
 @pytest.mark.slow  # a second each; the default tests hold the file's main promises
-def test_data_edited_while_cells_train_moves_no_cell(
+def test_data_edited_during_the_training_changes_no_run_folder(
     cli: Cli, multirun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = ("evidence", "text", "target")
@@ -219,7 +219,7 @@ def test_data_edited_while_cells_train_moves_no_cell(
 # Failures
 
 
-def test_a_cell_that_fails_takes_no_other_with_it(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_that_fails_stops_no_other_cell(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three cells cannot be prepared, one cannot be trained, one cannot be written."""
     from littlehuman.training import fit
 
@@ -288,9 +288,7 @@ def test_a_cell_that_another_process_computes_is_left_alone(cli: Cli, multirun: 
     assert _states(multirun / "default") == ["done", "running"]
 
 
-def test_a_cell_is_its_sweeps_own_from_its_preparation_to_its_end(
-    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cell_stays_locked_from_preparation_to_end(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def before(cells: Sequence[Any]) -> None:

@@ -29,7 +29,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(cli: Cli, multirun: Path) -> Callable[..., Path]:
-    """Run a cell; its folder."""
+    """Run a cell and return its folder."""
 
     def call(*overrides: str) -> Path:
         before = set(multirun.glob("*/*/result.json"))
@@ -72,7 +72,7 @@ def test_the_synthetic_points_are_ready_to_load(cell: Path, tmp_path: Path) -> N
         ]
 
 
-def test_human_points_come_only_when_asked_for_and_bear_no_model(cell: Path, tmp_path: Path) -> None:
+def test_human_points_are_exported_on_request_only_and_have_no_model(cell: Path, tmp_path: Path) -> None:
     assert exported(cell, tmp_path / "out", "--with-human") == 0
     found = load(tmp_path / "out", tmp_path / "cache")
     assert found["id"] == [point["id"] for point in read_json(cell / "mixture.json")["points"]]
@@ -114,7 +114,7 @@ def test_the_card_says_how_the_data_was_made_in_the_runs_own_numbers(cell: Path,
     assert str(Path.home()) not in text and str(cell) not in text and str(tmp_path) not in text
 
 
-def test_the_card_tells_what_earlier_attempts_of_the_run_paid(cell: Path, tmp_path: Path) -> None:
+def test_the_card_has_the_cost_of_earlier_attempts_of_the_run(cell: Path, tmp_path: Path) -> None:
     resumed = tmp_path / "cell"
     shutil.copytree(cell, resumed)
     result = read_json(cell / "result.json")
@@ -129,8 +129,14 @@ def test_an_export_can_be_trained_on_as_provided_twins_and_gives_the_same_traini
     cell: Path, tmp_path: Path, run: Callable[..., Path]
 ) -> None:
     exported(cell, tmp_path / "out", "--with-human")
-    again = run(*TINY, "dataset=fieldnotes_fv", "n_train=16", "synth_frac=0.75", "prompt_model=provided",
-                f"prompt_model.path={tmp_path / 'out'}")  # fmt: skip
+    again = run(
+        *TINY,
+        "dataset=fieldnotes_fv",
+        "n_train=16",
+        "synth_frac=0.75",
+        "prompt_model=provided",
+        f"prompt_model.path={tmp_path / 'out'}",
+    )
     assert read_json(again / "result.json")["fingerprints"] == read_json(cell / "result.json")["fingerprints"]
     assert exported(again, tmp_path / "second") == 0
     text = (tmp_path / "second" / "README.md").read_text()
@@ -144,19 +150,28 @@ def test_an_export_can_be_trained_on_as_provided_twins_and_gives_the_same_traini
 
 
 def test_twins_of_a_second_attempt_are_found_in_the_cache(tmp_path: Path, run: Callable[..., Path]) -> None:
-    sampled = (*TINY, "dataset=fieldnotes_fv", "n_train=8", "synth_frac=0.5", "prompt_model.temperature=0.7", "strategy.attempts=2",
-               "strategy.language=german", f"prompt_model.path={tmp_path / 'recording'}")  # fmt: skip
+    sampled = (
+        *TINY,
+        "dataset=fieldnotes_fv",
+        "n_train=8",
+        "synth_frac=0.5",
+        "prompt_model.temperature=0.7",
+        "strategy.attempts=2",
+        "strategy.language=german",
+        f"prompt_model.path={tmp_path / 'recording'}",
+    )
     config = compose(*sampled)
     dataset = data.load(config.dataset, config.task)
     plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     first = TwinRequests(plan.to_replace, plan.owned, dataset, config)
-    with CompletionWriter(tmp_path / "recording") as shelf:
+    with CompletionWriter(tmp_path / "recording") as cache:
         for attempt in (first, first.retry({e.id for e in plan.to_replace[:2]})):
             label = {e.id: "True" if e.target == "supported" else "False" for e in plan.to_replace}
             for request in attempt:
                 good = attempt.sample or request.example_id not in {e.id for e in plan.to_replace[:2]}
-                text = f"Claim: Neues über {request.example_id} im {attempt.sample}. Mal. || Label: {label[request.example_id]}"
-                shelf.add(Completion(request.key, text if good else "Sorry.", "stop", 1, 1))
+                name = request.example_id
+                text = f"Claim: Neues über {name} im {attempt.sample}. Mal. || Label: {label[name]}"
+                cache.add(Completion(request.key, text if good else "Sorry.", "stop", 1, 1))
     folder = run(*sampled)
     assert exported(folder, tmp_path / "out") == 0
     assert [" im 1. Mal" in text for text in load(tmp_path / "out", tmp_path / "cache")["text"]] == [
@@ -170,7 +185,7 @@ def test_twins_of_a_second_attempt_are_found_in_the_cache(tmp_path: Path, run: C
     assert "Write in german, but leave" in card
 
 
-def test_an_answer_that_is_no_longer_in_the_cache_is_a_clear_error_and_nobody_is_asked(
+def test_an_answer_that_is_no_longer_in_the_cache_is_an_error_and_no_request_is_sent(
     tmp_path: Path, run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = tmp_path / "recording"
@@ -185,14 +200,20 @@ def test_an_answer_that_is_no_longer_in_the_cache_is_a_clear_error_and_nobody_is
     assert not (tmp_path / "out").exists()
 
 
-def test_the_card_of_provided_twins_tells_what_a_filter_paid_for_asking_about_them(
-    tmp_path: Path, run: Callable[..., Path]
-) -> None:
+def test_the_card_of_provided_twins_has_the_cost_of_filtering_them(tmp_path: Path, run: Callable[..., Path]) -> None:
     table = write_csv(tmp_path / "claims.csv", ("evidence", "text", "target"), claims(40))
     rows = [[evidence, f"{text} So it is said.", target] for evidence, text, target in claims(40)]
     twins = write_csv(tmp_path / "twins.csv", ("evidence", "text", "target"), rows)
-    folder = run(*TINY, "dataset=table", "task=fv", f"dataset.path={table}", "n_train=8", "synth_frac=0.5", "prompt_model=provided",
-                 f"prompt_model.path={twins}")  # fmt: skip
+    folder = run(
+        *TINY,
+        "dataset=table",
+        "task=fv",
+        f"dataset.path={table}",
+        "n_train=8",
+        "synth_frac=0.5",
+        "prompt_model=provided",
+        f"prompt_model.path={twins}",
+    )
     result = read_json(folder / "result.json")
     for requests, said in (
         (0, "is not known here.\n"),
@@ -213,8 +234,16 @@ def test_data_that_changed_since_the_run_is_refused(
     table = write_csv(tmp_path / "claims.csv", ("evidence", "text", "target"), claims(40))
     rows = [[evidence, f"{text} So it is said.", target] for evidence, text, target in claims(40)]
     write_csv(twins, ("evidence", "text", "target"), rows)
-    folder = run(*TINY, "dataset=table", "task=fv", f"dataset.path={table}", "n_train=8", "synth_frac=0.5", "prompt_model=provided",
-                 f"prompt_model.path={twins}")  # fmt: skip
+    folder = run(
+        *TINY,
+        "dataset=table",
+        "task=fv",
+        f"dataset.path={table}",
+        "n_train=8",
+        "synth_frac=0.5",
+        "prompt_model=provided",
+        f"prompt_model.path={twins}",
+    )
     assert exported(folder, tmp_path / "out") == 0
     write_csv(
         twins,
@@ -225,7 +254,7 @@ def test_data_that_changed_since_the_run_is_refused(
     assert "the training set cannot be rebuilt as it was: its fingerprint was" in capsys.readouterr().err
 
 
-def test_what_is_no_complete_cell_with_twins_is_refused(
+def test_a_folder_that_is_no_complete_cell_with_twins_is_refused(
     tmp_path: Path, run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert exported(tmp_path, tmp_path / "out") == 1
@@ -248,7 +277,7 @@ def test_a_folder_with_other_files_is_left_alone_and_an_export_is_replaced(
     assert len(load(out, tmp_path / "cache")) == 16
 
 
-def test_a_configuration_of_another_version_is_said(
+def test_a_configuration_of_another_version_is_an_error(
     cell: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = shutil.copytree(cell, tmp_path / "copy")

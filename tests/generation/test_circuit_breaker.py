@@ -1,4 +1,4 @@
-"""When a run gives a prompt model up: the same rules online, in batches and across the rounds of a run."""
+"""The circuit breaker: when a run gives a prompt model up, across its rounds and when it is repeated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from config_groups import prompt_model
-from fault_server import Fate, Fates, FaultServer, answer, refusal
+from fault_server import FaultServer, ReplyScript, ScriptedReply, answer, refusal
 
 from littlehuman.errors import GenerationError
 from littlehuman.generation import gather
@@ -29,13 +29,13 @@ def requests(*questions: str) -> list[Prompt]:
     return [Prompt(f"e-{q}", ({"role": "user", "content": q},), f"k-{q}") for q in questions]
 
 
-def ask(config: PromptModelConfig, purse: SpendingLimit, *questions: str) -> dict[str, Completion | Failure]:
-    answers, _ = gather(requests(*questions), config, 50, purse, progress=False)
+def ask(config: PromptModelConfig, spending: SpendingLimit, *questions: str) -> dict[str, Completion | Failure]:
+    answers, _ = gather(requests(*questions), config, 50, spending, progress=False)
     return {key.removeprefix("k-"): found for key, found in answers.items()}
 
 
-def by_first_letter(**fates: Fate) -> Fates:
-    return lambda question, attempt: fates.get(question[0], answer(f"You asked {question}"))
+def by_first_letter(**replies: ScriptedReply) -> ReplyScript:
+    return lambda question, attempt: replies.get(question[0], answer(f"You asked {question}"))
 
 
 BROKEN, REFUSED = refusal(500, "broken"), refusal(400, "content policy")
@@ -74,13 +74,13 @@ def test_an_endpoint_that_serves_nothing_is_not_asked_for_the_whole_dataset(serv
 
 def test_an_endpoint_that_breaks_for_good_in_the_middle_is_given_up_and_what_came_is_kept(server: FaultServer) -> None:
     good, bad = [f"a{i}" for i in range(40)], [f"b{i}" for i in range(5000)]
-    purse = SpendingLimit()
+    spending = SpendingLimit()
     with pytest.raises(
         GenerationError,
         match=r"\d+ of \d+ requests failed, \d+ of them so: HTTP 500: broken\nTry: the same command later",
     ):
-        ask(at(server), purse, *good, *bad)
-    assert purse.bill.requests - purse.bill.failed == 40
+        ask(at(server), spending, *good, *bad)
+    assert spending.bill.requests - spending.bill.failed == 40
     assert len(server.requests) < 300
 
 
@@ -94,27 +94,27 @@ def test_one_request_that_always_breaks_the_server_does_not_end_a_later_cell(ser
 
 def test_rounds_of_a_run_count_together_until_a_broken_server_is_given_up(server: FaultServer) -> None:
     ask(at(server), SpendingLimit(), "a1")
-    purse = SpendingLimit()
+    spending = SpendingLimit()
     for number in range(4):
-        assert isinstance(ask(at(server), purse, f"b{number}")[f"b{number}"], Failure)
+        assert isinstance(ask(at(server), spending, f"b{number}")[f"b{number}"], Failure)
     with pytest.raises(GenerationError, match="all 5 requests failed, 5 of them so: HTTP 500"):
-        ask(at(server), purse, "b4")
+        ask(at(server), spending, "b4")
 
 
 def test_stand_ins_that_are_all_refused_do_not_end_a_run_that_had_answers(server: FaultServer) -> None:
-    purse, refused = SpendingLimit(), [f"r{i}" for i in range(8)]
-    ask(at(server), purse, "a1", "a2")
-    assert ask(at(server), purse, *refused) == {q: Failure(f"k-{q}", "HTTP 400: content policy") for q in refused}
+    spending, refused = SpendingLimit(), [f"r{i}" for i in range(8)]
+    ask(at(server), spending, "a1", "a2")
+    assert ask(at(server), spending, *refused) == {q: Failure(f"k-{q}", "HTTP 400: content policy") for q in refused}
 
 
 def test_a_few_stand_ins_that_all_break_do_not_end_a_run_that_was_served(server: FaultServer) -> None:
-    purse = SpendingLimit()
-    ask(at(server), purse, *(f"a{i}" for i in range(80)))
-    assert len(ask(at(server), purse, *(f"b{i}" for i in range(8)))) == 8
+    spending = SpendingLimit()
+    ask(at(server), spending, *(f"a{i}" for i in range(80)))
+    assert len(ask(at(server), spending, *(f"b{i}" for i in range(8)))) == 8
     with pytest.raises(
         GenerationError, match="10 of 90 requests failed"
     ):  # more than a tenth: spares do not make up for a broken server
-        ask(at(server), purse, "b8", "b9")
+        ask(at(server), spending, "b8", "b9")
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -135,7 +135,7 @@ def test_a_cell_with_some_requests_that_always_break_fares_alike_when_it_is_repe
     count: int, server: FaultServer
 ) -> None:
     good, bad = [f"a{i}" for i in range(12 * count)], [f"b{i}" for i in range(count)]
-    for _ in range(2):  # the second time the shelf has all the good ones, and the bad ones come in a row
+    for _ in range(2):  # the second time the cache has all the good ones, and the bad ones come in a row
         answers = ask(at(server), SpendingLimit(), *good, *bad)
         assert [q for q, found in answers.items() if isinstance(found, Failure)] == [q for q in answers if q[0] == "b"]
         assert len(answers) == 13 * count
@@ -150,8 +150,8 @@ def test_a_model_that_refuses_every_request_is_not_asked_for_the_whole_dataset(s
     assert len(server.requests) < 300
 
 
-def test_the_model_of_a_filter_has_a_patience_of_its_own(server: FaultServer) -> None:
-    purse = SpendingLimit()
-    ask(at(server), purse, "a1")
+def test_the_model_of_a_filter_has_a_circuit_breaker_of_its_own(server: FaultServer) -> None:
+    spending = SpendingLimit()
+    ask(at(server), spending, "a1")
     with pytest.raises(GenerationError, match="prompt_model.name=judge at .*: all 5 requests failed"):
-        ask(at(server, name="judge"), purse, *(f"b{i}" for i in range(5)))
+        ask(at(server, name="judge"), spending, *(f"b{i}" for i in range(5)))

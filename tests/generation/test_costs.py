@@ -16,10 +16,9 @@ from study_factory import write_study
 
 from littlehuman import results
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.generation import complete, gather
-from littlehuman.generation.costs import Bill, dollars
+from littlehuman.generation import completions, gather
+from littlehuman.generation.costs import Bill, TokenCounter, dollars, token_counter
 from littlehuman.generation.spending import SpendingLimit
-from littlehuman.generation.token_counts import TokenCounter, counter_of
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.reporting import gathering, tables
 from littlehuman.schema import PriceConfig, PromptModelConfig
@@ -67,7 +66,8 @@ def test_the_estimate_is_said_before_the_first_request(caplog: pytest.LogCapture
         gather(requests(6), at(fake), 50, progress=False)
     # Each question is two characters, one token, and four tokens of chat format.
     how = r"\(counted as 4 characters a token: tiktoken (is not installed|does not know model)\)"
-    text = rf"asking model for twins: 6 requests, 2 from the cache; about 20 prompt tokens {how}; between \$0\.020 and \$0\.42"
+    counts = f"6 requests, 2 from the cache; about 20 prompt tokens {how}"
+    text = rf"asking model for twins: {counts}; between \$0\.020 and \$0\.42"
     assert re.fullmatch(text, seen[-1])
 
 
@@ -105,26 +105,26 @@ def test_a_limit_without_a_price_is_refused_before_the_first_request() -> None:
 @pytest.mark.parametrize("concurrency", [1, 64])
 @pytest.mark.parametrize("limit", [WORST, 0.5])
 def test_the_limit_is_never_passed_and_used_as_far_as_it_is_safe(limit: float, concurrency: int) -> None:
-    purse = SpendingLimit(limit)
+    spending = SpendingLimit(limit)
     with FakeEndpoint(echo) as fake:
         model = at(fake, max_usd=limit, concurrency=concurrency)
         with pytest.raises(GenerationError, match="stopped before it is passed"):
-            gather(requests(200), model, 50, purse, progress=False)
+            gather(requests(200), model, 50, spending, progress=False)
         asked = len(fake.requests)
-        assert asked * ONE == pytest.approx(purse.bill.usd) and purse.bill.usd <= limit
-        assert purse.bill.usd + WORST > limit
+        assert asked * ONE == pytest.approx(spending.bill.usd) and spending.bill.usd <= limit
+        assert spending.bill.usd + WORST > limit
         model = at(fake)
         _, bill = gather(requests(200), model, 50, progress=False)
     assert bill.from_cache == asked  # all that was paid for was kept
 
 
 def test_the_limit_holds_for_a_run_whatever_it_asks_and_not_beyond_it() -> None:
-    purse = SpendingLimit(1.0)
+    spending = SpendingLimit(1.0)
     with FakeEndpoint(echo) as fake:
         model = at(fake, max_usd=1.0)
-        gather(requests(40), model, 50, purse, progress=False)
+        gather(requests(40), model, 50, spending, progress=False)
         with pytest.raises(GenerationError, match=r"this run spent \$0\.8\d"):
-            gather(requests(40, first=40), model, 50, purse, progress=False)
+            gather(requests(40, first=40), model, 50, spending, progress=False)
         paid_before = len(fake.requests)
         gather(requests(70), model, 50, progress=False)  # the next run: what the cache has costs nothing
     assert paid_before < 45 and len(fake.requests) == 70
@@ -145,35 +145,35 @@ def test_failures_cost_nothing_and_free_what_was_set_aside_for_them() -> None:
 
 
 def test_answers_without_their_number_of_tokens_count_as_the_dearest_ones_for_the_limit() -> None:
-    purse = SpendingLimit(4 * WORST)
+    spending = SpendingLimit(4 * WORST)
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=None)) as fake,
         pytest.raises(GenerationError, match="stopped before"),
     ):
-        gather(requests(9), at(fake), 50, purse, progress=False)
-    assert len(fake.requests) == purse.uncounted == 4
+        gather(requests(9), at(fake), 50, spending, progress=False)
+    assert len(fake.requests) == spending.uncounted == 4
 
 
 def test_a_server_that_does_not_keep_max_tokens_passes_the_limit_by_what_was_under_way_alone() -> None:
-    purse = SpendingLimit(10 * WORST)
+    spending = SpendingLimit(10 * WORST)
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=(0, 500))) as fake,
         pytest.raises(GenerationError, match="it is passed, for the server"),
     ):
-        gather(requests(50), at(fake, concurrency=2), 50, purse, progress=False)
+        gather(requests(50), at(fake, concurrency=2), 50, spending, progress=False)
     assert len(fake.requests) <= 4
 
 
 @pytest.mark.parametrize("at_once", [2, 16])
 def test_answers_twice_as_long_as_asked_for_use_the_limit_as_far_as_it_goes(at_once: int) -> None:
-    purse = SpendingLimit(100 * WORST)
+    spending = SpendingLimit(100 * WORST)
     cost = (0 * 1000 + 100 * 2000) / 1e6  # of an answer of 100 tokens where 50 were asked for
     with (
         FakeEndpoint(lambda q, attempt: says("x", usage=(0, 100))) as fake,
         pytest.raises(GenerationError, match="max_usd"),
     ):
-        gather(requests(200), at(fake, concurrency=at_once), 50, purse, progress=False)
-    assert 100 * WORST - 2 * cost <= purse.bill.usd <= 100 * WORST
+        gather(requests(200), at(fake, concurrency=at_once), 50, spending, progress=False)
+    assert 100 * WORST - 2 * cost <= spending.bill.usd <= 100 * WORST
 
 
 # --- after -------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_answers_twice_as_long_as_asked_for_use_the_limit_as_far_as_it_goes(at_o
 class Batch:
     """A prompt model that answers through a batch API."""
 
-    batched, untaken = True, ()
+    batched, undelivered = True, ()
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         return (Completion(prompt.key, "x", "stop", 10, 5) for prompt in prompts)
@@ -190,7 +190,7 @@ class Batch:
 
 def test_the_batch_api_costs_its_share(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "littlehuman")
-    monkeypatch.setattr(complete, "open_model", lambda config: Batch())
+    monkeypatch.setattr(completions, "open_model", lambda config: Batch())
     model = prompt_model(
         "openai_compatible", price=PriceConfig(prompt=1000.0, completion=2000.0, batch_share=0.25), max_usd=10.0
     )
@@ -203,7 +203,7 @@ def test_the_batch_api_costs_its_share(monkeypatch: pytest.MonkeyPatch, caplog: 
 
 
 def test_what_the_cache_saves_a_batch_is_the_price_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complete, "open_model", lambda config: Batch())
+    monkeypatch.setattr(completions, "open_model", lambda config: Batch())
     model = prompt_model(
         "openai_compatible", price=PriceConfig(prompt=1000.0, completion=2000.0, batch_share=0.25), batch_api=True
     )
@@ -214,7 +214,7 @@ def test_what_the_cache_saves_a_batch_is_the_price_of_a_batch(monkeypatch: pytes
 
 
 def test_the_limit_of_a_batch_counts_its_share_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(complete, "open_model", lambda config: Batch())
+    monkeypatch.setattr(completions, "open_model", lambda config: Batch())
     model = prompt_model("openai_compatible", price=PRICE)
     with pytest.raises(GenerationError):
         gather(requests(4), model, 50, SpendingLimit(WORST * 0.49), progress=False)
@@ -266,13 +266,13 @@ def test_local_weights_count_with_their_own_tokenizer(tmp_path: Path) -> None:
     own.enable_truncation(3)
     own.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "config.json").write_text("{}")
-    counter = counter_of(prompt_model("hf", weights=str(tmp_path)))
+    counter = token_counter(prompt_model("hf", weights=str(tmp_path)))
     assert (counter.how, counter.exact) == ("counted by its own tokenizer", True)
     assert counter.count("The ferry leaves at six.") == 6
 
 
 def test_weights_that_are_not_here_are_counted_by_their_length_and_never_fetched() -> None:
-    counter = counter_of(prompt_model("hf", weights="somebody/some-model"))
+    counter = token_counter(prompt_model("hf", weights="somebody/some-model"))
     assert (counter.count("x" * 9), counter.exact) == (3, False)
     assert counter.how == "counted as 4 characters a token: its tokenizer is not on this machine"
 
@@ -280,7 +280,7 @@ def test_weights_that_are_not_here_are_counted_by_their_length_and_never_fetched
 def test_without_the_models_tokenizer_no_text_can_have_more_tokens_than_is_set_aside() -> None:
     prompt = Prompt("e", ({"role": "user", "content": "日本語 🚢"},), "k")
     rough = TokenCounter(lambda text: len(text) // 4, "", exact=False)
-    assert rough.at_most(prompt) >= len("日本語 🚢".encode()) > rough.about(prompt)
+    assert rough.upper_bound(prompt) >= len("日本語 🚢".encode()) > rough.estimate(prompt)
 
 
 # --- in the study ------------------------------------------------------------------------------

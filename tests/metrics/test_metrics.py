@@ -11,7 +11,7 @@ import pytest
 
 from littlehuman import metrics
 from littlehuman.errors import ConfigError, DataError
-from littlehuman.metrics import MetricScores, check, score
+from littlehuman.metrics import MetricScores, check_metrics, score
 from littlehuman.metrics.answers import (
     ANSWER_METRICS,
     exact_match,
@@ -22,7 +22,7 @@ from littlehuman.metrics.answers import (
     squad_em,
     squad_f1,
 )
-from littlehuman.metrics.corpus import mean, summarise
+from littlehuman.metrics.corpus import bootstrap_score, mean
 from littlehuman.records import Prediction
 from littlehuman.schema import MetricsConfig
 
@@ -265,9 +265,9 @@ def test_the_interval_of_corpus_bleu_agrees_with_sacrebleus() -> None:
 # --- unscored items ----------------------------------------------------------------------------
 
 
-def test_an_item_that_a_metric_can_not_score_leaves_n_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_that_a_metric_cannot_score_is_excluded_from_n_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        metrics.PER_ITEM, "dates", lambda targets, text: float(text in targets) if targets[0].isdigit() else None
+        metrics.ITEM_METRICS, "dates", lambda targets, text: float(text in targets) if targets[0].isdigit() else None
     )
     result = scored(
         answers(("1066", "1066"), ("1789", "1790"), ("Paris", "Paris"), ("1900", "")), "dates", "exact_match"
@@ -279,21 +279,21 @@ def test_an_item_that_a_metric_can_not_score_leaves_n_and_is_counted(monkeypatch
     assert result.items[2]["exact_match"] == 1
 
 
-def test_an_item_without_any_target_leaves_every_metric() -> None:
+def test_an_item_without_any_target_is_excluded_by_every_metric() -> None:
     result = scored(answers(("Paris", "Paris"), ((), "Rome"), (("", " "), "")), *ANSWER_NAMES)
     assert {(found.n, found.n_failed) for found in result.scores.values()} == {(1, 2)}
     assert result.items[1:] == [{}, {}]
 
 
-def test_a_metric_that_can_score_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(metrics.PER_ITEM, "never", lambda targets, text: None)
+def test_a_metric_that_can_score_no_item_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(metrics.ITEM_METRICS, "never", lambda targets, text: None)
     with pytest.raises(DataError, match="never could score none of 2 predictions"):
         scored(answers(("a", "b"), ("c", "d")), "never")
 
 
 @pytest.mark.parametrize("value", [50.0, -1.0, math.nan])
-def test_a_metric_outside_0_to_1_is_a_bug_that_shows(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
-    monkeypatch.setitem(metrics.PER_ITEM, "percent", lambda targets, text: value)
+def test_a_metric_outside_0_to_1_raises(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    monkeypatch.setitem(metrics.ITEM_METRICS, "percent", lambda targets, text: value)
     with pytest.raises(ValueError, match="percent must return 0..1"):
         scored(answers(("a", "b")), "percent")
 
@@ -323,7 +323,7 @@ def test_a_metric_named_twice_is_computed_once() -> None:
 # --- intervals ---------------------------------------------------------------------------------
 
 
-def test_the_interval_holds_the_value_and_narrows_with_more_items() -> None:
+def test_the_interval_includes_the_value_and_narrows_with_more_items() -> None:
     few, many = (scored(coin_flips(n, 0.7), "accuracy").scores["accuracy"] for n in (100, 2500))
     for found in (few, many):
         assert found.low < found.value < found.high
@@ -331,7 +331,7 @@ def test_the_interval_holds_the_value_and_narrows_with_more_items() -> None:
 
 
 @pytest.mark.parametrize("name", ["accuracy", "macro_f1", "majority"])
-def test_the_interval_of_two_items_still_holds_the_value(name: str) -> None:
+def test_the_interval_of_two_items_includes_the_value(name: str) -> None:
     tiny = scored(answers(("yes", "yes"), ("no", "no")), name, classes=YES_NO).scores[name]
     assert 0 <= tiny.low <= tiny.value <= tiny.high <= 1
 
@@ -342,11 +342,11 @@ def test_the_interval_of_a_proportion_has_the_textbook_width() -> None:
     assert found.high - found.low == pytest.approx(expected, rel=0.1)
 
 
-def test_about_95_of_100_intervals_hold_the_truth() -> None:
+def test_about_95_of_100_intervals_include_the_true_value() -> None:
     held = 0
     for seed in range(300):
         values = (np.random.default_rng(seed).random(150) < 0.6).astype(float).tolist()
-        found = summarise("accuracy", mean(values), len(values), 300)
+        found = bootstrap_score("accuracy", mean(values), len(values), 300)
         held += found.low <= 0.6 <= found.high
     assert 0.90 <= held / 300 <= 0.985
 
@@ -360,19 +360,19 @@ def test_the_same_predictions_give_the_same_numbers() -> None:
 def test_ten_thousand_items_are_resampled_in_little_memory() -> None:
     tally = mean(np.random.default_rng(0).random(10_000).tolist())
     tracemalloc.start()
-    found = summarise("accuracy", tally, 10_000, 1000)
+    found = bootstrap_score("accuracy", tally, 10_000, 1000)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 150e6
     assert found.low < found.value < found.high
 
 
-def test_a_run_that_is_right_everywhere_is_not_known_to_be_perfect() -> None:
+def test_the_interval_of_a_perfect_score_reaches_below_1() -> None:
     found = scored(answers(("a", "a"), ("b", "b")), "exact_match").scores["exact_match"]
     assert (found.value, found.high, found.n, found.n_failed) == (1, 1, 2, 0) and 0.2 < found.low < 0.5
 
 
-def test_one_item_between_right_and_wrong_says_nothing() -> None:
+def test_one_item_with_a_partial_score_has_the_interval_0_to_1() -> None:
     found = scored(answers(("the four kings of old", "four kings")), "rouge1").scores["rouge1"]
     assert 0 < found.value < 1 and (found.low, found.high) == (0, 1)
 
@@ -388,7 +388,7 @@ def test_bert_score_without_a_model_is_not_in_the_result() -> None:
 
 def test_a_local_bert_score_model_needs_its_layer(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"metrics.bert_score_layer=null +must name the layer"):
-        check(["bert_score"], (), MetricsConfig(bert_score_model=str(tmp_path)))
+        check_metrics(["bert_score"], (), MetricsConfig(bert_score_model=str(tmp_path)))
 
 
 def test_a_bert_score_folder_that_would_be_taken_for_t5_is_refused(tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_a_bert_score_folder_that_would_be_taken_for_t5_is_refused(tmp_path: Pat
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ConfigError, match="rename or link the folder"):
-        check(["bert_score"], (), MetricsConfig(bert_score_model=str(folder), bert_score_layer=6))
+        check_metrics(["bert_score"], (), MetricsConfig(bert_score_model=str(folder), bert_score_layer=6))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The base model: one job after the other gets it as it was loaded."""
+"""The base model: each job gets it as it was loaded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from training_parts import (  # noqa: F401
     adapter,
     cell,
     claims,
-    done,
-    forget,
     job,
-    lent,
+    leased_base,
     no_base_held,
     one_thread,
     questions,
-    same,
+    release_base,
+    same_weights,
     settings,
     small_encoder,
     texts,
     tiny_cache,
+    without_errors,
 )
 
 from littlehuman.errors import ConfigError, WeightsError
@@ -42,16 +42,16 @@ def _points(task: str) -> list[Any]:
     return questions() if task == "qa" else claims()
 
 
-def _look(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
-    """All of a base that a job could leave behind; `state` is a copy."""
-    with lent(settings(task, weights, dtype=dtype)) as base:
+def _inspect(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
+    """Everything of a base that a job could change; `state` is a copy."""
+    with leased_base(settings(task, weights, dtype=dtype)) as base:
         model = base.model
         return {
             "model": id(model),
             "state": {name: value.clone() for name, value in model.state_dict().items()},
             "modules": {name: type(module).__name__ for name, module in model.named_modules()},
             "hooks": sum(len(getattr(module, kind)) for module in model.modules() for kind in HOOKS),
-            "learning": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
+            "trainable": [name for name, parameter in model.named_parameters() if parameter.requires_grad],
             "training": [name for name, module in model.named_modules() if module.training],
             "config": model.config.to_dict(),
             "attention": model.config._attn_implementation,
@@ -68,20 +68,20 @@ def _look(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("task", "weights"), JOBS)
-def test_lease_returns_the_base_untouched(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
-    fresh = _look(task, weights, dtype)
-    forget()
+def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
+    fresh = _inspect(task, weights, dtype)
+    release_base()
     shared = settings(task, weights, dtype=dtype, lora_dropout=0.1, launch={"gradient_checkpointing": True})
-    done(
+    without_errors(
         fit(
             [cell(tmp_path / str(seed), _points(task), _points(task)[:2], shared, seed) for seed in (0, 1)],
             shared.launch,
         )
     )
-    used = _look(task, weights, dtype)
-    assert not used["learning"] and not used["training"] and not used["checkpointing"]
-    assert same(used.pop("state"), fresh.pop("state"))
-    assert used.pop("model") != fresh.pop("model"), "the second look must be at the base that the job used"
+    used = _inspect(task, weights, dtype)
+    assert not used["trainable"] and not used["training"] and not used["checkpointing"]
+    assert same_weights(used.pop("state"), fresh.pop("state"))
+    assert used.pop("model") != fresh.pop("model"), "the second inspection must be of the base that the job used"
     assert used == fresh
 
 
@@ -89,18 +89,18 @@ def test_lease_returns_the_base_untouched(task: str, weights: str, dtype: str, t
 def test_second_job_on_a_used_base_equals_the_job_on_a_fresh_one(task: str, weights: str, tmp_path: Path) -> None:
     points, shared = _points(task), settings(task, weights, lora_dropout=0.1)
     alone = job(tmp_path / "alone", points, points, shared, seed=5)
-    forget()
+    release_base()
     job(tmp_path / "first", points[::-1], points[:1], shared, seed=1)
-    held = _look(task, weights)["model"]
-    with warnings.catch_warnings(record=True) as said:
+    held = _inspect(task, weights)["model"]
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         second = job(tmp_path / "second", points, points, shared, seed=5)
-    assert _look(task, weights)["model"] == held, "the second job must have used the first one's base"
-    assert same(adapter(tmp_path / "alone"), adapter(tmp_path / "second")) and texts(alone) == texts(second)
-    assert not [str(w.message) for w in said if "PEFT" in str(w.message)]
+    assert _inspect(task, weights)["model"] == held, "the second job must use the first one's base"
+    assert same_weights(adapter(tmp_path / "alone"), adapter(tmp_path / "second")) and texts(alone) == texts(second)
+    assert not [str(w.message) for w in caught if "PEFT" in str(w.message)]
 
 
-def test_a_job_that_raises_leaves_no_base_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_that_raises_discards_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     points, shared = claims(), settings("fv")
     alone = job(tmp_path / "alone", points, points, shared)
 
@@ -112,16 +112,16 @@ def test_a_job_that_raises_leaves_no_base_behind(tmp_path: Path, monkeypatch: py
         job(tmp_path / "broken", points, points, shared)
     assert not base_module._held
     assert texts(job(tmp_path / "next", points, points, shared)) == texts(alone)
-    assert same(adapter(tmp_path / "alone"), adapter(tmp_path / "next"))
+    assert same_weights(adapter(tmp_path / "alone"), adapter(tmp_path / "next"))
 
 
-def test_a_changed_base_is_not_lent_again() -> None:
-    with pytest.raises(RuntimeError, match="came back changed"), lent(settings()) as base:
+def test_changed_base_is_not_used_again() -> None:
+    with pytest.raises(RuntimeError, match="came back changed"), leased_base(settings()) as base:
         base.model.lm_head.weight.data[3, 3] += 1e-3
     assert not base_module._held
 
 
-def test_one_base_at_a_time_is_held(tmp_path: Path) -> None:
+def test_only_one_base_is_held_at_a_time(tmp_path: Path) -> None:
     for task, weights in JOBS:
         job(tmp_path / f"{task}{weights[-4:]}", [], _points(task)[:1], settings(task, weights))
         assert len(base_module._held) == 1
@@ -129,25 +129,25 @@ def test_one_base_at_a_time_is_held(tmp_path: Path) -> None:
 
 def test_head_of_a_base_does_not_depend_on_what_ran_before() -> None:
     torch.manual_seed(1)
-    first = _look("fv", "random:llama")["state"]
-    forget()
+    first = _inspect("fv", "random:llama")["state"]
+    release_base()
     torch.manual_seed(2)
-    assert same(first, _look("fv", "random:llama")["state"])
+    assert same_weights(first, _inspect("fv", "random:llama")["state"])
 
 
-def test_whole_new_head_is_named_once_and_other_new_modules_too(tmp_path: Path) -> None:
+def test_new_modules_are_the_head_and_what_the_checkpoint_lacks(tmp_path: Path) -> None:
     for kind, expected in (("bert", ("classifier", "bert.pooler.dense")), ("roberta", ("classifier",))):
         weights = small_encoder(tmp_path / kind, kind)
-        with lent(settings("fv", weights)) as base:
+        with leased_base(settings("fv", weights)) as base:
             assert base.new_modules == expected
 
 
-def test_weights_without_a_language_head_cannot_write(tmp_path: Path) -> None:
+def test_weights_without_a_language_model_head_cannot_generate(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot write answers.*lack"):
         job(tmp_path, questions(), questions(), settings("qa", "random:bert"))
 
 
-def test_lora_target_that_the_model_does_not_have_is_a_clear_error(tmp_path: Path) -> None:
+def test_unknown_lora_target_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="training.lora_targets=kv.*not found"):
         job(tmp_path, questions(), questions(), settings(lora_targets="kv", targets={"kv": "key_of_another_model"}))
     assert not base_module._held

@@ -1,4 +1,4 @@
-"""Prompt models of this process: an answer belongs to its own conversation, whatever runs beside it."""
+"""Chat generation: an answer depends on its own conversation only, whatever else is in the batch."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 import torch
-from training_parts import FIXTURES, PLACES, no_base_held, one_thread, tiny_cache, where_pad_is_end  # noqa: F401
+from training_parts import FIXTURES, PLACES, model_with_pad_as_end, no_base_held, one_thread, tiny_cache  # noqa: F401
 
 from littlehuman.errors import ConfigError, GenerationError, WeightsError
 from littlehuman.models import chat as chat_module
 from littlehuman.models.chat import Decoded, SkippedPrompt, chat, load_chat, release
 from littlehuman.models.chat_template import render
 from littlehuman.models.sampling import GumbelSampler
-from littlehuman.models.tiny import CHAT, tiny_model
+from littlehuman.models.tiny import CHAT_TEMPLATE, tiny_model
 
 pytestmark = FIXTURES
 
-TALKS = [
+CONVERSATIONS = [
     [{"role": "system", "content": "Be brief."}, {"role": "user", "content": place * (1 + i % 3)}]
     for i, place in enumerate(PLACES)
 ]
@@ -34,13 +34,17 @@ def _no_prompt_model_held() -> Iterator[None]:
 
 
 def _answers(
-    talks: list[Any] = TALKS, weights: str = "random:llama", max_tokens: int = 10, batch_size: int = 8, **more: Any
+    conversations: list[Any] = CONVERSATIONS,
+    weights: str = "random:llama",
+    max_tokens: int = 10,
+    batch_size: int = 8,
+    **more: Any,
 ) -> list[Decoded]:
-    found = list(chat(weights, "float32", talks, max_tokens=max_tokens, batch_size=batch_size, **more))
+    found = list(chat(weights, "float32", conversations, max_tokens=max_tokens, batch_size=batch_size, **more))
     return sorted((answer for answer in found if isinstance(answer, Decoded)), key=lambda answer: answer.index)
 
 
-def _copy_of_tiny(folder: Path, template: str = CHAT) -> str:
+def _copy_of_tiny(folder: Path, template: str = CHAT_TEMPLATE) -> str:
     shutil.copytree(tiny_model("llama"), folder)
     (folder / "chat_template.jinja").write_text(template)
     return str(folder)
@@ -48,11 +52,11 @@ def _copy_of_tiny(folder: Path, template: str = CHAT) -> str:
 
 @pytest.mark.parametrize("pad_is_end", [False, True])
 def test_greedy_answers_do_not_depend_on_the_batch(pad_is_end: bool, tmp_path: Path) -> None:
-    weights = where_pad_is_end(tmp_path / "model") if pad_is_end else "random:llama"
+    weights = model_with_pad_as_end(tmp_path / "model") if pad_is_end else "random:llama"
     tokenizer, model = load_chat(weights, "float32")
     expected = []
-    for talk in TALKS:  # by hand: no padding, no batch, no cache
-        ids = tokenizer.apply_chat_template(talk, add_generation_prompt=True, return_tensors="pt")["input_ids"]
+    for messages in CONVERSATIONS:  # no padding, no batch, no cache
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt")["input_ids"]
         out = model.generate(ids, max_new_tokens=10, do_sample=False, use_cache=False)[0, ids.shape[1] :]
         expected.append((tokenizer.decode(out), ids.shape[1]))
     assert len({text for text, _ in expected}) > 2
@@ -60,17 +64,17 @@ def test_greedy_answers_do_not_depend_on_the_batch(pad_is_end: bool, tmp_path: P
         assert [(a.text, a.prompt_tokens) for a in _answers(weights=weights, batch_size=batch_size)] == expected
 
 
-def test_cut_answer_says_length_and_counts_its_tokens() -> None:
+def test_answer_cut_at_max_tokens_has_finish_length() -> None:
     for answer in _answers(max_tokens=4):
         assert (answer.finish, answer.completion_tokens) == ("length", 4)
 
 
-def test_answer_that_ends_says_stop_and_counts_its_end_token(tmp_path: Path) -> None:
-    """Models may have several end tokens: here a second one, which one answer writes third."""
+def test_answer_with_an_end_token_has_finish_stop_and_counts_it(tmp_path: Path) -> None:
+    """Models may have several end tokens: here a second one, which one answer contains."""
     folder = tmp_path / "model"
     shutil.copytree(tiny_model("llama"), folder)
     tokenizer, model = load_chat("random:llama", "float32")
-    ids = tokenizer.apply_chat_template(TALKS[0], add_generation_prompt=True, return_tensors="pt")["input_ids"]
+    ids = tokenizer.apply_chat_template(CONVERSATIONS[0], add_generation_prompt=True, return_tensors="pt")["input_ids"]
     tokens = model.generate(ids, max_new_tokens=10, do_sample=False)[0, ids.shape[1] :].tolist()
     place = next(i for i in range(2, 10) if tokens[i] not in tokens[:i])
     values = json.loads((folder / "generation_config.json").read_text())
@@ -78,75 +82,77 @@ def test_answer_that_ends_says_stop_and_counts_its_end_token(tmp_path: Path) -> 
     whole, short = _answers(), _answers(weights=str(folder))
     assert short[0].finish == "stop" and short[0].completion_tokens == place + 1
     assert short[0].text == tokenizer.decode(tokens[:place]) and whole[0].text.startswith(short[0].text)
-    assert any(answer.finish == "length" for answer in short), "neighbours go on"
+    assert any(answer.finish == "length" for answer in short), "other rows of the batch continue"
 
 
-def test_sampled_answer_depends_on_its_own_seed_alone() -> None:
+def test_sampled_answer_depends_on_its_own_seed_only() -> None:
     seeds = list(range(100, 108))
     sampled = _answers(temperature=1.0, seeds=seeds)
     assert [a.text for a in _answers(temperature=1.0, seeds=seeds, batch_size=2)] == [a.text for a in sampled]
-    backwards = _answers(TALKS[::-1], temperature=1.0, seeds=seeds[::-1])
+    backwards = _answers(CONVERSATIONS[::-1], temperature=1.0, seeds=seeds[::-1])
     assert [a.text for a in backwards] == [a.text for a in sampled][::-1]
-    assert _answers(TALKS[3:4], temperature=1.0, seeds=seeds[3:4])[0].text == sampled[3].text
+    assert _answers(CONVERSATIONS[3:4], temperature=1.0, seeds=seeds[3:4])[0].text == sampled[3].text
     other = _answers(temperature=1.0, seeds=[seed + (seed == 103) for seed in seeds])
     assert [a.text == b.text for a, b in zip(other, sampled, strict=True)] == [i != 3 for i in range(8)]
 
 
-def test_largest_seed_that_a_request_can_have_is_taken() -> None:
-    assert _answers(TALKS[:1], temperature=0.5, seeds=[2**64 - 1])[0].text
+def test_largest_seed_of_a_request_is_accepted() -> None:
+    assert _answers(CONVERSATIONS[:1], temperature=0.5, seeds=[2**64 - 1])[0].text
 
 
 def test_global_random_state_is_untouched_while_answers_arrive() -> None:
     load_chat("random:llama", "float32")
     before = torch.get_rng_state()
-    for _ in chat("random:llama", "float32", TALKS[:3], max_tokens=3, batch_size=1, temperature=1.0, seeds=[1, 2, 3]):
+    for _ in chat(
+        "random:llama", "float32", CONVERSATIONS[:3], max_tokens=3, batch_size=1, temperature=1.0, seeds=[1, 2, 3]
+    ):
         assert torch.equal(before, torch.get_rng_state())
 
 
-def test_tiny_top_p_is_greedy() -> None:
+def test_very_small_top_p_is_greedy() -> None:
     assert [a.text for a in _answers(temperature=1.0, top_p=1e-6, seeds=range(8))] == [a.text for a in _answers()]
 
 
-def test_checkpoints_own_sampling_defaults_do_not_join_in(tmp_path: Path) -> None:
+def test_sampling_defaults_of_a_checkpoint_are_ignored(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model("llama"), folder)
     values = json.loads((folder / "generation_config.json").read_text())
-    own = {"do_sample": True, "temperature": 0.3, "top_k": 1, "top_p": 0.1, "repetition_penalty": 1.8}
-    (folder / "generation_config.json").write_text(json.dumps(values | own))
+    defaults = {"do_sample": True, "temperature": 0.3, "top_k": 1, "top_p": 0.1, "repetition_penalty": 1.8}
+    (folder / "generation_config.json").write_text(json.dumps(values | defaults))
     assert [a.text for a in _answers(weights=str(folder))] == [a.text for a in _answers()]
     sampled: dict[str, Any] = {"temperature": 1.0, "seeds": range(8)}
     assert [a.text for a in _answers(weights=str(folder), **sampled)] == [a.text for a in _answers(**sampled)]
 
 
-def test_model_without_a_chat_template_reads_plain_turns(tmp_path: Path) -> None:
+def test_model_without_a_chat_template_gets_plain_turns(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model("llama"), folder)
     (folder / "chat_template.jinja").unlink()
     tokenizer, _ = load_chat(str(folder), "float32")
     assert tokenizer.chat_template is None
     expected = len(tokenizer(f"Be brief.\n\n{PLACES[0]}\n\n")["input_ids"])
-    assert _answers(TALKS[:1], weights=str(folder))[0].prompt_tokens == expected
+    assert _answers(CONVERSATIONS[:1], weights=str(folder))[0].prompt_tokens == expected
 
 
 def test_longest_conversations_come_first_and_all_are_answered() -> None:
-    lengths = [a.prompt_tokens for a in chat("random:llama", "float32", TALKS, max_tokens=1, batch_size=1)]
-    assert lengths == sorted(lengths, reverse=True) and len(lengths) == len(TALKS)
+    lengths = [a.prompt_tokens for a in chat("random:llama", "float32", CONVERSATIONS, max_tokens=1, batch_size=1)]
+    assert lengths == sorted(lengths, reverse=True) and len(lengths) == len(CONVERSATIONS)
 
 
-def test_prompt_model_that_cannot_be_had_is_a_clear_error(tmp_path: Path) -> None:
+def test_unavailable_prompt_model_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="prompt_model.dtype=float23 +did you mean 'float32'"):
-        list(chat("random:llama", "float23", TALKS, max_tokens=1, batch_size=1))
+        list(chat("random:llama", "float23", CONVERSATIONS, max_tokens=1, batch_size=1))
     with pytest.raises(WeightsError, match="prompt_model.weights=nobody/has-this: could not be loaded"):
-        list(chat("nobody/has-this", "float32", TALKS, max_tokens=1, batch_size=1))
+        list(chat("nobody/has-this", "float32", CONVERSATIONS, max_tokens=1, batch_size=1))
 
 
-def test_conversations_are_taken_as_they_are_needed() -> None:
+def test_conversations_are_consumed_lazily() -> None:
     taken: list[int] = []
 
     def endless() -> Iterator[Any]:
         for i in range(10**9):
             taken.append(i)
-            yield TALKS[i % 8]
+            yield CONVERSATIONS[i % 8]
 
     answers = chat("random:llama", "float32", endless(), max_tokens=1, batch_size=2)
     next(answers)
@@ -155,24 +161,22 @@ def test_conversations_are_taken_as_they_are_needed() -> None:
 
 
 def _memory_for(rows: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Let the tiny model run out of memory above so many rows; returns the rows of each try."""
+    """Make the tiny model run out of memory above `rows` rows; returns the rows of each try."""
     _, model = load_chat("random:llama", "float32")
-    whole = model.generate
+    original = model.generate
     tried: list[int] = []
 
     def generate(*, input_ids: torch.Tensor, **values: Any) -> Any:
         tried.append(len(input_ids))
         if len(input_ids) > rows:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return whole(input_ids=input_ids, **values)
+        return original(input_ids=input_ids, **values)
 
     monkeypatch.setattr(model, "generate", generate)
     return tried
 
 
-def test_batch_that_does_not_fit_is_halved_and_nothing_is_lost(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     whole = _answers()
     tried = _memory_for(3, monkeypatch)
     assert _answers() == whole
@@ -192,16 +196,18 @@ def test_prompt_that_does_not_fit_alone_is_a_clear_error(monkeypatch: pytest.Mon
         _answers(batch_size=2)
 
 
-def test_prompt_longer_than_the_model_reads_is_said_and_the_others_are_answered() -> None:
+def test_too_long_prompt_is_skipped_and_the_others_are_answered() -> None:
     long = [{"role": "user", "content": "salt and kelp " * 900}]
-    found = list(chat("random:llama", "float32", [TALKS[0], long, TALKS[1]], max_tokens=10, batch_size=8))
-    (unread,) = (answer for answer in found if isinstance(answer, SkippedPrompt))
-    assert unread.index == 1 and "this model reads 2048 with the answer's 10" in unread.reason
+    found = list(
+        chat("random:llama", "float32", [CONVERSATIONS[0], long, CONVERSATIONS[1]], max_tokens=10, batch_size=8)
+    )
+    (skipped,) = (answer for answer in found if isinstance(answer, SkippedPrompt))
+    assert skipped.index == 1 and "this model reads 2048 with the answer's 10" in skipped.reason
     assert sorted(answer.index for answer in found) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("top_p", [1.0, 0.7])
-def test_noise_of_a_rows_own_draws_from_the_models_distribution(top_p: float) -> None:
+def test_gumbel_sampler_draws_from_the_models_distribution(top_p: float) -> None:
     from scipy.stats import chisquare
 
     logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0])
@@ -210,27 +216,28 @@ def test_noise_of_a_rows_own_draws_from_the_models_distribution(top_p: float) ->
         torch.zeros(count, 1), logits.expand(count, -1)
     ).argmax(-1)
     expected = torch.softmax(logits.double() / temperature, 0)
-    if top_p < 1:  # the fewest that hold 0.7 of the mass
+    if top_p < 1:  # the fewest tokens with a mass of 0.7
         expected = expected * (torch.arange(5) < 1 + int((expected.cumsum(0) < top_p).sum()))
         expected /= expected.sum()
-    kept = expected > 0
+    keep_mask = expected > 0
     counts = torch.bincount(drawn, minlength=5)
-    assert counts[~kept].sum() == 0
-    assert chisquare(counts[kept].numpy(), (expected[kept] * count).numpy()).pvalue > 0.001
+    assert counts[~keep_mask].sum() == 0
+    assert chisquare(counts[keep_mask].numpy(), (expected[keep_mask] * count).numpy()).pvalue > 0.001
 
 
-def test_seeds_and_conversations_must_be_as_many() -> None:
+def test_each_conversation_needs_a_seed() -> None:
     with pytest.raises(ValueError, match="zip"):
-        _answers(TALKS, temperature=1.0, seeds=[1, 2])
+        _answers(CONVERSATIONS, temperature=1.0, seeds=[1, 2])
 
 
-def test_template_without_a_system_turn_gets_its_words_before_the_first_question(tmp_path: Path) -> None:
-    """Gemma's templates, among others, refuse a system turn."""
+def test_template_that_refuses_a_system_turn_gets_its_text_in_the_first_user_turn(tmp_path: Path) -> None:
+    """As Gemma's templates do."""
     refusing = (
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}" + CHAT
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+        + CHAT_TEMPLATE
     )
     tokenizer, _ = load_chat(_copy_of_tiny(tmp_path / "model", refusing), "float32")
-    assert tokenizer.decode(render(tokenizer, TALKS[0])) == f"user: Be brief.\n\n{PLACES[0]}</s>\nassistant: "
+    assert tokenizer.decode(render(tokenizer, CONVERSATIONS[0])) == f"user: Be brief.\n\n{PLACES[0]}</s>\nassistant: "
 
 
 def test_template_that_refuses_the_turns_is_a_clear_error(tmp_path: Path) -> None:
@@ -241,14 +248,14 @@ def test_template_that_refuses_the_turns_is_a_clear_error(tmp_path: Path) -> Non
         _answers(weights=weights)
 
 
-def test_model_that_can_think_first_is_asked_not_to(tmp_path: Path) -> None:
-    thinking = CHAT + "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"
+def test_thinking_mode_is_switched_off(tmp_path: Path) -> None:
+    thinking = CHAT_TEMPLATE + "{% if enable_thinking is not defined or enable_thinking %}<think>{% endif %}"
     tokenizer, _ = load_chat(_copy_of_tiny(tmp_path / "model", thinking), "float32")
-    assert "<think>" not in tokenizer.decode(render(tokenizer, TALKS[0]))
+    assert "<think>" not in tokenizer.decode(render(tokenizer, CONVERSATIONS[0]))
 
 
-def test_base_model_stops_where_its_turn_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no end token for a turn: here a text that it does write stands for the blank line."""
+def test_base_model_stops_at_its_stop_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A text that this model does generate replaces the blank line."""
     weights = _copy_of_tiny(tmp_path / "model")
     (tmp_path / "model" / "chat_template.jinja").unlink()
     whole = _answers(weights=weights)

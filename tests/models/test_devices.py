@@ -1,4 +1,4 @@
-"""Where a run computes, and in which precision."""
+"""Device and precision of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = FIXTURES
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "meta", "cuda:x"])
-def test_unknown_device_is_answered_with_the_known_ones(name: str) -> None:
+def test_unknown_device_is_refused_with_the_known_ones(name: str) -> None:
     with pytest.raises(ConfigError, match=f"launch.device={name} +must be auto, cpu, cuda or cuda:N"):
         devices.device(name)
 
@@ -32,7 +32,7 @@ def test_absent_gpu_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
         devices.device("cuda:2")
 
 
-def test_unknown_precision_is_answered_with_a_known_one() -> None:
+def test_unknown_precision_is_refused_with_a_known_one() -> None:
     with pytest.raises(ConfigError, match="launch.dtype=bfloat +did you mean 'bfloat16'"):
         devices.dtype("bfloat", CPU)
 
@@ -43,10 +43,10 @@ def test_named_precisions() -> None:
 
 @pytest.fixture
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.dtype]]:
-    """A machine that nothing is known of yet; takes down what is measured."""
+    """A machine without a cached measurement; records what is measured."""
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     seen: list[torch.dtype] = []
-    monkeypatch.setattr(devices, "_seconds", lambda kind: [seen.append(kind), SECONDS[kind]][1])
+    monkeypatch.setattr(devices, "_matmul_seconds", lambda kind: [seen.append(kind), SECONDS[kind]][1])
     devices.bfloat16_is_faster.cache_clear()
     yield seen
     devices.bfloat16_is_faster.cache_clear()
@@ -56,7 +56,7 @@ SECONDS = {torch.float32: 1.3, torch.bfloat16: 1.0}
 
 
 def test_auto_is_decided_once_per_machine(measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two jobs of a sweep, or two runs of a day, never differ because one of them was disturbed."""
+    """Runs on one machine never differ because the machine was busy during one of them."""
     first = devices.dtype("auto", CPU)
     assert first is torch.bfloat16 and sorted(measured, key=str) == [torch.bfloat16, torch.float32]
     devices.bfloat16_is_faster.cache_clear()  # another process
@@ -64,7 +64,7 @@ def test_auto_is_decided_once_per_machine(measured: list[torch.dtype], monkeypat
     assert devices.dtype("auto", CPU) is first and len(measured) == 2
     monkeypatch.setattr(torch, "__version__", "another version of torch")
     devices.bfloat16_is_faster.cache_clear()
-    assert devices.dtype("auto", CPU) is torch.float32, "another library is measured anew"
+    assert devices.dtype("auto", CPU) is torch.float32, "another version of torch is measured again"
 
 
 @pytest.mark.parametrize(("speedup", "expected"), [(1.1, torch.float32), (1.3, torch.bfloat16)])
@@ -75,8 +75,8 @@ def test_auto_takes_bfloat16_where_it_is_clearly_faster(
     assert devices.dtype("auto", CPU) is expected and len(measured) == 2
 
 
-def test_products_are_really_timed() -> None:
-    assert all(0 < devices._seconds(kind, repeats=1) < 60 for kind in (torch.float32, torch.bfloat16))
+def test_measurement_returns_a_plausible_time() -> None:
+    assert all(0 < devices._matmul_seconds(kind, repeats=1) < 60 for kind in (torch.float32, torch.bfloat16))
 
 
 def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) ->
     assert devices.dtype("auto", torch.device("cuda")) is torch.bfloat16
 
 
-def test_default_launch_fits_any_machine() -> None:
+def test_default_launch_works_on_any_machine() -> None:
     launch = LaunchConfig()
     assert devices.dtype(launch.dtype, devices.device(launch.device)) in devices.DTYPES.values()
 
@@ -99,7 +99,7 @@ def test_float16_job_runs_on_a_cpu(tmp_path: Path) -> None:
 
 
 def test_four_bits_without_a_gpu_are_a_clear_error(tmp_path: Path) -> None:
-    """The weights of QLoRA are read by a kernel that knows CUDA alone: no silent fall back to a base of another kind."""
+    """The kernels of QLoRA exist for CUDA only; there is no silent fallback to other weights."""
     shared = settings(quantization=Quantization.nf4)
     with pytest.raises(
         ConfigError,
@@ -111,11 +111,11 @@ def test_four_bits_without_a_gpu_are_a_clear_error(tmp_path: Path) -> None:
 def test_four_bits_without_their_library_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="model.quantization=nf4 +needs the package bitsandbytes"):
-        devices.four_bits(torch.device("cuda"))
+        devices.nf4_config(torch.device("cuda"))
 
 
-def test_four_bits_are_those_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_four_bit_quantisation_is_that_of_qlora(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "find_spec", lambda name: object())
-    config = devices.four_bits(torch.device("cuda"))
+    config = devices.nf4_config(torch.device("cuda"))
     assert config.load_in_4bit and config.bnb_4bit_quant_type == "nf4" and config.bnb_4bit_use_double_quant
     assert config.bnb_4bit_compute_dtype is torch.bfloat16

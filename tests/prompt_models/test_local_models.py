@@ -172,12 +172,12 @@ def test_prompt_model_leaves_a_gpu_before_a_training_and_stays_on_a_cpu(
     device: str, stays: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from littlehuman.models import chat
-    from littlehuman.training import fit
+    from littlehuman.training import trainer
 
     held: list[bool] = []
     monkeypatch.setattr(chat, "_held", {("a model",): (None, _on(device))})
-    lease = fit.lease
-    monkeypatch.setattr(fit, "lease", lambda *given: [held.append(bool(chat._held)), lease(*given)][1])
+    lease = trainer.lease
+    monkeypatch.setattr(trainer, "lease", lambda *given: [held.append(bool(chat._held)), lease(*given)][1])
     job(tmp_path, questions(2), [], settings(epochs=1))
     assert held == [stays], "when the training's own model is loaded"
 
@@ -350,7 +350,8 @@ def _compare(title: str, url: str, name: str, here: dict[str, Any]) -> tuple[flo
     prompts_alike = sum(a.prompt_tokens == b.prompt_tokens for a, b in pairs) / REQUESTS
     texts_alike = sum(a.text.strip() == b.text.strip() for a, b in pairs) / REQUESTS
     print(
-        f"\n{title}: equal prompt lengths {prompts_alike:.3f}, equal texts {texts_alike:.3f}; {seconds:.0f} s, here {here['seconds']:.0f} s"
+        f"\n{title}: equal prompt lengths {prompts_alike:.3f}, equal texts {texts_alike:.3f}; "
+        f"{seconds:.0f} s, here {here['seconds']:.0f} s"
     )
     for a, b in [(a, b) for a, b in pairs if a.text.strip() != b.text.strip()][:4]:
         print(f"  here:  {a.text!r}\n  there: {b.text!r}")
@@ -384,7 +385,7 @@ def test_transformers_serve_writes_the_texts_of_this_process(in_process: dict[st
 
 @pytest.mark.slow
 def test_llama_cpp_reads_the_same_prompts_and_mostly_writes_alike(in_process: dict[str, Any], tmp_path: Path) -> None:
-    """The same weights as 4-bit blocks, under kernels that also round what is multiplied with them: near ties fall to the other side.
+    """The same weights in 4-bit blocks, with kernels that round activations too: near ties fall to the other side.
 
     Of 40 answers 16 were equal when this was written; where answers part, the two tokens are close in log-probability.
     """

@@ -352,9 +352,10 @@ def test_filters_and_the_label_count_see_provided_twins_as_any_others(
     first, second, *rest = rows_for([*plan.to_replace, *plan.spares])
     other = {"supported": "unsupported", "unsupported": "supported"}
     file(tmp_path, {**first, "text": "Copy"}, {**second, "target": other[second["target"]]}, *rest)
-    ended = cli(*TINY, "dataset=table", "task=fv", f"dataset.path={tmp_path / 'claims.csv'}", "prompt_model=provided", "filter=rules",
-                f"prompt_model.path={tmp_path / 'twins.jsonl'}", "n_train=8", "synth_frac=0.5", "filter.rules.no_copies=false",
-                "filter.rules.near_duplicates=null")  # fmt: skip
+    table = ("dataset=table", "task=fv", f"dataset.path={tmp_path / 'claims.csv'}")
+    given = ("prompt_model=provided", f"prompt_model.path={tmp_path / 'twins.jsonl'}")
+    rules = ("filter=rules", "filter.rules.no_copies=false", "filter.rules.near_duplicates=null")
+    ended = cli(*TINY, *table, *given, *rules, "n_train=8", "synth_frac=0.5")
     assert ended.code == 0, ended.text
     result = read_json(next((multirun / "default").glob("*/result.json")))
     assert result["rejected_because"]["another label than requested"] == 1

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from littlehuman.prompt_models.rate_limit import Permit, RateLimiter
-from littlehuman.prompt_models.responses import asked_for, backoff
+from littlehuman.prompt_models.rate_limit import Permit, RateLimiter, backoff
+from littlehuman.prompt_models.responses import retry_after
 
 
-def pace(
-    at_once: int = 8, requests: float | None = None, tokens: float | None = None, patience_s: float = 60.0
+def limiter(
+    concurrency: int = 8, requests: float | None = None, tokens: float | None = None, max_outage_s: float = 60.0
 ) -> RateLimiter:
-    return RateLimiter(at_once, requests, tokens, patience_s)
+    return RateLimiter(concurrency, requests, tokens, max_outage_s)
 
 
 def run(scene: Callable[[], Awaitable[Any]]) -> Any:
@@ -23,13 +23,13 @@ def run(scene: Callable[[], Awaitable[Any]]) -> Any:
     return asyncio.run(whole())
 
 
-async def tickets(line: RateLimiter, count: int, tokens: float = 0.0) -> list[Permit]:
-    return [await line.start(tokens) for _ in range(count)]
+async def permits(limit: RateLimiter, count: int, tokens: float = 0.0) -> list[Permit]:
+    return [await limit.acquire(tokens) for _ in range(count)]
 
 
-async def waits(line: RateLimiter, within: float = 0.05) -> bool:
+async def waits(limit: RateLimiter, within: float = 0.05) -> bool:
     """Whether the next request has to wait longer than this."""
-    start = asyncio.ensure_future(line.start())
+    start = asyncio.ensure_future(limit.acquire())
     done, _ = await asyncio.wait([start], timeout=within)
     start.cancel()
     return not done
@@ -46,24 +46,24 @@ async def seconds(work: Awaitable[Any]) -> float:
 
 def test_no_more_start_than_are_allowed_and_one_that_ends_makes_room() -> None:
     async def scene() -> tuple[bool, bool]:
-        line = pace(2)
-        first, _ = await tickets(line, 2)
-        full = await waits(line)
-        line.answered(first, 0)
-        return full, await waits(line)
+        limit = limiter(2)
+        first, _ = await permits(limit, 2)
+        full = await waits(limit)
+        limit.answered(first, 0)
+        return full, await waits(limit)
 
     assert run(scene) == (True, False)
 
 
 def test_requests_start_in_the_order_in_which_they_asked() -> None:
     async def scene() -> list[int]:
-        line, order = pace(1), []
+        limit, order = limiter(1), []
 
         async def one(number: int) -> None:
-            ticket = await line.start()
+            permit = await limit.acquire()
             order.append(number)
             await asyncio.sleep(0)
-            line.answered(ticket, 0)
+            limit.answered(permit, 0)
 
         await asyncio.gather(*map(one, range(20)))
         return order
@@ -73,23 +73,23 @@ def test_requests_start_in_the_order_in_which_they_asked() -> None:
 
 def test_refusals_of_one_moment_halve_the_window_once() -> None:
     async def scene() -> float:
-        line = pace(16)
-        for ticket in await tickets(line, 16):
-            line.busy(ticket, 0.001)
-        return line.window
+        limit = limiter(16)
+        for permit in await permits(limit, 16):
+            limit.overloaded(permit, 0.001)
+        return limit.window
 
     assert run(scene) == 8
 
 
 def test_refusals_after_each_slowdown_halve_it_down_to_one_at_once() -> None:
     async def scene() -> list[float]:
-        line, seen = pace(64), []
+        limit, seen = limiter(64), []
         for _ in range(4):
-            first, second = await tickets(line, 2)
-            line.busy(first, 0.001)
-            seen.append(line.window)
-            line.answered(second, 0)  # it had started before: no reason to widen
-            line.answered(await line.start(), 0)
+            first, second = await permits(limit, 2)
+            limit.overloaded(first, 0.001)
+            seen.append(limit.window)
+            limit.answered(second, 0)  # it had started before: no reason to widen
+            limit.answered(await limit.acquire(), 0)
         return seen
 
     assert run(scene) == pytest.approx([32, 16, 8, 4], abs=0.3)
@@ -97,12 +97,12 @@ def test_refusals_after_each_slowdown_halve_it_down_to_one_at_once() -> None:
 
 def test_a_window_of_answers_widens_it_by_about_one_and_never_beyond_the_setting() -> None:
     async def scene() -> list[float]:
-        line = pace(8)
-        line.busy(await line.start(), 0.001)
-        seen = [line.window]
+        limit = limiter(8)
+        limit.overloaded(await limit.acquire(), 0.001)
+        seen = [limit.window]
         for _ in range(60):
-            line.answered(await line.start(), 0)
-            seen.append(line.window)
+            limit.answered(await limit.acquire(), 0)
+            seen.append(limit.window)
         return seen
 
     widths = run(scene)
@@ -111,41 +111,41 @@ def test_a_window_of_answers_widens_it_by_about_one_and_never_beyond_the_setting
 
 def test_after_three_slowdowns_without_an_answer_one_request_goes_alone() -> None:
     async def scene() -> tuple[bool, bool, bool]:
-        line = pace(64)
+        limit = limiter(64)
         for _ in range(3):
-            line.busy(await line.start(), 0.001)
-        alone = await line.start()
-        second_waits = await waits(line)
-        line.answered(alone, 0)
-        together = await tickets(line, 8)
-        return second_waits, line.window >= 8, len(together) == 8
+            limit.overloaded(await limit.acquire(), 0.001)
+        alone = await limit.acquire()
+        second_waits = await waits(limit)
+        limit.answered(alone, 0)
+        together = await permits(limit, 8)
+        return second_waits, limit.window >= 8, len(together) == 8
 
     assert run(scene) == (True, True, True)
 
 
 def test_a_server_that_went_away_does_not_narrow_the_window_but_one_looks_for_it() -> None:
     async def scene() -> tuple[float, bool]:
-        line = pace(16)
-        for ticket in await tickets(line, 16):
-            line.gone(ticket, waited_for=True)
-        alone = await line.start()
-        others_wait = await waits(line)
-        line.answered(alone, 0)
-        return line.window, others_wait
+        limit = limiter(16)
+        for permit in await permits(limit, 16):
+            limit.unreachable(permit, waited_for=True)
+        alone = await limit.acquire()
+        others_wait = await waits(limit)
+        limit.answered(alone, 0)
+        return limit.window, others_wait
 
     assert run(scene) == (16, True)
 
 
-# --- waits and patience ------------------------------------------------------------------------
+# --- waits and outages ------------------------------------------------------------------------
 
 
 def test_the_wait_that_a_server_asks_for_holds_all_requests_back() -> None:
     async def scene() -> float:
-        line = pace(8)
-        first, second = await tickets(line, 2)
-        line.busy(first, 0.05)
-        line.busy(second, 0.3)  # of the same moment; the longer wait counts
-        return await seconds(line.start())
+        limit = limiter(8)
+        first, second = await permits(limit, 2)
+        limit.overloaded(first, 0.05)
+        limit.overloaded(second, 0.3)  # of the same moment; the longer wait counts
+        return await seconds(limit.acquire())
 
     assert 0.28 < run(scene) < 0.6
 
@@ -158,16 +158,16 @@ def test_without_a_word_of_the_server_waits_grow() -> None:
     assert sum(min(backoff(times) for _ in range(200)) for times in range(1, 6)) > 20  # five retries outlast a restart
 
 
-def test_a_run_is_hopeless_when_nothing_but_refusals_came_for_long_enough() -> None:
+def test_the_limiter_is_exhausted_when_nothing_but_refusals_came_for_long_enough() -> None:
     async def scene() -> list[bool]:
-        line, seen = pace(8, patience_s=0.15), []
+        limit, seen = limiter(8, max_outage_s=0.15), []
         for _ in range(2):
-            line.busy(await line.start(), 0.01)
-            seen.append(line.hopeless)
+            limit.overloaded(await limit.acquire(), 0.01)
+            seen.append(limit.exhausted)
             await asyncio.sleep(0.2)
-        seen.append(line.hopeless)
-        line.answered(await line.start(), 0)
-        seen.append(line.hopeless)
+        seen.append(limit.exhausted)
+        limit.answered(await limit.acquire(), 0)
+        seen.append(limit.exhausted)
         return seen
 
     assert run(scene) == [False, True, True, False]
@@ -175,12 +175,12 @@ def test_a_run_is_hopeless_when_nothing_but_refusals_came_for_long_enough() -> N
 
 def test_a_server_that_asks_for_long_waits_is_given_ten_of_them() -> None:
     async def scene() -> list[bool]:
-        line, seen = pace(8, patience_s=0.05), []
-        line.busy(await line.start(), 0.05)
+        limit, seen = limiter(8, max_outage_s=0.05), []
+        limit.overloaded(await limit.acquire(), 0.05)
         await asyncio.sleep(0.1)
-        seen.append(line.hopeless)
+        seen.append(limit.exhausted)
         await asyncio.sleep(0.45)
-        seen.append(line.hopeless)
+        seen.append(limit.exhausted)
         return seen
 
     assert run(scene) == [False, True]
@@ -191,24 +191,24 @@ def test_a_server_that_asks_for_long_waits_is_given_ten_of_them() -> None:
 
 def test_requests_per_minute_are_spread_evenly() -> None:
     async def scene() -> float:
-        return await seconds(tickets(pace(100, requests=1200), 11))  # one in 50 ms
+        return await seconds(permits(limiter(100, requests=1200), 11))  # one in 50 ms
 
     assert 0.44 < run(scene) < 1.0
 
 
 def test_tokens_per_minute_hold_requests_back() -> None:
     async def scene() -> float:
-        return await seconds(tickets(pace(100, tokens=60_000), 5, tokens=100))  # 100 tokens in 100 ms
+        return await seconds(permits(limiter(100, tokens=60_000), 5, tokens=100))  # 100 tokens in 100 ms
 
     assert 0.34 < run(scene) < 0.9
 
 
 def test_tokens_that_were_not_used_are_given_back() -> None:
     async def scene() -> tuple[float, float]:
-        kept, corrected = pace(tokens=60_000), pace(tokens=60_000)
-        await kept.start(500)
-        corrected.answered(await corrected.start(500), 100)
-        return await seconds(corrected.start(500)), await seconds(kept.start(500))
+        kept, corrected = limiter(tokens=60_000), limiter(tokens=60_000)
+        await kept.acquire(500)
+        corrected.answered(await corrected.acquire(500), 100)
+        return await seconds(corrected.acquire(500)), await seconds(kept.acquire(500))
 
     soon, late = run(scene)
     assert soon < 0.2 and late > soon + 0.05
@@ -216,25 +216,25 @@ def test_tokens_that_were_not_used_are_given_back() -> None:
 
 def test_a_refused_request_took_no_tokens() -> None:
     async def scene() -> float:
-        line = pace(tokens=60_000)
-        line.busy(await line.start(500), 0.01)
-        return await seconds(line.start(500))
+        limit = limiter(tokens=60_000)
+        limit.overloaded(await limit.acquire(500), 0.01)
+        return await seconds(limit.acquire(500))
 
     assert run(scene) < 0.3
 
 
 def test_tokens_beyond_the_estimate_are_paid_later() -> None:
     async def scene() -> float:
-        line = pace(tokens=60_000)
-        line.answered(await line.start(1), 300)
-        return await seconds(line.start(1))
+        limit = limiter(tokens=60_000)
+        limit.answered(await limit.acquire(1), 300)
+        return await seconds(limit.acquire(1))
 
     assert run(scene) > 0.2
 
 
 def test_a_request_larger_than_the_budget_of_a_minute_still_goes() -> None:
     async def scene() -> Permit:
-        return await asyncio.wait_for(pace(tokens=10).start(500), 1)
+        return await asyncio.wait_for(limiter(tokens=10).acquire(500), 1)
 
     assert run(scene).tokens == 500
 
@@ -267,9 +267,9 @@ ASKED: dict[str, tuple[dict[str, str], float | None]] = {
 
 @pytest.mark.parametrize(("headers", "expected"), ASKED.values(), ids=ASKED.keys())
 def test_the_wait_that_a_server_asks_for_is_read(headers: dict[str, str], expected: float | None) -> None:
-    assert asked_for(headers) == expected
+    assert retry_after(headers) == expected
 
 
 def test_a_date_counts_from_now_where_the_server_tells_no_time() -> None:
-    found = asked_for({"retry-after": formatdate(time.time() + 30, usegmt=True)})
+    found = retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)})
     assert found is not None and 28 < found <= 31

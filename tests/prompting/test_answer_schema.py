@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from config_groups import prompt_model, strategy
-from fault_server import Fate, FaultServer, answer, refusal
+from fault_server import FaultServer, ScriptedReply, answer, refusal
 
 from littlehuman.errors import GenerationError
 from littlehuman.prompt_models.chat_api import Endpoint
@@ -143,7 +143,7 @@ def test_a_request_that_is_refused_for_something_else_is_its_own_failure() -> No
 # --- answers that are no data ------------------------------------------------------------------
 
 WHOLE = "Claim: Ferries leave at noon. || Label: True"
-REFUSED = Fate(
+REFUSED = ScriptedReply(
     json.dumps(
         {
             "choices": [
@@ -155,7 +155,7 @@ REFUSED = Fate(
         }
     ).encode()
 )
-NO_DATA: dict[str, tuple[Fate, str]] = {
+NO_DATA: dict[str, tuple[ScriptedReply, str]] = {
     "cut": (answer(WHOLE, finish="length"), "finish reason: length"),
     "filtered": (answer(WHOLE, finish="content_filter"), "finish reason: content_filter"),
     "a tool call": (answer(WHOLE, finish="tool_calls"), "finish reason: tool_calls"),
@@ -164,9 +164,11 @@ NO_DATA: dict[str, tuple[Fate, str]] = {
 }
 
 
-@pytest.mark.parametrize(("fate", "reason"), NO_DATA.values(), ids=NO_DATA.keys())
-def test_an_answer_that_did_not_end_by_itself_is_never_data_though_it_reads_well(fate: Fate, reason: str) -> None:
-    with FaultServer(lambda question, attempt: fate) as server:
+@pytest.mark.parametrize(("reply", "reason"), NO_DATA.values(), ids=NO_DATA.keys())
+def test_an_answer_that_did_not_end_by_itself_is_never_data_though_it_reads_well(
+    reply: ScriptedReply, reason: str
+) -> None:
+    with FaultServer(lambda question, attempt: reply) as server:
         found = parsed_answers(server, json_schema=False)
     assert [(type(twin), twin.reason) for twin in found if isinstance(twin, Rejected)] == [(Rejected, reason)] * 3
     assert server.paid.total() == 3

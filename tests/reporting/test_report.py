@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import compose, python
-from study_factory import FRACTIONS, scientific, write_study
+from study_factory import FRACTIONS, identity_tree, write_study
 
 from littlehuman import formatting, report, results
-from littlehuman.config.identity import identity_values as real_scientific
+from littlehuman.config.identity import identity_values as real_values
 from littlehuman.errors import DataError
 from littlehuman.reporting import findings, gathering
 from littlehuman.store import read_json, write_json
@@ -259,8 +259,8 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
 
 
 def test_made_studies_have_the_keys_of_real_ones() -> None:
-    real = real_scientific(compose("dataset=wanli", "synth_frac=0.5"))
-    made = scientific("wanli", "smollm2", "smollm2", 5000, 0, 0.5, 0, True, "recommended")
+    real = real_values(compose("dataset=wanli", "synth_frac=0.5"))
+    made = identity_tree("wanli", "smollm2", "smollm2", 5000, 0, 0.5, 0, True, "recommended")
     assert made.keys() == real.keys()
     assert all(
         made[group].keys() <= real[group].keys()
@@ -353,9 +353,9 @@ def test_a_study_in_which_one_twin_has_another_label_is_reported(tmp_path: Path)
 
 def test_a_sweep_that_the_page_suggests_asks_for_the_user_s_own_groups_without_their_place(tmp_path: Path) -> None:
     write_study(tmp_path, fractions=(0.5,), seeds=(0,))
-    assert "littlehuman.run -m study=" in _write(tmp_path).html
+    assert "littlehuman -m study=" in _write(tmp_path).html
     sources = [{"path": "/home/me/groups", "schema": "file", "provider": "command-line"}]
     (cell,) = (path.parent for path in tmp_path.glob("*/result.json"))
     write_json(cell / ".hydra" / "hydra.yaml", {"hydra": {"runtime": {"config_sources": sources}}})
     page = _write(tmp_path).html
-    assert "littlehuman.run -m --config-dir DIR study=" in page and "/home/me" not in page
+    assert "littlehuman -m --config-dir DIR study=" in page and "/home/me" not in page

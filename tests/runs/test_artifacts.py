@@ -1,4 +1,4 @@
-"""The table of a study, the status of a run, and the summary that a newcomer reads."""
+"""The table of a study, the status of a run, and the summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from conftest import compose
 
-from littlehuman import cli
 from littlehuman.config.identity import identity_values
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.execution import summary
@@ -27,7 +26,15 @@ from littlehuman.runs.artifacts import (
     write_predictions,
     write_result,
 )
-from littlehuman.runs.status import INVOCATION, Missing, RunStatus, collect, refuse, report_incomplete, settle
+from littlehuman.runs.status import (
+    INVOCATION,
+    IncompleteCell,
+    RunStatus,
+    collect,
+    mark_done,
+    report_incomplete,
+    report_refused,
+)
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
 from littlehuman.study import table as study_table
 
@@ -49,17 +56,17 @@ def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]
 
 
 def _cell(study: Path, name: str, state: str, seed: int = 0, error: Exception | None = None) -> Path:
-    """A run folder in one of the states in which a run can leave it."""
+    """A run folder in one of the possible states."""
     folder = study / name
-    book = RunStatus(folder)
-    book.note_knobs(identity_values(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
-    with book.stage("training"):
+    status = RunStatus(folder)
+    status.note_knobs(identity_values(compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")))
+    with status.stage("training"):
         pass
     if error:
-        book.failed(error)
+        status.failed(error)
     if state == "done":
         write_result(folder, _result(seed))
-        book.done()
+        status.done()
     return folder
 
 
@@ -94,7 +101,7 @@ def test_the_table_has_a_row_for_each_cell_in_whatever_state(study: Path) -> Non
     assert [row["squad_f1"] for row in table] == ["0.5", "", ""]
 
 
-def test_every_row_says_what_the_cell_was_about_also_where_it_failed(study: Path) -> None:
+def test_every_row_has_the_configuration_even_of_failed_cells(study: Path) -> None:
     study_table.write(study)
     for seed, row in enumerate(_read(study)):
         assert (row["dataset"], row["synth_frac"], row["n_train"], row["seed"]) == (
@@ -111,7 +118,7 @@ def test_every_row_says_what_the_cell_was_about_also_where_it_failed(study: Path
     )
 
 
-def test_a_score_stands_in_the_table_with_its_interval_and_its_price(study: Path) -> None:
+def test_the_table_has_scores_intervals_and_costs(study: Path) -> None:
     row = rows(study)[0]
     assert (row["squad_f1"], row["squad_f1_low"], row["squad_f1_high"]) == (0.5, 0.4, 0.6)
     assert (row["seconds"], row["usd"]) == (1.8, 0.0)
@@ -157,8 +164,8 @@ def test_the_table_depends_on_the_folders_alone(study: Path) -> None:
 def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> None:
     books = [RunStatus(tmp_path / f"cell-{number}") for number in range(6)]
 
-    def end(book: RunStatus) -> None:
-        book.failed(DataError("no rows"))
+    def end(status: RunStatus) -> None:
+        status.failed(DataError("no rows"))
         study_table.write(tmp_path)
 
     with ThreadPoolExecutor(len(books)) as pool:
@@ -201,7 +208,7 @@ def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
     assert second["scores"] == {"exact_match": 1.0} and second["clusters"] == {}
 
 
-def test_a_score_is_told_with_interval_items_and_failures() -> None:
+def test_a_score_is_written_with_interval_items_and_failures() -> None:
     told = scores_as_json(
         {"accuracy": Score(2 / 3, 0.5, 0.8, 30, 2), "corpus_bleu": Score(0.1, 0.0, 0.2, 30, 0, "signature")}
     )
@@ -209,7 +216,7 @@ def test_a_score_is_told_with_interval_items_and_failures() -> None:
     assert told["corpus_bleu"]["note"] == "signature"
 
 
-def test_versions_name_what_a_result_depends_on() -> None:
+def test_versions_list_the_packages_that_a_result_depends_on() -> None:
     found = versions()
     assert {"littlehuman", "torch", "transformers", "peft"} <= set(found) and "absent" not in (
         found["torch"],
@@ -217,12 +224,12 @@ def test_versions_name_what_a_result_depends_on() -> None:
     )
 
 
-def test_a_status_tells_stage_times_and_how_it_ended(tmp_path: Path) -> None:
-    book = RunStatus(tmp_path)
+def test_a_status_has_stage_times_and_final_state(tmp_path: Path) -> None:
+    status = RunStatus(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "running"
-    with pytest.raises(ZeroDivisionError), book.stage("mixing"):
+    with pytest.raises(ZeroDivisionError), status.stage("mixing"):
         raise ZeroDivisionError("broken")
-    book.failed(ZeroDivisionError("broken\nin two lines"))
+    status.failed(ZeroDivisionError("broken\nin two lines"))
     status = read_json(tmp_path / "status.json")
     assert (status["state"], status["stage"], status["error_type"]) == ("failed", "mixing", "ZeroDivisionError")
     assert status["reason"] == "ZeroDivisionError: broken" and status["error"] == "broken\nin two lines"
@@ -246,17 +253,17 @@ def test_a_reason_is_one_line(tmp_path: Path, error: BaseException, reason: str)
     assert read_json(tmp_path / "status.json")["reason"] == reason
 
 
-def test_the_command_line_learns_of_cells_wherever_they_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = tmp_path / "ledger"
+def test_incomplete_cells_are_reported_to_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = tmp_path / "reports"
     RunStatus(tmp_path / "unasked").failed(DataError("nobody listens"))
-    monkeypatch.setenv(INVOCATION, str(ledger))
+    monkeypatch.setenv(INVOCATION, str(reports))
     RunStatus(tmp_path / "b" / "deep" / "cell").failed(DataError("no rows"))
     report_incomplete(tmp_path / "a", "is being computed by another process")
-    assert collect(ledger) == [
-        Missing(str(tmp_path / "a"), "is being computed by another process"),
-        Missing(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
+    assert collect(reports) == [
+        IncompleteCell(str(tmp_path / "a"), "is being computed by another process"),
+        IncompleteCell(str(tmp_path / "b" / "deep" / "cell"), "in stage start: no rows"),
     ]
-    assert collect(ledger) == [] and not ledger.exists()
+    assert collect(reports) == [] and not reports.exists()
 
 
 REFUSAL = ConfigError([Problem("a=1", "is wrong")])
@@ -267,23 +274,23 @@ def test_a_refused_config_leaves_no_folder_unless_there_is_work_in_it(work: str,
     folder = multirun / "study" / "cell"
     for name in (".hydra/config.yaml", "run.log", "status.json", *([work] if work else [])):
         write_text(folder / name, "x")
-    refuse(folder, REFUSAL, attempted=False)
+    report_refused(folder, REFUSAL, attempted=False)
     assert folder.exists() == folder.parent.exists() == bool(work)
     assert not work or (folder / work).read_text() == "x"
 
 
-def test_a_refused_config_removes_no_folder_of_the_users_own_and_none_that_tells_of_an_earlier_attempt(
+def test_a_refused_config_removes_no_folder_outside_a_study_and_none_of_an_earlier_attempt(
     multirun: Path,
 ) -> None:
     own, tried = multirun.parent / "mine" / "out", multirun / "study" / "cell"
     for folder in (own, tried):
         write_text(folder / "run.log", "of another program")
-    refuse(own, REFUSAL, attempted=False)
-    refuse(tried, REFUSAL, attempted=True)
+    report_refused(own, REFUSAL, attempted=False)
+    report_refused(tried, REFUSAL, attempted=True)
     assert (own / "run.log").exists() and (tried / "run.log").exists()
 
 
-def test_a_table_is_updated_in_a_study_alone(multirun: Path) -> None:
+def test_a_table_is_updated_only_inside_a_study(multirun: Path) -> None:
     for folder in (
         multirun / "study" / "cell",
         multirun / "cell",
@@ -305,7 +312,7 @@ def test_a_test_dataset_is_shown_by_its_name() -> None:
     }
 
 
-def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
+def test_the_summary_of_a_run_is_a_readable_table(tmp_path: Path) -> None:
     text = summary.run_summary(_result(), tmp_path / "cell", single=True)
     assert "smollm2 fine-tuned on fieldnotes_qa: 2 human points, 2 synthetic twins by qwen-1.5b\n" in text
     assert "tested on 20 human points; protocol recommended, seed 0" in text
@@ -317,29 +324,27 @@ def test_the_summary_of_a_run_can_be_read_aloud(tmp_path: Path) -> None:
 
 def test_the_next_command_keeps_what_was_typed_and_the_folder_of_own_groups_but_no_password(tmp_path: Path) -> None:
     typed = ["dataset=ferry", "synth_frac=0.5", "prompt_model.base_url=http://me:secret@host/v1"]
-    text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, own="my groups")
-    assert (
-        f"{cli.interpreter()} -m littlehuman.run -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
-    )
+    text = summary.run_summary(_result(), tmp_path, single=True, overrides=typed, config_dir="my groups")
+    assert "littlehuman -m --config-dir 'my groups' synth_frac=0,0.9,1 dataset=ferry" in text
     assert "http://***@host/v1" in text and "secret" not in text and "synth_frac=0.5" not in text
 
 
-def test_the_summary_tells_money_only_where_some_was_spent(tmp_path: Path) -> None:
+def test_the_summary_has_a_cost_only_where_money_was_spent(tmp_path: Path) -> None:
     paid = _result(cost={"usd": 1.234, "from_cache": 1})
     assert "(1.23 USD)" in summary.run_summary(paid, tmp_path, single=True)
     assert "USD" not in summary.run_summary(_result(), tmp_path, single=True)
 
 
-def test_in_a_sweep_a_cell_is_one_line(tmp_path: Path) -> None:
+def test_the_summary_of_a_cell_in_a_sweep_is_one_line(tmp_path: Path) -> None:
     assert summary.run_summary(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 0.500 [0.400, 0.600]"
 
 
-def test_a_set_without_twins_says_so(tmp_path: Path) -> None:
+def test_the_summary_says_when_there_are_no_twins(tmp_path: Path) -> None:
     human = _result(counts={"human": 4, "synthetic": 0, "total": 4, "shortfall": 0})
     assert "4 human points, no synthetic points" in summary.run_summary(human, tmp_path, single=True)
 
 
-def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> None:
+def test_a_truncated_status_file_does_not_break_the_table(tmp_path: Path) -> None:
     (tmp_path / "cell").mkdir()
     (tmp_path / "cell" / "status.json").write_text("{")
     write_json(tmp_path / "other" / "status.json", {"state": "failed", "reason": "why"})
@@ -347,7 +352,7 @@ def test_a_status_file_that_is_torn_does_not_break_the_table(tmp_path: Path) -> 
     study_table.write(tmp_path)
 
 
-def test_a_complete_run_that_was_killed_before_its_last_word_is_settled(tmp_path: Path) -> None:
+def test_a_complete_run_that_was_killed_before_its_last_status_is_marked_done(tmp_path: Path) -> None:
     RunStatus(tmp_path)
-    settle(tmp_path)
+    mark_done(tmp_path)
     assert read_json(tmp_path / "status.json")["state"] == "done"

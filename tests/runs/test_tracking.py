@@ -1,4 +1,4 @@
-"""An experiment tracker is told what stands in the cell's own files, and can do them no harm."""
+"""An experiment tracker gets the content of the cell's own files, and its errors do not affect them."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def test_an_untrained_cell_has_scores_and_no_curve(cli: Cli, multirun: Path) -> 
     assert "score/squad_f1" in events.Tags()["scalars"] and "train/loss" not in events.Tags()["scalars"]
 
 
-def test_a_tracker_in_trouble_costs_no_result(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(story: tracking.TrackedRun) -> None:
+def test_an_error_of_the_tracker_loses_no_result(cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(tracked: tracking.TrackedRun) -> None:
         raise ConnectionError("no way to the tracker")
 
     monkeypatch.setitem(tracking._TRACKERS, Tracker.tensorboard, fails)
@@ -54,7 +54,7 @@ def test_a_tracker_in_trouble_costs_no_result(cli: Cli, multirun: Path, monkeypa
     assert "WARNING tracker=tensorboard: ConnectionError: no way to the tracker; the cell itself is complete" in log
 
 
-def test_a_tracker_that_is_not_installed_is_said_before_anything_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_that_is_not_installed_is_refused_before_any_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validation, "find_spec", lambda name: None)
     with pytest.raises(
         ConfigError, match="tracker=wandb  is not installed; try: python -m pip install wandb, or tracker=none"
@@ -62,10 +62,10 @@ def test_a_tracker_that_is_not_installed_is_said_before_anything_is_paid_for(mon
         compose(*TINY, "tracker=wandb")
 
 
-def test_who_is_told_is_no_part_of_what_a_run_is() -> None:
+def test_the_tracker_is_not_part_of_the_run_id() -> None:
     assert run_id(compose(*TINY)) == run_id(compose(*TINY, "tracker=tensorboard"))
 
 
-def test_the_default_tells_nobody(tmp_path: Path) -> None:
+def test_by_default_nothing_is_tracked(tmp_path: Path) -> None:
     tracking.track(TrackerConfig(), {}, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What stays of a trained cell: PEFT and transformers alone get the same predictions from it."""
+"""The saved adapter folder: plain PEFT and transformers get the same predictions from it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ import pytest
 import torch
 from conftest import ROOT
 from training_parts import (  # noqa: F401
-    BY_HEART,
     FIXTURES,
+    MEMORISE,
     cell,
     claims,
-    done,
     job,
     no_base_held,
     one_thread,
@@ -29,6 +28,7 @@ from training_parts import (  # noqa: F401
     small_encoder,
     texts,
     tiny_cache,
+    without_errors,
 )
 
 from littlehuman.store import cache_root
@@ -36,7 +36,7 @@ from littlehuman.training.fit import fit
 
 pytestmark = FIXTURES
 
-PEFTS = {
+FILES = {
     "adapter_config.json",
     "adapter_model.safetensors",
     "littlehuman.json",
@@ -46,13 +46,13 @@ PEFTS = {
 TASKS = {"qa": questions, "fv": claims}
 
 
-def _told(folder: Path) -> dict[str, Any]:
+def _info(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "adapter" / "littlehuman.json").read_text())
     return found
 
 
-def _example() -> str:
-    """The code of README's "Load it again"."""
+def _readme_example() -> str:
+    """The code of the README's "Load it again"."""
     (code,) = re.findall(
         r"\*\*Load it again\.\*\*.*?```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
@@ -60,7 +60,7 @@ def _example() -> str:
 
 
 def _as_classifier(code: str) -> str:
-    """The example as README's sentence after it changes it."""
+    """The example, changed as the README's sentence after it says."""
     code = code.replace("AutoModelForCausalLM", "AutoModelForSequenceClassification").replace(", GenerationConfig", "")
     code = code.replace('dtype=told["dtype"])', 'dtype=told["dtype"], num_labels=len(told["classes"]))')
     lines = [
@@ -71,36 +71,36 @@ def _as_classifier(code: str) -> str:
 
 def test_readmes_example_gets_the_answers_of_predictions(tmp_path: Path) -> None:
     points = questions(6)
-    said = texts(job(tmp_path, questions(), points, settings(**BY_HEART | {"epochs": 30})))
-    assert len(set(said)) > 2, "the answers must differ, or nothing is shown"
-    code = _example().replace("multirun/STUDY/CELL", str(tmp_path))
-    for point, expected in zip(points, said, strict=True):
-        known = {"evidence": point.evidence, "question": point.text}
-        exec(code, known)
-        assert known["answer"] == expected
+    predicted = texts(job(tmp_path, questions(), points, settings(**MEMORISE | {"epochs": 30})))
+    assert len(set(predicted)) > 2, "the answers must differ, or the test shows nothing"
+    code = _readme_example().replace("multirun/STUDY/CELL", str(tmp_path))
+    for point, expected in zip(points, predicted, strict=True):
+        variables = {"evidence": point.evidence, "question": point.text}
+        exec(code, variables)
+        assert variables["answer"] == expected
 
 
 @pytest.mark.parametrize("kind", ["llama", "bert", "no_pooler"])
 def test_readmes_example_gets_the_classes_of_predictions(kind: str, tmp_path: Path) -> None:
     weights = small_encoder(cache_root() / "no_pooler-bert") if kind == "no_pooler" else f"random:{kind}"
     points = claims(6)
-    said = texts(job(tmp_path, claims(24), points, settings("fv", weights, epochs=16, lora_r=8, lora_alpha=16)))
-    assert len(set(said)) > 1, "the classes must differ, or nothing is shown"
-    code = _as_classifier(_example()).replace("multirun/STUDY/CELL", str(tmp_path))
+    predicted = texts(job(tmp_path, claims(24), points, settings("fv", weights, epochs=16, lora_r=8, lora_alpha=16)))
+    assert len(set(predicted)) > 1, "the classes must differ, or the test shows nothing"
+    code = _as_classifier(_readme_example()).replace("multirun/STUDY/CELL", str(tmp_path))
     if kind != "llama":
         code = re.sub(
             r"^tokens = .*$", 'tokens = tokenizer(evidence, claim, return_tensors="pt")', code, flags=re.MULTILINE
         )
-    for point, expected in zip(points, said, strict=True):
-        known = {"evidence": point.evidence, "question": point.text, "claim": point.text}
-        exec(code, known)
-        assert known["answer"] == expected
+    for point, expected in zip(points, predicted, strict=True):
+        variables = {"evidence": point.evidence, "question": point.text, "claim": point.text}
+        exec(code, variables)
+        assert variables["answer"] == expected
 
 
-def test_folder_says_what_the_model_reads_and_says_and_names_no_place_of_the_cache(tmp_path: Path) -> None:
+def test_info_file_describes_input_and_output_and_no_file_contains_the_cache_path(tmp_path: Path) -> None:
     job(tmp_path / "fv", claims(), [], settings("fv", max_tokens=96))
     job(tmp_path / "qa", questions(), [], settings())
-    fv, qa = _told(tmp_path / "fv"), _told(tmp_path / "qa")
+    fv, qa = _info(tmp_path / "fv"), _info(tmp_path / "qa")
     assert (fv["classes"], fv["head"], fv["max_tokens"], fv["answer_tokens"]) == (
         ["unsupported", "supported"],
         "classification",
@@ -127,7 +127,7 @@ def _umask(value: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 def test_mode_of_the_files_follows_the_umask(umask: int, tmp_path: Path) -> None:
-    """A group that shares results must be able to read the weights too."""
+    """People who share results by group must be able to read the weights too."""
     with _umask(umask):
         job(tmp_path, questions(2), [], settings(epochs=1))
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "adapter").iterdir()}
@@ -135,12 +135,12 @@ def test_mode_of_the_files_follows_the_umask(umask: int, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("task", ["qa", "fv"])
-def test_cells_trained_at_once_leave_the_files_of_one_alone(task: str, tmp_path: Path) -> None:
+def test_cells_trained_together_leave_the_files_of_a_cell_trained_alone(task: str, tmp_path: Path) -> None:
     points, shared = TASKS[task](), settings(task)
     job(tmp_path / "alone", points, [], shared)
-    done(fit([cell(tmp_path / str(seed), points, [], shared, seed) for seed in (0, 1)], shared.launch))
+    without_errors(fit([cell(tmp_path / str(seed), points, [], shared, seed) for seed in (0, 1)], shared.launch))
     alone = _contents(tmp_path / "alone")
-    assert set(alone) == PEFTS | {"chat_template.jinja"} | ({"generation_config.json"} if task == "qa" else set())
+    assert set(alone) == FILES | {"chat_template.jinja"} | ({"generation_config.json"} if task == "qa" else set())
     for seed in (0, 1):
         many = _contents(tmp_path / str(seed))
         assert many.keys() == alone.keys()
@@ -148,7 +148,7 @@ def test_cells_trained_at_once_leave_the_files_of_one_alone(task: str, tmp_path:
 
 
 @pytest.mark.slow
-def test_two_processes_leave_the_files_of_one(tmp_path: Path) -> None:
+def test_two_processes_leave_the_same_files_as_one(tmp_path: Path) -> None:
     shared = settings("fv")
     job(tmp_path / "one", claims(), [], shared)
     job(tmp_path / "two", claims(), [], replace(shared, launch=replace(shared.launch, processes=2)))
@@ -159,7 +159,7 @@ def test_two_processes_leave_the_files_of_one(tmp_path: Path) -> None:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    """The folder's files. PEFT writes sets in an order of the process's own."""
+    """The folder's files, with sorted sets: PEFT writes them in an arbitrary order."""
     return {
         file.name: _sorted(file.read_bytes()) if file.suffix == ".json" else file.read_bytes()
         for file in (folder / "adapter").iterdir()
@@ -178,52 +178,52 @@ def _sorted(content: bytes) -> bytes:
 
 @pytest.fixture
 def two_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A hub model that was downloaded before, at its tag v1 and at main, with other weights; their commits."""
+    """A downloaded hub model with different weights at tag v1 and at main; returns their commits."""
     from huggingface_hub import constants
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from littlehuman.models.tiny import tiny_model
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    place = tmp_path / "hub" / "models--me--tiny"
+    cache = tmp_path / "hub" / "models--me--tiny"
     commits = {"main": "a" * 40, "v1": "b" * 40}
     model = AutoModelForCausalLM.from_pretrained(tiny_model("llama"))
     for name, commit in commits.items():
-        folder = place / "snapshots" / commit
+        folder = cache / "snapshots" / commit
         with torch.no_grad():
             model.lm_head.weight.neg_()
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(tiny_model("llama")).save_pretrained(folder)
-        (place / "refs").mkdir(exist_ok=True)
-        (place / "refs" / name).write_text(commit)
+        (cache / "refs").mkdir(exist_ok=True)
+        (cache / "refs" / name).write_text(commit)
     return commits
 
 
-def test_revision_is_what_is_trained_and_the_result_names_its_commit(
+def test_the_given_revision_is_trained_and_the_result_names_its_commit(
     two_versions: dict[str, str], tmp_path: Path
 ) -> None:
-    said = {}
+    predicted = {}
     for name, commit in two_versions.items():
         shared = settings(weights="me/tiny")
         wanted = None if name == "main" else name
         values = replace(shared.settings, model=replace(shared.settings.model, revision=wanted))
         outcome = job(tmp_path / name, [], questions(4), replace(shared, settings=values))
-        assert outcome.environment["model_commit"] == commit == _told(tmp_path / name)["commit"]
+        assert outcome.environment["model_commit"] == commit == _info(tmp_path / name)["commit"]
         config = json.loads((tmp_path / name / "adapter" / "adapter_config.json").read_text())
         assert (config["base_model_name_or_path"], config["revision"]) == ("me/tiny", commit)
-        said[name] = texts(outcome)
-    assert said["main"] != said["v1"]
+        predicted[name] = texts(outcome)
+    assert predicted["main"] != predicted["v1"]
 
 
-def test_revision_is_what_writes_the_twins(two_versions: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+def test_the_given_revision_generates_the_twins(two_versions: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
     from littlehuman.models.chat import Decoded, chat, release
 
-    talk, said = [[{"role": "user", "content": "Fog."}]], []
-    with caplog.at_level("INFO", "littlehuman.training"):
+    conversations, answers = [[{"role": "user", "content": "Fog."}]], []
+    with caplog.at_level("INFO", "littlehuman.models"):
         for revision in (None, "v1", two_versions["v1"]):
-            (answer,) = chat("me/tiny", "float32", talk, max_tokens=8, batch_size=1, revision=revision)
+            (answer,) = chat("me/tiny", "float32", conversations, max_tokens=8, batch_size=1, revision=revision)
             assert isinstance(answer, Decoded)
-            said.append(answer.text)
+            answers.append(answer.text)
     release()
-    assert said[0] != said[1] == said[2]
+    assert answers[0] != answers[1] == answers[2]
     assert [two_versions[name] in caplog.text for name in ("main", "v1")] == [True, True]

@@ -1,4 +1,4 @@
-"""Whole jobs through the one door: what is saved, the untrained model, precisions, heads that learn."""
+"""`fit` from cells to outcomes: saved files, the untrained model, precisions, trained heads."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from training_parts import (  # noqa: F401
     CLASSES,
     FIXTURES,
     adapter,
-    apart,
+    adapter_distance,
     claims,
     job,
-    lent,
+    leased_base,
     log_of,
     no_base_held,
     one_thread,
-    prompts_of,
+    prompt_rows_of,
     questions,
-    same,
+    same_weights,
     settings,
     small_encoder,
     texts,
@@ -39,7 +39,7 @@ from littlehuman.training import predict
 pytestmark = FIXTURES
 
 
-def test_saved_adapter_holds_lora_and_head_alone_in_float32(tmp_path: Path) -> None:
+def test_saved_adapter_holds_only_lora_and_head_in_float32(tmp_path: Path) -> None:
     job(tmp_path / "qa", questions(), [], settings(dtype="bfloat16"))
     job(
         tmp_path / "fv",
@@ -59,41 +59,44 @@ def test_adapter_is_not_kept_when_it_is_not_wanted(tmp_path: Path) -> None:
     assert not (tmp_path / "adapter").exists() and (tmp_path / "train.jsonl").exists()
 
 
-def test_empty_mixture_is_the_untrained_model(tmp_path: Path) -> None:
+def test_empty_training_set_gives_the_untrained_model(tmp_path: Path) -> None:
     shared = settings()
     outcome = job(tmp_path, [], questions(), shared)
     assert (outcome.steps, outcome.final_loss, log_of(tmp_path)) == (0, None, [])
-    with lent(shared) as base:
-        expected = predict.generated(base.model, base.tokenizer, prompts_of(base, shared, questions()), 12)
+    with leased_base(shared) as base:
+        expected = predict.generate_batch(base.model, base.tokenizer, prompt_rows_of(base, shared, questions()), 12)
     assert texts(outcome) == expected and len(set(expected)) > 2
     assert all(not value.any() for name, value in adapter(tmp_path).items() if "lora_B" in name)
 
 
 @pytest.mark.parametrize("task", ["qa", "fv"])
-def test_sweep_over_precision(task: str, tmp_path: Path) -> None:
+def test_cells_of_different_precision_do_not_affect_each_other(task: str, tmp_path: Path) -> None:
     points = questions() if task == "qa" else claims()
     outcomes = [
         job(tmp_path / f"{i}", points, points, settings(task, dtype=dtype))
         for i, dtype in enumerate(("float32", "bfloat16", "float32"))
     ]
     assert [o.environment["dtype"] for o in outcomes] == ["float32", "bfloat16", "float32"]
-    assert same(adapter(tmp_path / "0"), adapter(tmp_path / "2")) and outcomes[0].predictions == outcomes[2].predictions
+    assert (
+        same_weights(adapter(tmp_path / "0"), adapter(tmp_path / "2"))
+        and outcomes[0].predictions == outcomes[2].predictions
+    )
     half = adapter(tmp_path / "1")
-    assert {value.dtype for value in half.values()} == {torch.float32} and 0 < apart(
+    assert {value.dtype for value in half.values()} == {torch.float32} and 0 < adapter_distance(
         adapter(tmp_path / "0"), half
     ) < 0.2
 
 
-def test_job_is_not_bound_to_the_state_that_accelerate_kept_of_another(tmp_path: Path) -> None:
+def test_global_state_of_accelerate_does_not_affect_a_training(tmp_path: Path) -> None:
     job(tmp_path / "alone", claims(), [], settings("fv"))
     AcceleratorState._reset_state(reset_partial_state=True)
-    Accelerator(cpu=True, mixed_precision="bf16")  # any other user of accelerate in this process
+    Accelerator(cpu=True, mixed_precision="bf16")  # as another user of accelerate in this process does
     job(tmp_path / "after", claims(), [], settings("fv"))
-    assert same(adapter(tmp_path / "alone"), adapter(tmp_path / "after"))
+    assert same_weights(adapter(tmp_path / "alone"), adapter(tmp_path / "after"))
 
 
 def test_head_of_a_bfloat16_base_learns_in_float32(tmp_path: Path) -> None:
-    """Steps of 1e-6 are smaller than what bfloat16 can add to a weight of 0.02."""
+    """Steps of 1e-6 would be rounded away if a weight of 0.02 were in bfloat16."""
     values: dict[str, Any] = {"dtype": "bfloat16", "learning_rate": 1e-6, "epochs": 1, "batch_size": 8}
     for task_weights in ("random:llama", "random:bert"):
         job(tmp_path / "start", [], [], settings("fv", task_weights, **values))
@@ -105,26 +108,26 @@ def test_head_of_a_bfloat16_base_learns_in_float32(tmp_path: Path) -> None:
 
 
 def _gates(count: int, purpose: str) -> list[Example]:
-    """Evidence whose one telling word is open or shut; the class follows from it."""
+    """Claims whose class follows from one word of the evidence, open or shut."""
     draw = random.Random(purpose)
     words = ["gate", "mill", "rope", "bell", "yard", "lamp", "quay", "salt"]
     points = []
     for i in range(count):
         noise = " ".join(draw.choices(words, k=4))
-        side = i % 2
+        label = i % 2
         points.append(
             Example(
                 f"{purpose}{i}",
-                f"{noise} {('shut', 'open')[side]} {draw.choice(words)}",
+                f"{noise} {('shut', 'open')[label]} {draw.choice(words)}",
                 "It is open.",
-                (CLASSES[side],),
+                (CLASSES[label],),
             )
         )
     return points
 
 
 @pytest.mark.parametrize("weights", ["random:bert", "random:llama"])
-def test_classifier_learns_what_one_word_tells(weights: str, tmp_path: Path) -> None:
+def test_classifier_learns_to_read_one_word(weights: str, tmp_path: Path) -> None:
     test = _gates(40, "test")
     shared = settings("fv", weights, lora_r=8, lora_alpha=16, learning_rate=1e-2, epochs=8, batch_size=8)
     outcome = job(tmp_path, _gates(64, "train"), test, shared)
@@ -140,11 +143,11 @@ def test_new_pooler_and_head_are_trained_and_saved(tmp_path: Path) -> None:
     for name in ("pooler.dense.weight", "pooler.dense.bias", "classifier.weight", "classifier.bias"):
         key = next(each for each in start if each.endswith(name))
         assert not torch.equal(start[key], end[key])
-    assert not any("pooler" in name and "lora" in name for name in start), "a layer that is trained whole needs no LoRA"
+    assert not any("pooler" in name and "lora" in name for name in start), "a module that is trained whole gets no LoRA"
 
 
-def test_new_norm_starts_as_a_norm(tmp_path: Path) -> None:
-    """A scale drawn around 0 would all but switch the layer off."""
+def test_new_norm_is_initialised_with_ones(tmp_path: Path) -> None:
+    """Scales drawn around 0 would nearly switch the layer off."""
     from transformers import AutoTokenizer, ModernBertConfig, ModernBertModel
 
     folder = tmp_path / "modernbert"
@@ -165,7 +168,7 @@ def test_new_norm_starts_as_a_norm(tmp_path: Path) -> None:
     assert (norm == 1).all()
 
 
-def test_outcome_says_where_it_was_computed(tmp_path: Path) -> None:
+def test_outcome_names_its_environment(tmp_path: Path) -> None:
     outcome = job(tmp_path, questions(2), questions(1), settings())
     assert outcome.environment == {
         "device": "cpu",

@@ -1,4 +1,4 @@
-"""Several processes that share each global batch: what comes out is what one gives, and their errors arrive as they are."""
+"""Data-parallel training: several processes give what one gives, and their errors are raised unchanged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from training_parts import (  # noqa: F401
     CLASSES,
     FIXTURES,
     adapter,
-    apart,
+    adapter_distance,
     cell,
     claims,
-    done,
     job,
     log_of,
     no_base_held,
@@ -25,6 +24,7 @@ from training_parts import (  # noqa: F401
     small_encoder,
     texts,
     tiny_cache,
+    without_errors,
 )
 
 from littlehuman.errors import ConfigError, DataError, LittlehumanError, Problem, WeightsError
@@ -43,19 +43,19 @@ TOO_LONG = Example("too-long", "Fog.", "Is the gate of the northern yard open? "
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    """Cells that train at once, dropout and all; one of them hands over an error, and the last rows do not share out evenly."""
+    """Cells trained together, with dropout; one of them fails, and the last rows do not divide evenly."""
     shared = settings("fv", small_encoder(cache_root() / "short-bert", positions=96), lora_dropout=0.2, batch_size=3)
     sets = [(claims(), claims(5)), ([TOO_LONG], []), (claims(7), claims(4))]
     cells = [cell(tmp_path / f"two{seed}", train, test, shared, seed) for seed, (train, test) in enumerate(sets)]
-    told: list[int] = []
-    outcomes = fit(cells, replace(shared.launch, processes=2), lambda number, outcome: told.append(number))
-    assert [type(outcome) for outcome in outcomes] == [Outcome, DataError, Outcome] and sorted(told) == [0, 1, 2]
+    reported: list[int] = []
+    outcomes = fit(cells, replace(shared.launch, processes=2), lambda number, outcome: reported.append(number))
+    assert [type(outcome) for outcome in outcomes] == [Outcome, DataError, Outcome] and sorted(reported) == [0, 1, 2]
     assert "too-long: " in str(outcomes[1]) and "at most 96" in str(outcomes[1])
     for seed in (0, 2):
         one, two = job(tmp_path / f"one{seed}", *sets[seed], shared, seed), outcomes[seed]
         assert isinstance(two, Outcome) and two.environment["processes"] == 2 and two.environment["cells_at_once"] == 2
         assert two.predictions == one.predictions and two.steps == one.steps
-        assert apart(adapter(tmp_path / f"one{seed}"), adapter(tmp_path / f"two{seed}")) < 1e-4
+        assert adapter_distance(adapter(tmp_path / f"one{seed}"), adapter(tmp_path / f"two{seed}")) < 1e-4
         for row, expected in zip(log_of(tmp_path / f"two{seed}"), log_of(tmp_path / f"one{seed}"), strict=True):
             assert [row[name] for name in ("step", "loss", "lr", "grad_norm")] == pytest.approx(
                 [expected[name] for name in ("step", "loss", "lr", "grad_norm")], rel=1e-4
@@ -63,17 +63,17 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_processes_write_the_same_answers(tmp_path: Path) -> None:
-    said: list[list[str]] = []
+def test_two_processes_generate_the_same_answers(tmp_path: Path) -> None:
+    answers: list[list[str]] = []
     for launch in ({}, TWO, TWO | {"layout": "padded", "gradient_checkpointing": True, "micro_batch": 1}):
         shared = settings(launch=launch, lora_dropout=0.2, batch_size=8)
-        said.append(texts(job(tmp_path / str(len(launch)), questions(), questions(5), shared)))
-        assert apart(adapter(tmp_path / "0"), adapter(tmp_path / str(len(launch)))) < 1e-4
-    assert said[0] == said[1] == said[2] and len(set(said[0])) > 1
+        answers.append(texts(job(tmp_path / str(len(launch)), questions(), questions(5), shared)))
+        assert adapter_distance(adapter(tmp_path / "0"), adapter(tmp_path / str(len(launch)))) < 1e-4
+    assert answers[0] == answers[1] == answers[2] and len(set(answers[0])) > 1
 
 
-def test_error_in_a_process_arrives_as_itself(tmp_path: Path) -> None:
-    """It crosses the border as it is; an error that is not ours as its traceback."""
+def test_error_of_a_process_is_raised_unchanged(tmp_path: Path) -> None:
+    """An error that is not ours becomes a RuntimeError with its traceback."""
     ours = ConfigError(
         [Problem("training.lora_targets=kv", "not found in the base model")], "training.lora_targets=all_linear"
     )
@@ -81,23 +81,23 @@ def test_error_in_a_process_arrives_as_itself(tmp_path: Path) -> None:
         try:
             raise error
         except Exception as raised:
-            multiprocess._leave(tmp_path / "error", multiprocess._as_told(raised))
-        came = pickle.loads((tmp_path / "error").read_bytes())
-        assert str(error) in str(came)
+            multiprocess._write_pickle(tmp_path / "error", multiprocess._picklable(raised))
+        received = pickle.loads((tmp_path / "error").read_bytes())
+        assert str(error) in str(received)
         if isinstance(error, LittlehumanError):
-            assert type(came) is type(error) and str(came) == str(error)
+            assert type(received) is type(error) and str(received) == str(error)
         else:
-            assert type(came) is RuntimeError and "Traceback" in str(came) and "raise error" in str(came)
+            assert type(received) is RuntimeError and "Traceback" in str(received) and "raise error" in str(received)
 
 
 @pytest.mark.slow
-def test_error_of_the_model_in_two_processes_arrives_as_itself(tmp_path: Path) -> None:
+def test_error_of_the_model_in_two_processes_is_raised_unchanged(tmp_path: Path) -> None:
     shared = settings(lora_targets="kv", targets={"kv": "key_of_another_model"}, launch=TWO)
     with pytest.raises(ConfigError, match="training.lora_targets=kv.*not found"):
         job(tmp_path, questions(), [], shared)
 
 
-def test_weights_that_cannot_be_had_are_told_before_any_process_starts(
+def test_missing_weights_are_reported_before_any_process_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.multiprocessing, "start_processes", lambda *_, **__: pytest.fail("started"))
@@ -106,7 +106,7 @@ def test_weights_that_cannot_be_had_are_told_before_any_process_starts(
 
 
 def test_precision_is_chosen_once_for_all_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that measured each for itself could train one adapter in two precisions."""
+    """Processes that measure separately could train one adapter in two precisions."""
     measured: list[bool] = []
 
     def start(*_: object, **__: object) -> None:
@@ -120,12 +120,12 @@ def test_precision_is_chosen_once_for_all_processes(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_foreign_error_in_one_process_arrives_with_its_traceback(
+def test_unexpected_error_of_a_process_is_raised_with_its_traceback(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first process alone writes the log, and cannot; the second one only loses its neighbour: that is not the error to show.
+    """The main process cannot write its log; the second one then loses its peer, which is not the error to show.
 
-    The cache is empty: the model is made before the processes start, since in a group only the first of them could save it.
+    The cache is empty: the model must be made before the processes start, since only the first could save it.
     """
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "train.jsonl").mkdir()
@@ -148,16 +148,16 @@ def test_outer_launcher_is_refused_with_the_mend(
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
-def test_rows_are_shared_out_whole_and_once(size: int) -> None:
+def test_shards_contain_each_row_once(size: int) -> None:
     rows = list(range(7))
-    shares = [ProcessGroup(rank, size).share(rows) for rank in range(size)]
+    shares = [ProcessGroup(rank, size).shard(rows) for rank in range(size)]
     assert sorted(row for share in shares for row in share) == rows
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1, "nobody waits long for another"
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1, "shards are balanced"
 
 
-def test_a_crew_of_one_needs_no_group() -> None:
-    crew, items = ProcessGroup(), [1, 2]
-    assert crew.gather(items) == items and crew.all(True) and not crew.all(False) and crew.speaks
+def test_group_of_one_process_needs_no_set_up() -> None:
+    group, items = ProcessGroup(), [1, 2]
+    assert group.all_gather(items) == items and group.all_true(True) and not group.all_true(False) and group.is_main
 
 
 def test_more_processes_than_gpus_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a training needs is looked for before the first twin is asked for, at the cost of one request at most."""
+"""Preflight: what a training needs is checked before the first twin is requested, with one request at most."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ COMMIT = "c0ffee" * 6 + "c0ff"
 
 
 @pytest.fixture
-def no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that asks for a twin fails here, with another error than the one that is expected."""
-    monkeypatch.setattr(twins, "write", lambda *_: pytest.fail("a twin was asked for"))
+def no_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requesting a twin fails, with another error than the expected one."""
+    monkeypatch.setattr(twins, "write", lambda *_: pytest.fail("a twin was requested"))
 
 
-@pytest.mark.usefixtures("no_twin")
+@pytest.mark.usefixtures("no_twins")
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("overrides", "message"),
     [
         (["launch.device=gpu"], "launch.device=gpu  must be auto, cpu, cuda or cuda:N"),
         (["launch.dtype=bf16"], "launch.dtype=bf16  did you mean 'bfloat16'?"),
@@ -55,19 +55,19 @@ def no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_what_would_end_the_training_is_said_before_a_twin_is_asked_for(
-    wrong: list[str], said: str, cli: Cli, multirun: Path
+def test_errors_of_the_training_are_reported_before_a_twin_is_requested(
+    overrides: list[str], message: str, cli: Cli, multirun: Path
 ) -> None:
-    """The model that is only tested, untrained, needs its weights too."""
+    """Also for an untrained model: it needs its weights too."""
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    ended = cli(*CELL, *wrong)
-    assert ended.code != 0 and said in ended.text and "Traceback" not in ended.text
+    ended = cli(*CELL, *overrides)
+    assert ended.code != 0 and message in ended.text and "Traceback" not in ended.text
     stages = [json.loads(status.read_text())["stage"] for status in multirun.rglob("status.json")]
     assert stages in ([], ["start"]), "not even the data was read"
 
 
-def test_more_processes_than_gpus_are_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     model = ModelConfig(weights="random:llama")
@@ -76,26 +76,24 @@ def test_more_processes_than_gpus_are_refused_beforehand(monkeypatch: pytest.Mon
         preflight.check_training(model, LaunchConfig(processes=3))
 
 
-def test_weights_that_are_not_yet_made_are_looked_for_and_not_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_of_weights_does_not_prepare_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
     for weights in ("random:llama", "package:smollm2-135m-instruct"):
         try:
             preflight.check_training(ModelConfig(weights=weights), LaunchConfig())
-        except WeightsError as error:  # where the package is absent
+        except WeightsError as error:  # where the package is not installed
             assert "is not installed" in str(error)
     assert not (tmp_path / "cache").exists()
 
 
-def test_four_bits_are_looked_for_beforehand() -> None:
+def test_four_bit_quantisation_without_a_gpu_is_refused() -> None:
     with pytest.raises(ConfigError, match="model.quantization=nf4 +needs a CUDA device"):
         preflight.check_training(
             ModelConfig(weights="random:llama", quantization=Quantization.nf4), LaunchConfig(device="cpu")
         )
 
 
-# --- The hub, as a server of this machine that answers like it ------------------------------------
+# --- The hub, replaced by a local server with the same replies ------------------------------------
 
 REFUSALS = {
     "gated": (403, "GatedRepo"),
@@ -103,14 +101,15 @@ REFUSALS = {
     "no-such": (404, "RevisionNotFound"),
     "bare": (404, "EntryNotFound"),
 }
-LOOK = """
+CHECK = """
 import sys
 from littlehuman.errors import WeightsError
-from littlehuman.groups import LaunchConfig, ModelConfig
-from littlehuman.training import beforehand, weights
+from littlehuman.schema import LaunchConfig, ModelConfig
+from littlehuman.models import weights
+from littlehuman.training import preflight
 for name, revision in {asked!r}:
     try:
-        beforehand.check(ModelConfig(weights=name, revision=revision), LaunchConfig())
+        preflight.check_training(ModelConfig(weights=name, revision=revision), LaunchConfig())
         print(weights.commit_of(name, revision))
     except WeightsError as error:
         print(str(error).replace("\\n", " | "))
@@ -120,12 +119,12 @@ print(*[name for name in ("torch", "transformers") if name in sys.modules])
 
 @pytest.fixture
 def hub() -> Iterator[tuple[str, list[str]]]:
-    """Its address, and what it was asked for models."""
+    """Its address, and the requests for models that it received."""
     asked: list[str] = []
 
     class Hub(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
-            refusal = next((said for name, said in REFUSALS.items() if name in self.path), None)
+            refusal = next((reply for name, reply in REFUSALS.items() if name in self.path), None)
             code, error = refusal or (200, "")
             if "/resolve/" in self.path:
                 asked.append(f"{self.command} {self.path}")
@@ -154,8 +153,8 @@ def hub() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-def test_hub_is_asked_once_and_its_refusals_come_with_their_mend(hub: tuple[str, list[str]], tmp_path: Path) -> None:
-    """No weights are loaded for it: torch and transformers stay unimported."""
+def test_hub_is_asked_once_and_refusals_name_a_mend(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    """Without importing torch or transformers."""
     address, requests = hub
     asked = [
         ("me/fine", None),
@@ -165,7 +164,7 @@ def test_hub_is_asked_once_and_its_refusals_come_with_their_mend(hub: tuple[str,
         ("me/fine", "no-such"),
         ("me/bare", None),
     ]
-    ended = python("-c", LOOK.format(asked=asked), HF_ENDPOINT=address, HF_HOME=str(tmp_path), HF_HUB_OFFLINE="0")
+    ended = python("-c", CHECK.format(asked=asked), HF_ENDPOINT=address, HF_HOME=str(tmp_path), HF_HUB_OFFLINE="0")
     assert ended.code == 0, ended.text
     fine, again, gated, absent, version, bare, loaded = ended.out.splitlines()
     assert fine == again == COMMIT and loaded == ""
@@ -196,7 +195,7 @@ main()
 """
 
 
-def test_hubs_own_warnings_are_written_once() -> None:
-    """It writes them itself; Hydra's root logger would write each a second time."""
+def test_warnings_of_the_hub_client_are_written_once() -> None:
+    """The client has its own handler; Hydra's root logger would write them a second time."""
     ended = python("-c", WARN)
     assert ended.code == 0 and ended.text.count("Retrying in 1s") == 1, ended.text

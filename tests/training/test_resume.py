@@ -1,4 +1,4 @@
-"""A training that is interrupted goes on where it was saved, and nobody can tell from what comes out."""
+"""Checkpoints: an interrupted training continues from its last save, with the same result."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from training_parts import (  # noqa: F401
     adapter,
     cell,
     claims,
-    done,
-    forget,
     job,
     log_of,
     no_base_held,
     one_thread,
     questions,
-    same,
+    release_base,
+    same_weights,
     settings,
     tiny_cache,
+    without_errors,
 )
 
 from littlehuman.errors import ConfigError
 from littlehuman.models import memory
 from littlehuman.training import predict
 from littlehuman.training.fit import fit
-from littlehuman.training.state import LOG, SAVED, TrainState
+from littlehuman.training.state import CHECKPOINT, LOG, TrainState
 
 pytestmark = FIXTURES
 
-OFTEN = {"save_every_s": 1e-9}  # after each step
+EVERY_STEP = {"save_every_s": 1e-9}
 VALUES: dict[str, Any] = {"lora_dropout": 0.2, "epochs": 4, "warmup_ratio": 0.2, "weight_decay": 0.1}  # 8 steps
 JOBS = [("qa", "random:llama"), ("fv", "random:bert")]
 
@@ -43,19 +43,19 @@ def _points(task: str) -> list[Any]:
 
 
 class _Interruption:
-    """Counts the steps of all courses, and stops them in the middle of one."""
+    """Counts the steps of all cells, and interrupts after a given number."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.steps, self.at = 0, 0
-        note = TrainState.note
+        log_step = TrainState.log_step
 
-        def counted(course: TrainState, *said: float) -> None:
-            note(course, *said)
+        def counted(state: TrainState, *row: float) -> None:
+            log_step(state, *row)
             self.steps += 1
             if self.steps == self.at:
                 raise KeyboardInterrupt
 
-        patch.setattr(TrainState, "note", counted)
+        patch.setattr(TrainState, "log_step", counted)
 
     def after(self, steps: int) -> None:
         self.steps, self.at = 0, steps
@@ -69,14 +69,14 @@ def interruption(monkeypatch: pytest.MonkeyPatch) -> _Interruption:
     return _Interruption(monkeypatch)
 
 
-def _break_off(
+def _interrupt(
     folder: Path, task: str, shared: Shared, interruption: _Interruption, steps: int = 6, seed: int = 3
 ) -> None:
     interruption.after(steps)
     with pytest.raises(KeyboardInterrupt):
         job(folder, _points(task), _points(task), shared, seed)
     interruption.never()
-    forget()  # as another process would find it
+    release_base()  # as in another process
 
 
 def _curve(folder: Path) -> list[tuple[float, ...]]:
@@ -84,56 +84,59 @@ def _curve(folder: Path) -> list[tuple[float, ...]]:
 
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)
-def test_interrupted_training_ends_as_if_nothing_had_happened(
+def test_interrupted_training_ends_as_an_uninterrupted_one(
     task: str, weights: str, tmp_path: Path, interruption: _Interruption
 ) -> None:
-    shared = settings(task, weights, launch=OFTEN, **VALUES)
+    shared = settings(task, weights, launch=EVERY_STEP, **VALUES)
     whole = job(tmp_path / "whole", _points(task), _points(task), shared, seed=3)
-    _break_off(tmp_path / "run", task, shared, interruption)
-    assert (tmp_path / "run" / SAVED).is_file() and not (tmp_path / "run" / "adapter").exists()
+    _interrupt(tmp_path / "run", task, shared, interruption)
+    assert (tmp_path / "run" / CHECKPOINT).is_file() and not (tmp_path / "run" / "adapter").exists()
     resumed = job(tmp_path / "run", _points(task), _points(task), shared, seed=3)
     assert interruption.steps == 3, "5 of 8 steps were saved when the sixth was cut off"
-    assert same(adapter(tmp_path / "whole"), adapter(tmp_path / "run")) and resumed.predictions == whole.predictions
+    assert (
+        same_weights(adapter(tmp_path / "whole"), adapter(tmp_path / "run"))
+        and resumed.predictions == whole.predictions
+    )
     assert (
         _curve(tmp_path / "run") == _curve(tmp_path / "whole") and len(_curve(tmp_path / "run")) == resumed.steps == 8
     )
-    assert [path.name for path in (tmp_path / "run").iterdir() if SAVED in path.name] == [], (
-        "nothing is left to take up again"
+    assert [path.name for path in (tmp_path / "run").iterdir() if CHECKPOINT in path.name] == [], (
+        "the checkpoint is deleted"
     )
 
 
-def test_interrupted_cell_may_go_on_among_others(tmp_path: Path, interruption: _Interruption) -> None:
-    shared = settings(launch=OFTEN, **VALUES)
+def test_interrupted_cell_may_continue_among_others(tmp_path: Path, interruption: _Interruption) -> None:
+    shared = settings(launch=EVERY_STEP, **VALUES)
     job(tmp_path / "whole", questions(), questions(), shared, seed=3)
-    _break_off(tmp_path / "run", "qa", shared, interruption)
-    fresh = settings(launch=OFTEN, lora_dropout=0.4, epochs=1)
+    _interrupt(tmp_path / "run", "qa", shared, interruption)
+    fresh = settings(launch=EVERY_STEP, lora_dropout=0.4, epochs=1)
     cells = [
         cell(tmp_path / "new", questions(), [], fresh, 1),
         cell(tmp_path / "run", questions(), questions(), shared, 3),
     ]
-    assert {outcome.environment["cells_at_once"] for outcome in done(fit(cells, shared.launch))} == {2}
+    assert {outcome.environment["cells_at_once"] for outcome in without_errors(fit(cells, shared.launch))} == {2}
     assert interruption.steps == 3 + 2
-    assert same(adapter(tmp_path / "whole"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
+    assert same_weights(adapter(tmp_path / "whole"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
         tmp_path / "whole"
     )
 
 
-def test_cells_that_were_interrupted_together_go_on_each_from_its_own_step(
+def test_cells_interrupted_together_continue_each_from_its_own_step(
     tmp_path: Path, interruption: _Interruption
 ) -> None:
-    shared = [settings(launch=OFTEN, **VALUES | {"epochs": epochs}) for epochs in (4, 1)]
+    shared = [settings(launch=EVERY_STEP, **VALUES | {"epochs": epochs}) for epochs in (4, 1)]
     for seed, each in enumerate(shared):
         job(tmp_path / f"whole{seed}", questions(), [], each, seed)
     cells = [cell(tmp_path / f"run{seed}", questions(), [], each, seed) for seed, each in enumerate(shared)]
-    interruption.after(7)  # in the fifth step of the first cell: the second one made its 2 and waits
+    interruption.after(7)  # in the fifth step of the first cell; the second cell has made its 2
     with pytest.raises(KeyboardInterrupt):
         fit(cells, shared[0].launch)
     interruption.never()
-    forget()
-    done(fit(cells, shared[0].launch))
+    release_base()
+    without_errors(fit(cells, shared[0].launch))
     assert interruption.steps == 4
     for seed in (0, 1):
-        assert same(adapter(tmp_path / f"whole{seed}"), adapter(tmp_path / f"run{seed}"))
+        assert same_weights(adapter(tmp_path / f"whole{seed}"), adapter(tmp_path / f"run{seed}"))
 
 
 @pytest.mark.parametrize(
@@ -147,40 +150,40 @@ def test_cells_that_were_interrupted_together_go_on_each_from_its_own_step(
     ],
     ids=str,
 )
-def test_what_another_training_saved_is_not_taken_up(
+def test_checkpoint_of_another_training_is_ignored(
     other: dict[str, Any], tmp_path: Path, interruption: _Interruption
 ) -> None:
-    _break_off(tmp_path / "run", "qa", settings(launch=OFTEN, **VALUES), interruption)
-    shared = settings(launch=OFTEN, **VALUES | other.get("values", {}))
+    _interrupt(tmp_path / "run", "qa", settings(launch=EVERY_STEP, **VALUES), interruption)
+    shared = settings(launch=EVERY_STEP, **VALUES | other.get("values", {}))
     points, seed = questions(other.get("points", 8)), other.get("seed", 3)
     expected = job(tmp_path / "clean", points, [], shared, seed)
     interruption.never()
     outcome = job(tmp_path / "run", points, [], shared, seed)
-    assert interruption.steps == outcome.steps == expected.steps, "all steps were made anew"
-    assert same(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
+    assert interruption.steps == outcome.steps == expected.steps, "all steps were made again"
+    assert same_weights(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
         tmp_path / "clean"
     )
 
 
 @pytest.mark.parametrize("left", ["half", "nothing", "text"])
-def test_torn_save_is_passed_over(left: str, tmp_path: Path, interruption: _Interruption) -> None:
-    shared = settings(launch=OFTEN, **VALUES)
-    _break_off(tmp_path / "run", "qa", shared, interruption)
-    content = (tmp_path / "run" / SAVED).read_bytes()
-    (tmp_path / "run" / SAVED).write_bytes(
+def test_torn_checkpoint_is_ignored(left: str, tmp_path: Path, interruption: _Interruption) -> None:
+    shared = settings(launch=EVERY_STEP, **VALUES)
+    _interrupt(tmp_path / "run", "qa", shared, interruption)
+    content = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    (tmp_path / "run" / CHECKPOINT).write_bytes(
         {"half": content[: len(content) // 2], "nothing": b"", "text": b"no tensors here" * 9}[left]
     )
     job(tmp_path / "run", questions(), [], shared, seed=3)
     job(tmp_path / "clean", questions(), [], shared, seed=3)
-    assert same(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and len(_curve(tmp_path / "run")) == 8
+    assert same_weights(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and len(_curve(tmp_path / "run")) == 8
 
 
-def test_save_that_is_cut_off_leaves_the_one_before(
+def test_failed_save_leaves_the_checkpoint_before(
     tmp_path: Path, interruption: _Interruption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import safetensors.torch
 
-    shared, write, count = settings(launch=OFTEN, **VALUES), safetensors.torch.save_file, [0]
+    shared, write, count = settings(launch=EVERY_STEP, **VALUES), safetensors.torch.save_file, [0]
 
     def cut(tensors: Any, path: Path, **more: Any) -> None:
         count[0] += 1
@@ -197,11 +200,11 @@ def test_save_that_is_cut_off_leaves_the_one_before(
     assert interruption.steps == 5, "three of eight were saved"
 
 
-def test_training_whose_test_failed_is_not_made_again(
+def test_training_is_not_repeated_when_its_evaluation_failed(
     tmp_path: Path, interruption: _Interruption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A test that does not fit into memory is mended by a setting; hours of training before it are not lost."""
-    shared = settings("fv", launch=OFTEN, **VALUES)
+    """An evaluation that runs out of memory needs another setting; the hours of training are not lost."""
+    shared = settings("fv", launch=EVERY_STEP, **VALUES)
 
     def too_large(*_: Any, **__: Any) -> list[str]:
         raise memory.DoesNotFit("out of memory with one row at a time")
@@ -211,13 +214,15 @@ def test_training_whose_test_failed_is_not_made_again(
         job(tmp_path / "run", claims(), claims(), shared, seed=3)
     interruption.never()
     job(tmp_path / "run", claims(), claims(), shared, seed=3)
-    assert interruption.steps == 0 and len(_curve(tmp_path / "run")) == 8 and not (tmp_path / "run" / SAVED).exists()
+    assert (
+        interruption.steps == 0 and len(_curve(tmp_path / "run")) == 8 and not (tmp_path / "run" / CHECKPOINT).exists()
+    )
 
 
-def test_log_is_cut_back_to_what_was_saved(tmp_path: Path, interruption: _Interruption) -> None:
-    """Steps that were logged but not saved are made again, and stand in the log once."""
-    shared = settings(launch=OFTEN, **VALUES)
-    _break_off(tmp_path / "run", "qa", shared, interruption)
+def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path, interruption: _Interruption) -> None:
+    """Steps that were logged but not saved are made again, and are in the log once."""
+    shared = settings(launch=EVERY_STEP, **VALUES)
+    _interrupt(tmp_path / "run", "qa", shared, interruption)
     assert [row["step"] for row in log_of(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
     with (tmp_path / "run" / LOG).open("a") as handle:
         handle.write(json.dumps({"step": 7})[:5])  # a line that the end of the process cut off
@@ -225,6 +230,6 @@ def test_log_is_cut_back_to_what_was_saved(tmp_path: Path, interruption: _Interr
     assert [row["step"] for row in log_of(tmp_path / "run")] == list(range(1, 9))
 
 
-def test_nothing_is_saved_where_it_is_not_wanted(tmp_path: Path, interruption: _Interruption) -> None:
-    _break_off(tmp_path, "qa", settings(launch={"save_every_s": 0.0}, **VALUES), interruption)
-    assert not (tmp_path / SAVED).exists()
+def test_nothing_is_saved_when_saving_is_off(tmp_path: Path, interruption: _Interruption) -> None:
+    _interrupt(tmp_path, "qa", settings(launch={"save_every_s": 0.0}, **VALUES), interruption)
+    assert not (tmp_path / CHECKPOINT).exists()

@@ -1,6 +1,6 @@
 """Real processes that ask an endpoint, started in milliseconds: a parent imports everything once and forks.
 
-In: jobs. Out: the children's process ids, and what each wrote when it was done.
+In: jobs. Out: the children's process ids, and what each wrote when it ended.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from pathlib import Path
 from config_groups import prompt_model
 import openai
 from littlehuman.generation import gather
-from littlehuman.prompt_models import endpoint
+from littlehuman.prompt_models import chat_api
 from littlehuman.records import Completion, Prompt
 
 def child(job):
     os.environ["LITTLEHUMAN_CACHE"] = job["cache"]
     logging.basicConfig(level=logging.INFO, filename=job["out"] + ".log")
-    model = prompt_model("openai_compatible", base_url=job["url"], retries=0, timeout_s=30.0, concurrency=job["concurrency"])
+    settings = {"base_url": job["url"], "retries": 0, "timeout_s": 30.0, "concurrency": job["concurrency"]}
+    model = prompt_model("openai_compatible", **settings)
     done = {"texts": {}, "asked": 0, "from_cache": 0, "failed": 0}
     for numbers in job["rounds"]:
         prompts = [Prompt(f"e{i}", ({"role": "user", "content": f"q{i}"},), f"k{i:04}") for i in numbers]
@@ -43,7 +44,7 @@ def child(job):
 print("ready", flush=True)
 ended = set()
 for line in sys.stdin:
-    if line.startswith("lives "):  # until it is asked after here, a number belongs to no other process
+    if line.startswith("alive "):  # a child that was not waited for keeps its process id
         pid = int(line.split()[1])
         if pid not in ended and os.waitpid(pid, os.WNOHANG)[0]:
             ended.add(pid)
@@ -61,10 +62,10 @@ for line in sys.stdin:
 """
 
 
-class Asker:
+class ClientProcess:
     """One child: it asks for rounds of numbered requests, one round after another."""
 
-    def __init__(self, pid: int, out: Path, parent: Askers) -> None:
+    def __init__(self, pid: int, out: Path, parent: ClientProcesses) -> None:
         self.pid, self.out, self._parent = pid, out, parent
         self._ended = False
 
@@ -75,26 +76,26 @@ class Asker:
         return file.read_text() if file.exists() else ""
 
     def kill(self) -> None:
-        """End it as the kernel does when memory is short."""
+        """Send SIGKILL, as the kernel does when memory is short."""
         if not self._ended:
-            os.kill(self.pid, signal.SIGKILL)  # at worst it has ended, and its number waits to be asked after
-        until(lambda: not self.lives())
+            os.kill(self.pid, signal.SIGKILL)  # even if it has ended: its id is not reused before `waitpid`
+        until(lambda: not self.is_alive())
 
     def result(self) -> dict[str, Any]:
-        """What it has when it is done."""
-        until(lambda: not self.lives())
+        """What it wrote when it ended."""
+        until(lambda: not self.is_alive())
         assert self.out.exists(), self.log
         done: dict[str, Any] = json.loads(self.out.read_text())
         return done
 
-    def lives(self) -> bool:
-        """Whether it has not ended."""
+    def is_alive(self) -> bool:
+        """Whether it is still running."""
         if not self._ended:
-            self._ended = self._parent.say(f"lives {self.pid}") == "0"
+            self._ended = self._parent.send(f"alive {self.pid}") == "0"
         return not self._ended
 
 
-class Askers:
+class ClientProcesses:
     """The parent: its children share the cache that the environment names when they start."""
 
     def __init__(self, folder: Path) -> None:
@@ -110,7 +111,7 @@ class Askers:
         )
         self._count = 0
 
-    def __enter__(self) -> Askers:
+    def __enter__(self) -> ClientProcesses:
         assert self._process.stdout and self._process.stdout.readline() == "ready\n"
         return self
 
@@ -121,10 +122,10 @@ class Askers:
         self._process.stdin.close()
         self._process.wait(10)
 
-    def start(self, url: str, *rounds: Sequence[int], concurrency: int = 4) -> Asker:
-        """Begin to ask."""
+    def start(self, url: str, *rounds: Sequence[int], concurrency: int = 4) -> ClientProcess:
+        """Start a child that asks."""
         self._count += 1
-        out = self.folder / f"asker{self._count}.json"
+        out = self.folder / f"client{self._count}.json"
         job = {
             "url": url,
             "cache": os.environ["LITTLEHUMAN_CACHE"],
@@ -132,10 +133,10 @@ class Askers:
             "concurrency": concurrency,
             "out": str(out),
         }
-        return Asker(int(self.say(json.dumps(job))), out, self)
+        return ClientProcess(int(self.send(json.dumps(job))), out, self)
 
-    def say(self, line: str) -> str:
-        """Tell the parent something, and return its answer."""
+    def send(self, line: str) -> str:
+        """Send the parent a line, and return its reply."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
@@ -143,8 +144,8 @@ class Askers:
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something that another process does."""
+    """Wait for something that another process does; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.005)

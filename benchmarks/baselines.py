@@ -1,9 +1,9 @@
-"""The other side: transformers.Trainer, TRL's SFTTrainer, and generation row by row, on the same weights.
+"""Baselines: transformers.Trainer, TRL's SFTTrainer, and generation row by row, on the same weights.
 
-In: a job. Out: seconds. Rows are the same tokens in the same order, in batches of the same size;
-LoRA is PEFT's with the same values. The base is in the job's precision. On a bfloat16 base PEFT keeps
-adapters in float32 and computes them so; under autocast (`bf16=True`) it computes them in
-bfloat16, which is what littlehuman does. Trainer is measured both ways, TRL under its default, which is autocast.
+Rows are the same tokens in the same order, in batches of the same size; LoRA is PEFT's with the same values; the base
+is in the job's precision. On a bfloat16 base PEFT keeps adapters in float32 and computes them so; under autocast
+(`bf16=True`) it computes them in bfloat16, as littlehuman does. Trainer is measured both ways, TRL under its default,
+which is autocast.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.jobs import Job, encoder, in_our_order, precision_of
+from benchmarks.jobs import Job, encoder, in_training_order, precision_of
 from littlehuman.models import devices
 from littlehuman.models.devices import silence_libraries
 from littlehuman.models.weights import resolve
@@ -30,7 +30,7 @@ MAXIMUM, DYNAMIC = "max_length", "longest"  # names of transformers' `padding`
 
 
 class Baseline:
-    """A base of its own with a LoRA adapter; loading is outside every clock."""
+    """A base with a LoRA adapter, loaded outside every clock."""
 
     def __init__(self, job: Job) -> None:
         from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
@@ -41,32 +41,30 @@ class Baseline:
         path = resolve(job.config.model.weights)
         self.tokenizer = AutoTokenizer.from_pretrained(path)
         self.tokenizer.pad_token = self.tokenizer.pad_token or self.tokenizer.eos_token
-        kind, more = (
-            (AutoModelForCausalLM, {})
-            if job.answers
-            else (AutoModelForSequenceClassification, {"num_labels": len(job.classes)})
-        )
-        self.base = kind.from_pretrained(path, dtype=getattr(torch, precision_of(job)), **more).to(self.device)
+        model_class = AutoModelForCausalLM if job.is_generation else AutoModelForSequenceClassification
+        options = {} if job.is_generation else {"num_labels": len(job.classes)}
+        dtype = getattr(torch, precision_of(job))
+        self.base = model_class.from_pretrained(path, dtype=dtype, **options).to(self.device)
         self.base.config.pad_token_id = self.tokenizer.pad_token_id
-        self._of_trl: Any = None
-        # TRL changes the forward of what it trains: it gets modules of its own around the same weights.
-        self._base_of_trl = (
-            copy.deepcopy(self.base, {id(p): p for p in self.base.parameters()}) if job.answers else None
+        self._trl_model: Any = None
+        # TRL changes the forward of its model: it gets its own modules around the same weights.
+        self._trl_base = (
+            copy.deepcopy(self.base, {id(p): p for p in self.base.parameters()}) if job.is_generation else None
         )
-        self.reader = encoder(job, self.tokenizer, getattr(self.base.config, "type_vocab_size", 0) > 1)
+        self.encoder = encoder(job, self.tokenizer, getattr(self.base.config, "type_vocab_size", 0) > 1)
 
-    def lessons(self, examples: Sequence[Example]) -> list[EncodedRow]:
-        return in_our_order([self.reader.lesson(example, i) for i, example in enumerate(examples)])
+    def train_rows(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        return in_training_order([self.encoder.encode_train(example, i) for i, example in enumerate(examples)])
 
-    def wrapped(self, base: Any = None) -> Any:
-        """The base, or another one, with a new adapter."""
+    def with_adapter(self, base: Any = None) -> Any:
+        """The base (or another one) with a new adapter."""
         from peft import LoraConfig, TaskType, get_peft_model
 
         tuning, model = self.job.config.fine_tuning, self.job.config.model
         role = str(tuning.lora_targets)
         targets: Any = "all-linear" if role == ALL_LINEAR else model.lora_targets[role]
         lora = LoraConfig(
-            task_type=TaskType.CAUSAL_LM if self.job.answers else TaskType.SEQ_CLS,
+            task_type=TaskType.CAUSAL_LM if self.job.is_generation else TaskType.SEQ_CLS,
             r=tuning.lora_r,
             lora_alpha=tuning.lora_alpha,
             lora_dropout=tuning.lora_dropout,
@@ -80,7 +78,7 @@ class Baseline:
         return bool(self.base.dtype == torch.bfloat16)
 
     def train_seconds(self, model: Any, rows: list[EncodedRow], padding: str, *, autocast: bool = False) -> float:
-        """Seconds from the first step's begin to the last step's end of one epoch with `transformers.Trainer`."""
+        """Seconds of one epoch with `transformers.Trainer`, from the start of the first step to the end of training."""
         from transformers import Trainer, TrainingArguments
 
         with tempfile.TemporaryDirectory() as folder:
@@ -89,26 +87,26 @@ class Baseline:
             return self._timed(trainer)
 
     def sft_seconds(self, rows: list[EncodedRow]) -> float:
-        """The same with TRL's SFTTrainer, which pads each batch to its longest row; without its gradient checkpointing."""
+        """The same with TRL's SFTTrainer, which pads each batch to its longest row; without gradient checkpointing."""
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        if self._of_trl is None:
-            self._of_trl = self.wrapped(self._base_of_trl)
-        dataset = Dataset.from_list([{"input_ids": list(row.ids), "labels": list(row.labels)} for row in rows])
+        if self._trl_model is None:
+            self._trl_model = self.with_adapter(self._trl_base)
+        dataset = Dataset.from_list([{"input_ids": list(row.input_ids), "labels": list(row.labels)} for row in rows])
         with tempfile.TemporaryDirectory() as folder:
             arguments = SFTConfig(
                 **self._arguments(folder), bf16=self.is_half, gradient_checkpointing=False, max_length=None
             )
             return self._timed(
-                SFTTrainer(self._of_trl, arguments, train_dataset=dataset, processing_class=self.tokenizer)
+                SFTTrainer(self._trl_model, arguments, train_dataset=dataset, processing_class=self.tokenizer)
             )
 
-    def tested_seconds(self, adapter: Path, tested: Sequence[Example]) -> tuple[float, list[str]]:
-        """Seconds and texts of predicting rows one by one with a saved adapter."""
+    def predict_one_by_one(self, adapter: Path, examples: Sequence[Example]) -> tuple[float, list[str]]:
+        """Seconds and texts of predicting examples one by one with a saved adapter."""
         from peft import PeftModel
 
-        rows = [self.reader.prompt(example, i) for i, example in enumerate(tested)]
+        rows = [self.encoder.encode_prompt(example, i) for i, example in enumerate(examples)]
         model = PeftModel.from_pretrained(self.base, adapter).eval()
         model.config.use_cache = True
         started = self.now()
@@ -119,18 +117,18 @@ class Baseline:
 
     def _predicted(self, model: Any, row: EncodedRow) -> str:
         tensors = {
-            "input_ids": row.ids,
-            "attention_mask": (1,) * len(row.ids),
-            **({"token_type_ids": row.types} if row.types else {}),
+            "input_ids": row.input_ids,
+            "attention_mask": (1,) * len(row.input_ids),
+            **({"token_type_ids": row.token_type_ids} if row.token_type_ids else {}),
         }
         inputs = {name: torch.tensor([values], device=self.device) for name, values in tensors.items()}
         with torch.inference_mode():
-            if not self.job.answers:
+            if not self.job.is_generation:
                 return self.job.classes[int(model(**inputs).logits[0].argmax())]
             longest = self.job.config.answer_tokens_for(self.job.config.dataset)
             pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
             out = model.generate(**inputs, max_new_tokens=longest, do_sample=False, pad_token_id=pad, eos_token_id=end)
-        return first_line(self.tokenizer.decode(out[0, len(row.ids) :], skip_special_tokens=True))
+        return first_line(self.tokenizer.decode(out[0, len(row.input_ids) :], skip_special_tokens=True))
 
     def _arguments(self, folder: str) -> dict[str, Any]:
         tuning = self.job.config.fine_tuning
@@ -142,7 +140,7 @@ class Baseline:
             "weight_decay": tuning.weight_decay,
             "max_grad_norm": tuning.max_grad_norm,
             "lr_scheduler_type": "linear",
-            "warmup_steps": tuning.warmup_ratio,  # transformers 5: below 1 it is a share
+            "warmup_steps": tuning.warmup_ratio,  # in transformers 5 a value below 1 is a share
             "train_sampling_strategy": "sequential",
             "use_cpu": self.device.type == "cpu",
             "dataloader_pin_memory": self.device.type == "cuda",
@@ -155,8 +153,8 @@ class Baseline:
     def _collator(self, padding: str) -> Any:
         from transformers import DataCollatorForSeq2Seq, DataCollatorWithPadding
 
-        kind = DataCollatorForSeq2Seq if self.job.answers else DataCollatorWithPadding
-        return kind(self.tokenizer, padding=padding, max_length=self.job.longest if padding == MAXIMUM else None)
+        kind = DataCollatorForSeq2Seq if self.job.is_generation else DataCollatorWithPadding
+        return kind(self.tokenizer, padding=padding, max_length=self.job.max_length if padding == MAXIMUM else None)
 
     def _timed(self, trainer: Any) -> float:
         from transformers import PrinterCallback, TrainerCallback
@@ -185,18 +183,18 @@ class Baseline:
 
 
 def padded_tokens(rows: list[EncodedRow], batch: int, longest: int = 0) -> int:
-    """Tokens that are computed, padding included: each batch as wide as its longest row, or as `longest`."""
+    """Tokens with padding: each batch is as wide as its longest row, or as `longest`."""
     groups = [rows[start : start + batch] for start in range(0, len(rows), batch)]
-    return sum(len(group) * max(longest, *(len(row.ids) for row in group)) for group in groups)
+    return sum(len(group) * max(longest, *(len(row.input_ids) for row in group)) for group in groups)
 
 
 def _dicts(rows: list[EncodedRow]) -> list[dict[str, Any]]:
     return [
         {
-            "input_ids": list(row.ids),
-            "attention_mask": [1] * len(row.ids),
+            "input_ids": list(row.input_ids),
+            "attention_mask": [1] * len(row.input_ids),
             "labels": list(row.labels) if len(row.labels) > 1 else row.labels[0],
         }
-        | ({"token_type_ids": list(row.types)} if row.types else {})
+        | ({"token_type_ids": list(row.token_type_ids)} if row.token_type_ids else {})
         for row in rows
     ]

@@ -15,7 +15,7 @@ from fake_endpoint import FakeEndpoint, Reply, fails, says
 from littlehuman import data, pipeline, twins
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import GenerationError
-from littlehuman.generation import complete, costs, gather
+from littlehuman.generation import complete, completions, gather, spending
 from littlehuman.generation.costs import Bill
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import mixing
@@ -57,7 +57,7 @@ class Requests:
 class Echo:
     """Answers each request before it takes the next."""
 
-    batched, untaken = False, ()
+    batched, undelivered = False, ()
 
     def __init__(self, silent: Iterable[str] = (), extra: Iterable[Completion] = ()) -> None:
         self.silent, self.extra, self.asked = set(silent), list(extra), list[str]()
@@ -77,7 +77,7 @@ class Echo:
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> Echo:
     model = Echo()
-    monkeypatch.setattr(complete, "open_model", lambda config: model)
+    monkeypatch.setattr(completions, "open_model", lambda config: model)
     return model
 
 
@@ -87,24 +87,24 @@ def test_requests_are_written_one_by_one_as_answers_are_taken(echo: Echo) -> Non
         assert requests.times == 2 and requests.written == taken  # the first time they were counted
 
 
-def test_what_the_shelf_has_is_handed_over_before_anything_is_asked(echo: Echo) -> None:
-    with CompletionWriter(cache_path(MODEL)) as shelf:
+def test_what_the_cache_has_is_handed_over_before_anything_is_asked(echo: Echo) -> None:
+    with CompletionWriter(cache_path(MODEL)) as writer:
         for key in ("k0007", "k0003"):
-            shelf.add(Completion(key, "kept", "stop", 1, 1))
+            writer.add(Completion(key, "kept", "stop", 1, 1))
     answers = complete(Requests(9), MODEL, 9, progress=False)
     assert {next(answers).key, next(answers).key} == {"k0003", "k0007"} and echo.asked == []
     assert next(answers).key == "k0000"
     answers.close()
 
 
-def test_each_answer_is_on_the_shelf_when_it_is_handed_over(echo: Echo) -> None:
+def test_each_answer_is_in_the_cache_when_it_is_handed_over(echo: Echo) -> None:
     for answer in complete(Requests(5), MODEL, 9, progress=False):
         other, _ = gather([Prompt("e", (), answer.key)], MODEL, 9, progress=False)
         assert list(other) == [answer.key]
     assert len(echo.asked) == 5
 
 
-def test_closing_ends_what_is_under_way_and_takes_the_claim_back(echo: Echo) -> None:
+def test_closing_ends_what_is_under_way_and_releases_its_locks(echo: Echo) -> None:
     answers = complete(Requests(5), MODEL, 9, progress=False)
     next(answers)
     assert list(cache_path(MODEL).glob("claims/*.keys"))
@@ -232,7 +232,7 @@ def test_twins_stand_in_the_order_of_their_points_whatever_order_answers_come_in
     assert in_order == [e.id for e in mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config)).to_replace]
 
 
-def test_a_useless_prompt_model_is_not_asked_for_every_point_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_prompt_model_is_not_asked_for_every_point_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(twin_answers, "MAX_UNUSABLE", 5)
     with FakeEndpoint(lambda q, attempt: says("I cannot.")) as fake:
         with pytest.raises(GenerationError, match="0 of 5 answers are usable twins; 5 are not because of: no Question"):
@@ -276,10 +276,10 @@ def test_what_a_run_paid_before_it_failed_is_on_its_bill_in_the_end(
         assert caplog.messages[-1].startswith("twins by model: paid $0.010 for 2 requests")
         had = written(config, tmp_path)
     assert (had.bill.usd, had.bill.usd_before, had.bill.from_cache) == pytest.approx((0.01, 0.01, 2))
-    assert costs.paid(tmp_path) == pytest.approx(0.02)
+    assert spending.paid(tmp_path) == pytest.approx(0.02)
 
 
 def test_a_cell_that_failed_shows_what_it_paid(tmp_path: Path) -> None:
-    costs.SpendRecord(tmp_path / "cell").note(Bill(requests=1, usd=0.25))
+    spending.SpendRecord(tmp_path / "cell").write(Bill(requests=1, usd=0.25))
     write_json(tmp_path / "cell" / "status.json", {"state": "failed", "reason": "x", "knobs": {}})
     assert rows(tmp_path)[0]["usd"] == 0.25

@@ -1,0 +1,56 @@
+"""Which kind of point is the better buy beside N synthetic points, at two prices.
+
+In: the worth of a human point at N with its interval, and two prices per point. Out: a verdict that follows from the interval alone,
+and the break-even price of a human point.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.reasons import Kind, Reason
+
+
+class Buy(StrEnum):
+    """The better buy."""
+
+    HUMAN = "human wins"
+    SYNTHETIC = "synthetic wins"
+    NOT_KNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceVerdict:
+    """`paid`: synthetic points that one human point costs; `break_even`: the human price at which both buy the same score.
+
+    Where `break_even.low` is 0 or below, no price of a human point is low enough to be sure of it.
+    """
+
+    buy: Buy
+    paid: float
+    break_even: Estimate
+    reasons: tuple[Reason, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        return {
+            "verdict": self.buy.value,
+            "paid": self.paid,
+            "break_even": self.break_even.as_json(),
+            "reasons": [reason.as_json() for reason in self.reasons],
+        }
+
+
+def price_verdict(worth: HumanWorth, human_price: float, synthetic_price: float) -> PriceVerdict:
+    """Human wins below the interval of the worth, synthetic above it; inside nothing is known. Prices are above 0."""
+    paid = human_price / synthetic_price
+    low = math.inf if worth.unmatched else -math.inf if worth.worth.low is None else worth.worth.low
+    high = math.inf if worth.worth.high is None else worth.worth.high
+    buy = Buy.HUMAN if paid < low else Buy.SYNTHETIC if paid > high else Buy.NOT_KNOWN
+    inside = {"paid": paid} | {name: x for name, x in (("low", low), ("high", high)) if math.isfinite(x)}
+    reasons = (*worth.reasons, Reason(Kind.PRICE_IN_INTERVAL, inside)) if buy is Buy.NOT_KNOWN else worth.reasons
+    return PriceVerdict(buy, paid, worth.worth.times(synthetic_price), reasons)

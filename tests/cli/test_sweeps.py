@@ -1,0 +1,126 @@
+"""Sweeps: cells that fail, cells that are refused, the same command again, two commands at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_runs import HUMAN, QUICK, run_folder, table_rows
+from conftest import ROOT, TINY, Cli, Ended, python
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    """Two cells that can be computed and two that cannot, as one command of its own process."""
+    root = tmp_path_factory.mktemp("swept")
+    command = ("-m", "littlehuman.run", "-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10,9000")
+    return root, python(*command, LITTLEHUMAN_MULTIRUN=str(root))
+
+
+def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> None:
+    root, ended = swept
+    assert ended.code == 1, ended.text
+    assert len(list((root / "default").glob("*/result.json"))) == 2
+    last = ended.err.strip().splitlines()[-3:]
+    for seed in (0, 1):
+        failed = run_folder(root, *HUMAN, "dataset=fieldnotes_fv", f"seed={seed}", "n_train=9000")
+        assert (
+            sum(
+                line.startswith(f"NOT COMPLETE  {failed}  in stage plan: n_train=9000 fieldnotes_fv has 3")
+                for line in last
+            )
+            == 1
+        )
+    assert last[2] == "2 cell(s) cannot be computed as asked; change the values that are named above."
+    assert "Traceback" not in ended.text
+
+
+def test_table_is_complete_after_a_failure(swept: tuple[Path, Ended]) -> None:
+    root, _ = swept
+    table = table_rows(root / "default")
+    assert sorted(row["state"] for row in table.values()) == ["done", "done", "failed", "failed"]
+    assert set(table) == {folder.parent.name for folder in (root / "default").glob("*/status.json")}
+    for row in table.values():
+        assert row["seed"] in "01" and row["n_train"] == ("9000" if row["state"] == "failed" else "10")
+        assert bool(row["error"]) == (row["state"] == "failed") == (row["accuracy"] == "")
+    assert "| failed |" in (root / "default" / "table.md").read_text()
+
+
+def test_the_same_sweep_again_computes_only_what_is_missing(
+    swept: tuple[Path, Ended], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, _ = swept
+    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(root))
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("result.json")}
+    ended = cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10,9000")
+    assert ended.code == 1 and ended.text.count("already complete") == 2 and ended.text.count("ERROR ConfigError") == 2
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("result.json")} == before
+    # A single run of one of the cells is the same folder, whatever it is called and wherever it computes.
+    single = cli(*HUMAN, "dataset=fieldnotes_fv", "seed=1", "n_train=10", "synth_frac=0.0", "launch.micro_batch=2")
+    assert single.code == 0 and "already complete" in single.out
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("result.json")} == before
+
+
+def test_a_sweep_names_cells_whose_config_is_refused(cli: Cli, multirun: Path) -> None:
+    ended = cli("-m", *HUMAN, "synth_frac=0,1.5", "n_train=9000")
+    assert ended.code == 1 and ended.err.count("NOT COMPLETE") == 1
+    assert "REFUSED  synth_frac=1.5 must be between 0 and 1" in ended.err and "the same command" not in ended.err
+    assert len(table_rows(multirun / "default")) == 1
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
+@pytest.mark.parametrize("typo", ["synth_frac=1.5", "task.metrics=[acuracy]", "+training.foo=1", "+synthfrac=1"])
+def test_a_typo_does_not_stay_in_the_study(typo: str, launcher: list[str], cli: Cli, multirun: Path) -> None:
+    refused = cli("-m", *launcher, *QUICK, typo)
+    assert refused.code == 1 and "REFUSED" in refused.err and "Traceback" not in refused.text
+    assert {path.name for path in (multirun / "default").iterdir()} == {"multirun.yaml"}
+    assert cli(*QUICK).code == 0 and cli("-m", *QUICK, typo).code == 1
+    assert [row["state"] for row in table_rows(multirun / "default").values()] == ["done"]
+    assert len([path for path in (multirun / "default").iterdir() if path.is_dir()]) == 1
+
+
+def test_a_failure_that_may_pass_and_a_refusal_are_told_apart(cli: Cli, multirun: Path) -> None:
+    folder = run_folder(multirun, *QUICK)
+    (folder / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
+    ended = cli("-m", *QUICK, "seed=0,-1", "+training.foo=1")
+    assert ended.err.splitlines()[-1].startswith("2 cell(s) cannot be computed as asked")
+    ended = cli("-m", *QUICK, "n_train=4,-1")
+    assert ended.err.splitlines()[-2:] == [
+        "1 cell(s) not complete; the same command repeats only what is missing.",
+        "1 cell(s) cannot be computed as asked; change the values that are named above.",
+    ]
+
+
+def test_an_experiment_without_its_grid_is_refused_with_the_command_that_was_meant(cli: Cli, multirun: Path) -> None:
+    whole = cli("experiment=zoom", *QUICK, "seed=1")  # synth_frac stands in QUICK: nothing is left to the grid
+    assert whole.code == 0 and len(table_rows(multirun / "zoom")) == 1
+    shutil.rmtree(multirun / "zoom")
+    ended = cli("experiment=zoom", *TINY, "dataset=fieldnotes_fv", "n_train=4", "seed=1")
+    assert ended.code == 1 and "experiment=zoom  is a grid over synth_frac, " in ended.out, ended.text
+    meant = f"Try: littlehuman -m experiment=zoom {' '.join(TINY)} dataset=fieldnotes_fv n_train=4 seed=1"
+    assert meant in ended.out and not (multirun / "zoom").exists()
+
+
+def test_runs_never_collide(tmp_path: Path) -> None:
+    """Two commands of the same second; one cell belongs to both."""
+    environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path)}
+    commands = [[sys.executable, "-m", "littlehuman.run", "-m", *QUICK, f"seed={seeds}"] for seeds in ("0,1", "0,2")]
+    running = [
+        subprocess.Popen(c, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for c in commands
+    ]
+    said = [process.communicate(timeout=120)[0] for process in running]
+    assert sum("already complete" in text or "is being computed by another process" in text for text in said) == 1, said
+    for process, text in zip(running, said, strict=True):
+        assert process.returncode == int("is being computed" in text), text
+    table = table_rows(tmp_path / "default")
+    assert sorted((row["seed"], row["state"]) for row in table.values()) == [
+        ("0", "done"),
+        ("1", "done"),
+        ("2", "done"),
+    ]
+    assert len(list((tmp_path / "default").glob("*/result.json"))) == 3

@@ -58,7 +58,7 @@ def test_training_points_in_the_test_split_are_counted_and_so_is_shared_evidence
         Example("u", OTHER.evidence, OTHER.text.upper(), ("y",)),
     ]
     found = _audit((HUMAN, Origin.HUMAN), (OTHER, Origin.HUMAN), _twin("Another question?", of=OTHER), test=test)
-    assert found.training_points_in_test == 1
+    assert found.training_points_in_test == 1 and found.test_items_in_training == ("u",)
     assert found.training_points_on_test_evidence == 3
 
 

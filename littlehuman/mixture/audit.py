@@ -20,10 +20,7 @@ NEAR = 0.8  # Jaccard similarity of the word sets
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Counts of points; each kind makes a score look better than it is.
-
-    `test_items_in_training`: ids of the test points that `training_points_in_test` stand for.
-    """
+    """Counts of points; each kind makes a score look better than it is."""
 
     twins_equal_to_their_human_point: int
     twins_near_their_human_point: int  # similarity of `NEAR` or more
@@ -31,7 +28,6 @@ class Audit:
     training_points_on_test_evidence: int
     distinct_twins: int
     twins_equal_to_a_shown_example: int = 0  # a few-shot example of their own prompt
-    test_items_in_training: tuple[str, ...] = ()
 
 
 def audit_mixture(
@@ -52,7 +48,6 @@ def audit_mixture(
         copies: ids of twins that copy an example of their own prompt (see `copies_of_shots`).
     """
     test_points = {_identity(e) for e in test}
-    training_points = {_identity(p.example) for p in mixture.points}
     test_evidence = {e.evidence_key for e in test}
     twins = [p.example for p in mixture.points if p.origin is Origin.SYNTHETIC]
     pairs = [(twin.text, human[twin.id].text) for twin in twins] if new_texts else []
@@ -63,8 +58,13 @@ def audit_mixture(
         training_points_on_test_evidence=sum(p.example.evidence_key in test_evidence for p in mixture.points),
         distinct_twins=len({_identity(twin) for twin in twins}),
         twins_equal_to_a_shown_example=sum(twin.id in copies for twin in twins) if new_texts else 0,
-        test_items_in_training=tuple(e.id for e in test if _identity(e) in training_points),
     )
+
+
+def items_in_training(mixture: Mixture, test: Sequence[Example]) -> list[str]:
+    """Ids of the test points with the evidence and text of a training point, in the order of the test split."""
+    training_points = {_identity(p.example) for p in mixture.points}
+    return [example.id for example in test if _identity(example) in training_points]
 
 
 def copies_of_shots(

@@ -1,7 +1,6 @@
 """The two panels of one dataset and size: scores above, change against the smallest synthetic share below.
 
-In: lines of `study.lines` that share a facet, and how a figure lays out the shares. Out: drawn axes,
-and the legend's handles by name.
+In: replacement curves of one facet, and where the shares lie on the x axis. Out: drawn axes, legend handles by name.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Sketch:
-    """What all facets of a figure share: the axis, the margin (0..1) and the look of each line's label."""
+class FacetStyle:
+    """What all facets of a figure share: the x axis, the margin delta (0..1), and the style of each curve's label."""
 
     shares: Shares
     delta: float
@@ -48,38 +47,38 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class _Stroke:
-    """How one line of a facet is drawn."""
+class _LineStyle:
+    """How one curve of a facet is drawn."""
 
     look: dict[str, Any]
-    beside: float
+    offset: float  # along x
     band: bool
 
 
 def facet(
-    pair: Pair, lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], sketch: Sketch
+    pair: Pair, lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], common: FacetStyle
 ) -> dict[str, Any]:
     """Draw both panels; returns the legend's handles by name."""
     upper, lower = pair
-    handles = {line.label: _control(upper, line, sketch) for line in controls}
+    handles = {line.label: _control(upper, line, common) for line in controls}
     for nth, line in enumerate(lines):
-        beside = sketch.shares.dodge * (nth - (len(lines) - 1) / 2)
-        stroke = _Stroke(sketch.looks[line.label], beside, len(lines) <= BANDS)
-        handles[line.label] = _line(upper, _points(line, sketch, _SCORE), stroke)
-        _line(lower, _points(line, sketch, _CHANGE), stroke)
-        crosses = [x for x in sketch.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
-        style.cross(upper, crosses, stroke.look["color"])
+        offset = common.shares.dodge * (nth - (len(lines) - 1) / 2)
+        drawing = _LineStyle(common.looks[line.label], offset, len(lines) <= BANDS)
+        handles[line.label] = _line(upper, _points(line, common, _SCORE), drawing)
+        _line(lower, _points(line, common, _CHANGE), drawing)
+        crosses = [x for x in common.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
+        style.cross(upper, crosses, drawing.look["color"])
     for floor in sorted({line.floor for line in lines if line.floor is not None}):
         handles[FLOOR] = upper.axhline(100 * floor, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
-    _margin(lower, lines, sketch.delta)
+    _margin(lower, lines, common.delta)
     text_layout.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
     upper.tick_params(labelbottom=False)
     upper.sharex(lower)
-    sketch.shares.label(lower, lines)
+    common.shares.label(lower, lines)
     return handles
 
 
-def name_scores(pair: Pair, metric: str) -> None:
+def label_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
     pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
     pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
@@ -91,10 +90,10 @@ def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:
     return line.table["pairs"].astype(float).fillna(seeds) if changes else seeds
 
 
-def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
-    """A line that breaks at gaps, hollow where it has fewer seeds; caps for the interval, and a light band between them."""
-    look, x = stroke.look, points["x"] + stroke.beside
-    if stroke.band:
+def _line(axes: Axes, points: pd.DataFrame, drawing: _LineStyle) -> Any:
+    """A line that breaks at gaps, hollow where it has fewer seeds; bars for the interval, and a light band."""
+    look, x = drawing.look, points["x"] + drawing.offset
+    if drawing.band:
         axes.fill_between(x, points["low"], points["high"], color=look["color"], alpha=0.10, linewidth=0)
     bars = [points["value"] - points["low"], points["high"] - points["value"]]
     axes.errorbar(
@@ -106,14 +105,14 @@ def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
     return drawn
 
 
-def _control(axes: Axes, line: ReplacementCurve, sketch: Sketch) -> Any:
-    points = _points(line, sketch, _SCORE)
+def _control(axes: Axes, line: ReplacementCurve, common: FacetStyle) -> Any:
+    points = _points(line, common, _SCORE)
     return axes.plot(
         points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4
     )[0]
 
 
-def _points(line: ReplacementCurve, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
+def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str, str]) -> pd.DataFrame:
     """Place `x`, percent `value`, `low`, `high` and whether it is `thin` of seeds, along the axis.
 
     The fraction that is compared with has change 0, and gaps are NaN.
@@ -125,7 +124,7 @@ def _points(line: ReplacementCurve, sketch: Sketch, columns: tuple[str, str, str
     told = {
         name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)
     }
-    points = pd.DataFrame({"x": sketch.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
+    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
     return points[points["x"].notna()].reset_index(drop=True)
 
 

@@ -1,7 +1,7 @@
 """Score over the synthetic share of the training set: the paper's Figures 1 and 2.
 
-In: lines of `study.lines`. Out: one facet per dataset and size: scores above, change against the
-smallest share below; and `zoom`, the same for the last tenth with room between its points.
+In: replacement curves. Out: one facet per dataset and size: scores above, change against the smallest share below;
+and `zoom`, the same for the last tenth with room between its points.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, style, text_layout
-from littlehuman.figures.panels import Shares, Sketch
+from littlehuman.figures.panels import FacetStyle, Shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,27 +76,27 @@ def _draw(
     lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], delta: float, shares: Shares
 ) -> Figure:
     facets = list(dict.fromkeys(line.facet for line in lines))
-    sketch = Sketch(
+    common = FacetStyle(
         shares,
         delta,
         {label: style.of_series(i) for i, label in enumerate(dict.fromkeys(line.label for line in lines))},
     )
     several = len({line.metric for line in lines}) > 1
     with style.look():
-        figure, pairs, columns = _paper(len(facets), shares.most)
+        figure, pairs, columns = _empty_figure(len(facets), shares.most)
         handles: dict[str, Any] = {}
         for nth, (facet, pair) in enumerate(zip(facets, pairs, strict=True)):
             mine, alone = ([line for line in group if line.facet == facet] for group in (lines, controls))
-            handles |= panels.facet(pair, mine, alone, sketch)
+            handles |= panels.facet(pair, mine, alone, common)
             if several or nth % columns == 0:
-                panels.name_scores(pair, mine[0].metric)
+                panels.label_scores(pair, mine[0].metric)
         if panels.FLOOR in handles:
             handles[panels.FLOOR] = handles.pop(panels.FLOOR)  # after all curves
         text_layout.finish(figure, handles, caption(lines, delta, shares.start))
     return figure
 
 
-def _paper(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
+def _empty_figure(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
     """An empty figure, its pairs of panels in reading order, and how many stand in a row."""
     rows, columns = style.shape(facets, most)
     figure = style.blank(style.WIDTH if columns > 1 else style.ALONE, rows * sum(_HEIGHTS) + 0.9)
@@ -115,10 +115,11 @@ def _share_axis(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
 
 
 def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0) -> str:
-    """Protocol, seeds, what the bars are, and what hollow points, the dotted line and the crosses mean, for shares from `start` on."""
+    """Protocol, seeds, and what bars, hollow points, dotted line and crosses mean, for shares from `start` on."""
     parts = [f"protocol {', '.join(sorted({line.protocol for line in lines}))}", *_over(lines, start)]
     parts.append(
-        f"lower panels: change against the smallest synthetic share, paired; dotted: a loss of {100 * delta:g} percentage points"
+        "lower panels: change against the smallest synthetic share, paired; "
+        f"dotted: a loss of {100 * delta:g} percentage points"
     )
     if any(line.gaps for line in lines):
         parts.append("crosses: no run is complete there")

@@ -1,6 +1,6 @@
 """A study in short: three to eight plain sentences, each computed from the tables.
 
-In: `Gathered`. Out: sentences, most important first. One seed is said to be one, and what is not
+In: `ReportData`. Out: sentences, most important first. One seed is said to be one, and what is not
 complete is said too.
 """
 
@@ -38,7 +38,8 @@ def findings_of_study(found: ReportData) -> list[str]:
     warnings = [*_seeds(found), *_contamination(found.audit), *_unfinished(found)]
     if not said:
         said = [
-            "There is no curve to read here: neither two synthetic shares of one size, nor three sizes of synthetic points alone."
+            "There is no curve to read here: neither two synthetic shares of one size, "
+            "nor three sizes of synthetic points alone."
         ]
     return [*said[: MOST - len(warnings)], *warnings]
 
@@ -63,7 +64,10 @@ def _replacement(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[st
 def _over_lines(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str]:
     """Many curves: how many lose, at the largest share below 100 % and at 100 %."""
     if idle := sum(not line.learnt for line in lines):
-        yield f"{idle} of {len(lines)} curves are nowhere shown to be above always saying the commonest label: they say nothing about data."
+        yield (
+            f"{idle} of {len(lines)} curves are nowhere shown to be above always saying the commonest label: "
+            "they say nothing about data."
+        )
     almost = max((f for line in lines for f in line.curve.fractions if f < 1), default=0.0)
     for fraction in (almost, 1.0):
         rows = [_row(line, fraction) for line in lines if fraction in line.curve.fractions[1:]]
@@ -75,9 +79,10 @@ def _over_lines(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str
         within = sum(map(ruled_out, rows))
         changes = [row.change for row in rows]
         yield (
-            f"At {share(fraction)} synthetic points, of {len(rows)} {'curves' if len(rows) > 1 else 'curve'} {lost} scored lower than at "
-            f"the smallest share and {gained} higher (p < 0.05 after Holm's correction within each curve); for {within} a loss of "
-            f"{points(delta)} is ruled out (p < 0.05 each). Changes go from {percent(min(changes), signed=True)} to "
+            f"At {share(fraction)} synthetic points, of {len(rows)} {'curves' if len(rows) > 1 else 'curve'} "
+            f"{lost} scored lower than at the smallest share and {gained} higher "
+            f"(p < 0.05 after Holm's correction within each curve); for {within} a loss of {points(delta)} "
+            f"is ruled out (p < 0.05 each). Changes go from {percent(min(changes), signed=True)} to "
             f"{percent(max(changes), signed=True)} percentage points."
         )
 
@@ -109,7 +114,8 @@ def _added(added: pd.DataFrame) -> Iterator[str]:
         return
     for row in last:
         p = f"; {equals(row.p_holm)} after Holm's correction" if not absent(row.p_holm) else ""
-        bounds = f"95 % interval {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
+        low, high = percent(row.change_low, signed=True), percent(row.change_high, signed=True)
+        bounds = f"95 % interval {low} to {high}; {seed_count(row)}"
         yield (
             f"{row.line}: {count(row.n_synthetic)} twins beside {count(row.n_human)} human points change the score by "
             f"{percent(row.change, signed=True)} percentage points against these human points alone ({bounds}{p})."
@@ -126,12 +132,19 @@ def _worth(tradeoffs: Sequence[Tradeoff]) -> Iterator[str]:
 def _one_worth(one: Tradeoff) -> str:
     worth, name = one.price.headline, one.scored.name
     if not one.price.valuation.curve.rises:
-        return f"{name}: more synthetic points alone are not shown to raise the score, so human points have no finite equivalent in them."
+        return (
+            f"{name}: more synthetic points alone are not shown to raise the score, "
+            "so human points have no finite equivalent in them."
+        )
     if worth is None or worth.price_ratio is None:
-        return f"{name}: more synthetic points alone raise the score; no run tells what human points beside them are worth."
+        return (
+            f"{name}: more synthetic points alone raise the score; "
+            "no run tells what human points beside them are worth."
+        )
     ratio = worth.price_ratio
     if ratio.value is None:
-        return f"{name}: {count(worth.human_points)} human points are beyond any number of synthetic points that can be named."
+        human = count(worth.human_points)
+        return f"{name}: {human} human points are beyond any number of synthetic points that can be named."
     if ratio.value <= 0:
         return f"{name}: no worth of the {count(worth.human_points)} human points beside synthetic ones can be shown."
     high = "without upper end" if ratio.high is None else f"to {formatting.size(ratio.high)}"

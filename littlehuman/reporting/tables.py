@@ -1,6 +1,6 @@
 """The tables of a study's report, as text.
 
-In: `Gathered`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
+In: `ReportData`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
 """
 
 from __future__ import annotations
@@ -53,14 +53,16 @@ class ReportTable:
 
 
 def curve(line: ReplacementCurve, delta: float) -> ReportTable:
-    """Every share of one curve, with what it is compared to and all tests; shares without any result have empty cells."""
+    """Every share of one curve with its comparison; shares without a complete run have empty cells."""
     header = (
         "synthetic share,human points,synthetic points,seeds,test items,score (%),change (points),change (%),"
-        f"p,p (items),p (Holm),smallest detectable (points),p (loses {100 * delta:g} points or more),such a loss ruled out"
+        "p,p (items),p (Holm),smallest detectable (points),"
+        f"p (loses {100 * delta:g} points or more),such a loss ruled out"
     )
     rows: list[tuple[float, tuple[str, ...]]] = [(row.synth_frac, _of_share(row)) for row in _records(line.table)]
     rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.gaps]
-    title = f"{line.curve.name}{', human points alone' if line.curve.control else ''}: {named(line.metric)}, protocol {line.protocol}"
+    alone = ", human points alone" if line.curve.control else ""
+    title = f"{line.curve.name}{alone}: {named(line.metric)}, protocol {line.protocol}"
     return ReportTable(
         tuple(header.split(",")), tuple(row for _, row in sorted(rows, key=lambda row: row[0])), title=title
     )
@@ -87,7 +89,8 @@ def _of_share(row: Any) -> tuple[str, ...]:
 
 def added(frame: pd.DataFrame) -> ReportTable:
     """What twins add to the human points that a mixture has anyway."""
-    header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points),p,p (items),p (Holm)"
+    header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points)"
+    header += ",p,p (items),p (Holm)"
     rows = [
         (
             r.line,
@@ -226,7 +229,7 @@ def _time(seconds: float) -> str:
 
 
 def missing(frame: pd.DataFrame) -> ReportTable:
-    """Cells of the full grid without a result, with the cause."""
+    """Cells of the full grid that are not complete, with the cause."""
     rows = [
         (
             r.series,
@@ -246,7 +249,7 @@ def missing(frame: pd.DataFrame) -> ReportTable:
 
 
 def unplaced(found: ReportData) -> ReportTable:
-    """Cells that failed before anybody knew which series they belong to."""
+    """Cells that failed before it was known which series they belong to."""
     frame = found.frame
     lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
     rows = [(r.cell, r.state, shortened(r.error)) for r in _records(lost)]
@@ -277,7 +280,7 @@ def over_seeds(frame: pd.DataFrame) -> ReportTable:
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:
-    """Rows with a field per column; what pandas says of their types is no help."""
+    """Rows with a field per column."""
     return iter(frame.itertuples())
 
 

@@ -28,7 +28,8 @@ def compared(line: ReplacementCurve, row: Any, delta: float) -> str:
             else f"no seed is complete here and {base(line)}"
         )
         return head + f"{percent(row.mean)} % ({why}, so nothing is tested)."
-    bounds = f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
+    low, high = percent(row.change_low, signed=True), percent(row.change_high, signed=True)
+    bounds = f"95 % interval of the change {low} to {high}; {seed_count(row)}"
     return f"{head}{_change(row.change)} {base(line)} ({bounds}): {_verdict(row, delta)}."
 
 
@@ -81,14 +82,16 @@ def _verdict(row: Any, delta: float) -> str:
         return f"{head}a loss of {points(delta)} or more is ruled out ({equals(row.at_most)})"
     if sure:
         return f"a {'loss' if row.change < 0 else 'gain'}{of_what}{p}"
-    return f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
+    found = f"no difference is shown{p}{_power(row.smallest_detectable)}"
+    return f"{found}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
 
 
 def _these(row: Any) -> str:
     """Where few seeds hide what other test items would show again of these very models."""
     if absent(row.p) or absent(row.p_items) or row.p_items >= ALPHA:
         return ""
-    return f"; these trained models do differ on other test items ({equals(row.p_items)}, unadjusted): more seeds would tell more"
+    p = f"{equals(row.p_items)}, unadjusted"
+    return f"; these trained models do differ on other test items ({p}): more seeds would tell more"
 
 
 def _power(detectable: float | None) -> str:

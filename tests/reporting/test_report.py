@@ -151,8 +151,8 @@ def test_no_loss_is_claimed_only_when_it_was_shown(tmp_path: Path) -> None:
     much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))  # type: ignore[arg-type]
     assert any("a loss of 2 percentage points or more is ruled out (p" in s for s in much)
     assert any(
-        "up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy against training with 5,000 human"
-        in s
+        "up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy "
+        "against training with 5,000 human" in s
         for s in much
     )
     little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))  # type: ignore[arg-type]
@@ -254,7 +254,8 @@ def test_the_command_prints_findings_and_paths(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_help_needs_none_of_the_heavy_libraries() -> None:
-    code = "import sys; from littlehuman import report; print([m for m in ('pandas', 'matplotlib', 'scipy', 'torch') if m in sys.modules])"
+    heavy = "('pandas', 'matplotlib', 'scipy', 'torch')"
+    code = f"import sys; from littlehuman import report; print([m for m in {heavy} if m in sys.modules])"
     assert python("-c", code).out.strip() == "[]"
 
 

@@ -66,7 +66,7 @@ def facet(
         drawing = _LineStyle(common.looks[line.label], offset, len(lines) <= BANDS)
         handles[line.label] = _line(upper, _points(line, common, _SCORE), drawing)
         _line(lower, _points(line, common, _CHANGE), drawing)
-        crosses = [x for x in common.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
+        crosses = [x for x in common.shares.places(pd.Series(line.missing, dtype=float)) if not math.isnan(x)]
         style.cross(upper, crosses, drawing.look["color"])
     for floor in sorted({line.floor for line in lines if line.floor is not None}):
         handles[FLOOR] = upper.axhline(100 * floor, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
@@ -118,7 +118,7 @@ def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str,
     The fraction that is compared with has change 0, and gaps are NaN.
     """
     table = line.table.assign(thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max())
-    table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.gaps)})]).sort_values("synth_frac")
+    table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
     told = {

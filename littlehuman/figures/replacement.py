@@ -47,10 +47,12 @@ def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[Replacemen
 
 def zoom(lines: Sequence[ReplacementCurve], delta: float) -> Figure | None:
     """The shares from 90 % on, evenly spaced and with their human points; None where no line has two of them."""
-    kept = [replace(line, gaps=tuple(_late(line.gaps))) for line in lines if len(_late(line.table["synth_frac"])) > 1]
+    kept = [
+        replace(line, missing=tuple(_late(line.missing))) for line in lines if len(_late(line.table["synth_frac"])) > 1
+    ]
     if not kept:
         return None
-    fractions = sorted({f for line in kept for f in (*_late(line.table["synth_frac"]), *line.gaps)})
+    fractions = sorted({f for line in kept for f in (*_late(line.table["synth_frac"]), *line.missing)})
     place = {fraction: float(i) for i, fraction in enumerate(fractions)}
 
     def label(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
@@ -121,7 +123,7 @@ def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0)
         "lower panels: change against the smallest synthetic share, paired; "
         f"dotted: a loss of {100 * delta:g} percentage points"
     )
-    if any(line.gaps for line in lines):
+    if any(line.missing for line in lines):
         parts.append("crosses: no run is complete there")
     return "; ".join(parts)
 

@@ -21,9 +21,10 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
-from littlehuman.study.replacement import ReplacementCurve, added, curves_of_study
+from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def gather(
         frame=frame,
         lines=lines,
         controls=controls,
-        added=added(lines, controls),
+        added=compare_with_controls(lines, controls),
         tradeoffs=tuple(of_study(study, frame, prices)),
         texts=tuple(text_comparison.compare(study)),
         over_seeds=comparisons.over_seeds(frame),

@@ -60,7 +60,7 @@ def curve(line: ReplacementCurve, delta: float) -> ReportTable:
         f"p (loses {100 * delta:g} points or more),such a loss ruled out"
     )
     rows: list[tuple[float, tuple[str, ...]]] = [(row.synth_frac, _of_share(row)) for row in _records(line.table)]
-    rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.gaps]
+    rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.missing]
     alone = ", human points alone" if line.curve.control else ""
     title = f"{line.curve.name}{alone}: {named(line.metric)}, protocol {line.protocol}"
     return ReportTable(

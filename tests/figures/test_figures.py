@@ -160,7 +160,7 @@ def test_one_facet_a_dataset_with_two_panels_and_one_legend(figure: Figure) -> N
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert sorted(titles) == [f"{name}, n = 5,000" for name in ("coqa", "fever", "ropes", "scifact", "wanli")]
     assert len(figure.axes) == 10
-    assert _legend(figure) == ["human points alone", "twins by a", "twins by b"]
+    assert _legend(figure) == ["human points alone", "twins by a", "twins by b", panels.FLOOR]
 
 
 def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
@@ -303,7 +303,7 @@ def test_words_on_a_flat_curve_stand_between_title_and_axes_and_cover_nothing(fl
 def test_a_dollar_in_a_name_is_a_dollar(lines: tuple[ReplacementCurve, ...]) -> None:
     (line,) = [replace(line, label=r"a$\nonsense$b") for line in lines[:1]]
     figure = _drawn(replacement.replacement([line], [], 0.02))  # as mathematics this cannot be drawn
-    assert _legend(figure) == [r"a$\nonsense$b"]
+    assert _legend(figure) == [r"a$\nonsense$b", panels.FLOOR]
 
 
 def test_nothing_to_draw_is_said_with_what_to_run() -> None:
@@ -348,7 +348,7 @@ def test_axes_keep_their_height_beside_a_legend_of_nine_and_titles_of_many_lines
 ) -> None:
     nine = [replace(lines[0], label=f"a model with a name of some length, twins by number {i}") for i in range(9)]
     few, many = (_drawn(replacement.replacement(drawn, [], 0.02)) for drawn in (lines[:1], nine))
-    assert len(_legend(many)) == 9
+    assert len(_legend(many)) == 10  # and the floor
     for one, other in zip(few.axes, many.axes, strict=True):
         assert math.isclose(_box(one.patch).height, _box(other.patch).height, rel_tol=0.06)
     named = [replace(one, scored=replace(one.scored, name="a long name, " * 6)) for one in rising]

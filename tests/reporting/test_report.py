@@ -16,7 +16,7 @@ from littlehuman.config.identity import identity_values as real_values
 from littlehuman.errors import DataError
 from littlehuman.reporting import findings, gathering
 from littlehuman.store import read_json, write_json
-from littlehuman.study import comparisons, text_comparison
+from littlehuman.study import text_comparison
 from littlehuman.study.replacement import curves_of_study
 
 CAUSE = "RuntimeError: <b>out of memory</b> & nothing else"
@@ -48,10 +48,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 @pytest.fixture(scope="module")
 def tables(written: Written) -> dict[str, pd.DataFrame]:
-    """What `comparisons` says of each curve of that study."""
+    """The table of each curve of that study."""
     frame = results.load(written.study)
-    curves = comparisons.replacement_curves(frame) + comparisons.replacement_curves(frame, control=True)
-    return {f"{curve.name} {curve.control}": comparisons.along(curve) for curve in curves}
+    curves = [curve for control in (False, True) for curve in curves_of_study(frame, None, 0.02, control=control)]
+    return {f"{curve.curve.name} {curve.curve.control}": curve.table for curve in curves}
 
 
 def test_every_file_is_written(written: Written) -> None:

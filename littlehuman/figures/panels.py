@@ -14,16 +14,22 @@ import pandas as pd
 
 from littlehuman import formatting
 from littlehuman.figures import style, text_layout
+from littlehuman.study.floors import FloorKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from littlehuman.study.replacement import ReplacementCurve
 
+_BESIDE = 4  # points between a mean and the dots of its seeds
 BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
-FLOOR = "always the commonest label"
+FLOORS: dict[str, Any] = {  # dashes of each kind
+    FloorKind.COMMONEST_LABEL.value: (0, (5, 2, 1, 2)),
+    FloorKind.CONSTANT_ANSWER.value: (0, (5, 2, 1, 2)),
+    FloorKind.UNTRAINED.value: (0, (1, 3)),
+}
 Pair = tuple["Axes", "Axes"]
-_SCORE, _CHANGE = ("mean", "low", "high"), ("relative", "relative_low", "relative_high")
+_SCORE, _CHANGE = ("mean", "low", "high"), ("change", "change_low", "change_high")
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,15 @@ def facet(
     for nth, line in enumerate(lines):
         offset = common.shares.dodge * (nth - (len(lines) - 1) / 2)
         drawing = _LineStyle(common.looks[line.label], offset, len(lines) <= BANDS)
+        if line.seeds[-1] > 1:
+            _seeds(pair, line, common, drawing)
         handles[line.label] = _line(upper, _points(line, common, _SCORE), drawing)
         _line(lower, _points(line, common, _CHANGE), drawing)
         crosses = [x for x in common.shares.places(pd.Series(line.missing, dtype=float)) if not math.isnan(x)]
         style.cross(upper, crosses, drawing.look["color"])
-    for floor in sorted({line.floor for line in lines if line.floor is not None}):
-        handles[FLOOR] = upper.axhline(100 * floor, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
+    for floor in sorted({(floor.kind.value, floor.value) for line in lines for floor in line.floors}):
+        drawn = upper.axhline(100 * floor[1], color=text_layout.DARK, linewidth=0.9, linestyle=FLOORS[floor[0]])
+        handles[floor[0]] = drawn
     _margin(lower, lines, common.delta)
     text_layout.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
     upper.tick_params(labelbottom=False)
@@ -81,7 +90,7 @@ def facet(
 def label_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
     pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
-    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
+    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (points)")
 
 
 def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:
@@ -129,12 +138,28 @@ def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str,
 
 
 def _margin(axes: Axes, lines: Sequence[ReplacementCurve], delta: float) -> None:
-    """Zero, and where the score has lost `delta` (absolute), for each different score that is compared with."""
+    """Zero, and the band in which a change is equal within delta."""
     axes.axhline(0, color=text_layout.DARK, linewidth=0.8)
-    if all(line.table["relative"].isna().all() for line in lines):
-        told = text_layout.wrapped("no relative change can be said", text_layout.room(axes) * text_layout.SMALL)
-        axes.text(0.5, 0.75, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
+    axes.axhspan(-100 * delta, 100 * delta, color="#999999", alpha=0.18, linewidth=0, zorder=0)
+    if all(line.table["change"].isna().all() for line in lines):
+        told = text_layout.wrapped("no share can be compared", text_layout.room(axes) * text_layout.SMALL)
+        axes.text(0.5, 0.85, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
         axes.set_yticks([0])
-    for base in sorted({round(float(line.table["mean"].iloc[0]), 4) for line in lines}):
-        if base > 0:
-            axes.axhline(-100 * delta / base, color=text_layout.DARK, linewidth=0.8, linestyle=(0, (1, 2)))
+
+
+def _seeds(pair: Pair, line: ReplacementCurve, common: FacetStyle, drawing: _LineStyle) -> None:
+    """A small dot per seed, right of the mean: its score, and its change where it has the base too."""
+    from matplotlib.transforms import ScaledTranslation
+
+    cells = line.curve.cells.drop_duplicates(["synth_frac", "seed"])
+    scores = cells.set_index(["seed", "synth_frac"])[line.metric].astype(float)
+    at_base = scores[scores.index.get_level_values("synth_frac") == line.curve.fractions[0]].droplevel("synth_frac")
+    changes = scores - at_base.reindex(scores.index.get_level_values("seed")).to_numpy()
+    for axes, values in zip(pair, (scores, changes), strict=True):
+        x = [at + drawing.offset for at in common.shares.places(values.index.to_frame()["synth_frac"])]
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        beside = axes.transData + ScaledTranslation(_BESIDE / 72, 0, figure.dpi_scale_trans)
+        dots: dict[str, Any] = {"s": 7, "alpha": 0.55, "linewidths": 0, "zorder": 1.5, "transform": beside}
+        axes.scatter(x, 100 * values, color=drawing.look["color"], **dots)
+        axes.update_datalim([(a, b) for a, b in zip(x, 100 * values, strict=True) if not math.isnan(a + b)])

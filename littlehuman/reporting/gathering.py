@@ -21,6 +21,7 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.clusters import ClusterIndex
 from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
@@ -88,8 +89,9 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    lines = curves_of_study(frame, metric, delta)
-    controls = curves_of_study(frame, metric, delta, control=True)
+    index = ClusterIndex(frame)
+    lines = curves_of_study(frame, metric, delta, index=index)
+    controls = curves_of_study(frame, metric, delta, control=True, index=index)
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
     return ReportData(
         study=study,
@@ -99,7 +101,7 @@ def gather(
         added=compare_with_controls(lines, controls),
         tradeoffs=tuple(of_study(study, frame, prices)),
         texts=tuple(text_comparison.compare(study)),
-        over_seeds=comparisons.over_seeds(frame),
+        over_seeds=comparisons.over_seeds(frame, index=index),
         cost=cost_table(frame),
         audit=audit_table(frame, finished),
         missing=missing_conditions(frame),

@@ -15,41 +15,47 @@ from littlehuman.cli import config_dir_of, sweep_command
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
+    from littlehuman.reporting.tables import ReportTable
+    from littlehuman.study.replacement import ReplacementCurve
 
 TEMPLATE = Path(__file__).parent / "report.html"
 INTERVALS = (
-    "Intervals are 95 % and for a new draw of seeds and of test items: every seed is tested on the same items, "
-    "and the variance is that "
-    "of a crossed two-way design with random seeds and items (Brennan 2001, Generalizability Theory; Owen 2007), "
-    "read from the tails of two t distributions, of seeds and of items, weighed by their parts of the variance "
-    "(after Cochran and Cox 1957). With one seed they are for test items alone (Wilson 1927 for scores of 0 and "
-    "1, else Student t)."
+    "Intervals of scores are 95 % and for a new draw of seeds and of test items, which are crossed (every seed is "
+    "tested on the same "
+    "items): Wilson's interval on the effective number of test items (Korn and Graubard 1998). With one seed they "
+    "are for other test "
+    "items alone."
+)
+CLUSTERS = (
+    "Test items on one text are not independent: variances are cluster-robust (CR2; Bell and McCaffrey 2002), by "
+    "the coarsest level "
+    "that leaves 20 clusters."
 )
 WITHOUT_ITEMS = (
-    "Metrics without scores of single items (corpus BLEU, macro F1) have intervals over seeds alone (Student t), "
-    "and none with one seed."
+    "Metrics without statistics of test items have intervals over seeds alone (Student t), none with one seed, and "
+    "no verdict."
 )
 CURVES = (
-    "Changes are paired: within a seed the training sets are nested and the test items the same. p is the two- "
-    "sided t test of that "
-    "design; p (items) is for these trained models on other test items (exact McNemar test for one seed and "
-    "scores of 0 and 1, else a "
-    "paired permutation test); p (Holm) corrects p over the shares of one curve (Holm 1979), or p (items) where "
-    "there is one seed.",
-    "The smallest detectable difference is the one that a study with this standard error finds in 80 % of "
-    "repetitions at the 5 % level "
-    "(Card et al. 2020; Miller 2024, arXiv 2411.00640).",
-    "A loss is ruled out by a one-sided test against the margin (non-inferiority; Schuirmann 1987): no difference "
-    "found is no such "
-    "proof. Each share is tested by itself; `up to a share` takes them in ascending order and stops at the first "
-    "that fails, which "
-    "needs no correction (Maurer, Hothorn and Lehmacher 1995).",
-    "Relative changes are ratios of means, with intervals by linearisation (Cochran 1977, Sampling Techniques, 6.4).",
+    "Changes are paired: within a seed the training sets are nested and the test items the same. All shares of a "
+    "curve come from one "
+    "model; the variance between seeds of each share is drawn towards the common one (moderated variances; Smyth "
+    "2004).",
+    "The interval of a change is simultaneous: all intervals of a curve hold together in 95 % of studies. It alone "
+    "decides: worse (all "
+    "of it below 0), better (all above 0), equal within delta (all between -delta and +delta, which goes first), "
+    "else not known. That no "
+    "difference is shown is no proof that there is none.",
+    "The smallest change found is the true change that a study with this standard error finds in 80 % of "
+    "repetitions, at the level "
+    "that decides (Card et al. 2020).",
+    "A verdict is withheld where it would rest on runs that are broken: empty or constant answers, a collapsed "
+    "training, leaked test "
+    "items, a training set much shorter than asked for, or scores that are not above what needs no training.",
 )
 ALONE = (
     "The human points alone are the same human points as in the mixture, without the twins; the comparison is "
-    "paired, and its p (Holm) "
-    "is over all rows of that table."
+    "paired, and its intervals "
+    "are simultaneous over the shares of a curve (Bonferroni)."
 )
 WORTH = (
     "The worth of human points follows Section 4 of arXiv 2410.13098: y = a0 + a1 ln x through the runs on "
@@ -89,7 +95,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped."""
     import jinja2
 
-    from littlehuman.reporting import tables
+    from littlehuman.reporting import tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -98,12 +104,14 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         study=found.study.resolve().name,
         again=_sweep_again(found),
         facts=_facts(found),
-        findings=sentences,
+        answer=sentences[0],
+        findings=sentences[1:],
+        delta=verdicts.points(found.delta),
         figures={figure.name: figure for figure in figures},
         found=found,
         tables=tables,
-        curves=[tables.curve(line, found.delta) for line in found.lines],
-        controls=[tables.curve(line, found.delta) for line in found.controls],
+        curves=[_section(line, found.delta) for line in found.lines],
+        controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
         unplaced=tables.unplaced(found),
         methods=methods_section(found),
@@ -113,12 +121,24 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
-    said = [INTERVALS, WITHOUT_ITEMS]
+    said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
     said += [ALONE] if len(found.added) else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
     return [*said, AUDIT, COST]
+
+
+def _section(line: ReplacementCurve, delta: float) -> tuple[ReportTable, list[str], list[str]]:
+    """The table of a curve, what is wrong with its runs, and what else limits its numbers."""
+    from littlehuman.reporting import tables, verdicts
+    from littlehuman.reporting.warning_texts import told_warnings, warning_text
+
+    return (
+        tables.curve(line, delta),
+        [warning_text(line, warning) for warning in told_warnings(line)],
+        [*verdicts.notes(line)],
+    )
 
 
 def _sweep_again(found: ReportData) -> str:

@@ -66,7 +66,7 @@ test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newes
 define tests-of
 	@$(1)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(torch|transformers|peft|accelerate|tokenizers|huggingface|datasets|openai|numpy|pandas) '
 	$(1)/bin/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(MATRIX_TESTS)
-	$(1)/bin/python -m pytest -m slow tests/test_training_real.py -k 'converted or one_digit'
+	$(1)/bin/python -m pytest -m slow tests/training/test_training_real.py -k 'converted or one_digit'
 	rm -rf $(1)/work
 	LITTLEHUMAN_CACHE=$(CURDIR)/$(1)/work/cache LITTLEHUMAN_MULTIRUN=$(CURDIR)/$(1)/work/runs $(1)/bin/python -m littlehuman.run model=tiny n_train=20 n_test=10
 endef

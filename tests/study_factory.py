@@ -1,8 +1,8 @@
-"""Simulated studies with known true scores, as folders with the layout of a real sweep, made in milliseconds.
+"""Studies with a known truth, as a sweep leaves them: folders with real layout, made in milliseconds.
 
-An item of a run is right where a uniform number is below the true score. The numbers are correlated between fractions
-of a seed and between seeds, as items are easy or hard for all runs: so the mean over many studies is the true score,
-and runs of a seed are paired.
+A run's items are right where a number falls below the true score. The numbers are uniform, and
+shared in part between fractions of a seed and between seeds, as items are hard or easy for all:
+so the mean over many studies is the truth, and runs of a seed are paired.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from littlehuman.config.identity import TWIN_GROUPS
+from littlehuman.metrics.corpus import macro_f1
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.runs.artifacts import STATUS, write_result
 from littlehuman.seeding import number
@@ -29,7 +30,7 @@ VERSIONS = {"littlehuman": "0.1.0", "torch": "2.13.0"}
 
 
 def little_human(human: int, synthetic: int) -> float:
-    """The paper's finding as a formula: the first human points matter, later ones hardly."""
+    """The paper's finding as a formula: the first human points matter, the later ones hardly."""
     return 0.5 + 0.03 * math.log1p(synthetic / 100) + 0.05 * math.log1p(human / 40) / (1 + synthetic / 20_000)
 
 
@@ -52,6 +53,7 @@ class Planted:
     short: Mapping[tuple[float, int], int] = field(default_factory=dict)  # cell -> twins that could not be had
     leaked: Mapping[float, float] = field(default_factory=dict)  # share -> part of the test points that is trained on
     name_leaks: bool = False  # whether runs name the leaked test points
+    macro_f1: bool = False  # whether runs state their own macro F1 (else a number that no counts come to)
     texts: int = 0  # twins described in `texts.json` (0: no such file)
 
 
@@ -75,11 +77,11 @@ def write_study(
 
     Args:
         path: the study's folder.
-        datasets: crossed with `prompt_models` and `models`.
+        datasets: one curve family each; with `prompt_models` and `models` their product.
         fractions: synthetic shares.
         seeds: one run each.
         sizes: values of n_train.
-        extra_human: human points added to each training set.
+        extra_human: human points beside each set.
         prompt_models: cells without twins are shared between them, as in a real sweep.
         models: fine-tuned models.
         control: also the human points of each mixture alone.
@@ -177,22 +179,24 @@ def _write_cell(study: Path, tree: dict[str, Any], failure: str | None, plan: Pl
     short = plan.short.get((tree["synth_frac"], tree["seed"]), 0)
     human = tree["n_train"] - synthetic_count(tree["synth_frac"], tree["n_train"]) + tree["extra_human"]
     counts = {"human": human, "synthetic": asked - short, "total": human + asked - short, "shortfall": short}
-    right = _write_predictions(folder, tree, counts, plan)
+    score, macro = _write_predictions(folder, tree, counts, plan)
     if plan.texts and asked:
         write_json(folder / "texts.json", profile(plan.texts, tree["prompt_model"]["name"]))
     _write_mixture(folder, counts, plan.texts)
-    write_result(folder, _result(tree, counts, float(right.mean()), plan))
+    write_result(folder, _result(tree, counts, score, macro, plan))
 
 
-def _write_predictions(folder: Path, tree: dict[str, Any], counts: Mapping[str, int], plan: Planted) -> np.ndarray:
-    """Write `predictions.jsonl` and return the scores, 0.0 or 1.0, [items]."""
+def _write_predictions(
+    folder: Path, tree: dict[str, Any], counts: Mapping[str, int], plan: Planted
+) -> tuple[float, float | None]:
+    """Write `predictions.jsonl`; return the score and, where it is wanted, macro F1."""
     cell = (tree["synth_frac"], tree["seed"])
     noise = np.random.default_rng(number(0, "seed", digest(dict(tree)))).standard_normal()
     score = plan.truth(counts["human"], counts["synthetic"]) + _level(tree) + plan.seed_sd * noise
     right = _right(tree, min(max(score, 0.0), 1.0), plan)
     right[: round(plan.leaked.get(cell[0], 0.0) * plan.items)] = 1.0
     targets = [_target(i, plan) for i in range(plan.items)]
-    said = [target if ok else f"not {target}" for target, ok in zip(targets, right, strict=True)]
+    said = [target if ok else _wrong(target, plan) for target, ok in zip(targets, right, strict=True)]
     if cell in plan.empty or cell in plan.constant:
         said = ["" if cell in plan.empty else targets[0]] * plan.items
         right = np.array([float(answer == target) for answer, target in zip(said, targets, strict=True)])
@@ -207,7 +211,14 @@ def _write_predictions(folder: Path, tree: dict[str, Any], counts: Mapping[str, 
             f'"scores": {{"{metric}": {x:.1f}}}{end}}}\n'
         )
     write_text(folder / "predictions.jsonl", "".join(lines))
-    return right
+    if not plan.macro_f1:
+        return float(right.mean()), None
+    tally = macro_f1([((target,), answer) for target, answer in zip(targets, said, strict=True)], LABELS)
+    return float(right.mean()), float(tally.value(tally.rows.sum(0, keepdims=True))[0])
+
+
+def _wrong(target: str, plan: Planted) -> str:
+    return "nothing" if plan.qa else LABELS[LABELS.index(target) - 1]
 
 
 def _target(item: int, plan: Planted) -> str:
@@ -219,7 +230,7 @@ def _target(item: int, plan: Planted) -> str:
 
 
 def _level(tree: Mapping[str, Any]) -> float:
-    """The level of a dataset and model: up to 5 percentage points."""
+    """Datasets and models differ: up to 5 points."""
     names = [
         tree[group]["name"]
         for group in ("dataset", "model", "prompt_model")
@@ -254,13 +265,15 @@ def _write_mixture(folder: Path, counts: Mapping[str, int], points: int) -> None
     )
 
 
-def _result(tree: Mapping[str, Any], counts: Mapping[str, int], score: float, plan: Planted) -> dict[str, Any]:
+def _result(
+    tree: Mapping[str, Any], counts: Mapping[str, int], score: float, macro: float | None, plan: Planted
+) -> dict[str, Any]:
     half = 1.96 * math.sqrt(score * (1 - score) / plan.items)
     failed = plan.items if (tree["synth_frac"], tree["seed"]) in plan.empty else 0
     interval = {"value": score, "low": score - half, "high": score + half, "n": plan.items, "n_failed": failed}
     scores = {tree["task"]["headline"]: interval}
     if not plan.qa:
-        scores["macro_f1"] = {**interval, "value": 0.9 * score}  # a metric without scores of single items
+        scores["macro_f1"] = {**interval, "value": 0.9 * score if macro is None else macro}
     if plan.majority:
         scores["majority"] = {**interval, "value": plan.majority}
     human, synthetic = counts["human"], counts["synthetic"]
@@ -297,7 +310,7 @@ def _result(tree: Mapping[str, Any], counts: Mapping[str, int], score: float, pl
 
 
 def profile(count: int, prompt_model: str) -> dict[str, Any]:
-    """A `texts.json`, in which twins are longer, closer to their evidence and later in it than their originals."""
+    """A `texts.json`: twins longer, nearer to their evidence and later in it than their originals."""
     rng = np.random.default_rng(number(0, "texts", prompt_model))
 
     def side(longer: float) -> dict[str, list[Any]]:

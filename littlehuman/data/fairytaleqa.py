@@ -4,8 +4,7 @@ In, the release's folders `questions/<split>/<story>-questions.csv`, `section-st
     question_id,cor_section,question,answer1,answer2,...,answer6      section,text
     3,"1,2",Who mended the clock?,the miller,,...                     1,The clock had stopped.
 or a row of the hub (`GEM/FairytaleQA`):
-    {"gem_id": "...-3", "story_name": "clock", "content": "The clock ...", "question": "Who ...",
-     "answer": "the miller", ...}
+    {"gem_id": "...-3", "story_name": "clock", "content": "The clock ...", "question": "Who ...", "answer": ...}
 Out: {"id": "clock-3", "story_name": "clock", "content": "The clock had stopped.\\n...",
       "question": "Who mended the clock?", "answers": ["the miller"]}
 

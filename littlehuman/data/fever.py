@@ -34,8 +34,12 @@ def read(source: Source, split: str) -> Iterator[Row]:
     for row in source.rows(split):
         items = require(row, "evidence", where) or []
         sentences = [_sentence(item, where) for item in items]
-        claim, page = restore(str(require(row, "claim", where) or "")), items[0][0] if items else None
-        yield {**row, "claim": claim, "evidence": restore("\n".join(sentences)), "page": page}
+        yield {
+            **row,
+            "claim": restore(str(require(row, "claim", where) or "")),
+            "evidence": restore("\n".join(sentences)),
+            "page": items[0][0] if items else None,
+        }
 
 
 def restore(text: str) -> str:

@@ -91,14 +91,7 @@ def write_predictions(
     items: Sequence[Mapping[str, float]],
     clusters: Mapping[str, Mapping[str, str]],
 ) -> None:
-    """Write one line per test point: targets, prediction, item scores, and its clusters.
-
-    Args:
-        folder: the run folder.
-        predictions: one per test point.
-        items: the scores of each, in the same order.
-        clusters: `Example.clusters` by id.
-    """
+    """Write one line per test point: targets, prediction, item scores, clusters (`Example.clusters` by id)."""
     write_jsonl(
         folder / PREDICTIONS,
         (

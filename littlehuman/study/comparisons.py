@@ -13,9 +13,10 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
+from littlehuman.stats import bounded
 from littlehuman.stats.curve import DELTA
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
-from littlehuman.study.item_scores import ItemScores, item_scores
+from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
 from littlehuman.study.series import Series, split
 
 __all__ = ["CONDITION", "DELTA", "CurveCells", "CurveStatistics", "over_seeds", "replacement_curves", "statistics_of"]
@@ -70,7 +71,7 @@ def statistics_of(cells: pd.DataFrame, metric: str, index: ClusterIndex) -> Curv
     if scores is None:
         return None
     clusters = index.of(scores.folders, scores.items)
-    return CurveStatistics(scores, stats.cells_of(scores.scores, clusters.labels), clusters)
+    return CurveStatistics(scores, scores.cells(clusters.labels), clusters)
 
 
 def over_seeds(
@@ -79,8 +80,9 @@ def over_seeds(
     """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
 
     The interval is for new seeds and new test items (clustered as in the curves); with one seed for new items
-    alone (see `seeds`). It comes from the same model as the curve's that the condition stands in. Metrics without statistics of
-    items have intervals over seeds alone, and none with one seed.
+    alone (see `seeds`). It is that of the curve that the condition stands in. Metrics without scores of single items
+    (corpus BLEU, macro F1) have intervals over seeds alone here, and none with one seed: a bootstrap of every condition takes
+    too long.
     """
     known, rows = index or ClusterIndex(frame), []
     for series in split(frame):
@@ -91,12 +93,23 @@ def over_seeds(
             row = {"series": series.name, "protocol": series.protocol, **dict(zip(CONDITION, key, strict=True))}
             row |= {"seeds": len(one), "n_human": one["n_human"].mean(), "n_synthetic": one["n_synthetic"].mean()}
             for name in names:
-                found = intervals[name].get(key)
-                low, high = (found.low, found.high) if found is not None else (None, None)
-                row |= {name: _mean(one, name) if found is None else found.value}
-                row |= {f"{name}_low": low, f"{name}_high": high, **({"items": found.items} if found else {})}
+                found = intervals[name].get(key) or _over_runs(one, name)
+                row |= (
+                    {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high} if found else {name: None}
+                )
+                row |= {"items": found.items} if found and found.items else {}
             rows.append(row | {"usd": one["usd"].sum(), "seconds": one["seconds"].sum()})
     return pd.DataFrame(rows)
+
+
+def score_intervals(cells: stats.Cells) -> list[stats.Interval]:
+    """The score of each arm with its 95 % interval, as in `stats.of_cells`, without comparisons."""
+    found, seeds = bounded.scores(cells, stats.LEVEL), cells.present.sum(1)
+    rows = zip(found.value, found.low, found.high, found.se, found.df, seeds, strict=True)
+    return [
+        stats.Interval(float(v), float(low), float(high), float(se), float(df), int(n), cells.clusters.items)
+        for v, low, high, se, df, n in rows
+    ]
 
 
 def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
@@ -111,22 +124,25 @@ def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
 
 
 def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[Any, ...], stats.Interval]:
-    """Interval of each condition; conditions of one size that share the test items are one model, those without twins another."""
+    """Interval of each condition, from one model per size with twins and another without."""
     found: dict[tuple[Any, ...], stats.Interval] = {}
+    if metric in OF_COUNTS:
+        return found
     for (size, extra), same in series.complete.groupby(["n_train", "extra_human"], sort=True):
         for synthetic in (True, False):
             mine = same[same["synthetic"] == synthetic]
             cells = same[(same["synthetic"] == synthetic) | (same["synth_frac"] == 0)]
             if mine.empty or (known := statistics_of(cells, metric, index)) is None:
                 continue
-            for share, interval in zip(known.scores.arms, stats.of_cells(known.cells).scores, strict=True):
+            for share, interval in zip(known.scores.arms, score_intervals(known.cells), strict=True):
                 found.setdefault((size, extra, synthetic, share), interval)
     return found
 
 
-def _mean(cells: pd.DataFrame, metric: str) -> float | None:
+def _over_runs(cells: pd.DataFrame, metric: str) -> stats.Interval | None:
+    """The mean of a metric without item scores, with its interval over seeds alone."""
     values = cells[metric].dropna().astype(float) if metric in cells else pd.Series(dtype=float)
-    return float(values.mean()) if len(values) else None
+    return stats.over_seeds(values.to_numpy()) if len(values) else None
 
 
 def _metrics(cells: pd.DataFrame) -> list[str]:

@@ -6,7 +6,6 @@ one model of both curves; the comparisons of a curve are one family (Bonferroni,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,9 +14,12 @@ import pandas as pd
 from scipy import special
 
 from littlehuman import stats
+from littlehuman.stats import model
 from littlehuman.stats.curve import detectable, verdict
-from littlehuman.study.curve_table import VERDICTS, WITHHELD, item_p_values, unadjusted_p
-from littlehuman.study.item_scores import ItemScores
+from littlehuman.stats.tails import Known, half_width, two_sided
+from littlehuman.study.curve_table import VERDICTS, WITHHELD, item_p
+from littlehuman.study.curve_warnings import CurveWarning, WarningKind
+from littlehuman.study.item_scores import ItemScores, cells_of
 from littlehuman.study.replacement import ReplacementCurve
 
 
@@ -54,13 +56,14 @@ def _of_curve(curve: ReplacementCurve, control: ReplacementCurve) -> Iterator[di
     if not shares or both is None:
         return
     scores, kept = both
-    cells = stats.cells_of(scores, curve.statistics.clusters.labels[kept])
+    cells = cells_of(scores, curve.statistics.clusters.labels[kept], curve.metric)
     for share in shares:
         arm, base = mixed.arms.index(share), len(mixed.arms) + alone.arms.index(share)
-        found = stats.of_cells(cells, base=base, delta=curve.analysis.delta).differences[arm]
-        if found is not None and found.interval.seeds:
-            row = _row(curve, control, share, found, curve.analysis.alpha / len(shares))
-            yield row | {"p_items": item_p_values(cells, base).get(arm)}
+        rows, at = model.compare(cells, curve.analysis.alpha, base).rows, arm  # the base is a later arm
+        if np.isfinite(rows.seeds[at]) and np.isfinite(rows.variance[at]):
+            yield _counts(curve, control, share) | _test(
+                rows.only(at), curve.analysis, len(shares), _withheld(curve, control, share)
+            )
 
 
 def _joined(mixed: ItemScores, alone: ItemScores) -> tuple[np.ndarray, np.ndarray] | None:
@@ -73,30 +76,14 @@ def _joined(mixed: ItemScores, alone: ItemScores) -> tuple[np.ndarray, np.ndarra
     seeds = sorted({*mixed.seeds, *alone.seeds})
     parts = []
     for one, items in ((mixed, np.flatnonzero(kept)), (alone, np.array(theirs))):
-        part = np.full((len(one.arms), len(seeds), len(items)), np.nan)
-        part[:, [seeds.index(seed) for seed in one.seeds]] = one.scores[..., items]
+        part = np.full((len(one.arms), len(seeds), len(items), *one.scores.shape[3:]), np.nan)
+        part[:, [seeds.index(seed) for seed in one.seeds]] = one.scores[:, :, items]
         parts.append(part)
     return np.concatenate(parts), kept
 
 
-def _row(
-    curve: ReplacementCurve, control: ReplacementCurve, share: float, found: stats.Difference, local: float
-) -> dict[str, Any]:
+def _counts(curve: ReplacementCurve, control: ReplacementCurve, share: float) -> dict[str, Any]:
     row = curve.table[curve.table["synth_frac"] == share].iloc[0]
-    human = control.table[control.table["synth_frac"] == share].iloc[0]
-    change = found.interval
-    half = -float(special.stdtrit(change.df, local / 2)) * change.se if change.known else math.nan
-    interval = stats.Interval(
-        change.value, change.value - half, change.value + half, change.se, change.df, change.seeds, change.items
-    )
-    p = unadjusted_p(change) if change.known else None
-    told = verdict(interval, found.delta) if found.of_seeds else stats.Verdict.UNKNOWN
-    reasons = [
-        w
-        for one in (curve, control)
-        for w in one.warnings
-        if w.withholds and (w.share is None and one is curve or w.share == share)
-    ]
     return {
         "line": curve.curve.name,
         "facet": curve.facet,
@@ -104,16 +91,36 @@ def _row(
         "synth_frac": share,
         "n_human": row["n_human"],
         "n_synthetic": row["n_synthetic"],
-        "seeds": change.seeds,
         "mixture": row["mean"],
-        "alone": human["mean"],
-        "change": change.value,
+        "alone": control.table.loc[control.table["synth_frac"] == share, "mean"].iloc[0],
+    }
+
+
+def _test(row: Known, analysis: stats.Curve, count: int, withheld: Sequence[CurveWarning]) -> dict[str, Any]:
+    """One comparison of a family of `count`."""
+    local = analysis.alpha / count
+    value, half = float(row.value[0]), float(half_width(row, np.asarray(local))[0])
+    p, of_seeds = float(two_sided(row, np.abs(row.value))[0]), bool(np.isfinite(row.df_seeds[0]))
+    interval = stats.Interval(value, value - half, value + half, seeds=int(row.seeds[0]), level=1 - analysis.alpha)
+    se = float(row.se[0])
+    df = float(special.stdtridf(1 - local / 2, half / se))
+    told = verdict(interval, analysis.delta) if of_seeds else stats.Verdict.UNKNOWN
+    return {
+        "seeds": interval.seeds,
+        "change": value,
         "change_low": interval.low,
         "change_high": interval.high,
-        "p": p if found.of_seeds else None,
-        "p_items": None,
-        "p_holm": None if p is None else min(p * (1 - change.level) / local, 1.0),
-        "smallest_detectable": detectable(change.se, change.df, local) if change.known else None,
-        "verdict": WITHHELD if reasons else VERDICTS[told],
-        "withheld_because": "; ".join(dict.fromkeys(w.kind.value for w in reasons)) or None,
+        "p": p if of_seeds else None,
+        "p_items": item_p(row, 0),
+        "p_holm": min(p * count, 1.0),
+        "smallest_detectable": detectable(se, df, local),
+        "verdict": WITHHELD if withheld else VERDICTS[told],
+        "withheld_because": "; ".join(dict.fromkeys(warning.kind.value for warning in withheld)) or None,
     }
+
+
+def _withheld(curve: ReplacementCurve, control: ReplacementCurve, share: float) -> list[CurveWarning]:
+    """Warnings about either side; that a control learnt nothing is what twins may mend."""
+    mixed = [w for w in curve.warnings if w.withholds and w.share in (None, share)]
+    alone = [w for w in control.warnings if w.withholds and w.share == share]
+    return [*mixed, *(w for w in alone if w.kind is not WarningKind.NOTHING_LEARNT)]

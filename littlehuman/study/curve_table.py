@@ -6,7 +6,6 @@ verdict, interval, p values and detectable difference agree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,10 @@ import pandas as pd
 from scipy import special
 
 from littlehuman import stats
+from littlehuman.stats import model
 from littlehuman.stats.layout import comparison_forms
+from littlehuman.stats.multiplicity import family_p
+from littlehuman.stats.tails import Known, two_sided
 from littlehuman.study.comparisons import CurveCells
 from littlehuman.study.curve_warnings import CurveWarning
 
@@ -26,6 +28,7 @@ COLUMNS = (
     *("verdict", "withheld_because", "clusters", "icc", "effective_items"),
 )
 WITHHELD = "withheld"
+NO_VARIANCE = 1e-18  # below: rounding
 VERDICTS = {
     stats.Verdict.WORSE: "worse",
     stats.Verdict.BETTER: "better",
@@ -53,14 +56,14 @@ def curve_table(
     `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`.
     Metrics without scores of items have means alone.
     """
-    items = {} if cells is None or analysis is None else item_p_values(cells, analysis.base)
+    tests = {} if cells is None or analysis is None else p_values(cells, analysis)
     rows = []
     for share in curve.fractions:
         row = _counts(curve, metric, share)
         if analysis is not None and share in shares:
             arm = list(shares).index(share)
-            row |= _score(analysis, arm) | {"p_items": items.get(arm)}
-            row |= _difference(analysis, arm) | _verdict(analysis, arm, shares, warnings)
+            row |= _score(analysis, arm) | _difference(analysis, arm) | tests.get(arm, {})
+            row |= _verdict(analysis, arm, shares, warnings)
         rows.append(row)
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
@@ -70,31 +73,27 @@ def withheld_because(warnings: Sequence[CurveWarning], share: float, base: float
     return tuple(w for w in warnings if w.withholds and (w.share is None or w.share in (share, base)))
 
 
-def unadjusted_p(difference: stats.Interval, distance: float | None = None) -> float:
-    """Two-sided p of one difference alone, or of `distance` from its value, from its standard error and degrees of freedom."""
-    away = abs(difference.value) if distance is None else distance
-    return float(2 * special.stdtr(difference.df, -away / difference.se)) if difference.se > 0 else math.nan
-
-
-def adjusted_p(local: float, analysis: stats.Curve) -> float:
-    """Family-wise p of a p value of one comparison: Sidak's with as many tests as match the curve's own levels.
-
-    It is exact at the level of the curve, so it decides as the simultaneous intervals do.
-    """
-    tests = math.log1p(-analysis.alpha) / math.log1p(-analysis.local_level)
-    return float(-math.expm1(tests * math.log1p(-min(local, 1 - 1e-12))))
-
-
-def item_p_values(cells: stats.Cells, base: int) -> dict[int, float]:
-    """Two-sided p of each arm against the base for these trained models on other test items (cluster-robust t test)."""
-    forms, df = comparison_forms(cells.present, base), float(cells.clusters.df)
-    found = {}
-    for arm, weights, seeds in zip(forms.others, forms.weights, forms.seeds, strict=True):
-        if seeds > 0 and df == df:
-            variance, value = float(weights @ cells.covariance @ weights), float(weights @ cells.flat)
-            alike = variance < 1e-18  # no cluster differs
-            found[arm] = 1.0 if alike else float(2 * special.stdtr(df, -abs(value) / np.sqrt(variance)))
+def p_values(cells: stats.Cells, analysis: stats.Curve) -> dict[int, dict[str, float | None]]:
+    """p values of each arm against the base that are not adjusted or not about 0: `p`, `p_items`, `at_most` (see the table)."""
+    family = model.compare(cells, analysis.alpha, analysis.base)
+    rows, usable = family.rows, family.usable
+    alone = two_sided(rows, np.abs(rows.value))
+    loss = two_sided(rows, np.abs(rows.value + analysis.delta))
+    loss[usable] = family_p(loss[usable], family.loadings)
+    found: dict[int, dict[str, float | None]] = {}
+    for at, arm in enumerate(comparison_forms(cells.present, analysis.base).others):
+        if usable[at] and np.isfinite(alone[at]):
+            lost = float(loss[at]) if rows.value[at] > -analysis.delta else 1.0
+            of_seeds = bool(np.isfinite(rows.df_seeds[at]))
+            found[arm] = {"p": float(alone[at]) if of_seeds else None, "p_items": item_p(rows, at), "at_most": lost}
     return found
+
+
+def item_p(rows: Known, at: int) -> float:
+    """Two-sided p of one comparison for these trained models on other test items (cluster-robust t test)."""
+    if rows.by_items[at] < NO_VARIANCE:
+        return 1.0  # no cluster differs
+    return float(2 * special.stdtr(rows.df_items[at], -abs(rows.value[at]) / np.sqrt(rows.by_items[at])))
 
 
 def _counts(curve: CurveCells, metric: str, share: float) -> dict[str, Any]:
@@ -117,7 +116,6 @@ def _difference(analysis: stats.Curve, arm: int) -> dict[str, Any]:
     if found is None or not found.interval.seeds:
         return {}
     change, relative = found.interval, found.relative
-    loss = unadjusted_p(change, change.value + found.delta) if change.value > -found.delta else 1.0
     return {
         "change": change.value,
         "change_low": change.low,
@@ -125,10 +123,8 @@ def _difference(analysis: stats.Curve, arm: int) -> dict[str, Any]:
         "relative": relative.value,
         "relative_low": relative.low,
         "relative_high": relative.high,
-        "p": unadjusted_p(change) if found.of_seeds else None,
         "p_holm": found.p,
         "smallest_detectable": found.detectable,
-        "at_most": adjusted_p(loss, analysis) if change.known else None,
         "shown": found.loss_below_delta,
         "pairs": change.seeds,
     }

@@ -17,7 +17,7 @@ from littlehuman import stats
 from littlehuman.stats import Interval
 from littlehuman.study.comparisons import DELTA, CurveStatistics
 from littlehuman.study.floors import Floor
-from littlehuman.study.item_scores import Floats, ItemScores
+from littlehuman.study.item_scores import Floats, cells_of
 from littlehuman.study.run_files import predictions_of, result_of
 
 FAILED_TOLD, FAILED_MOST = 0.01, 0.5  # share of empty answers that is told, and that withholds a verdict
@@ -78,7 +78,7 @@ def warnings_of_curve(
         return single
     if leaked := leaked_items(found.scores.folders):
         single = tuple(_without_leaked(warning, found, analysis, leaked) for warning in single)
-    together = warnings_of_scores(found.scores, analysis.scores, floors, analysis.base)
+    together = warnings_of_scores(found, analysis.scores, floors, analysis.base)
     return tuple(sorted((*together, *single), key=lambda warning: warning.share is not None))
 
 
@@ -116,11 +116,11 @@ def _of_arm(
 
 
 def warnings_of_scores(
-    scores: ItemScores, intervals: Sequence[Interval], floors: Sequence[Floor], base: int
+    found: CurveStatistics, intervals: Sequence[Interval], floors: Sequence[Floor], base: int
 ) -> tuple[CurveWarning, ...]:
     """What the scores of all runs say together: nothing learnt, collapsed and outlying seeds."""
     highest = max((floor.value for floor in floors), default=None)
-    return (*_unlearnt(scores, intervals, highest, base), *_far_seeds(scores, highest))
+    return (*_unlearnt(found.scores.arms, intervals, highest, base), *_far_seeds(found, highest))
 
 
 def leaked_items(folders: Sequence[str]) -> frozenset[str]:
@@ -138,9 +138,8 @@ def _without_leaked(
     if warning.kind is not WarningKind.LEAK or warning.share not in found.scores.arms or not kept.any():
         return warning
     arm = found.scores.arms.index(warning.share)
-    clean = stats.analyse(
-        found.scores.scores[..., kept], found.clusters.labels[kept], base=analysis.base, delta=analysis.delta
-    )
+    cells = cells_of(found.scores.scores[:, :, kept], found.clusters.labels[kept], found.scores.metric)
+    clean = stats.of_cells(cells, base=analysis.base, delta=analysis.delta, alpha=analysis.alpha)
     verdicts = [None if d is None else d.verdict for d in (clean.differences[arm], analysis.differences[arm])]
     parts = {**warning.parts, "score_without": clean.scores[arm].value}
     withholds = warning.withholds and (arm == analysis.base or verdicts[0] != verdicts[1])
@@ -175,7 +174,7 @@ def _constant(folder: str) -> tuple[str, float] | None:
 
 
 def _unlearnt(
-    scores: ItemScores, intervals: Sequence[Interval], highest: float | None, base: int
+    arms: Sequence[float], intervals: Sequence[Interval], highest: float | None, base: int
 ) -> Iterator[CurveWarning]:
     if highest is None:
         return
@@ -185,11 +184,11 @@ def _unlearnt(
         yield CurveWarning(WarningKind.NOTHING_LEARNT, None, (), parts, True)
     elif not learnt[base]:
         for arm in (a for a, above in enumerate(learnt) if not above and a != base):
-            yield CurveWarning(WarningKind.NOTHING_LEARNT, scores.arms[arm], (), parts, True)
+            yield CurveWarning(WarningKind.NOTHING_LEARNT, arms[arm], (), parts, True)
 
 
-def _far_seeds(scores: ItemScores, highest: float | None) -> Iterator[CurveWarning]:
-    means = scores.scores.mean(-1)
+def _far_seeds(found: CurveStatistics, highest: float | None) -> Iterator[CurveWarning]:
+    scores, means = found.scores, found.cells.means
     others = _medians_of_others(means)
     residuals = np.abs(means - others)
     for arm, share in enumerate(scores.arms):

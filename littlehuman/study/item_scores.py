@@ -1,28 +1,36 @@
-"""Scores of single test items, aligned between runs, as paired statistics need them.
+"""What each test item adds to a score, aligned between runs, as paired statistics need it.
 
 In: cells of a study and a metric. Out: `ItemScores` `[arms, seeds, items]`, the same items in the same order everywhere.
+Metrics of whole test sets (macro F1, corpus BLEU) have counts per item instead, whose sums make the metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from littlehuman import stats
 from littlehuman.errors import DataError
-from littlehuman.study.run_files import predictions_of
+from littlehuman.metrics.corpus import CORPUS_METRICS
+from littlehuman.stats import counts
+from littlehuman.study.run_files import answers_of, predictions_of, result_of
 
 Floats = NDArray[np.float64]
+OfItems = tuple[tuple[str, ...], Floats]  # ids, and scores `[items]` or counts `[items, statistics]`
+OF_COUNTS: Mapping[str, Callable[[Floats], Floats]] = {"macro_f1": counts.macro_f1, "corpus_bleu": counts.corpus_bleu}
+_ROUNDING = 1e-5  # of scores in `result.json`
 
 
 @dataclass(frozen=True, eq=False)
 class ItemScores:
-    """Scores `[arms, seeds, items]` in 0..1; a cell that was not run is nan in all its items.
+    """Scores `[arms, seeds, items]` in 0..1, or counts `[arms, seeds, items, statistics]` for a metric of `OF_COUNTS`.
 
-    `arms` are the synthetic shares, ascending; `folders` the run folders, as far as they have scores.
+    A cell that was not run is nan throughout. `arms` are the synthetic shares, ascending; `folders` the run folders that
+    have scores.
     """
 
     arms: tuple[float, ...]
@@ -30,6 +38,18 @@ class ItemScores:
     items: tuple[str, ...]
     scores: Floats
     folders: tuple[str, ...]
+    metric: str
+
+    def cells(self, clusters: NDArray[np.int64]) -> stats.Cells:
+        """Means of the cells and their covariance over clusters of items `[items]`."""
+        return cells_of(self.scores, clusters, self.metric)
+
+
+def cells_of(scores: Floats, clusters: NDArray[np.int64], metric: str) -> stats.Cells:
+    """Means of cells and their covariance, of scores or of counts."""
+    if scores.ndim == 3:
+        return stats.cells_of(scores, clusters)
+    return counts.cells_of(scores, OF_COUNTS[metric], clusters)
 
 
 def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
@@ -42,24 +62,26 @@ def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
         DataError: when the cells were not tested on the same items.
     """
     ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
-    found: dict[tuple[float, int], tuple[tuple[str, ...], Floats]] = {}
+    read = counts_of if metric in OF_COUNTS else scores_of
+    found: dict[tuple[float, int], OfItems] = {}
     folders = []
     for share, seed, folder in zip(ordered["synth_frac"], ordered["seed"], ordered["folder"], strict=True):
-        if (scored := scores_of(folder, metric)) is not None:
-            found[float(share), int(seed)] = scored
+        if (own := read(str(folder), metric)) is not None:
+            found[float(share), int(seed)] = own
             folders.append(str(folder))
-    if not found:
+    widths = {values.shape[1:] for _, values in found.values()}
+    if len(widths) != 1:  # none, or runs that counted other classes
         return None
     items = _common([ids for ids, _ in found.values()], folders)
     arms, seeds = sorted({arm for arm, _ in found}), sorted({seed for _, seed in found})
-    table = np.full((len(arms), len(seeds), len(items)), np.nan)
+    table = np.full((len(arms), len(seeds), len(items), *widths.pop()), np.nan)
     for (arm, seed), (ids, values) in found.items():
         table[arms.index(arm), seeds.index(seed)] = _aligned(ids, values, items)
-    return ItemScores(tuple(arms), tuple(seeds), items, table, tuple(folders))
+    return ItemScores(tuple(arms), tuple(seeds), items, table, tuple(folders), metric)
 
 
-def scores_of(folder: str, metric: str) -> tuple[tuple[str, ...], Floats] | None:
-    """Ids and scores of the test items of one run that have a score; None where the metric has no scores of single items."""
+def scores_of(folder: str, metric: str) -> OfItems | None:
+    """Ids and scores of the test items of a run that have a score; None where the metric scores no single items."""
     read = predictions_of(folder)
     if read is None or (values := read.scores.get(metric)) is None:
         return None
@@ -67,6 +89,20 @@ def scores_of(folder: str, metric: str) -> tuple[tuple[str, ...], Floats] | None
     if kept.all():
         return read.ids, values
     return tuple(i for i, keep in zip(read.ids, kept, strict=True) if keep), values[kept]
+
+
+def counts_of(folder: str, metric: str) -> OfItems | None:
+    """Ids and counts of the test items of a run; None where they do not come to the score that the run states."""
+    read, answers, result = predictions_of(folder), answers_of(folder), result_of(folder)
+    stated = result.get("scores", {}).get(metric, {}).get("value")
+    if read is None or not answers or stated is None:
+        return None
+    classes = sorted(result["knobs"].get("task", {}).get("classes") or {targets[0] for targets, _ in answers})
+    of_classes = metric == "macro_f1"
+    pairs = [(targets, said if not of_classes or said in classes else "") for targets, said in answers]
+    rows = CORPUS_METRICS[metric](pairs, classes).rows
+    value = float(OF_COUNTS[metric](rows.sum(0, keepdims=True))[0])
+    return (read.ids, rows) if abs(value - stated) < _ROUNDING else None
 
 
 def _common(ids: Sequence[tuple[str, ...]], folders: Sequence[str]) -> tuple[str, ...]:

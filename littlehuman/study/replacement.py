@@ -15,7 +15,7 @@ from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.study import comparisons
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.comparisons import CurveCells, CurveStatistics
-from littlehuman.study.curve_table import COLUMNS, curve_table, withheld_because
+from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withheld_because
 from littlehuman.study.curve_warnings import CurveWarning, warnings_of_curve
 from littlehuman.study.floors import Floor, floors_of
 from littlehuman.study.series import Series
@@ -90,6 +90,16 @@ class ReplacementCurve:
     def seeds(self) -> list[int]:
         """Numbers of seeds that stand behind its points."""
         return sorted({int(n) for n in self.table["seeds"]})
+
+    @property
+    def within_delta_up_to(self) -> float | None:
+        """The largest share up to which every compared one is shown to lose less than delta; None: not even the first one."""
+        reached = None
+        for row in self.table.iloc[1:].itertuples():
+            if row.verdict == WITHHELD or row.shown is not True:
+                break
+            reached = float(str(row.synth_frac))
+        return reached
 
     def withheld_because(self, share: float) -> tuple[CurveWarning, ...]:
         """Warnings for which this share has no verdict."""

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
-from littlehuman.runs.artifacts import RESULT
+from littlehuman.runs.artifacts import PREDICTIONS, RESULT
 from littlehuman.store import read_json, read_jsonl
 
 Floats = NDArray[np.float64]
-PREDICTIONS = "predictions.jsonl"
 RUNS = 8192  # kept in memory: a report looks at one run several times
 
 

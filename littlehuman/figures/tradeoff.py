@@ -1,8 +1,8 @@
 """Score over the number of synthetic points, and what human points are worth on that axis: the paper's Section 4.
 
-In: trade-offs of `worth.tradeoff`. Out: one facet per series: runs on synthetic points alone with the
-curve a0 + a1 ln x and its band, runs with human points beside them, and an arrow from each of
-those to the synthetic size that has the same score.
+In: trade-offs of `economics.price`. Out: one facet per series: runs on synthetic points alone with the curve
+a0 + a1 ln x and its band, runs with human points beside them, and an arrow from each of those to the synthetic
+size that has the same score.
 """
 
 from __future__ import annotations
@@ -78,15 +78,15 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
     if worths and curve.rises:
         _arrows(axes, curve, worths[0], looks[worths[0].human_points]["color"])
-    text_layout.title(axes, one.scored.name, _told(curve))
+    text_layout.title(axes, one.scored.name, _why_no_arrows(curve))
     axes.set_xlabel("synthetic training points")
     axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
     text_layout.of_sizes(axes)
     return handles
 
 
-def _told(curve: SizeCurve) -> str:
-    """Why there are no arrows, above the axes: there is no place among the points that is free in every study."""
+def _why_no_arrows(curve: SizeCurve) -> str:
+    """Why there are no arrows; it stands above the axes, as no place among the points is free in every study."""
     if curve.rises:
         return ""
     return UNSHOWN if curve.log.parameters["a1"] > 0 else FALLS
@@ -105,7 +105,7 @@ def _runs(axes: Axes, worth: HumanValue, look: dict[str, Any]) -> Any:
 
 
 def _curve(axes: Axes, curve: SizeCurve, right: float) -> dict[str, Any]:
-    """Runs, the logarithm with its band (dashed where nothing was tried), and the curve that levels off where it fits better."""
+    """Runs, the logarithm with its band (dashed beyond the runs), and a better fitting curve that levels off."""
     look = style.of_series(0)
     dots = axes.plot(
         curve.x, 100 * curve.y, marker="o", markerfacecolor="white", color=look["color"], linestyle="none", zorder=3
@@ -172,7 +172,9 @@ def _arrows(axes: Axes, curve: SizeCurve, worth: HumanValue, colour: str) -> Non
 def caption(tradeoffs: Sequence[Tradeoff]) -> str:
     """Protocol, what a point is, and what band, arrows and `>` mean."""
     parts = [
-        f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}; each point is one run; band: 95 % confidence of the fit"
+        f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}",
+        "each point is one run",
+        "band: 95 % confidence of the fit",
     ]
     if any(t.price.valuation.curve.rises and t.price.headline for t in tradeoffs):
         parts.append("arrows: to the synthetic size with the same score (> beyond the axis)")

@@ -65,7 +65,8 @@ def write(
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    data = gathering.gather(study, delta=comparisons.DELTA if delta is None else delta, metric=metric, prices=prices)
+    margin = comparisons.DELTA if delta is None else delta
+    data = gathering.gather(study, delta=margin, metric=metric, prices=prices, load_clusters=_clusters_from_data)
     found = findings.findings_of_study(data)
     files = [
         study / "report.html",
@@ -83,6 +84,12 @@ def write(
         files += [png, svg]
     write_text(files[0], page.render(data, found, drawn))
     return found, files
+
+
+def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
+    from littlehuman.exporting.item_clusters import clusters_of_test_items
+
+    return clusters_of_test_items(cell)
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:

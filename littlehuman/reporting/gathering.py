@@ -21,7 +21,7 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
-from littlehuman.study.clusters import ClusterIndex
+from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
@@ -67,7 +67,12 @@ class ReportData:
 
 
 def gather(
-    study: Path, *, delta: float, metric: str | None = None, prices: tuple[float, float] | None = None
+    study: Path,
+    *,
+    delta: float,
+    metric: str | None = None,
+    prices: tuple[float, float] | None = None,
+    load_clusters: LoadClusters | None = None,
 ) -> ReportData:
     """Read a study and compute all tables.
 
@@ -76,6 +81,7 @@ def gather(
         delta: the largest loss that would not matter, as a share of 1 (0.02: two percentage points).
         metric: for the curves over the fraction, instead of each series' headline.
         prices: of a human label and of a synthetic point.
+        load_clusters: reads the clusters of test items from the data, for runs that did not write them.
 
     Raises:
         ConfigError: for a price that cannot be.
@@ -89,7 +95,7 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    index = ClusterIndex(frame)
+    index = ClusterIndex(frame, load_clusters)
     lines = curves_of_study(frame, metric, delta, index=index)
     controls = curves_of_study(frame, metric, delta, control=True, index=index)
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}

@@ -93,9 +93,11 @@ def split(frame: pd.DataFrame) -> Iterator[Series]:
     twins = placed[~placed["without_twins"]]
     baselines = placed[placed["without_twins"]]
     alone = baselines[~baselines["control_id"].isin(twins["control_id"])]
+    by_control = dict(list(baselines.groupby("control_id", sort=False)))
     for _, cells in pd.concat([twins, alone]).groupby(["series", "series_id"], sort=True):
-        shared = baselines[baselines["control_id"].isin(cells["control_id"]) & ~baselines["cell"].isin(cells["cell"])]
-        every = pd.concat([cells, shared]).sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
+        shared = [by_control[control] for control in cells["control_id"].unique() if control in by_control]
+        every = pd.concat([cells, *shared]).drop_duplicates("cell")
+        every = every.sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
         if (every["state"] == "done").any():
             yield Series(str(cells["series"].iloc[0]), every.reset_index(drop=True))
 

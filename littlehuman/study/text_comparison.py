@@ -31,7 +31,8 @@ MEASURES = {  # column of texts.json -> name and unit
     "position": ("place of the most similar sentence", "0 = first, 1 = last"),
 }
 _GROUPS = ("dataset", "prompt_model", "strategy", "filter")
-Pair = tuple[dict[str, Any], dict[str, Any]]  # features of the human original and of its twin
+_COLUMNS = (*MEASURES, "opening", "target")
+Pair = tuple[tuple[Any, ...], tuple[Any, ...]]  # features of the human original and of its twin, by column
 Values = tuple[list[float], list[float]]
 
 
@@ -137,22 +138,29 @@ def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
         if point["origin"] == "synthetic":
             pool.outcomes.setdefault(point["id"], None)
     for answer in mixture.get("rejected", ()):
-        pool.outcomes.setdefault(answer["example_id"], RejectionCause.from_row(answer))
+        if answer["example_id"] not in pool.outcomes:
+            pool.outcomes[answer["example_id"]] = RejectionCause.from_row(answer)
 
 
 def _pairs(texts: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Pair]]:
     try:
-        for place, i in enumerate(texts["ids"]):
-            yield str(i), (_features(texts["human"], place), _features(texts["synthetic"], place))
+        ids = [str(i) for i in texts["ids"]]
+        sides = [
+            zip(*(_column(texts[side], column, len(ids)) for column in _COLUMNS), strict=True)
+            for side in ("human", "synthetic")
+        ]
     except (KeyError, IndexError, TypeError) as error:
         what = f"a column is missing or too short ({error})"
         raise DataError(f"{path}: {what}\nTry: remove {path.parent.name} and run its cell again") from error
+    return zip(ids, zip(*sides, strict=True), strict=True)
 
 
-def _features(side: Mapping[str, Any], place: int) -> dict[str, Any]:
-    return {
-        column: side[column][place] for column in (*MEASURES, "opening", *(("target",) if "target" in side else ()))
-    }
+def _column(side: Mapping[str, Any], name: str, count: int) -> Sequence[Any]:
+    """The first `count` values of a column; None for each where a task has no `target`."""
+    values = side.get(name, [None] * count) if name == "target" else side[name]
+    if len(values) < count:
+        raise IndexError(f"{name}: {len(values)} of {count}")
+    return list(values[:count])
 
 
 def _comparison(name: str, pool: _Pool) -> TextComparison:
@@ -178,7 +186,8 @@ def _comparison(name: str, pool: _Pool) -> TextComparison:
 
 def _both(pool: _Pool, column: str) -> tuple[list[Any], list[Any]]:
     """Values of both sides, of the twins where both have one, by id."""
-    found = [(human.get(column), twin.get(column)) for _, (human, twin) in sorted(pool.pairs.items())]
+    at = _COLUMNS.index(column)
+    found = [(human[at], twin[at]) for _, (human, twin) in sorted(pool.pairs.items())]
     whole = [(human, twin) for human, twin in found if human is not None and twin is not None]
     return [human for human, _ in whole], [twin for _, twin in whole]
 

@@ -1,7 +1,8 @@
 """`littlehuman report multirun/STUDY`: the report of a study.
 
-Reads a study folder and nothing else. Writes into it: `report.html` (one file with its figures inside), `table.csv`
-and `over_seeds.csv`, both as Markdown too, and the figures as PNG and SVG. Prints the findings.
+Reads a study folder; of runs by older versions also the data, for what their test items share. Writes into the folder:
+`report.html` (one file with its figures inside), `table.csv` and `over_seeds.csv`, both as Markdown too, and the
+figures as PNG and SVG. Prints the findings.
 """
 
 from __future__ import annotations

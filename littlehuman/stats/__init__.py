@@ -1,8 +1,8 @@
 """What scores over seeds and test items allow to be said, and what not.
 
-A curve (several arms on the same seeds and items, one of them the base) is analysed by `analyse`: one model, simultaneous
-intervals that decide, one verdict per arm (`curve`). Metrics without item scores come in by `counts.cells_of`; levels for repeated
-looks are in `looks`, power before running in `power`.
+A curve (several arms on the same seeds and items, one of them the base) is analysed by `analyse`: one model,
+simultaneous intervals that decide, one verdict per arm (`curve`). Metrics without item scores come in by
+`counts.cells_of`; levels for repeated looks are in `looks`, power before running in `power`.
 """
 
 from littlehuman.stats.cells import Cells, cells_of

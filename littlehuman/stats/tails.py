@@ -1,10 +1,10 @@
 """p values and half widths of values whose variance is the sum of a seeds' and an items' part.
 
-Satterthwaite's single Student t rejects too often where the seeds' variance is known with one or two degrees of freedom only:
-seeds that happen to agree look like certainty. The Behrens-Fisher distribution (the seeds' variance integrated
-over what it may be, given what was seen; Fisher 1935) is too cautious where there are many. The tail used here is their mean, with weight
-`CAUTION` / df of the seeds' variance on the second: with one degree of freedom it alone counts, with eight hardly. The
-weight was set by simulation (`make simulate`).
+Satterthwaite's single Student t rejects too often where the seeds' variance is known with one or two degrees of
+freedom only: seeds that happen to agree look like certainty. The Behrens-Fisher distribution (the seeds' variance
+integrated over what it may be, given what was seen; Fisher 1935) is too cautious where there are many. The tail used
+here is their mean, with weight `CAUTION` / df of the seeds' variance on the second: with one degree of freedom it
+alone counts, with eight hardly. The weight was set by simulation (`make simulate`).
 """
 
 from __future__ import annotations

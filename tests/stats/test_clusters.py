@@ -11,7 +11,9 @@ from littlehuman.stats import clusters
 
 
 def _variance(scores: np.ndarray, labels: np.ndarray, icc: float | None = None) -> float:
-    known = clusters.describe(scores[None, None], labels) if icc is None else clusters.of_sizes(np.bincount(labels), icc)
+    known = (
+        clusters.describe(scores[None, None], labels) if icc is None else clusters.of_sizes(np.bincount(labels), icc)
+    )
     parts = clusters.totals(scores[None], labels) / len(labels)
     return float(clusters.covariance(parts, known)[0, 0])
 
@@ -19,7 +21,9 @@ def _variance(scores: np.ndarray, labels: np.ndarray, icc: float | None = None) 
 def _draw(sizes: list[int], icc: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(len(sizes)), sizes)
-    return np.sqrt(icc) * rng.standard_normal(len(sizes))[labels] + np.sqrt(1 - icc) * rng.standard_normal(len(labels)), labels
+    return np.sqrt(icc) * rng.standard_normal(len(sizes))[labels] + np.sqrt(1 - icc) * rng.standard_normal(
+        len(labels)
+    ), labels
 
 
 def test_items_without_clusters_have_the_usual_variance_of_a_mean() -> None:
@@ -75,7 +79,10 @@ def test_degrees_of_freedom_are_those_of_the_quadratic_form(icc: float) -> None:
 
 
 def test_intra_cluster_correlation_is_found() -> None:
-    found = [clusters.describe(s[None, None], labels).icc for s, labels in (_draw([1, 5, 9, 20] * 15, 0.3, k) for k in range(200))]
+    found = [
+        clusters.describe(s[None, None], labels).icc
+        for s, labels in (_draw([1, 5, 9, 20] * 15, 0.3, k) for k in range(200))
+    ]
     assert np.mean(found) == pytest.approx(0.3, abs=0.02)
     assert np.isnan(clusters.describe(np.ones((1, 1, 5)), np.arange(5)).icc)
 

@@ -20,7 +20,8 @@ from littlehuman.economics.response_shapes import Array, Index, Scale, Shapes
 
 _SD_SEED = (0.0, 0.7, 2.0, 6.0)  # of u, in units of e's
 _SD_HUMAN = (0.0, 0.35, 0.8, 1.6, 3.5)  # of v
-_USUAL_SD = 0.8  # scale of the prior of both; with one seed their value, as an assumption
+_USUAL_SD = 0.6  # scale of the prior of both
+_ASSUMED_SD = 0.8  # their value where one seed cannot tell
 _RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 standard deviations is no surprise
 
 
@@ -104,7 +105,7 @@ def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision
     cross = np.einsum("nsi,nsj->sij", effects, effects)
     human_varies = bool(0 < beside.sum() < len(h))
     if len(names) == 1:  # one draw of human points cannot say how draws differ
-        pairs = [(_USUAL_SD, _USUAL_SD * human_varies, 1.0)]
+        pairs = [(_ASSUMED_SD, _ASSUMED_SD * human_varies, 1.0)]
     else:
         pairs = [(u, v, du * dv) for u, du in _widths(_SD_SEED) for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])]
     return effects.reshape(len(h), -1), [_precision(cross, u, v, weight) for u, v, weight in pairs]

@@ -62,6 +62,9 @@ class Purchase:
     cost: float
     score: Estimate
 
+    def __str__(self) -> str:
+        return f"{self.n_human:,} human + {self.n_synthetic:,} synthetic points"
+
     def as_json(self) -> dict[str, Any]:
         """All fields."""
         return {"n_synthetic": self.n_synthetic, "n_human": self.n_human, "cost": self.cost, "score": self.score.as_json()}

@@ -17,6 +17,7 @@ from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.identification import Cell
 from littlehuman.economics.paper_equivalent import PaperEquivalent
 from littlehuman.economics.price_verdict import PriceVerdict
+from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Index
@@ -105,8 +106,15 @@ class StudyModel:
             raise ConfigError([problem], f"--at {low if at < low else high:.0f}")
         return float(at)
 
-    def _require(self) -> None:
+    @property
+    def refusal(self) -> str:
+        """The obstacle in words with the two cells that mend it; empty where there is none."""
         reason = self.obstacle
-        if reason is not None:
-            cells = " and ".join(f"n_synthetic={cell.n_synthetic} with n_human={cell.n_human}" for cell in self.mend())
-            raise DataError(f"these runs cannot tell human from synthetic points ({reason.kind.value})\nTry: add {cells}")
+        if reason is None:
+            return ""
+        cells = " and ".join(f"n_synthetic={cell.n_synthetic} with n_human={cell.n_human}" for cell in self.mend())
+        return f"{sentence(reason)}\nTry: add runs at {cells}, three seeds each"
+
+    def _require(self) -> None:
+        if refusal := self.refusal:
+            raise DataError(refusal)

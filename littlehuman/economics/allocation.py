@@ -40,7 +40,9 @@ class Terms:
 
     def cost(self, n_synthetic: Array, n_human: Array) -> Array:
         """Cost of designs."""
-        return np.asarray(np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * self.synthetic_price)
+        return np.asarray(
+            np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * self.synthetic_price
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,12 @@ class Purchase:
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
-        return {"n_synthetic": self.n_synthetic, "n_human": self.n_human, "cost": self.cost, "score": self.score.as_json()}
+        return {
+            "n_synthetic": self.n_synthetic,
+            "n_human": self.n_human,
+            "cost": self.cost,
+            "score": self.score.as_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +137,17 @@ def allocate(response: Response, bounds: Bounds, terms: Terms, budget: float, *,
     best = _purchase(response, float(s[place]), float(h[place]), terms)
     second = _best(middle, cost, affordable & _different(s, h, place, bounds))
     runner_up = None if second is None else _purchase(response, float(s[second]), float(h[second]), terms)
-    sure = None if second is None else float(np.mean(thin[place] > thin[second]) + np.mean(thin[place] == thin[second]) / 2)
+    sure = (
+        None
+        if second is None
+        else float(np.mean(thin[place] > thin[second]) + np.mean(thin[place] == thin[second]) / 2)
+    )
     sums = np.geomspace(max(float(cost.min()), 1e-3 * float(cost.max())), float(cost.max()), budgets)
     places = [_best(middle, cost, cost <= each * (1 + 1e-9)) for each in sums]
     curve = tuple(_purchase(response, float(s[i]), float(h[i]), terms) for i in dict.fromkeys(places) if i is not None)
-    return Allocation(best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response)))
+    return Allocation(
+        best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response))
+    )
 
 
 def cheapest_for(response: Response, bounds: Bounds, terms: Terms, target: float) -> TargetCost:
@@ -170,7 +183,9 @@ def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
 
 
 def _levels(low: int, high: int, also: list[float]) -> Array:
-    every = np.concatenate([[low, high], np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), max(high, 1), _LEVELS), also])
+    every = np.concatenate(
+        [[low, high], np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), max(high, 1), _LEVELS), also]
+    )
     return np.unique(np.floor(every[(every >= low) & (every <= high)] + 1e-9))
 
 
@@ -204,8 +219,12 @@ def _reasons(
 ) -> Iterator[Reason]:
     tried = response.scale
     if best.n_synthetic > tried.most_synthetic or best.n_human > tried.most_human:
-        yield Reason(Kind.EXTRAPOLATED, {"n_synthetic": best.n_synthetic, "n_human": best.n_human, "factor": bounds.factor})
+        yield Reason(
+            Kind.EXTRAPOLATED, {"n_synthetic": best.n_synthetic, "n_human": best.n_human, "factor": bounds.factor}
+        )
     if terms.evidence is not None and best.n_synthetic + best.n_human >= terms.evidence:
         yield Reason(Kind.EVIDENCE_BINDS, {"evidence": terms.evidence})
     if runner_up is not None and sure is not None and sure < _TOLD_APART:
-        yield Reason(Kind.RUNNER_UP_AS_GOOD, {"share": sure, "n_synthetic": runner_up.n_synthetic, "n_human": runner_up.n_human})
+        yield Reason(
+            Kind.RUNNER_UP_AS_GOOD, {"share": sure, "n_synthetic": runner_up.n_synthetic, "n_human": runner_up.n_human}
+        )

@@ -117,7 +117,9 @@ def worth_at(response: Response, n: float, human_points: float) -> HumanWorth:
     worth = Estimate(*(x if math.isfinite(x) else None for x in ends))
     lift = estimate(drawn.lift[0])
     beyond = None if worth.value is None else (n + worth.value * human_points) / response.scale.most_synthetic
-    return HumanWorth(n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), ends[1] == math.inf)
+    return HumanWorth(
+        n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), ends[1] == math.inf
+    )
 
 
 def worth_curve(response: Response, human_points: float, points: int = 25) -> tuple[Array, Array, Array, Array]:
@@ -145,7 +147,10 @@ def _reasons(response: Response, drawn: WorthDraws, worth: Estimate, lift: Estim
     if falling > 1 - LEVEL:
         span = response.score([response.scale.least_synthetic, response.scale.most_synthetic], 0.0)
         rise = estimate(span[1] - span[0])
-        yield Reason(Kind.DOES_NOT_RISE, {"share": falling, "rise": rise.value or 0.0, "low": rise.low or 0.0, "high": rise.high or 0.0})
+        yield Reason(
+            Kind.DOES_NOT_RISE,
+            {"share": falling, "rise": rise.value or 0.0, "low": rise.low or 0.0, "high": rise.high or 0.0},
+        )
     level_off = drawn.rises & np.isinf(drawn.worth[0])
     ceiling = response.ceiling()[level_off & np.isfinite(response.ceiling())]
     if worth.high is None and len(ceiling) > (1 - LEVEL) / 2 * len(level_off):

@@ -62,7 +62,9 @@ def spans_plane(s: Array, h: Array) -> bool:
     return bool(singular[1] > _FLAT * singular[0])
 
 
-def mend(response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3) -> tuple[Cell, Cell]:
+def mend(
+    response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3
+) -> tuple[Cell, Cell]:
     """The two cells to add to runs [n], each with `seeds` seeds.
 
     Args:
@@ -96,13 +98,19 @@ def _covariances(response: Response, cells: Array) -> tuple[Array, Array, float,
     left = draws - draws.mean(axis=1, keepdims=True)
     wanted = left - left.mean(axis=0)
     cross = left @ wanted.T / left.shape[1]
-    return left @ left.T / left.shape[1], cross @ cross.T, float(np.sum(wanted**2)) / left.shape[1], response.residual_sd**2
+    return (
+        left @ left.T / left.shape[1],
+        cross @ cross.T,
+        float(np.sum(wanted**2)) / left.shape[1],
+        response.residual_sd**2,
+    )
 
 
 def _linear(s: Array, h: Array, cells: Array) -> tuple[Array, Array, float, float]:
     """The same for a plane through the runs, where they are too few for anything else; a run's variance is 1."""
     at, runs = (
-        np.stack([np.ones(len(x)), x / max(s.max(), 1.0), y / max(h.max(), 1.0)], axis=1) for x, y in ((cells[:, 0], cells[:, 1]), (s, h))
+        np.stack([np.ones(len(x)), x / max(s.max(), 1.0), y / max(h.max(), 1.0)], axis=1)
+        for x, y in ((cells[:, 0], cells[:, 1]), (s, h))
     )
     cover = at @ np.linalg.inv(runs.T @ runs + 1e-2 * np.eye(3)) @ at.T
     cross = cover - cover.mean(axis=1, keepdims=True)

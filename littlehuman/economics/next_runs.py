@@ -43,7 +43,9 @@ class NextCell:
 
 def mending(cells: Iterable[Cell]) -> tuple[NextCell, ...]:
     """The cells that let runs on one line tell the two kinds of points apart."""
-    return tuple(NextCell(cell.n_synthetic, cell.n_human, cell.seeds, "to tell what each kind of points adds") for cell in cells)
+    return tuple(
+        NextCell(cell.n_synthetic, cell.n_human, cell.seeds, "to tell what each kind of points adds") for cell in cells
+    )
 
 
 def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextCell, ...]:

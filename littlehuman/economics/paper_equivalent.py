@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from littlehuman.economics.human_worth import FAR
 from littlehuman.economics.response_shapes import Array
 
 NOTE = (
@@ -54,9 +55,12 @@ def paper_equivalent(n_synthetic: Array, n_human: Array, score: Array, human_poi
     if a1 <= 0:
         return PaperEquivalent(human_points, int(beside.sum()), float(a0), float(a1), None, None, None, None)
     with np.errstate(over="ignore"):
-        needed = np.exp((score[beside] - a0) / a1) - n_synthetic[beside]
+        sizes = np.exp((score[beside] - a0) / a1)
+        needed = np.where(sizes > FAR * n_synthetic[alone].max(), np.inf, sizes) - n_synthetic[beside]
         p25, median, p75 = (
-            (_finite(x) for x in np.quantile(needed, [0.25, 0.5, 0.75])) if np.isfinite(needed).all() else _of_infinite(needed)
+            (_finite(x) for x in np.quantile(needed, [0.25, 0.5, 0.75]))
+            if np.isfinite(needed).all()
+            else _of_infinite(needed)
         )
     return PaperEquivalent(human_points, len(needed), float(a0), float(a1), _finite(needed.mean()), median, p25, p75)
 

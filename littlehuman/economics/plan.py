@@ -139,7 +139,9 @@ def _findings(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
 
 def _of_unspent(plan: PurchasePlan, allocation: Allocation) -> Iterator[str]:
     terms, bounds = plan.question.terms, allocation.bounds
-    if plan.unspent is None or plan.unspent < max(0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price)):
+    if plan.unspent is None or plan.unspent < max(
+        0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price)
+    ):
         return
     most = f"at most {size(bounds.human[1])} human and {size(bounds.synthetic[1])} synthetic points, --reach {bounds.factor:g}"
     yield f"{plan.unspent:,.2f} of the budget stays unspent: no design within reach scores higher ({most})"
@@ -150,7 +152,10 @@ def _checks(plan: PurchasePlan, model: StudyModel) -> tuple[NextCell, ...]:
     most = int((model.n_synthetic + model.n_human).max())
     reasons = () if plan.allocation is None else plan.allocation.reasons
     close = any(reason.kind is Kind.RUNNER_UP_AS_GOOD for reason in reasons)
-    asked = [(plan.best, "to see whether the plan holds"), (plan.runner_up if close else None, "to tell it from the plan")]
+    asked = [
+        (plan.best, "to see whether the plan holds"),
+        (plan.runner_up if close else None, "to tell it from the plan"),
+    ]
     cells = [NextCell(p.n_synthetic, p.n_human, next_runs.SEEDS, why) for p, why in asked if p is not None]
     return tuple(cell for cell in cells if 0 < cell.n_synthetic + cell.n_human <= most)
 
@@ -173,7 +178,9 @@ def _check(question: PlanRequest, scored: ScoredRuns, model: StudyModel) -> None
         range_ = f"must be above 0 and at most {limit:g}, as the scores of these runs are"
         problems.append(Problem(f"target={question.target:g}", range_))
     if not 1 <= question.reach <= MOST_REACH:
-        problems.append(Problem(f"reach={question.reach:g}", f"must be from 1 to {MOST_REACH:,} (times the largest tried numbers)"))
+        problems.append(
+            Problem(f"reach={question.reach:g}", f"must be from 1 to {MOST_REACH:,} (times the largest tried numbers)")
+        )
     elif terms.evidence is not None:
         problems += _of_evidence(terms.evidence, model, question.reach)
     if terms.owned_human < 0:
@@ -185,4 +192,8 @@ def _check(question: PlanRequest, scored: ScoredRuns, model: StudyModel) -> None
 def _of_evidence(evidence: int, model: StudyModel, reach: float) -> Sequence[Problem]:
     fewest = bounds_of(model.n_synthetic, model.n_human, reach).least_total
     fits = evidence >= fewest
-    return [] if fits else [Problem(f"evidence={evidence}", f"must be at least {fewest}: these runs speak of no smaller design")]
+    return (
+        []
+        if fits
+        else [Problem(f"evidence={evidence}", f"must be at least {fewest}: these runs speak of no smaller design")]
+    )

@@ -62,7 +62,9 @@ def _score(of: Estimate) -> str:
 
 def _cost(of: TargetCost) -> str:
     """`120.00 [100.00, out of reach]`."""
-    value, low, high = (f"{x:,.2f}" if x is not None else "out of reach" for x in (of.cost.value, of.cost.low, of.cost.high))
+    value, low, high = (
+        f"{x:,.2f}" if x is not None else "out of reach" for x in (of.cost.value, of.cost.low, of.cost.high)
+    )
     return f"{value} [{low}, {high}]"
 
 

@@ -18,7 +18,6 @@ from littlehuman.economics.human_worth import Estimate, HumanWorth
 from littlehuman.economics.paper_equivalent import NOTE, PaperEquivalent
 from littlehuman.economics.price_verdict import PriceVerdict
 from littlehuman.economics.reason_text import sentence
-from littlehuman.economics.response_shapes import Array
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import DataError
 from littlehuman.study.scores import ScoredRuns, read_scores
@@ -80,7 +79,9 @@ def model_of(scored: ScoredRuns) -> StudyModel:
     """
     trained = scored.n_synthetic + scored.n_human > 0
     if not trained.any():
-        raise DataError(f"{scored.place}: no run was trained on any points\nTry: runs with n_synthetic or n_human above 0")
+        raise DataError(
+            f"{scored.place}: no run was trained on any points\nTry: runs with n_synthetic or n_human above 0"
+        )
     seed = None if scored.seed is None else scored.seed[trained]
     return StudyModel(scored.n_synthetic[trained], scored.n_human[trained], scored.score[trained], seed)
 
@@ -116,7 +117,9 @@ def price_of_scores(
     prices = None if human_price is None or synthetic_price is None else (human_price, synthetic_price)
     notes = (*scored.notes, *untrained_note(scored))
     paper = model.paper(first.human_points)
-    return Price(scored.name, scored.metric, model, (first, *others), _curve(model, first), paper, prices, scored.protocol, notes)
+    return Price(
+        scored.name, scored.metric, model, (first, *others), _curve(model, first), paper, prices, scored.protocol, notes
+    )
 
 
 def _human_levels(model: StudyModel) -> list[float]:

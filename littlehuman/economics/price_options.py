@@ -46,7 +46,9 @@ def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> N
         "synthetic": f"what one synthetic point costs, in the same currency{default}",
     }
     for kind, help in told.items():
-        parser.add_argument(f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=help)
+        parser.add_argument(
+            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=help
+        )
 
 
 def check_options(

@@ -28,11 +28,13 @@ def text(price: Price) -> str:
     runs = _runs(price.model)
     seeds = f"; {runs['seeds']} seed{'s' * (runs['seeds'] != 1)}" if runs["seeds"] else ""
     under = f", protocol {price.protocol}" if price.protocol else ""
-    lines = [f"{price.name}: {runs['synthetic_only']} runs on synthetic points alone, {runs['with_human']} with human points{seeds}{under}"]
+    lines = [
+        f"{price.name}: {runs['synthetic_only']} runs on synthetic points alone, {runs['with_human']} with human points{seeds}{under}"
+    ]
     lines += [line for worth in price.by_human for line in _worth(worth, price.metric)]
     if len(price.curve) > 1:
         lines += [f"{f'at other N, +{size(price.headline.human_points)}':<17}worth of a human point"]
-        lines += [f"{f'  {size(n)}':<17}{interval(worth)}" for n, worth in price.curve]
+        lines += [f"{f'  {size(n)}':<17}{worth_range(worth)}" for n, worth in price.curve]
     lines += _verdict(price)
     if price.paper is not None:
         lines.append(f"{'paper, Table 3':<17}{_paper(price.paper)}")
@@ -54,12 +56,19 @@ def as_json(price: Price) -> dict[str, Any]:
     if len(price.by_human) > 1:
         told["by_human"] = [_worth_as_json(worth) for worth in price.by_human]
     response = price.model.response
-    told["models"] = [{"name": f.name, "weight": float(w)} for f, w in zip(response.families, response.weights, strict=True)]
+    told["models"] = [
+        {"name": f.name, "weight": float(w)} for f, w in zip(response.families, response.weights, strict=True)
+    ]
     told["residual_sd"] = response.residual_sd
     told["paper"] = None if price.paper is None else price.paper.as_json()
     if verdict is not None and price.prices is not None:
         human, synthetic = price.prices
-        told["prices"] = {"human": human, "synthetic": synthetic, "ratio": verdict.paid, "break_even": verdict.break_even.as_json()}
+        told["prices"] = {
+            "human": human,
+            "synthetic": synthetic,
+            "ratio": verdict.paid,
+            "break_even": verdict.break_even.as_json(),
+        }
         told |= {"verdict": verdict.buy.value, "verdict_because": because(verdict, headline)}
     return told | {"warnings": price.warnings, "note": NOTE}
 
@@ -76,7 +85,7 @@ def because(verdict: PriceVerdict, worth: HumanWorth) -> str:
     return next(sentence(reason) for reason in verdict.reasons if reason.kind is Kind.PRICE_IN_INTERVAL)
 
 
-def interval(of: Estimate) -> str:
+def worth_range(of: Estimate) -> str:
     """`41.2 [33, 52]`; in words where there is no number or no end."""
     value = "no finite number" if of.value is None else size(of.value)
     low = "no lower end" if of.low is None else size(of.low)
@@ -85,10 +94,14 @@ def interval(of: Estimate) -> str:
 
 def worth_sentence(worth: HumanWorth) -> str:
     """What one human point replaces at N, in a clause."""
-    beside = f"beside {size(worth.n)} synthetic points"
+    beside, found = f"beside {size(worth.n)} synthetic points", worth.worth
     if worth.unmatched:
         return f"no number of synthetic points replaces {size(worth.human_points)} human ones {beside}"
-    return f"one of {size(worth.human_points)} human points replaces {interval(worth.worth)} synthetic ones {beside}"
+    one = f"one of {size(worth.human_points)} human points replaces"
+    if found.value is not None:
+        return f"{one} {worth_range(found)} synthetic ones {beside}"
+    least = "" if found.low is None else f"at least {size(found.low)} synthetic ones {beside}, but "
+    return f"{one} {least}no finite number" + ("" if least else f" of synthetic ones {beside}") + " that can be named"
 
 
 def _worth(worth: HumanWorth, metric: str) -> Iterator[str]:
@@ -136,4 +149,8 @@ def _worth_as_json(worth: HumanWorth) -> dict[str, Any]:
 def _runs(model: StudyModel) -> dict[str, int | None]:
     """How many runs are on synthetic points alone and how many have human points; seeds, None where not known."""
     seeds = None if model.seed is None else len(np.unique(model.seed))
-    return {"synthetic_only": int(np.sum(model.n_human == 0)), "with_human": int(np.sum(model.n_human > 0)), "seeds": seeds}
+    return {
+        "synthetic_only": int(np.sum(model.n_human == 0)),
+        "with_human": int(np.sum(model.n_human > 0)),
+        "seeds": seeds,
+    }

@@ -35,7 +35,10 @@ def _change(parts: Parts, name: str) -> str:
 
 
 def _in_interval(parts: Parts) -> str:
-    low, high = (f"{size(parts[end])}" if end in parts else f"no {name} end" for end, name in (("low", "lower"), ("high", "upper")))
+    low, high = (
+        f"{size(parts[end])}" if end in parts else f"no {name} end"
+        for end, name in (("low", "lower"), ("high", "upper"))
+    )
     return f"a human point costs {size(parts['paid'])} synthetic ones, which lies inside the interval of its worth [{low}, {high}]"
 
 
@@ -52,7 +55,9 @@ _WORDS: Mapping[Kind, Callable[[Parts], str]] = {
     ),
     Kind.ONLY_SYNTHETIC: lambda _: "no run has human points",
     Kind.ONLY_HUMAN: lambda _: "no run has synthetic points",
-    Kind.NO_MIXED_RUNS: lambda _: "no run has both human and synthetic points: how they add up is an assumption of the model",
+    Kind.NO_MIXED_RUNS: lambda _: (
+        "no run has both human and synthetic points: how they add up is an assumption of the model"
+    ),
     Kind.ONE_SEED: lambda _: (
         "there is one seed: how much draws of human points differ is an assumption of the interval; add two more seeds"
     ),
@@ -72,14 +77,20 @@ _WORDS: Mapping[Kind, Callable[[Parts], str]] = {
     ),
     Kind.HUMAN_POINTS_HARM: lambda p: f"the human points lower the score, by {_change(p, 'lift')}",
     Kind.NO_LIFT_SHOWN: lambda p: f"the human points are not shown to raise the score: {_change(p, 'lift')}",
-    Kind.NEITHER_SHOWN: lambda p: f"neither kind of points is shown to raise the score: in {p['share']:.0%} of the draws neither does",
+    Kind.NEITHER_SHOWN: lambda p: (
+        f"neither kind of points is shown to raise the score: in {p['share']:.0%} of the draws neither does"
+    ),
     Kind.PRICE_IN_INTERVAL: _in_interval,
-    Kind.OUTSIDE_STUDY: lambda p: f"{size(p['n'])} lies outside the study, whose runs have {size(p['smallest'])} to {size(p['largest'])}",
+    Kind.OUTSIDE_STUDY: lambda p: (
+        f"{size(p['n'])} lies outside the study, whose runs have {size(p['smallest'])} to {size(p['largest'])}"
+    ),
     Kind.NOTHING_AFFORDABLE: _unaffordable,
     Kind.EXTRAPOLATED: lambda p: (
         f"no run had so many points: the score is read off the curve, up to {p['factor']:g} times beyond what was tried"
     ),
-    Kind.EVIDENCE_BINDS: lambda p: f"the {size(p['evidence'])} evidence texts at hand limit the design: more would be worth having",
+    Kind.EVIDENCE_BINDS: lambda p: (
+        f"the {size(p['evidence'])} evidence texts at hand limit the design: more would be worth having"
+    ),
     Kind.RUNNER_UP_AS_GOOD: lambda p: (
         f"the runner-up is as good as can be told: {p['share']:.0%} of the draws prefer the plan"
     ),

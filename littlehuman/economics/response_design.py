@@ -107,7 +107,11 @@ def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision
     if len(names) == 1:  # one draw of human points cannot say how draws differ
         pairs = [(_ASSUMED_SD, _ASSUMED_SD * human_varies, 1.0)]
     else:
-        pairs = [(u, v, du * dv) for u, du in _widths(_SD_SEED) for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])]
+        pairs = [
+            (u, v, du * dv)
+            for u, du in _widths(_SD_SEED)
+            for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])
+        ]
     return effects.reshape(len(h), -1), [_precision(cross, u, v, weight) for u, v, weight in pairs]
 
 

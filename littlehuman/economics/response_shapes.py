@@ -31,13 +31,22 @@ CURVES = ("log", "power", "exponential")
 COMBINED, INTERACTION = "combined", "interaction"
 
 # Steps of 8 %: with steps of 45 % the interval at a levelling curve's end covered 86 %.
-_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 44))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
+_POWERS = (
+    -1.0,
+    -0.5,
+    -0.25,
+    *np.geomspace(0.1, 3.0, 44),
+)  # below 0 a curve grows faster than the logarithm, above it has a ceiling
 _LENGTHS = tuple(np.geomspace(0.05, 3.0, 54))  # times the largest number of synthetic points
 _RATES, _NEGATIVE = 16, 4  # human-to-synthetic rates above and below 0
 _FINE = 3.0  # how much closer rates lie near 0 than at the end
 # Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one) to a straight line.
 BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
-_OFFSETS = (0.002, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
+_OFFSETS = (
+    0.002,
+    0.03,
+    0.3,
+)  # times the least synthetic points: what stands in for synthetic points where there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +127,13 @@ class Shapes:
         for curve in (LOG, POWER, EXPONENTIAL):
             at = self.curve == curve
             x, value = size[..., at], self.value[at]
-            out[..., at] = np.log(x) if curve == LOG else -np.sign(value) * np.power(x, -value) if curve == POWER else -np.exp(-x / value)
+            out[..., at] = (
+                np.log(x)
+                if curve == LOG
+                else -np.sign(value) * np.power(x, -value)
+                if curve == POWER
+                else -np.exp(-x / value)
+            )
         return out
 
 
@@ -143,7 +158,12 @@ def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool, bends
         alone: whether there are runs without synthetic points.
         bends: whether the bend of M makes a difference to the runs.
     """
-    rows = [row for number, family in enumerate(of) if family.human == human for row in _rows(number, family, scale, alone, bends)]
+    rows = [
+        row
+        for number, family in enumerate(of)
+        if family.human == human
+        for row in _rows(number, family, scale, alone, bends)
+    ]
     curve, value, rate, offset, bend, number, prior = np.array(rows).T
     return Shapes(curve.astype(np.intp), value, rate, offset, bend, number.astype(np.intp), np.log(prior))
 

@@ -84,12 +84,16 @@ class StudyModel:
             DataError: where the layout cannot answer (see `obstacle`).
         """
         self._require()
-        return allocation.allocate(self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget)
+        return allocation.allocate(
+            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget
+        )
 
     def cost_of(self, terms: Terms, target: float, reach: float = 1.0) -> TargetCost:
         """The cheapest design that reaches a score; raises as `plan` does."""
         self._require()
-        return allocation.cheapest_for(self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target)
+        return allocation.cheapest_for(
+            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target
+        )
 
     def paper(self, human_points: float | None = None) -> PaperEquivalent | None:
         """The paper's Table 3 for these runs; None where it is not defined."""
@@ -102,7 +106,9 @@ class StudyModel:
         if at is None:
             return high
         if not low <= at <= high:
-            problem = Problem(f"at={at:g}", f"lies outside the study, whose runs have {low:,.0f} to {high:,.0f} synthetic points")
+            problem = Problem(
+                f"at={at:g}", f"lies outside the study, whose runs have {low:,.0f} to {high:,.0f} synthetic points"
+            )
             raise ConfigError([problem], f"--at {low if at < low else high:.0f}")
         return float(at)
 

@@ -276,7 +276,7 @@ def _owned(cells: pd.DataFrame) -> int:
 def _numbers(cells: pd.DataFrame, column: str) -> NDArray[np.float64]:
     import pandas as pd
 
-    return pd.to_numeric(cells[column]).to_numpy(dtype=np.float64)
+    return np.asarray(pd.to_numeric(cells[column]), dtype=np.float64)
 
 
 def _twin_price(cells: pd.DataFrame) -> float | None:

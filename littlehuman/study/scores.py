@@ -269,8 +269,8 @@ def _of_series(path: Path, series: Series) -> ScoredRuns:
 
 def _owned(cells: pd.DataFrame) -> int:
     """The most human labels of any run, in its training set and its prompts."""
-    labels = _numbers(cells, "human_labels" if "human_labels" in cells else "n_human")
-    return int(np.nan_to_num(labels).max(initial=0))
+    columns = [_numbers(cells, name) for name in ("n_human", "human_labels") if name in cells]
+    return int(np.nan_to_num(columns).max(initial=0))
 
 
 def _numbers(cells: pd.DataFrame, column: str) -> NDArray[np.float64]:

@@ -119,7 +119,8 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
         scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
-        write_predictions(folder, outcome.predictions, scored.items)
+        clusters = {example.id: example.clusters for example in prepared.cell.test}
+        write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
         "id": prepared.result["id"],
         "scores": scores_as_json(scored.scores),

@@ -33,6 +33,7 @@ class Example:
     evidence: str
     text: str
     targets: tuple[str, ...]
+    group: str = field(default="", compare=False)  # the document of the evidence (`dataset.columns.group`)
 
     @property
     def target(self) -> str:
@@ -43,6 +44,15 @@ class Example:
     def evidence_key(self) -> str:
         """Equal for points with the same evidence, or with the same text where there is no evidence."""
         return evidence_key(self.evidence or self.text)
+
+    @property
+    def clusters(self) -> dict[str, str]:
+        """Digests of what the point shares with others, fine to coarse: `passage` (its evidence), `document` (its group).
+
+        A level that the data does not have is absent.
+        """
+        levels = {"passage": evidence_key(self.evidence), "document": self.group}
+        return {level: digest(text) for level, text in levels.items() if text}
 
 
 def evidence_key(evidence: str) -> str:

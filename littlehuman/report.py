@@ -79,7 +79,7 @@ def write(
     drawn = []
     for name, alt, figure in _figures(data):
         png, svg = _save(figure, study / "figures", name, dpi)
-        drawn.append(page.drawn(name, svg, alt))
+        drawn.append(page.embed(name, svg, alt))
         files += [png, svg]
     write_text(files[0], page.render(data, found, drawn))
     return found, files

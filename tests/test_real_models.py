@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 def run(tmp_path: Path, *overrides: str) -> dict[str, object]:
-    """One run in its own process; returns its result. It uses the user's converted weights, but an empty completion cache."""
+    """One run in its own process, with the user's converted weights and an empty completion cache; its result."""
     cache = tmp_path / "cache"
     cache.mkdir(parents=True)
     WEIGHTS.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,8 @@ def settings() -> list[Setting]:
     few = Setting("binary", 0.7, 6, 3, 12, (1, 33), 0.3, 0.8, 0.01)
     found += [few, replace(few, mean=0.93), replace(few, kind="f1", sizes=(1, 1), icc=0.0, seeds=5)]
     pair = Setting("binary", 0.7, 2, 3, 48, (5, 5), 0.1, 0.8, 0.01)
-    return [*found, pair, replace(pair, arms=3, seed_sd=0.037), replace(pair, kind="f1", mean=0.93, arms=11)]
+    unlike = [Setting("binary", 0.7, 6, seeds, 100, (3, 3), 0.1, r, sd, 0.0) for seeds, sd, r in SEEDS]
+    return [*found, *unlike, pair, replace(pair, arms=3, seed_sd=0.037), replace(pair, kind="f1", mean=0.93, arms=11)]
 
 
 def rows(setting: Setting, number: int, rng: np.random.Generator) -> Iterator[Row]:

@@ -26,6 +26,11 @@ def designs() -> list[tuple[Design, float | None]]:
             found += [(replace(base, seeds=seeds, wild=arms - 1), 0.055) for seeds in (3, 5)]
         base = replace(SIX, item_se=se, clusters=min(items, 2_000))
         found += [(replace(base, seeds=seeds, wild=0), None) for seeds in (3, 5)] + [(replace(base, seeds=2, wild=5), None)]
+    # all that the items add differs by seed: the hardest case for telling both apart
+    unlike = [replace(SIX, repeated=0.0, seeds=seeds, item_se=se) for seeds in (2, 3, 5) for se in (0.5, 1.0)]
+    found += [(design, 0.055) for design in unlike]
+    found += [(replace(SIX, repeated=0.0, item_se=se, wild=5), 0.055) for se in (0.5, 1.0)]
+    found += [(replace(SIX, repeated=0.0, drop=5, item_se=se), least) for se, least in ((0.5, 0.9), (1.0, 0.7))]
     for seeds, drop, limits in ((3, 5, (0.9, 0.7)), (3, 8, (0.98, 0.98)), (2, 8, (0.9, 0.9))):
         found += [(replace(SIX, seeds=seeds, drop=drop, item_se=se), least) for se, least in zip((0.5, 1.0), limits, strict=True)]
     return found

@@ -130,7 +130,7 @@ def _mean(low: float, high: float, shift: float | Floats, sd: float = 1.0) -> fl
 def _correlation(kind: str, mean: float, rho: float) -> float:
     """Correlation of two scores whose latents correlate by `rho`."""
     low, high = edges(kind, mean)
-    fine, weights = np.polynomial.legendre.leggauss(400)
+    fine, weights = np.polynomial.legendre.leggauss(1000)
     at, weights = 8 * fine, 8 * weights * np.exp(-32 * fine**2) / np.sqrt(2 * np.pi)
     given = _mean(low, high, np.sqrt(rho) * at, np.sqrt(1 - rho))
     scores = np.clip((at - low) / (high - low), 0, 1) if high > low else (at > low).astype(float)

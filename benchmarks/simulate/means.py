@@ -21,7 +21,7 @@ class Design:
     """A study in points. `item_se`: standard error of a difference that comes from the items, over all seeds.
 
     `repeated`: part of its variance that every seed repeats (the rest is seed x item); `clusters`: independent units of
-    the test set; `wild`: arm with `wildness` times the seed sd; `drop`: loss of the last arm, `all_drop`: of all but the base.
+    the test set; `wild`: arm with `wildness` times the seed sd; `drop`: loss of the last arm.
     """
 
     arms: int = 6
@@ -38,7 +38,7 @@ class Design:
     def __str__(self) -> str:
         told = f"{self.arms} arms, {self.seeds} seeds of sd {self.seed_sd:g}, se of items {self.item_se:g}"
         wild = "" if self.wild is None else f", {'base' if self.wild == 0 else 'one arm'} x {self.wildness:g}"
-        return f"{told}, {self.clusters} clusters{wild}{f', drop {self.drop:g}' if self.drop else ''}"
+        return f"{told}, {self.clusters} clusters{wild}{f', drop {self.drop:g}' if self.drop else ''}, repeated {self.repeated:g}"
 
 
 def studies(design: Design, number: int, rng: np.random.Generator) -> Cells:

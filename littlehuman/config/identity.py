@@ -37,7 +37,10 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     else:
         tree["filter"] = _filter_values(config, tree["filter"])
         if config.prompt_model.provider is Provider.provided:  # the file stands for the prompt model
-            tree["prompt_model"]["provided"] = [_content(config.prompt_model.path), _plain(config.prompt_model.columns)]
+            tree["prompt_model"]["provided"] = [
+                _content(config.prompt_model.path),
+                _without_operational(config.prompt_model.columns),
+            ]
     if synthetic_count(config.synth_frac, config.size) == 0:
         tree["synthetic"] = True  # has no effect: all points are human
     if config.size == 0:

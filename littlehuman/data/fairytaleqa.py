@@ -4,9 +4,9 @@ In, the release's folders `questions/<split>/<story>-questions.csv`, `section-st
     question_id,cor_section,question,answer1,answer2,...,answer6      section,text
     3,"1,2",Who mended the clock?,the miller,,...                     1,The clock had stopped.
 or a row of the hub (`GEM/FairytaleQA`):
-    {"gem_id": "...-3", "content": "The clock ...", "question": "Who ...", "answer": "the miller", ...}
-Out: {"id": "clock-3", "content": "The clock had stopped.\\n...", "question": "Who mended the clock?",
-      "answers": ["the miller"]}
+    {"gem_id": "...-3", "story_name": "clock", "content": "The clock ...", "question": "Who ...", "answer": ...}
+Out: {"id": "clock-3", "story_name": "clock", "content": "The clock had stopped.\\n...",
+      "question": "Who mended the clock?", "answers": ["the miller"]}
 
 Answers 4 to 6 are a second annotator's.
 """
@@ -49,6 +49,7 @@ def _story(path: Path) -> Iterator[Row]:
             )
         yield {
             "id": f"{name}-{number}",
+            "story_name": name,
             "content": "\n".join(sections[key] for key in wanted),
             "question": require(row, "question", str(path)),
             "answers": [require(row, "answer1", str(path)), *(row.get(key) for key in ANSWERS[1:])],

@@ -3,7 +3,7 @@
 In, a row of the hub or of its jsonl files:
     {"id": "7", "claim": "Orla Venn wrote an opera.", "label": "REFUTES",
      "evidence": [["Orla_Venn", "0", "Orla Venn -LRB- born 1911 -RRB- was a glassblower ."]], ...}
-Out: the same row with evidence "Orla Venn ( born 1911 ) was a glassblower .", one sentence a line.
+Out: the same row with evidence "Orla Venn ( born 1911 ) was a glassblower .", one sentence a line, and its first page.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ def read(source: Source, split: str) -> Iterator[Row]:
     """Rows with evidence as text, and brackets restored."""
     where = source.where(split)
     for row in source.rows(split):
-        sentences = [_sentence(item, where) for item in require(row, "evidence", where) or []]
+        items = require(row, "evidence", where) or []
+        sentences = [_sentence(item, where) for item in items]
         yield {
             **row,
             "claim": restore(str(require(row, "claim", where) or "")),
             "evidence": restore("\n".join(sentences)),
+            "page": items[0][0] if items else None,
         }
 
 

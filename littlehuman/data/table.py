@@ -65,7 +65,7 @@ def unique_ids(examples: Iterable[Example], taken: Collection[str] = ()) -> tupl
 def check_columns(config: DatasetConfig) -> list[Problem]:
     """Problems of `dataset.columns`, without reading data."""
     problems = []
-    for name in ("evidence", "text", "target", "id"):
+    for name in ("evidence", "text", "target", "id", "group"):
         value = getattr(config.columns, name)
         if value is None and name in ("text", "target"):
             problems.append(Problem(f"dataset.columns.{name}=null", "must name a column"))
@@ -76,7 +76,7 @@ def check_columns(config: DatasetConfig) -> list[Problem]:
 
 def _example(row: Row, config: DatasetConfig, where: str, labels: LabelMapper | None) -> Example | str:
     """The row as an example (with an empty id where it has none), or the reason why it is dropped."""
-    cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id")}
+    cells = {name: _cells(row, config, name, where) for name in ("evidence", "text", "target", "id", "group")}
     evidence, text = "\n".join(cells["evidence"]), "\n".join(cells["text"])
     targets = tuple(dict.fromkeys(cells["target"]))
     if not text:
@@ -93,12 +93,12 @@ def _example(row: Row, config: DatasetConfig, where: str, labels: LabelMapper | 
         if name is None:
             return "ignored label"
         targets = (name,)
-    return Example("-".join(cells["id"]), evidence, text, targets)
+    return Example("-".join(cells["id"]), evidence, text, targets, "\n".join(cells["group"]))
 
 
 def _cells(row: Row, config: DatasetConfig, name: str, where: str) -> list[str]:
     columns = _columns(getattr(config.columns, name))
-    null = f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id") else ""
+    null = f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id", "group") else ""
     hint = f"dataset.columns.{name}=NAME{null}"
     return [text for column in columns for text in column_texts(row, column, where, hint)]
 

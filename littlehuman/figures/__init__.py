@@ -1,1 +1,1 @@
-"""Figures of a study: what is drawn is computed elsewhere (`study/`, `worth/`), and every figure names its protocol."""
+"""Figures of a study. All numbers come from `study/` and `economics/`; every figure names its protocol."""

@@ -1,7 +1,6 @@
 """The two panels of one dataset and size: scores above, change against the smallest synthetic share below.
 
-In: lines of `study.lines` that share a facet, and how a figure lays out the shares. Out: drawn axes,
-and the legend's handles by name.
+In: replacement curves of one facet, and where the shares lie on the x axis. Out: drawn axes, legend handles by name.
 """
 
 from __future__ import annotations
@@ -15,16 +14,22 @@ import pandas as pd
 
 from littlehuman import formatting
 from littlehuman.figures import style, text_layout
+from littlehuman.study.floors import FloorKind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from littlehuman.study.replacement import ReplacementCurve
 
+_BESIDE = 4  # points between a mean and the dots of its seeds
 BANDS = 3  # lines in a facet up to which bands between the bars help more than they hide
-FLOOR = "always the commonest label"
+FLOORS: dict[str, Any] = {  # dashes of each kind
+    FloorKind.COMMONEST_LABEL.value: (0, (5, 2, 1, 2)),
+    FloorKind.CONSTANT_ANSWER.value: (0, (5, 2, 1, 2)),
+    FloorKind.UNTRAINED.value: (0, (1, 3)),
+}
 Pair = tuple["Axes", "Axes"]
-_SCORE, _CHANGE = ("mean", "low", "high"), ("relative", "relative_low", "relative_high")
+_SCORE, _CHANGE = ("mean", "low", "high"), ("change", "change_low", "change_high")
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Sketch:
-    """What all facets of a figure share: the axis, the margin (0..1) and the look of each line's label."""
+class FacetStyle:
+    """What all facets of a figure share: the x axis, the margin delta (0..1), and the style of each curve's label."""
 
     shares: Shares
     delta: float
@@ -48,41 +53,44 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class _Stroke:
-    """How one line of a facet is drawn."""
+class _LineStyle:
+    """How one curve of a facet is drawn."""
 
     look: dict[str, Any]
-    beside: float
+    offset: float  # along x
     band: bool
 
 
 def facet(
-    pair: Pair, lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], sketch: Sketch
+    pair: Pair, lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], common: FacetStyle
 ) -> dict[str, Any]:
     """Draw both panels; returns the legend's handles by name."""
     upper, lower = pair
-    handles = {line.label: _control(upper, line, sketch) for line in controls}
+    handles = {line.label: _control(upper, line, common) for line in controls}
     for nth, line in enumerate(lines):
-        beside = sketch.shares.dodge * (nth - (len(lines) - 1) / 2)
-        stroke = _Stroke(sketch.looks[line.label], beside, len(lines) <= BANDS)
-        handles[line.label] = _line(upper, _points(line, sketch, _SCORE), stroke)
-        _line(lower, _points(line, sketch, _CHANGE), stroke)
-        crosses = [x for x in sketch.shares.places(pd.Series(line.gaps, dtype=float)) if not math.isnan(x)]
-        style.cross(upper, crosses, stroke.look["color"])
-    for floor in sorted({line.floor for line in lines if line.floor is not None}):
-        handles[FLOOR] = upper.axhline(100 * floor, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (5, 2, 1, 2)))
-    _margin(lower, lines, sketch.delta)
+        offset = common.shares.dodge * (nth - (len(lines) - 1) / 2)
+        drawing = _LineStyle(common.looks[line.label], offset, len(lines) <= BANDS)
+        if line.seeds[-1] > 1:
+            _seeds(pair, line, common, drawing)
+        handles[line.label] = _line(upper, _points(line, common, _SCORE), drawing)
+        _line(lower, _points(line, common, _CHANGE), drawing)
+        crosses = [x for x in common.shares.places(pd.Series(line.missing, dtype=float)) if not math.isnan(x)]
+        style.cross(upper, crosses, drawing.look["color"])
+    for floor in sorted({(floor.kind.value, floor.value) for line in lines for floor in line.floors}):
+        drawn = upper.axhline(100 * floor[1], color=text_layout.DARK, linewidth=0.9, linestyle=FLOORS[floor[0]])
+        handles[floor[0]] = drawn
+    _margin(lower, lines, common.delta)
     text_layout.title(upper, f"{lines[0].place}, n = {formatting.count(lines[0].curve.n_train)}")
     upper.tick_params(labelbottom=False)
     upper.sharex(lower)
-    sketch.shares.label(lower, lines)
+    common.shares.label(lower, lines)
     return handles
 
 
-def name_scores(pair: Pair, metric: str) -> None:
+def label_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
     pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
-    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (%)")
+    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (points)")
 
 
 def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:
@@ -91,10 +99,10 @@ def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:
     return line.table["pairs"].astype(float).fillna(seeds) if changes else seeds
 
 
-def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
-    """A line that breaks at gaps, hollow where it has fewer seeds; caps for the interval, and a light band between them."""
-    look, x = stroke.look, points["x"] + stroke.beside
-    if stroke.band:
+def _line(axes: Axes, points: pd.DataFrame, drawing: _LineStyle) -> Any:
+    """A line that breaks at gaps, hollow where it has fewer seeds; bars for the interval, and a light band."""
+    look, x = drawing.look, points["x"] + drawing.offset
+    if drawing.band:
         axes.fill_between(x, points["low"], points["high"], color=look["color"], alpha=0.10, linewidth=0)
     bars = [points["value"] - points["low"], points["high"] - points["value"]]
     axes.errorbar(
@@ -106,36 +114,52 @@ def _line(axes: Axes, points: pd.DataFrame, stroke: _Stroke) -> Any:
     return drawn
 
 
-def _control(axes: Axes, line: ReplacementCurve, sketch: Sketch) -> Any:
-    points = _points(line, sketch, _SCORE)
+def _control(axes: Axes, line: ReplacementCurve, common: FacetStyle) -> Any:
+    points = _points(line, common, _SCORE)
     return axes.plot(
         points["x"], points["value"], color="#777777", linestyle=(0, (3, 2)), linewidth=1.2, marker=".", markersize=4
     )[0]
 
 
-def _points(line: ReplacementCurve, sketch: Sketch, columns: tuple[str, str, str]) -> pd.DataFrame:
+def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str, str]) -> pd.DataFrame:
     """Place `x`, percent `value`, `low`, `high` and whether it is `thin` of seeds, along the axis.
 
     The fraction that is compared with has change 0, and gaps are NaN.
     """
     table = line.table.assign(thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max())
-    table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.gaps)})]).sort_values("synth_frac")
+    table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
     told = {
         name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)
     }
-    points = pd.DataFrame({"x": sketch.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
+    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
     return points[points["x"].notna()].reset_index(drop=True)
 
 
 def _margin(axes: Axes, lines: Sequence[ReplacementCurve], delta: float) -> None:
-    """Zero, and where the score has lost `delta` (absolute), for each different score that is compared with."""
+    """Zero, and the band in which a change is equal within delta."""
     axes.axhline(0, color=text_layout.DARK, linewidth=0.8)
-    if all(line.table["relative"].isna().all() for line in lines):
-        told = text_layout.wrapped("no relative change can be said", text_layout.room(axes) * text_layout.SMALL)
-        axes.text(0.5, 0.75, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
+    axes.axhspan(-100 * delta, 100 * delta, color="#999999", alpha=0.18, linewidth=0, zorder=0)
+    if all(line.table["change"].isna().all() for line in lines):
+        told = text_layout.wrapped("no share can be compared", text_layout.room(axes) * text_layout.SMALL)
+        axes.text(0.5, 0.85, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
         axes.set_yticks([0])
-    for base in sorted({round(float(line.table["mean"].iloc[0]), 4) for line in lines}):
-        if base > 0:
-            axes.axhline(-100 * delta / base, color=text_layout.DARK, linewidth=0.8, linestyle=(0, (1, 2)))
+
+
+def _seeds(pair: Pair, line: ReplacementCurve, common: FacetStyle, drawing: _LineStyle) -> None:
+    """A small dot per seed, right of the mean: its score, and its change where it has the base too."""
+    from matplotlib.transforms import ScaledTranslation
+
+    cells = line.curve.cells.drop_duplicates(["synth_frac", "seed"])
+    scores = cells.set_index(["seed", "synth_frac"])[line.metric].astype(float)
+    at_base = scores[scores.index.get_level_values("synth_frac") == line.curve.fractions[0]].droplevel("synth_frac")
+    changes = scores - at_base.reindex(scores.index.get_level_values("seed")).to_numpy()
+    for axes, values in zip(pair, (scores, changes), strict=True):
+        x = [at + drawing.offset for at in common.shares.places(values.index.to_frame()["synth_frac"])]
+        figure = axes.get_figure(root=True)
+        assert figure is not None
+        beside = axes.transData + ScaledTranslation(_BESIDE / 72, 0, figure.dpi_scale_trans)
+        dots: dict[str, Any] = {"s": 7, "alpha": 0.55, "linewidths": 0, "zorder": 1.5, "transform": beside}
+        axes.scatter(x, 100 * values, color=drawing.look["color"], **dots)
+        axes.update_datalim([(a, b) for a, b in zip(x, 100 * values, strict=True) if not math.isnan(a + b)])

@@ -1,7 +1,7 @@
 """Score over the synthetic share of the training set: the paper's Figures 1 and 2.
 
-In: lines of `study.lines`. Out: one facet per dataset and size: scores above, change against the
-smallest share below; and `zoom`, the same for the last tenth with room between its points.
+In: replacement curves. Out: one facet per dataset and size: scores above, change against the smallest share below;
+and `zoom`, the same for the last tenth with room between its points.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, style, text_layout
-from littlehuman.figures.panels import Shares, Sketch
+from littlehuman.figures.panels import FacetStyle, Shares
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,7 @@ NOTHING = (
     "nothing to draw: there is no curve over the synthetic share\nTry: two or more values of synth_frac, such as: "
 )
 _HEIGHTS = (1.95, 1.45)  # inches of the two panels
+_WIDE = 2.0  # inches of axes that have room for seven tick labels
 
 
 def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], delta: float) -> Figure:
@@ -35,7 +38,7 @@ def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[Replacemen
     Args:
         lines: the curves, one or more per facet.
         controls: the human points of the mixtures alone, drawn in grey dashes.
-        delta: the margin, as a share of 1; a dotted line where the change reaches it.
+        delta: the margin, as a share of 1; a grey band in the lower panels.
 
     Raises:
         DataError: when there are no lines.
@@ -47,10 +50,12 @@ def replacement(lines: Sequence[ReplacementCurve], controls: Sequence[Replacemen
 
 def zoom(lines: Sequence[ReplacementCurve], delta: float) -> Figure | None:
     """The shares from 90 % on, evenly spaced and with their human points; None where no line has two of them."""
-    kept = [replace(line, gaps=tuple(_late(line.gaps))) for line in lines if len(_late(line.table["synth_frac"])) > 1]
+    kept = [
+        replace(line, missing=tuple(_late(line.missing))) for line in lines if len(_late(line.table["synth_frac"])) > 1
+    ]
     if not kept:
         return None
-    fractions = sorted({f for line in kept for f in (*_late(line.table["synth_frac"]), *line.gaps)})
+    fractions = sorted({f for line in kept for f in (*_late(line.table["synth_frac"]), *line.missing)})
     place = {fraction: float(i) for i, fraction in enumerate(fractions)}
 
     def label(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
@@ -76,27 +81,27 @@ def _draw(
     lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve], delta: float, shares: Shares
 ) -> Figure:
     facets = list(dict.fromkeys(line.facet for line in lines))
-    sketch = Sketch(
+    common = FacetStyle(
         shares,
         delta,
         {label: style.of_series(i) for i, label in enumerate(dict.fromkeys(line.label for line in lines))},
     )
     several = len({line.metric for line in lines}) > 1
     with style.look():
-        figure, pairs, columns = _paper(len(facets), shares.most)
+        figure, pairs, columns = _empty_figure(len(facets), shares.most)
         handles: dict[str, Any] = {}
         for nth, (facet, pair) in enumerate(zip(facets, pairs, strict=True)):
             mine, alone = ([line for line in group if line.facet == facet] for group in (lines, controls))
-            handles |= panels.facet(pair, mine, alone, sketch)
+            handles |= panels.facet(pair, mine, alone, common)
             if several or nth % columns == 0:
-                panels.name_scores(pair, mine[0].metric)
-        if panels.FLOOR in handles:
-            handles[panels.FLOOR] = handles.pop(panels.FLOOR)  # after all curves
+                panels.label_scores(pair, mine[0].metric)
+        for floor in [name for name in panels.FLOORS if name in handles]:
+            handles[floor] = handles.pop(floor)  # after all curves
         text_layout.finish(figure, handles, caption(lines, delta, shares.start))
     return figure
 
 
-def _paper(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
+def _empty_figure(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
     """An empty figure, its pairs of panels in reading order, and how many stand in a row."""
     rows, columns = style.shape(facets, most)
     figure = style.blank(style.WIDTH if columns > 1 else style.ALONE, rows * sum(_HEIGHTS) + 0.9)
@@ -109,18 +114,46 @@ def _paper(facets: int, most: int) -> tuple[Figure, list[panels.Pair], int]:
 
 
 def _share_axis(axes: Axes, lines: Sequence[ReplacementCurve]) -> None:
-    axes.set_xlim(-4, 104)
-    axes.set_xticks([0, 25, 50, 75, 100])
+    """Shares in percent; where shares lie between 90 and 100 %, this tenth takes 40 % of the axis."""
+    stretched = _stretches(lines)
+    if stretched:
+        axes.set_xscale("function", functions=(_stretch, _shrink))
+        axes.axvline(100 * LAST_TENTH, color="#bbbbbb", linewidth=0.6, zorder=0)
+    wide = text_layout.room(axes) > _WIDE
+    few = [0, 50, 90, 100] if stretched else [0, 25, 50, 75, 100]
+    axes.set_xticks([0, 25, 50, 75, 90, 95, 100] if stretched and wide else few)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(-4, 101.5 if stretched else 104)
     axes.set_xlabel("synthetic share (%)")
 
 
+def _stretches(lines: Sequence[ReplacementCurve]) -> bool:
+    return any(LAST_TENTH < f < 1 for line in lines for f in line.table["synth_frac"])
+
+
+def _stretch(percent: Any) -> Any:
+    """Place on an axis from 0 to 100 on which the percents from 90 on have 40 places."""
+    x = np.asarray(percent, dtype=float)
+    return np.where(x < 90, x * 60 / 90, 60 + (x - 90) * 4)
+
+
+def _shrink(place: Any) -> Any:
+    y = np.asarray(place, dtype=float)
+    return np.where(y < 60, y * 90 / 60, 90 + (y - 60) / 4)
+
+
 def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0) -> str:
-    """Protocol, seeds, what the bars are, and what hollow points, the dotted line and the crosses mean, for shares from `start` on."""
+    """Protocol, seeds, and what bars, hollow points, band, dots and crosses mean, for shares from `start` on."""
     parts = [f"protocol {', '.join(sorted({line.protocol for line in lines}))}", *_over(lines, start)]
     parts.append(
-        f"lower panels: change against the smallest synthetic share, paired; dotted: a loss of {100 * delta:g} percentage points"
+        "lower panels: change in percentage points against the smallest synthetic share, paired by seed; "
+        f"its bars hold for all shares at once; grey band: within {100 * delta:g} points"
     )
-    if any(line.gaps for line in lines):
+    if any(line.seeds[-1] > 1 for line in lines):
+        parts.append("small dots: single seeds")
+    if not start and _stretches(lines):
+        parts.append("the x axis is stretched from 90 % on")
+    if any(line.missing for line in lines):
         parts.append("crosses: no run is complete there")
     return "; ".join(parts)
 

@@ -1,7 +1,7 @@
-"""One look for all figures, readable in black and white.
+"""One style for all figures, readable in black and white.
 
-In: the place of a series in a figure. Out: its colour, line and marker; figures on paper, as PNG
-and SVG that are the same bytes whenever the data are.
+In: the place of a series in a figure. Out: its colour, dashes and marker; figures saved as PNG and SVG, reproducible
+byte by byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 6.7  # inches: 17 cm, the text width of a page
 DPI = 150
 ALONE = 5.2  # inches of a figure with one facet
-# Okabe and Ito (2008), "Color Universal Design"; without the yellow, which white paper swallows.
+# Okabe and Ito (2008), "Color Universal Design"; without yellow, which is hardly seen on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = (
@@ -60,7 +60,7 @@ LOOK: dict[str, Any] = {
 
 
 def look() -> AbstractContextManager[None]:
-    """Within it, figures are made in the one look."""
+    """A context in which figures have the common style."""
     import matplotlib
 
     settings: Any = LOOK  # its type lists every key that there is

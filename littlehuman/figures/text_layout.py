@@ -1,12 +1,6 @@
-"""The words around the axes: titles, legend and caption, wrapped to their room; the paper grows for them.
+"""Titles, legend, caption and tick labels of figures: wrapped to their room, and the figure grows for them.
 
-In: names of any length. Out: text that neither overlaps nor is cut, and axes that keep their height.
-
-
-[folded] Ticks for narrow facets: as many labels as stand side by side.
-
-In: axes with their limits. Out: ticks at round numbers.
-
+In: names of any length, axes with limits. Out: text that neither overlaps nor is cut, axes that keep their height.
 """
 
 from __future__ import annotations
@@ -28,6 +22,7 @@ LETTERS = 12.5  # an inch of a title (9 points) holds so many
 SMALL = 14.5  # and of a legend or a note (8 points)
 BESIDE = 0.5  # inches of a facet's share of the width that tick labels and the axis' name take
 NOTE = "note"
+_DIGIT, _BETWEEN = 0.075, 0.06  # inches: a digit of 8 points, and the least room between two labels
 _LEGEND_ROW, _TITLE_LINE, _SMALL_LINE = 0.17, 0.15, 0.13  # inches
 _CAPTION_LINES = 2  # that figures have room for as they are made
 _PARTS = re.compile(r"(?<= / )|(?<=, )")  # where a name is broken first
@@ -79,10 +74,39 @@ def title(axes: Axes, text: str, note: str = "") -> None:
 
 
 def finish(figure: Figure, handles: Mapping[str, Any], text: str) -> None:
-    """Put the legend and the caption, then make the paper higher by what they and the titles take."""
+    """Put the legend and the caption, then make the figure higher by what they and the titles take."""
     extra = _LEGEND_ROW * max(0, _legend(figure, handles) - 1)
     extra += _SMALL_LINE * max(0, _caption(figure, text) - _CAPTION_LINES)
     figure.set_figheight(figure.get_figheight() + extra + _above(figure))
+
+
+def few(axes: Axes) -> None:
+    """At most four labels along x: with more, "0.025" and "0.050" run together."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(3))
+
+
+def of_sizes(axes: Axes) -> None:
+    """Sizes along a logarithmic x, as they are written (2,000)."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+
+    axes.xaxis.set_major_locator(FixedLocator(sizes(*axes.get_xlim(), room(axes))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def sizes(low: float, high: float, inches: float) -> list[float]:
+    """Round sizes between two above 0: 1, 2, 5 or 1, 3 of each power of ten, or some powers, as labels have room."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    apart = (_DIGIT * len(f"{high:,.0f}") + _BETWEEN) / inches * math.log10(high / low)  # in powers of ten
+    for digits, least in (((1, 2, 5), math.log10(2)), ((1, 3), math.log10(3))):
+        if least >= apart:
+            found = [digit * 10.0**decade for decade in decades for digit in digits]
+            break
+    else:
+        found = [10.0**decade for decade in decades if decade % math.ceil(apart) == 0]
+    return [size for size in found if low <= size <= high]
 
 
 def _legend(figure: Figure, handles: Mapping[str, Any]) -> int:
@@ -113,35 +137,3 @@ def _above(figure: Figure) -> float:
         row = spec.rowspan.start if spec is not None else 0
         rows[row] = max(rows[row], round(1000 * inches))
     return sum(rows.values()) / 1000
-
-
-_DIGIT, _BETWEEN = 0.075, 0.06  # inches: a digit of 8 points, and the least room between two labels
-
-
-def few(axes: Axes) -> None:
-    """At most four labels along x: with more, "0.025" and "0.050" run together."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(3))
-
-
-def of_sizes(axes: Axes) -> None:
-    """Sizes along a logarithmic x, as they are written (2,000)."""
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
-
-    axes.xaxis.set_major_locator(FixedLocator(sizes(*axes.get_xlim(), room(axes))))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{size:,.0f}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def sizes(low: float, high: float, inches: float) -> list[float]:
-    """Round sizes between two above 0: 1, 2, 5 or 1, 3 of each power of ten, or some powers, as there is room for their labels."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    apart = (_DIGIT * len(f"{high:,.0f}") + _BETWEEN) / inches * math.log10(high / low)  # in powers of ten
-    for digits, least in (((1, 2, 5), math.log10(2)), ((1, 3), math.log10(3))):
-        if least >= apart:
-            found = [digit * 10.0**decade for decade in decades for digit in digits]
-            break
-    else:
-        found = [10.0**decade for decade in decades if decade % math.ceil(apart) == 0]
-    return [size for size in found if low <= size <= high]

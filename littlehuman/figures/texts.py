@@ -1,6 +1,6 @@
 """Twins beside human texts: the paper's Appendix D as one figure.
 
-In: comparisons of `analysis.py`. Out: a row of panels per group: the cumulative distribution of
+In: comparisons of `study.text_comparison`. Out: a row of panels per group: the cumulative distribution of
 each measure, and shares of question openings or of classes as paired bars.
 """
 
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 SHOWN = 8  # groups; the table has them all
 COLUMNS = 4
 WORDS = 8  # openings or classes in a panel
-NOTHING = "nothing to draw: no twins are described beside human texts\nTry: cells with synth_frac above 0, which write texts.json"
+NOTHING = (
+    "nothing to draw: no twins are described beside human texts\n"
+    "Try: cells with synth_frac above 0, which write texts.json"
+)
 _HEIGHT, _HEADING = 1.85, 0.15  # inches of a row of panels, and of each line of its heading beyond the first
 _SIDES = ("human", "synthetic")
 Panel = Callable[["Axes"], dict[str, Any]]
@@ -126,6 +129,7 @@ def caption(comparisons: Sequence[TextComparison], protocol: str) -> str:
     """Protocol, what is compared, and what was left out of the figure."""
     more = len(comparisons) - SHOWN
     parts = [
-        f"protocol {protocol}; each twin beside the human text of the same evidence; cumulative shares; bars: human filled, twins hatched"
+        f"protocol {protocol}; each twin beside the human text of the same evidence; cumulative shares; "
+        "bars: human filled, twins hatched"
     ]
     return "; ".join(parts + ([f"{more} more groups are in the table"] if more > 0 else []))

@@ -81,7 +81,7 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     dots = axes.plot(scored.n_synthetic[alone], 100 * scored.score[alone], **options)[0]
     handles: dict[str, Any] = {"synthetic points alone": dots}
     drawn = scored.n_synthetic[scored.n_synthetic > 0]
-    levels = [] if one.price is None or _told(one) else _levels(one.price)
+    levels = [] if one.price is None or _why_no_arrows(one) else _levels(one.price)
     right = _right_edge(float(scored.n_synthetic[alone].max()), [end for _, _, end in levels])
     if one.price is not None:
         handles[CURVE] = _curve(axes, one.price, right)
@@ -91,14 +91,14 @@ def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
     axes.set_xlim(0.8 * float(drawn.min()), right)
     if levels:
         _arrows(axes, levels, looks[_human_levels(one)[0]]["color"])
-    text_layout.title(axes, scored.name, _told(one))
+    text_layout.title(axes, scored.name, _why_no_arrows(one))
     axes.set_xlabel("synthetic training points")
     axes.set_ylabel(f"{formatting.named(scored.metric)} (%)")
     text_layout.of_sizes(axes)
     return handles
 
 
-def _told(one: Tradeoff) -> str:
+def _why_no_arrows(one: Tradeoff) -> str:
     """Why there are no arrows, above the axes: there is no place among the points that is free in every study."""
     if one.price is None:
         return f"no worth can be told: {one.why}"
@@ -171,7 +171,7 @@ def caption(tradeoffs: Sequence[Tradeoff]) -> str:
     parts = [f"protocol {protocols}; each point is one run"]
     if any(t.price is not None for t in tradeoffs):
         parts.append("band: 95 % interval of the curve, averaged over models")
-    if any(t.price is not None and not _told(t) for t in tradeoffs):
+    if any(t.price is not None and not _why_no_arrows(t) for t in tradeoffs):
         parts.append("arrows: to the synthetic size with the same score (> beyond the axis)")
     if any(np.sum(t.scored.n_human == human) > CROWD for t in tradeoffs for human in _human_levels(t)[:1]):
         parts.append("of many runs with human points the mean per size is drawn over pale single runs")

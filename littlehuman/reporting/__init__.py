@@ -1,4 +1,1 @@
-"""From a study to its report: `littlehuman report`.
-
-gathering (study.lines, worth.tradeoff, accounts) -> verdicts -> findings (sentences) and tables -> page
-"""
+"""The report of a study: gathering (all numbers) -> findings (sentences) and tables -> page (HTML)."""

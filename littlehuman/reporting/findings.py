@@ -1,7 +1,6 @@
-"""A study in short: three to eight plain sentences, each computed from the tables.
+"""A study in short: an answer in one line, then at most five lines, worst news first.
 
-In: `Gathered`. Out: sentences, most important first. One seed is said to be one, and what is not
-complete is said too.
+In: `ReportData`. Out: sentences, each computed from the tables.
 """
 
 from __future__ import annotations
@@ -14,107 +13,133 @@ import pandas as pd
 from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
-from littlehuman.formatting import absent, count, equals, percent, share
-from littlehuman.reporting.verdicts import base, compared, points, ruled_out, safe_share, seed_count, significant, who
+from littlehuman.formatting import absent, count, percent, share
+from littlehuman.reporting import verdicts
+from littlehuman.reporting.warning_texts import told_warnings, warning_text
+from littlehuman.stats.curve import Caveat
+from littlehuman.study.curve_warnings import WarningKind
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
     from littlehuman.reporting.gathering import ReportData
     from littlehuman.study.replacement import ReplacementCurve
 
-MOST = 8
-_NOTHING_LEARNT = (
-    "at no synthetic share is accuracy shown to be above always saying the commonest label ({floor} %): "
-    "nothing was learnt that shares could differ in; train on more points or a larger model."
-)
+MOST = 5  # lines below the answer
 FEW = 2  # curves that are told one by one
+_NO_CURVE = (
+    "There is no curve to read here: neither two synthetic shares of one size, "
+    "nor three sizes of synthetic points alone."
+)
+_WORDS = {
+    "worse": "worse",
+    "better": "better",
+    "equal": "equal within {delta}",
+    "unknown": "not known",
+    "withheld": "withheld",
+}
 
 
 def findings_of_study(found: ReportData) -> list[str]:
-    """What the study says, most important first; at most eight sentences."""
-    said = [
-        *_replacement(found.lines, found.delta),
-        *_added(found.added),
-        *_worth(found.tradeoffs),
+    """The answer in one line, then at most five lines: what is wrong, what is missing, losses, caveats, the rest."""
+    lines, delta = found.lines, found.delta
+    few = len(lines) <= FEW
+    rest = [*_added(found.added), *_worth(found.tradeoffs)]
+    short: list[str] = [
+        *_problems(lines),
+        *_unfinished(found),
+        *(_told(lines, delta) if few else _over_curves(lines, delta)[1:]),
+        *_caveats(lines),
+        *rest,
     ]
-    warnings = [*_seeds(found), *_contamination(found.audit), *_unfinished(found)]
-    if not said:
-        said = [
-            "There is no curve to read here: neither two synthetic shares of one size, nor three sizes of synthetic points alone."
-        ]
-    return [*said[: MOST - len(warnings)], *warnings]
+    if not lines:
+        return [rest[0] if rest else _NO_CURVE, *[line for line in short if line not in rest[:1]][:MOST]]
+    answer = " ".join(verdicts.answer(line, delta) for line in lines) if few else _over_curves(lines, delta)[0]
+    return [answer, *short[:MOST]]
 
 
-def _replacement(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str]:
+def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
+    """What is wrong with the runs, by curve: what withholds a verdict first. Of many curves a line per kind."""
     if len(lines) > FEW:
-        yield from _over_lines(lines, delta)
+        for kind in WarningKind:
+            if curves := [line for line in lines if any(w.kind is kind for w in line.warnings)]:
+                yield f"In {len(curves)} of {len(lines)} curves: {kind.value} (named below their tables)."
         return
-    for line in lines:
-        if not line.learnt:
-            yield f"{who(line)}: {_NOTHING_LEARNT.format(floor=percent(line.floor))}"
+    for withholds, head in ((True, "No verdict rests on these runs"), (False, "To know of the runs")):
+        for line in lines:
+            texts = [
+                warning_text(line, w) for w in told_warnings(line) if w.withholds is withholds and w.share is not None
+            ]
+            if texts:
+                yield f"{_where(lines, line)}{head}: {'; '.join(texts)}."
+
+
+def _told(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
+    """The largest share below 100 % and 100 %, losses first, then what is not known; withheld ones are told above."""
+    ranked = {"worse": 0, "unknown": 1, "equal": 2, "better": 3}
+    rows = [(line, row) for line in lines for row in _last_shares(line)]
+    rows = [(line, row) for line, row in rows if row.verdict != "withheld"]
+    rows.sort(key=lambda pair: ranked.get(str(pair[1].verdict), 4))
+    return [f"{_where(lines, line)}{verdicts.verdict_sentence(line, row, delta)}" for line, row in rows]
+
+
+def _where(lines: Sequence[ReplacementCurve], line: ReplacementCurve) -> str:
+    """Which curve a line is about, where there are several."""
+    return f"{verdicts.place_of(line)}: " if len(lines) > 1 else ""
+
+
+def _last_shares(line: ReplacementCurve) -> list[Any]:
+    rows = verdicts.rows_of(line)[1:]
+    below = [row for row in rows if row.synth_frac < 1]
+    return [*below[-1:], *(row for row in rows if row.synth_frac == 1)]
+
+
+def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
+    """Of many curves: how many have which verdict, at 100 % and at the largest share below it."""
+    below = max((f for line in lines for f in line.curve.fractions if f < 1), default=0.0)
+    told = []
+    for fraction in (1.0, below):
+        rows = [row for line in lines for row in verdicts.rows_of(line)[1:] if row.synth_frac == fraction]
+        counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in _WORDS}
+        if not sum(counts.values()):
             continue
-        if (reach := safe_share(line)) is not None:
-            rows = [row for row in line.table.iloc[1:].itertuples() if row.synth_frac <= reach]
-            tested = f"each share tested at 5 % in ascending order; {seed_count(min(rows, key=lambda row: row.pairs))}"
-            lost = f"a loss of {points(delta)} or more of {formatting.named(line.metric)} against training {base(line)}"
-            yield f"{who(line)}: up to a synthetic share of {share(reach)} {lost} is ruled out ({tested})."
-        for fraction in _told(line):
-            yield compared(line, _row(line, fraction), delta)
+        words = [f"{n} {_WORDS[v].format(delta=verdicts.points(delta))}" for v, n in counts.items() if n]
+        changes = [row.change for row in rows if not absent(row.change) and row.verdict != "withheld"]
+        span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} points" if changes else ""
+        told.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {verdicts.listed(words)}{span}.")
+    return told or ["No share of any curve can be compared."]
 
 
-def _over_lines(lines: Sequence[ReplacementCurve], delta: float) -> Iterator[str]:
-    """Many curves: how many lose, at the largest share below 100 % and at 100 %."""
-    if idle := sum(not line.learnt for line in lines):
-        yield f"{idle} of {len(lines)} curves are nowhere shown to be above always saying the commonest label: they say nothing about data."
-    almost = max((f for line in lines for f in line.curve.fractions if f < 1), default=0.0)
-    for fraction in (almost, 1.0):
-        rows = [_row(line, fraction) for line in lines if fraction in line.curve.fractions[1:]]
-        rows = [row for row in rows if not absent(row.change)]
-        if not rows:
-            continue
-        lost = sum(significant(row) and row.change < 0 for row in rows)
-        gained = sum(significant(row) and row.change > 0 for row in rows)
-        within = sum(map(ruled_out, rows))
-        changes = [row.change for row in rows]
-        yield (
-            f"At {share(fraction)} synthetic points, of {len(rows)} {'curves' if len(rows) > 1 else 'curve'} {lost} scored lower than at "
-            f"the smallest share and {gained} higher (p < 0.05 after Holm's correction within each curve); for {within} a loss of "
-            f"{points(delta)} is ruled out (p < 0.05 each). Changes go from {percent(min(changes), signed=True)} to "
-            f"{percent(max(changes), signed=True)} percentage points."
-        )
-
-
-def _told(line: ReplacementCurve) -> list[float]:
-    """The largest share below 100 %, and 100 %."""
-    rest = line.curve.fractions[1:]
-    below = [f for f in rest if f < 1]
-    return [*below[-1:], *([1.0] if 1.0 in rest else [])]
-
-
-def _row(line: ReplacementCurve, fraction: float) -> Any:
-    return next(
-        line.table[line.table["synth_frac"] == fraction].itertuples()
-    )  # a field `mean`, where a Series has a method
+def _caveats(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
+    """Caveats of the statistics, each once."""
+    for caveat in Caveat:
+        if caveat is Caveat.ONE_SEED and len(lines) <= FEW:
+            continue  # it is the answer
+        if any(line.analysis is not None and caveat in line.analysis.caveats for line in lines):
+            yield verdicts.sentence(caveat.value)
+    if notices := sorted({line.cluster_notice for line in lines if line.cluster_notice}):
+        yield verdicts.sentence(notices[0])
 
 
 def _added(added: pd.DataFrame) -> Iterator[str]:
     """What twins add at the smallest number of human points."""
     if added.empty or not (some := added[added["n_human"] > 0]).size:
         return
-    last: list[Any] = [rows.sort_values("n_human").iloc[0] for _, rows in some.groupby("line", sort=False)]
-    if len(last) > FEW:
-        better = sum(significant(row) and row.change > 0 for row in last)
+    fewest: list[Any] = [next(rows.sort_values("n_human").itertuples()) for _, rows in some.groupby("line", sort=False)]
+    if len(fewest) > FEW:
+        better = sum(row.verdict == "better" for row in fewest)
         yield (
-            f"Beside the fewest human points of each mixture, twins raise the score in {better} of {len(last)} curves "
-            "against those human points alone (p < 0.05 after Holm's correction)."
+            f"Beside the fewest human points of each mixture, twins are shown to raise the score in {better} of "
+            f"{len(fewest)} curves against those human points alone."
         )
         return
-    for row in last:
-        p = f"; {equals(row.p_holm)} after Holm's correction" if not absent(row.p_holm) else ""
-        bounds = f"95 % interval {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
+    for row in fewest:
+        if row.verdict == "withheld":
+            continue
+        told = {"worse": "lower", "better": "raise", "equal": "hardly change"}.get(row.verdict)
+        does = f"{told} the score" if told else "are not shown to change the score"
         yield (
-            f"{row.line}: {count(row.n_synthetic)} twins beside {count(row.n_human)} human points change the score by "
-            f"{percent(row.change, signed=True)} percentage points against these human points alone ({bounds}{p})."
+            f"{row.line}: {count(row.n_synthetic)} twins beside {count(row.n_human)} human points {does} "
+            f"({_signed(row.change)} points {verdicts.bounds(row)} against these human points alone)."
         )
 
 
@@ -133,25 +158,16 @@ def _one_worth(one: Tradeoff) -> str:
     return f"{one.scored.name}: {worth_sentence(one.price.headline)} (95 % interval){reasons}.{verdict}"
 
 
-def _seeds(found: ReportData) -> Iterator[str]:
-    seeds = found.over_seeds["seeds"]
-    if len(seeds) and seeds.max() == 1:
-        yield (
-            "There is one seed only: no interval or test here knows how much another seed would change; "
-            "run more seeds before believing small differences."
-        )
-
-
-def _contamination(audit: pd.DataFrame) -> Iterator[str]:
-    worst = audit["training_points_in_test"].max() if len(audit) else 0.0
-    if worst > 0:
-        yield f"Training points that stand in the test split: up to {percent(worst, digits=2)} % of a training set."
-
-
 def _unfinished(found: ReportData) -> Iterator[str]:
     states = found.frame["state"].value_counts().drop("done", errors="ignore").to_dict()
     if never := int((found.missing["state"] == "not run").sum()):
         states["not run"] = never
     if states:
         told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
-        yield f"The study is not complete: of the full grid {told}; nothing here counts them."
+        causes = found.frame.loc[found.frame["state"] == "failed", "error"].dropna()
+        why = f" (first cause: {formatting.shortened(causes.iloc[0], 120)})" if len(causes) else ""
+        yield f"The study is not complete: of the full grid {told}{why}; nothing here counts them."
+
+
+def _signed(value: float) -> str:
+    return percent(value, signed=True)

@@ -1,14 +1,7 @@
-"""Everything that the report of a study says, computed once.
+"""All that the report of a study says, computed once.
 
-In: a study folder. Out: `Gathered`: replacement curves with their statistics, the human points
-alone, trade-offs with prices, twins beside human texts, costs, audits, what is missing. Figures,
-findings and the HTML file only show it.
-
-
-[folded] What a study cost, and how clean its training sets are.
-
-In: the frame of `results.load`, and the results of its complete cells. Out: a row per series.
-
+In: a study folder. Out: `ReportData`: replacement curves with their statistics, the human points alone, trade-offs with
+prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables and figures only show it.
 """
 
 from __future__ import annotations
@@ -28,9 +21,11 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
+from littlehuman.study.clusters import ClusterIndex
+from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
-from littlehuman.study.replacement import ReplacementCurve, added, curves_of_study
+from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
@@ -44,47 +39,6 @@ AUDITED = (
     "training_points_in_test",
     "training_points_on_test_evidence",
 )
-
-
-def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Per series: complete cells, money saved by the cache, requests, time in all, human labels per cell (least and most).
-
-    Money that was paid is that of all cells, whether they came to an end or not.
-    """
-    rows = []
-    for series in split(frame):
-        cells = series.complete
-        row: dict[str, Any] = {
-            "series": series.name,
-            "cells": len(cells),
-            "usd": pd.to_numeric(series.cells["usd"]).sum(),
-            "seconds": cells["seconds"].sum(),
-        }
-        row |= {name: pd.to_numeric(cells[name]).sum() for name in ("usd_saved", "requests", "from_cache")}
-        for key, column in (("in_training", "n_human"), ("in_prompts", "human_in_prompts"), ("in_all", "human_labels")):
-            row |= {f"{key}_low": cells[column].min(), f"{key}_high": cells[column].max()}
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def audit_table(frame: pd.DataFrame, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Per series the largest share of any cell: copies of human points, repeated twins, training points in the test split."""
-    rows = []
-    for series in split(frame):
-        shares = [_audited(finished[folder]) for folder in series.complete["folder"] if finished[folder].get("audit")]
-        if shares:
-            rows.append({"series": series.name, "cells": len(shares), **pd.DataFrame(shares).max().to_dict()})
-    return pd.DataFrame(rows, columns=["series", "cells", *AUDITED])
-
-
-def _audited(result: Mapping[str, Any]) -> dict[str, float]:
-    found, counts = result["audit"], result.get("counts", {})
-    twins, points = counts.get("synthetic", 0), counts.get("total", 0)
-    of_twins = {name: found.get(name, math.nan) for name in AUDITED[:3]} | {
-        "repeated_twins": twins - found["distinct_twins"]
-    }
-    shares = {name: value / twins if twins else 0.0 for name, value in of_twins.items()}
-    return shares | {name: found[name] / points if points else 0.0 for name in AUDITED[4:]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,18 +89,19 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    lines = curves_of_study(frame, metric, delta)
-    controls = curves_of_study(frame, metric, delta, control=True)
+    index = ClusterIndex(frame)
+    lines = curves_of_study(frame, metric, delta, index=index)
+    controls = curves_of_study(frame, metric, delta, control=True, index=index)
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
     return ReportData(
         study=study,
         frame=frame,
         lines=lines,
         controls=controls,
-        added=added(lines, controls),
+        added=compare_with_controls(lines, controls),
         tradeoffs=tuple(of_study(study, frame, prices)),
         texts=tuple(text_comparison.compare(study)),
-        over_seeds=comparisons.over_seeds(frame),
+        over_seeds=comparisons.over_seeds(frame, index=index),
         cost=cost_table(frame),
         audit=audit_table(frame, finished),
         missing=missing_conditions(frame),
@@ -158,6 +113,49 @@ def gather(
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=delta,
     )
+
+
+def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per series: complete cells, money, requests, seconds, and human labels per cell (fewest and most).
+
+    Money paid is that of all cells; the rest is of complete ones.
+    """
+    rows = []
+    for series in split(frame):
+        cells = series.complete
+        row: dict[str, Any] = {
+            "series": series.name,
+            "cells": len(cells),
+            "usd": pd.to_numeric(series.cells["usd"]).sum(),
+            "seconds": cells["seconds"].sum(),
+        }
+        row |= {name: pd.to_numeric(cells[name]).sum() for name in ("usd_saved", "requests", "from_cache")}
+        for key, column in (("in_training", "n_human"), ("in_prompts", "human_in_prompts"), ("in_all", "human_labels")):
+            row |= {f"{key}_low": cells[column].min(), f"{key}_high": cells[column].max()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def audit_table(frame: pd.DataFrame, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Per series the largest share in any cell: copied and repeated twins, training points in the test split."""
+    rows = []
+    for series in split(frame):
+        shares = [
+            _audit_shares(finished[folder]) for folder in series.complete["folder"] if finished[folder].get("audit")
+        ]
+        if shares:
+            rows.append({"series": series.name, "cells": len(shares), **pd.DataFrame(shares).max().to_dict()})
+    return pd.DataFrame(rows, columns=["series", "cells", *AUDITED])
+
+
+def _audit_shares(result: Mapping[str, Any]) -> dict[str, float]:
+    found, counts = result["audit"], result.get("counts", {})
+    twins, points = counts.get("synthetic", 0), counts.get("total", 0)
+    of_twins = {name: found.get(name, math.nan) for name in AUDITED[:3]} | {
+        "repeated_twins": twins - found["distinct_twins"]
+    }
+    shares = {name: value / twins if twins else 0.0 for name, value in of_twins.items()}
+    return shares | {name: found[name] / points if points else 0.0 for name in AUDITED[4:]}
 
 
 def _check_metric(study: Path, done: pd.DataFrame, metric: str | None) -> None:

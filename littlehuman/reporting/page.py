@@ -1,12 +1,6 @@
 """The report's page: one HTML file that loads nothing from elsewhere.
 
-In: what was gathered, the findings, the figures. Out: the text of `report.html`.
-
-
-[folded] How the numbers of a report were computed: one sentence per method, with its source.
-
-In: `Gathered`. Out: the sentences that its sections need.
-
+In: the report's data, its sentences and figures. Out: the text of `report.html`, with how its numbers were computed.
 """
 
 from __future__ import annotations
@@ -21,28 +15,47 @@ from littlehuman.cli import config_dir_of, sweep_command
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
+    from littlehuman.reporting.tables import ReportTable
+    from littlehuman.study.replacement import ReplacementCurve
 
+TEMPLATE = Path(__file__).parent / "report.html"
 INTERVALS = (
-    "Intervals are 95 % and for a new draw of seeds and of test items: every seed is tested on the same items, and the variance is that "
-    "of a crossed two-way design with random seeds and items (Brennan 2001, Generalizability Theory; Owen 2007), "
-    "read from the tails of two t distributions, of seeds and of items, weighed by their parts of the variance "
-    "(after Cochran and Cox 1957). With one seed they are for test items alone (Wilson 1927 for scores of 0 and 1, else Student t)."
+    "Intervals of scores are 95 % and for a new draw of seeds and of test items, which are crossed (every seed is "
+    "tested on the same "
+    "items): Wilson's interval on the effective number of test items (Korn and Graubard 1998). With one seed they "
+    "are for other test "
+    "items alone."
 )
-WITHOUT_ITEMS = "Metrics without scores of single items (corpus BLEU, macro F1) have intervals over seeds alone (Student t), and none with one seed."
+CLUSTERS = (
+    "Test items on one text are not independent: variances are cluster-robust (CR2; Bell and McCaffrey 2002), by "
+    "the coarsest level "
+    "that leaves 20 clusters."
+)
+WITHOUT_ITEMS = (
+    "Metrics without statistics of test items have intervals over seeds alone (Student t), none with one seed, and "
+    "no verdict."
+)
 CURVES = (
-    "Changes are paired: within a seed the training sets are nested and the test items the same. p is the two-sided t test of that "
-    "design; p (items) is for these trained models on other test items (exact McNemar test for one seed and scores of 0 and 1, else a "
-    "paired permutation test); p (Holm) corrects p over the shares of one curve (Holm 1979), or p (items) where there is one seed.",
-    "The smallest detectable difference is the one that a study with this standard error finds in 80 % of repetitions at the 5 % level "
-    "(Card et al. 2020; Miller 2024, arXiv 2411.00640).",
-    "A loss is ruled out by a one-sided test against the margin (non-inferiority; Schuirmann 1987): no difference found is no such "
-    "proof. Each share is tested by itself; `up to a share` takes them in ascending order and stops at the first that fails, which "
-    "needs no correction (Maurer, Hothorn and Lehmacher 1995).",
-    "Relative changes are ratios of means, with intervals by linearisation (Cochran 1977, Sampling Techniques, 6.4).",
+    "Changes are paired: within a seed the training sets are nested and the test items the same. All shares of a "
+    "curve come from one "
+    "model; the variance between seeds of each share is drawn towards the common one (moderated variances; Smyth "
+    "2004).",
+    "The interval of a change is simultaneous: all intervals of a curve hold together in 95 % of studies. It alone "
+    "decides: worse (all "
+    "of it below 0), better (all above 0), equal within delta (all between -delta and +delta, which goes first), "
+    "else not known. That no "
+    "difference is shown is no proof that there is none.",
+    "The smallest change found is the true change that a study with this standard error finds in 80 % of "
+    "repetitions, at the level "
+    "that decides (Card et al. 2020).",
+    "A verdict is withheld where it would rest on runs that are broken: empty or constant answers, a collapsed "
+    "training, leaked test "
+    "items, a training set much shorter than asked for, or scores that are not above what needs no training.",
 )
 ALONE = (
-    "The human points alone are the same human points as in the mixture, without the twins; the comparison is paired, and its p (Holm) "
-    "is over all rows of that table."
+    "The human points alone are the same human points as in the mixture, without the twins; the comparison is "
+    "paired, and its intervals "
+    "are simultaneous over the shares of a curve (Bonferroni)."
 )
 WORTH = (
     "The worth of human points at N is the number of synthetic points that one of them replaces beside N: a response model over synthetic "
@@ -51,59 +64,53 @@ WORTH = (
     "score y* is exp((y* - a0) / a1)."
 )
 TEXTS = (
-    "Twins are compared with the human texts of the same ids, in pairs, as in Appendix D of arXiv 2410.13098; likeness to the evidence "
-    "is the highest sentence BLEU against its sentences (sacreBLEU, Post 2018). Differences have paired t intervals over twins."
+    "Twins are compared with the human texts of the same ids, in pairs, as in Appendix D of arXiv 2410.13098; "
+    "likeness to the evidence "
+    "is the highest sentence BLEU against its sentences (sacreBLEU, Post 2018). Differences have paired t "
+    "intervals over twins."
 )
 AUDIT = "Near means at least 80 % of all words in common (Jaccard). Shares are those of the worst cell of a series."
-COST = "Money and time are sums over the cells of a series; cells without twins that several series share are counted in each."
-
-
-def methods_section(found: ReportData) -> list[str]:
-    """The sentences for what this report shows."""
-    said = [INTERVALS, WITHOUT_ITEMS]
-    said += CURVES if found.lines or found.controls else ()
-    said += [ALONE] if len(found.added) else []
-    said += [WORTH] if found.tradeoffs else []
-    said += [TEXTS] if found.texts else []
-    return [*said, AUDIT, COST]
-
-
-TEMPLATE = Path(__file__).parent / "report.html"
+COST = (
+    "Money and time are sums over the cells of a series; cells without twins that several series share are "
+    "counted in each."
+)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure in the page: its SVG as a data address, and words for those who do not see it."""
+class EmbeddedFigure:
+    """A figure in the page: its SVG as a data address, and alternative text."""
 
     name: str
     source: str
     alt: str
 
 
-def drawn(name: str, svg: Path, alt: str) -> Drawn:
+def embed(name: str, svg: Path, alt: str) -> EmbeddedFigure:
     """A figure for the page: an SVG file as an address that holds it, so its ids meet no others."""
-    return Drawn(name, f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode('ascii')}", alt)
+    return EmbeddedFigure(name, f"data:image/svg+xml;base64,{b64encode(svg.read_bytes()).decode('ascii')}", alt)
 
 
-def render(found: ReportData, said: Sequence[str], drawn: Sequence[Drawn]) -> str:
+def render(found: ReportData, sentences: Sequence[str], figures: Sequence[EmbeddedFigure]) -> str:
     """The page; all text of the study is escaped."""
     import jinja2
 
-    from littlehuman.reporting import tables
+    from littlehuman.reporting import tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         study=found.study.resolve().name,
-        again=_again(found),
+        again=_sweep_again(found),
         facts=_facts(found),
-        findings=said,
-        figures={figure.name: figure for figure in drawn},
+        answer=sentences[0],
+        findings=sentences[1:],
+        delta=verdicts.points(found.delta),
+        figures={figure.name: figure for figure in figures},
         found=found,
         tables=tables,
-        curves=[tables.curve(line, found.delta) for line in found.lines],
-        controls=[tables.curve(line, found.delta) for line in found.controls],
+        curves=[_section(line, found.delta) for line in found.lines],
+        controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
         unplaced=tables.unplaced(found),
         methods=methods_section(found),
@@ -111,8 +118,30 @@ def render(found: ReportData, said: Sequence[str], drawn: Sequence[Drawn]) -> st
     )
 
 
-def _again(found: ReportData) -> str:
-    """How a further sweep of this study begins: its study, and what all its cells have in common."""
+def methods_section(found: ReportData) -> list[str]:
+    """A sentence per method that this report uses, with its source."""
+    said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
+    said += CURVES if found.lines or found.controls else ()
+    said += [ALONE] if len(found.added) else []
+    said += [WORTH] if found.tradeoffs else []
+    said += [TEXTS] if found.texts else []
+    return [*said, AUDIT, COST]
+
+
+def _section(line: ReplacementCurve, delta: float) -> tuple[ReportTable, list[str], list[str]]:
+    """The table of a curve, what is wrong with its runs, and what else limits its numbers."""
+    from littlehuman.reporting import tables, verdicts
+    from littlehuman.reporting.warning_texts import told_warnings, warning_text
+
+    return (
+        tables.curve(line, delta),
+        [warning_text(line, warning) for warning in told_warnings(line)],
+        [*verdicts.notes(line)],
+    )
+
+
+def _sweep_again(found: ReportData) -> str:
+    """The start of a command that adds cells to this study: with the groups that all its cells share."""
     shared = {key: found.frame[key].dropna().unique() for key in ("dataset", "model", "protocol") if key in found.frame}
     words = [f"{key}={values[0]}" for key, values in shared.items() if len(values) == 1]
     own = (

@@ -1,6 +1,6 @@
 """The tables of a study's report, as text.
 
-In: `Gathered`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
+In: `ReportData`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from littlehuman.formatting import (
     size,
     span,
 )
+from littlehuman.reporting.verdicts import rows_of
+from littlehuman.reporting.warning_texts import withheld_reason
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 
 INFINITE = "infinite"
+VERDICTS = {"worse": "worse", "better": "better", "equal": "equal within delta", "unknown": "not known"}
 
 
 @dataclass(frozen=True)
@@ -54,60 +57,61 @@ class ReportTable:
 
 
 def curve(line: ReplacementCurve, delta: float) -> ReportTable:
-    """Every share of one curve, with what it is compared to and all tests; shares without any result have empty cells."""
-    header = (
-        "synthetic share,human points,synthetic points,seeds,test items,score (%),change (points),change (%),"
-        f"p,p (items),p (Holm),smallest detectable (points),p (loses {100 * delta:g} points or more),such a loss ruled out"
-    )
-    rows: list[tuple[float, tuple[str, ...]]] = [(row.synth_frac, _of_share(row)) for row in _records(line.table)]
-    rows += [(gap, (f"{share(gap)}: no complete run", *[NOTHING] * 13)) for gap in line.gaps]
-    title = f"{line.curve.name}{', human points alone' if line.curve.control else ''}: {named(line.metric)}, protocol {line.protocol}"
-    return ReportTable(
-        tuple(header.split(",")), tuple(row for _, row in sorted(rows, key=lambda row: row[0])), title=title
-    )
+    """Every share of one curve with its one verdict; shares without a complete run have empty cells."""
+    header = "synthetic share,verdict,change (points),smallest change found (points),change (%)"
+    header += ",score (%),human points,synthetic points,seeds,test items"
+    rows = [(row.synth_frac, _of_share(line, row, nth == 0)) for nth, row in enumerate(rows_of(line))]
+    rows += [(gap, (share(gap), "no complete run", *[NOTHING] * 8)) for gap in line.missing]
+    alone = ", human points alone" if line.curve.control else ""
+    title = f"{line.curve.name}{alone}: {named(line.metric)}, protocol {line.protocol}"
+    ordered = tuple(row for _, row in sorted(rows, key=lambda row: row[0]))
+    return ReportTable(tuple(header.split(",")), ordered, words=2, title=title)
 
 
-def _of_share(row: Any) -> tuple[str, ...]:
+def _of_share(line: ReplacementCurve, row: Any, is_base: bool) -> tuple[str, ...]:
     return (
         share(row.synth_frac),
+        "the base" if is_base else _verdict(line, row),
+        interval(row.change, row.change_low, row.change_high, signed=True),
+        NOTHING if row.pairs == 1 else percent(row.smallest_detectable),  # it would be of other test items alone
+        percent(row.relative, signed=True),
+        interval(row.mean, row.low, row.high),
         count(row.n_human),
         count(row.n_synthetic),
         count(row.seeds),
         count(row.items),
-        interval(row.mean, row.low, row.high),
-        interval(row.change, row.change_low, row.change_high, signed=True),
-        interval(row.relative, row.relative_low, row.relative_high, signed=True),
-        p_value(row.p),
-        p_value(row.p_items),
-        p_value(row.p_holm),
-        percent(row.smallest_detectable),
-        p_value(row.at_most),
-        NOTHING if absent(row.shown) else "yes" if row.shown else "no",
     )
+
+
+def _verdict(line: ReplacementCurve, row: Any) -> str:
+    """One of the four verdicts, or why there is none."""
+    if absent(row.verdict):
+        return "not compared"
+    if row.verdict == "withheld":
+        return f"withheld: because {withheld_reason(line, row.synth_frac)}"
+    return "not known: one seed" if row.pairs == 1 else VERDICTS[str(row.verdict)]
 
 
 def added(frame: pd.DataFrame) -> ReportTable:
     """What twins add to the human points that a mixture has anyway."""
-    header = "curve,synthetic share,human points,twins,seeds,human points alone (%),with twins (%),change (points),p,p (items),p (Holm)"
+    header = "curve,synthetic share,verdict,change (points),smallest change found (points)"
+    header += ",human points alone (%),with twins (%),human points,twins,seeds"
     rows = [
         (
             r.line,
             share(r.synth_frac),
+            f"withheld: because {r.withheld_because}" if r.verdict == "withheld" else VERDICTS[str(r.verdict)],
+            interval(r.change, r.change_low, r.change_high, signed=True),
+            percent(r.smallest_detectable),
+            percent(r.alone),
+            percent(r.mixture),
             count(r.n_human),
             count(r.n_synthetic),
             count(r.seeds),
-            percent(r.alone),
-            percent(r.mixture),
-        )
-        + (
-            interval(r.change, r.change_low, r.change_high, signed=True),
-            p_value(r.p),
-            p_value(r.p_items),
-            p_value(r.p_holm),
         )
         for r in _records(frame)
     ]
-    return ReportTable(tuple(header.split(",")), tuple(rows))
+    return ReportTable(tuple(header.split(",")), tuple(rows), words=3)
 
 
 def worth(tradeoffs: Sequence[Tradeoff]) -> ReportTable:
@@ -223,7 +227,7 @@ def _time(seconds: float) -> str:
 
 
 def missing(frame: pd.DataFrame) -> ReportTable:
-    """Cells of the full grid without a result, with the cause."""
+    """Cells of the full grid that are not complete, with the cause."""
     rows = [
         (
             r.series,
@@ -243,7 +247,7 @@ def missing(frame: pd.DataFrame) -> ReportTable:
 
 
 def unplaced(found: ReportData) -> ReportTable:
-    """Cells that failed before anybody knew which series they belong to."""
+    """Cells that failed before it was known which series they belong to."""
     frame = found.frame
     lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
     rows = [(r.cell, r.state, shortened(r.error)) for r in _records(lost)]
@@ -274,7 +278,7 @@ def over_seeds(frame: pd.DataFrame) -> ReportTable:
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:
-    """Rows with a field per column; what pandas says of their types is no help."""
+    """Rows with a field per column."""
     return iter(frame.itertuples())
 
 

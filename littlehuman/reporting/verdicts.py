@@ -1,116 +1,178 @@
-"""One comparison in words: what its tests allow to be said, and no more.
+"""What one replacement curve says: a verdict per share, an answer in one line, and the notes that limit it.
 
-In: a line and a row of its table. Out: a sentence. Nothing is a loss or a gain without its test, and
-"no difference is shown" comes with what could have been found.
+In: a `ReplacementCurve`. Out: sentences. Each share has one verdict, read from one interval: that of its change against
+the smallest share, simultaneous over all shares of the curve. Nothing else here is tested.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import formatting
-from littlehuman.formatting import absent, count, equals, percent, share
+from littlehuman.formatting import absent, count, percent, share
+from littlehuman.reporting.warning_texts import withheld_reason
 
 if TYPE_CHECKING:
     from littlehuman.study.replacement import ReplacementCurve
 
-ALPHA = 0.05
+ONE_SEED = "one seed: another training would differ by an unknown amount"
+TINY = 1e-9
+_REST = {
+    "unknown": "for {} it is not known",
+    "withheld": "for {} the verdict is withheld",
+    "worse": "{} worse too",
+    "better": "{} better too",
+}
 
 
-def compared(line: ReplacementCurve, row: Any, delta: float) -> str:
-    """One fraction of one line against its smallest one, with what its tests allow to be said."""
-    metric = formatting.named(line.metric)
-    head = f"{who(line)}: with {share(row.synth_frac)} synthetic points ({count(row.n_human)} human) {metric} is "
-    if absent(row.change):
-        why = (
-            "this metric has no scores of single items"
-            if absent(row.items)
-            else f"no seed is complete here and {base(line)}"
-        )
-        return head + f"{percent(row.mean)} % ({why}, so nothing is tested)."
-    bounds = f"95 % interval of the change {percent(row.change_low, signed=True)} to {percent(row.change_high, signed=True)}; {seed_count(row)}"
-    return f"{head}{_change(row.change)} {base(line)} ({bounds}): {_verdict(row, delta)}."
+def rows_of(curve: ReplacementCurve) -> list[Any]:
+    """A row per share; the first is the base. A share without a seed in common with the base has no verdict."""
+    table = curve.table
+    apart = table["change"].isna() & (table["verdict"] == "unknown")
+    return list(table.assign(verdict=table["verdict"].astype(object).mask(apart, None)).itertuples())
 
 
-def safe_share(line: ReplacementCurve) -> float | None:
-    """The largest share up to which every tested one loses less than the margin for sure.
+def answer(curve: ReplacementCurve, delta: float) -> str:
+    """The curve in one sentence: which shares cost less than delta, what others cost or gain, and what is not known."""
+    rows = [row for row in rows_of(curve)[1:] if not absent(row.verdict)]
+    against = "" if curve.table["synth_frac"].iloc[0] == 0 else f" (all against {base(curve)})"
+    safe = [row for row in rows if ruled_out(row)]
+    clear = [row for row in rows if row.verdict in ("worse", "better")]
+    if not safe and not clear:
+        return f"On {place_of(curve)} {_nothing_known(curve, rows, delta)}."
+    parts = [_reach(safe, rows, delta)] if safe else []
+    parts += [_gain_or_cost(row) for row in clear[-1:]]
+    told = [*safe, *clear[-1:]]
+    for verdict, words in _REST.items():
+        if shares := [share(row.synth_frac) for row in rows if row.verdict == verdict and row not in told]:
+            parts.append(words.format(listed(shares)))
+    return f"On {place_of(curve)}, {'; '.join(parts)}{against}."
 
-    A fixed sequence of tests, from the smallest share on, needs no correction (Maurer, Hothorn and Lehmacher 1995).
-    """
-    reach = None
-    for row in line.table.iloc[1:].itertuples():
-        if not ruled_out(row):
-            break
-        reach = float(row.synth_frac)
-    return reach
+
+def verdict_sentence(curve: ReplacementCurve, row: Any, delta: float) -> str:
+    """One share: its verdict with the interval that decides it."""
+    head = f"{share(row.synth_frac)} synthetic ({count(row.n_human)} human points)"
+    return f"{head} against {base(curve)}: {verdict(curve, row, delta)}."
 
 
-def significant(row: Any) -> bool:
-    """Whether its p value stays below 5 % when all shares of the curve are counted."""
-    return not absent(row.p_holm) and row.p_holm < ALPHA
+def verdict(curve: ReplacementCurve, row: Any, delta: float) -> str:
+    """The verdict of a share in words, for a sentence or a table."""
+    if absent(row.verdict):
+        return f"not compared: {_not_compared(curve)}"
+    if row.verdict == "withheld":
+        return f"withheld: because {withheld_reason(curve, row.synth_frac)}"
+    change = f"{percent(row.change, signed=True)} points {bounds(row)}"
+    if row.verdict == "unknown":
+        return f"not known: {change}, {_why_unknown(row, delta)}"
+    words = f"equal within {points(delta)}" if row.verdict == "equal" else str(row.verdict)
+    return f"{words}: {change}"
 
 
 def ruled_out(row: Any) -> bool:
-    """Whether a loss of the margin or more was ruled out by its test."""
-    return not absent(row.shown) and bool(row.shown)
+    """Whether the interval of the change rules out a loss of delta or more."""
+    return row.verdict != "withheld" and not absent(row.shown) and bool(row.shown)
+
+
+def bounds(row: Any) -> str:
+    """The interval of a change, in points."""
+    if absent(row.change_low) or absent(row.change_high):
+        return "(no interval)"
+    return f"[{percent(row.change_low, signed=True)}, {percent(row.change_high, signed=True)}]"
 
 
 def points(delta: float) -> str:
     """A margin in words."""
-    return f"{100 * delta:g} percentage points"
+    return f"{100 * delta:g} point{'' if abs(100 * delta - 1) < TINY else 's'}"
 
 
-def who(line: ReplacementCurve) -> str:
+def place_of(curve: ReplacementCurve) -> str:
     """Which curve is spoken of."""
-    return f"{line.place}, {line.label}, n = {count(line.curve.n_train)}"
+    return f"{curve.place} ({curve.label}, n = {count(curve.curve.n_train)})"
 
 
-def seed_count(row: Any) -> str:
-    """How many seeds stand behind a row: those that both conditions have, where it compares two."""
-    pairs: float | None = getattr(row, "pairs", None)
-    seeds = int(row.seeds if pairs is None or absent(pairs) else pairs)
-    return "one seed: other seeds may differ" if seeds == 1 else f"{seeds} seeds"
-
-
-def _verdict(row: Any, delta: float) -> str:
-    """What the tests say; the p value of a difference is Holm's, that of the margin its own."""
-    sure, of_what = significant(row), "" if not absent(row.p) else ", of these trained models on other test items"
-    p = "" if absent(row.p_holm) else f" ({equals(row.p_holm)} after Holm's correction)"
-    if ruled_out(row):
-        head = "" if not sure else f"a gain{of_what}{p}; " if row.change > 0 else f"a loss{of_what}{p}, but "
-        return f"{head}a loss of {points(delta)} or more is ruled out ({equals(row.at_most)})"
-    if sure:
-        return f"a {'loss' if row.change < 0 else 'gain'}{of_what}{p}"
-    return f"no difference is shown{p}{_power(row.smallest_detectable)}, and a loss of {points(delta)} or more cannot be excluded{_these(row)}"
-
-
-def _these(row: Any) -> str:
-    """Where few seeds hide what other test items would show again of these very models."""
-    if absent(row.p) or absent(row.p_items) or row.p_items >= ALPHA:
-        return ""
-    return f"; these trained models do differ on other test items ({equals(row.p_items)}, unadjusted): more seeds would tell more"
-
-
-def _power(detectable: float | None) -> str:
-    """What this study would have found in four of five repetitions."""
-    if detectable is None or absent(detectable):
-        return ""
-    if detectable >= 1:
-        return "; the study is too small to find any difference that scores can have"
-    return f"; a difference of {percent(detectable)} would have been found with 80 % power"
-
-
-def _change(change: float) -> str:
-    if percent(abs(change)) == "0.0":
-        return "the same as"
-    return f"{percent(abs(change))} percentage points {'lower' if change < 0 else 'higher'} than"
-
-
-def base(line: ReplacementCurve) -> str:
+def base(curve: ReplacementCurve) -> str:
     """The smallest share of a curve, which the others are compared with."""
-    first = line.table.iloc[0]
-    return (
-        f"with {count(first.n_human)} human points alone"
-        if first.synth_frac == 0
-        else f"with {share(first.synth_frac)} synthetic points"
-    )
+    first = curve.table.iloc[0]
+    if first.synth_frac == 0:
+        return f"{count(first.n_human)} human points alone"
+    return f"{share(first.synth_frac)} synthetic"
+
+
+def sentence(text: str) -> str:
+    """A clause with a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
+
+
+def _reach(safe: Sequence[Any], rows: Sequence[Any], delta: float) -> str:
+    """Shares that cost less than delta: `up to` one where no smaller share is in doubt."""
+    shares = [share(row.synth_frac) for row in safe]
+    upto = len(safe) > 1 and list(rows[: len(safe)]) == list(safe)
+    named = f"up to {shares[-1]}" if upto else listed(shares)
+    return f"{named} synthetic {'cost' if len(shares) > 1 and not upto else 'costs'} less than {points(delta)}"
+
+
+def _gain_or_cost(row: Any) -> str:
+    if row.verdict == "better":
+        return f"{share(row.synth_frac)} gains {percent(row.change)} points {bounds(row)}"
+    low, high = percent(-row.change_high), percent(-row.change_low)
+    return f"{share(row.synth_frac)} costs {percent(-row.change)} points [{low}, {high}]"
+
+
+def _nothing_known(curve: ReplacementCurve, rows: Sequence[Any], delta: float) -> str:
+    if not rows:
+        return f"nothing is compared: {_not_compared(curve)}"
+    withheld = [row for row in rows if row.verdict == "withheld"]
+    if len(withheld) == len(rows):
+        return f"no verdict is given: {withheld_reason(curve, rows[-1].synth_frac)}"
+    if all(row.pairs == 1 for row in rows):
+        return f"nothing is decided: {ONE_SEED}"
+    shares = listed([share(row.synth_frac) for row in rows if row not in withheld])
+    rest = f"; for {listed([share(row.synth_frac) for row in withheld])} the verdict is withheld" if withheld else ""
+    return f"it is not known whether {shares} synthetic cost {points(delta)} or more{rest}"
+
+
+def _not_compared(curve: ReplacementCurve) -> str:
+    if curve.analysis is None:
+        return "this metric has no scores of single items"
+    return f"no seed is complete here and with {base(curve)}"
+
+
+def _why_unknown(row: Any, delta: float) -> str:
+    if row.pairs == 1:
+        return "on other test items for these trained models; of other seeds nothing is known"
+    parts = [f"a loss of {points(delta)} or more is ruled out"] if ruled_out(row) else []
+    if absent(row.smallest_detectable):
+        return "; ".join([*parts, "the interval holds 0"])
+    if row.smallest_detectable >= 1:
+        return "; ".join([*parts, "too few runs to find any difference that scores can have"])
+    return "; ".join([*parts, f"a difference of {percent(row.smallest_detectable)} points would be found (80 % power)"])
+
+
+def notes(curve: ReplacementCurve) -> Iterator[str]:
+    """Under the table of a curve: clusters of the test items, floors, and caveats of its statistics."""
+    if curve.analysis is not None:
+        yield _clusters(curve)
+        yield from (sentence(caveat.value) for caveat in curve.analysis.caveats)
+    if curve.floors:
+        floors = [
+            f"{floor.kind.value}{f' ({floor.answer!r})' if floor.answer else ''} scores {percent(floor.value)} %"
+            for floor in curve.floors
+        ]
+        yield f"Floors: {listed(floors)}."
+
+
+def _clusters(curve: ReplacementCurve) -> str:
+    assert curve.analysis is not None
+    parts = curve.analysis.parts
+    if curve.cluster_notice:
+        return sentence(curve.cluster_notice)
+    if curve.cluster_level is None:
+        return f"{count(parts.items)} test items, none of which share a text: each counts alone."
+    effective = f"for a score they are worth {count(round(parts.effective_items))} independent ones"
+    icc = f"intra-cluster correlation {parts.icc:.2f}"
+    return f"{count(parts.items)} test items in {count(parts.clusters)} {curve.cluster_level}s, {icc}: {effective}."

@@ -85,8 +85,13 @@ def write_texts(folder: Path, profile: Mapping[str, Any]) -> None:
         write_text(folder / TEXTS, json.dumps(profile, ensure_ascii=False) + "\n")
 
 
-def write_predictions(folder: Path, predictions: Sequence[Prediction], items: Sequence[Mapping[str, float]]) -> None:
-    """Write one line per test point: targets, prediction, item scores."""
+def write_predictions(
+    folder: Path,
+    predictions: Sequence[Prediction],
+    items: Sequence[Mapping[str, float]],
+    clusters: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write one line per test point: targets, prediction, item scores, clusters (`Example.clusters` by id)."""
     write_jsonl(
         folder / PREDICTIONS,
         (
@@ -96,6 +101,7 @@ def write_predictions(folder: Path, predictions: Sequence[Prediction], items: Se
                 "targets": list(p.targets),
                 "prediction": p.text,
                 "scores": dict(scores),
+                "clusters": dict(clusters.get(p.id, {})),
             }
             for p, scores in zip(predictions, items, strict=True)
         ),

@@ -24,6 +24,7 @@ class ColumnsConfig:
     text: Any = None
     target: Any = None
     id: Any = None
+    group: Any = field(default=None, metadata=NOT_IDENTITY)  # points of one group are not independent (intervals)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from littlehuman.stats.clusters import Floats
 
 PRIOR = 4.0  # degrees of freedom that the common between-seed variance counts for, beside an arm's own
 PRIOR_OF_BASE = 2.0
-AT_LEAST = 1.1  # times an arm's own between-seed variance
-AT_LEAST_OF_BASE = 1.2
+AT_LEAST = 1.2  # times an arm's own between-seed variance
+AT_LEAST_OF_BASE = 1.3
 ENOUGH = 1.5  # degrees of freedom of an own variance that limits: two seeds cannot show that an arm scatters more
 _NONE = 1e-9
 Present = npt.NDArray[np.bool_]

@@ -35,8 +35,8 @@ def pocock(fraction: float, alpha: float) -> float:
 
 
 def obrien_fleming(fraction: float, alpha: float) -> float:
-    """Alpha spent at this fraction of the information, most of it at the end."""
-    return float(2 * special.ndtr(special.ndtri(alpha / 2) / math.sqrt(fraction)))
+    """Alpha spent at this fraction of the information, half on each side, most of it at the end."""
+    return float(4 * special.ndtr(special.ndtri(alpha / 4) / math.sqrt(fraction)))
 
 
 SPENDING: dict[str, Spending] = {"pocock": pocock, "obrien-fleming": obrien_fleming}

@@ -8,9 +8,10 @@ seeds holds of items (seed x cluster interaction) is known from that covariance,
 
 Each arm's between-seed variance is moderated: a weighted mean of its own (from the residuals of the additive
 arms x seeds table; Grubbs 1948, JASA 43) and of the one common to all arms, as if the latter had `layout.PRIOR` degrees
-of freedom (Smyth 2004, limma), and in comparisons never below its own: an arm that scatters more than the others is
-taken at its word, one whose seeds happen to agree is not. The base stands in every comparison and is drawn
-to the common variance with half the weight. There is no pre-test. Degrees of freedom follow from the quadratic form that the
+of freedom (Smyth 2004, limma), and in comparisons never below its own times `layout.AT_LEAST`: an arm that scatters
+more than the others is taken at its word, one whose seeds happen to agree is not. The base stands in every
+comparison and is drawn to the common variance with half the weight. There is no pre-test. These constants and the two
+below were set by simulated false alarms, coverage and power (`make simulate`). Degrees of freedom follow from the quadratic form that the
 estimate is (Satterthwaite 1946).
 """
 
@@ -28,6 +29,8 @@ from littlehuman.stats.layout import ComparisonForms, comparison_forms, score_fo
 from littlehuman.stats.multiplicity import family_p, local_level
 from littlehuman.stats.tails import Known, half_width, two_sided
 
+ITEMS_IN_OWN = 1.5  # times the items' part is taken off an arm's own scatter before it limits the variance from below
+ITEMS_IN_DOUBT = 0.65  # of the items' part of the scatter between seeds that counts as known with the seeds' few degrees only
 _NOTHING = 1e-18  # a variance below comes of rounding
 _Z2 = float(special.ndtri(0.975)) ** 2
 
@@ -120,7 +123,8 @@ def _rows(cells: Cells, forms: ComparisonForms, items: Floats, base: int) -> tup
     own = _squares(forms.own, y) - noise
     common = (_squares(forms.table[None], y) - _traces(forms.table[None], x))[..., 0]
     shrunk = forms.prior * common[..., None] + (1 - forms.prior) * own
-    by_arm = np.maximum(shrunk, np.where(forms.at_least > 0, forms.at_least * own, -np.inf))
+    least = forms.at_least * (own - (ITEMS_IN_OWN - 1) * noise)
+    by_arm = np.maximum(shrunk, np.where(forms.at_least > 0, least, -np.inf))
     others = list(forms.others)
     net = by_arm[..., others] + by_arm[..., [base]]
     gross = np.maximum(net, 0) + noise[..., others] + noise[..., [base]]
@@ -135,7 +139,8 @@ def _added(
     df_items = np.broadcast_to(cells.clusters.df[..., None], items.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = items + net / seeds
-        doubt = np.nan_to_num((gross / seeds) ** 2 / df_seeds) + items**2 / df_items
+        doubtful = (net + ITEMS_IN_DOUBT * (gross - net)) / seeds
+        doubt = np.nan_to_num(doubtful**2 / df_seeds) + items**2 / df_items
         df = np.where(variance > _NOTHING, np.maximum(variance**2 / doubt, np.fmin(df_seeds, df_items)), df_items)
     shape = variance.shape
     df_items, value = np.broadcast_to(df_items, shape), np.broadcast_to(value, shape)

@@ -3,8 +3,8 @@
 Satterthwaite's single Student t rejects too often where the seeds' variance is known with one or two degrees of freedom only:
 seeds that happen to agree look like certainty. The Behrens-Fisher distribution (the seeds' variance integrated
 over what it may be, given what was seen; Fisher 1935) is too cautious where there are many. The tail used here is their mean, with weight
-1 / df of the seeds' variance on the second: with one degree of freedom it alone counts, with eight hardly. The weight was
-set by simulation (`make simulate`).
+`CAUTION` / df of the seeds' variance on the second: with one degree of freedom it alone counts, with eight hardly. The
+weight was set by simulation (`make simulate`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scipy import special
 
 from littlehuman.stats.clusters import Floats
 
+CAUTION = 1.5
 NODES = 16
 _STEPS = 12
 
@@ -54,7 +55,7 @@ def two_sided(rows: Known, distance: Floats) -> Floats:
     """Probability that an estimate lies further than `distance` from the truth, on either side."""
     with np.errstate(invalid="ignore", divide="ignore"):
         single = 2 * special.stdtr(rows.df, -distance / rows.se)
-        weight = np.nan_to_num(np.minimum(1 / rows.df_seeds, 1))
+        weight = np.nan_to_num(np.minimum(CAUTION / rows.df_seeds, 1))
         if not weight.any():
             return np.asarray(single)
         return np.asarray((1 - weight) * single + weight * _behrens_fisher(rows, distance))

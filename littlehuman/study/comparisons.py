@@ -1,8 +1,7 @@
-"""What the cells of a study say about each other: means over seeds, and paired differences.
+"""Which cells of a study are compared, and their statistics from one model per curve.
 
-In: the frame of `results.load`. Out: tables (one row per condition) with two-level intervals, and
-for each replacement curve the comparison of every fraction with the smallest one: difference,
-relative change, tests, smallest detectable effect, and whether the loss is at most `delta`.
+In: the frame of `results.load`. Out: `CurveCells`, the cells that differ in synthetic share and seed alone;
+`CurveStatistics`, their analysis (`stats.analyse`); and `over_seeds`, a table with a row per condition.
 """
 
 from __future__ import annotations
@@ -14,17 +13,19 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.study import item_scores
-from littlehuman.study.item_scores import ScoreMatrix
+from littlehuman.stats import bounded
+from littlehuman.stats.curve import DELTA
+from littlehuman.study.clusters import ClusterIndex, ItemClusters
+from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
 from littlehuman.study.series import Series, split
 
-DELTA = 0.02
+__all__ = ["CONDITION", "DELTA", "CurveCells", "CurveStatistics", "over_seeds", "replacement_curves", "statistics_of"]
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
 
 
 @dataclass(frozen=True)
 class CurveCells:
-    """Complete cells of one series that differ in the fraction and the seed alone."""
+    """Complete cells of one series that differ in the synthetic share and the seed alone."""
 
     name: str
     series: Series
@@ -34,20 +35,81 @@ class CurveCells:
 
     @property
     def fractions(self) -> list[float]:
-        """Fractions that have at least one complete cell, ascending."""
+        """Shares that have at least one complete cell, ascending."""
         return sorted({float(value) for value in self.cells["synth_frac"]})
 
-    def sheet(self, fraction: float, metric: str | None = None) -> ScoreMatrix | None:
-        """Item scores at one fraction, one row per seed."""
-        return item_scores.score_matrix(self.cells[self.cells["synth_frac"] == fraction], metric or self.series.metric)
+
+@dataclass(frozen=True, eq=False)
+class CurveStatistics:
+    """Cells reduced to what their analysis needs: item scores, means with their covariance, and the clusters of the items."""
+
+    scores: ItemScores
+    cells: stats.Cells
+    clusters: ItemClusters
 
 
 def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[CurveCells]:
-    """Curves of score over the synthetic fraction, one per series and size, that have two fractions or more.
+    """Curves of score over the synthetic share, one per series and size, that have two shares or more.
 
-    With `control` those of the human points alone (`synthetic=false`); both share their cells at fraction 0.
+    With `control` those of the human points alone (`synthetic=false`); both have the cells at share 0.
     """
     return [curve for series in split(frame) for curve in _curves(series, control) if len(curve.fractions) > 1]
+
+
+def statistics_of(cells: pd.DataFrame, metric: str, index: ClusterIndex) -> CurveStatistics | None:
+    """Cell means and their covariance over clusters of test items; None where the metric has no statistics of items.
+
+    Args:
+        cells: complete cells that differ in synthetic share and seed alone.
+        metric: its name.
+        index: the clusters of the study's test items.
+
+    Raises:
+        DataError: when the cells were not tested on the same items.
+    """
+    scores = item_scores(cells, metric)
+    if scores is None:
+        return None
+    clusters = index.of(scores.folders, scores.items)
+    return CurveStatistics(scores, scores.cells(clusters.labels), clusters)
+
+
+def over_seeds(
+    frame: pd.DataFrame, metrics: Sequence[str] | None = None, index: ClusterIndex | None = None
+) -> pd.DataFrame:
+    """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
+
+    The interval is for new seeds and new test items (clustered as in the curves); with one seed for new items
+    alone (see `seeds`). It is that of the curve that the condition stands in. Metrics without scores of single items
+    (corpus BLEU, macro F1) have intervals over seeds alone here, and none with one seed: a bootstrap of every condition takes
+    too long.
+    """
+    known, rows = index or ClusterIndex(frame), []
+    for series in split(frame):
+        names = list(metrics or _metrics(series.complete))
+        intervals = {name: _intervals(series, name, known) for name in names}
+        for key, cells in series.complete.groupby(CONDITION, sort=True):
+            one = cells.drop_duplicates("seed")
+            row = {"series": series.name, "protocol": series.protocol, **dict(zip(CONDITION, key, strict=True))}
+            row |= {"seeds": len(one), "n_human": one["n_human"].mean(), "n_synthetic": one["n_synthetic"].mean()}
+            for name in names:
+                found = intervals[name].get(key) or _over_runs(one, name)
+                row |= (
+                    {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high} if found else {name: None}
+                )
+                row |= {"items": found.items} if found and found.items else {}
+            rows.append(row | {"usd": one["usd"].sum(), "seconds": one["seconds"].sum()})
+    return pd.DataFrame(rows)
+
+
+def score_intervals(cells: stats.Cells) -> list[stats.Interval]:
+    """The score of each arm with its 95 % interval, as in `stats.of_cells`, without comparisons."""
+    found, seeds = bounded.scores(cells, stats.LEVEL), cells.present.sum(1)
+    rows = zip(found.value, found.low, found.high, found.se, found.df, seeds, strict=True)
+    return [
+        stats.Interval(float(v), float(low), float(high), float(se), float(df), int(n), cells.clusters.items)
+        for v, low, high, se, df, n in rows
+    ]
 
 
 def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
@@ -56,98 +118,31 @@ def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
     wanted = cells[(cells["synthetic"] != control) | (cells["synth_frac"] == 0)]
     several = cells["n_train"].nunique() > 1
     for size, same in wanted.groupby("n_train", sort=True):
-        if size and (same["synthetic"] != control).any() and (control or not same["twinless"].all()):
+        if size and (same["synthetic"] != control).any() and (control or not same["without_twins"].all()):
             name = f"{series.name}, n={int(size)}" if several else series.name
             yield CurveCells(name, series, int(size), same, control)
 
 
-def along(
-    curve: CurveCells, *, metric: str | None = None, base: float | None = None, delta: float = DELTA
-) -> pd.DataFrame:
-    """One row per fraction: mean with interval, and the comparison with `base` (default: the smallest fraction).
-
-    Columns: `synth_frac`, `n_human`, `n_synthetic`, `seeds`, `items`, `mean`, `low`, `high`;
-    `change`, `relative` (each with `_low`, `_high`), `p` (seeds and items), `p_items` (other test items,
-    these trained models), `p_holm` (over the rows of this table), `smallest_detectable`, `at_most` (p of
-    "loses at most delta"), `shown`, `pairs` (seeds that both have). All scores in 0..1. Metrics without item scores have means alone.
-    """
-    fractions = curve.fractions
-    base = fractions[0] if base is None else base
-    ground = curve.sheet(base, metric)
-    rows = [
-        _at(curve, fraction, metric) | _against(curve.sheet(fraction, metric), ground, delta, fraction == base)
-        for fraction in fractions
-    ]
-    table = pd.DataFrame(rows)
-    chosen = [row.get("p") if row.get("p") is not None else row.get("p_items") for row in rows]
-    table.insert(len(table.columns), "p_holm", stats.holm(chosen))
-    return table
+def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[Any, ...], stats.Interval]:
+    """Interval of each condition, from one model per size with twins and another without."""
+    found: dict[tuple[Any, ...], stats.Interval] = {}
+    if metric in OF_COUNTS:
+        return found
+    for (size, extra), same in series.complete.groupby(["n_train", "extra_human"], sort=True):
+        for synthetic in (True, False):
+            mine = same[same["synthetic"] == synthetic]
+            cells = same[(same["synthetic"] == synthetic) | (same["synth_frac"] == 0)]
+            if mine.empty or (known := statistics_of(cells, metric, index)) is None:
+                continue
+            for share, interval in zip(known.scores.arms, score_intervals(known.cells), strict=True):
+                found.setdefault((size, extra, synthetic, share), interval)
+    return found
 
 
-def over_seeds(frame: pd.DataFrame, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
-
-    The interval is for new seeds and new test items; with one seed for new test items alone (see `seeds`);
-    of metrics without item scores (corpus BLEU, macro F1) over seeds alone, and none with one seed.
-    """
-    rows = []
-    for series in split(frame):
-        names = list(metrics or _metrics(series.complete))
-        for key, cells in series.complete.groupby(CONDITION, sort=True):
-            one = cells.drop_duplicates("seed")
-            row = {"series": series.name, "protocol": series.protocol, **dict(zip(CONDITION, key, strict=True))}
-            row |= {"seeds": len(one), "n_human": one["n_human"].mean(), "n_synthetic": one["n_synthetic"].mean()}
-            for name in names:
-                row |= _mean(one, name)
-            rows.append(row | {"usd": one["usd"].sum(), "seconds": one["seconds"].sum()})
-    return pd.DataFrame(rows)
-
-
-def _at(curve: CurveCells, fraction: float, metric: str | None) -> dict[str, Any]:
-    cells = curve.cells[curve.cells["synth_frac"] == fraction].drop_duplicates("seed")
-    name = metric or curve.series.metric
-    mean = {key.removeprefix(f"{name}_") if key != name else "mean": value for key, value in _mean(cells, name).items()}
-    return {
-        "synth_frac": fraction,
-        "n_human": cells["n_human"].mean(),
-        "n_synthetic": cells["n_synthetic"].mean(),
-        "seeds": len(cells),
-        **mean,
-    }
-
-
-def _against(new: ScoreMatrix | None, base: ScoreMatrix | None, delta: float, itself: bool) -> dict[str, Any]:
-    if new is None or base is None or itself or not set(new.seeds) & set(base.seeds):
-        return {}
-    scores, ground = item_scores.paired(new, base)
-    found, relative = stats.compare(scores, ground), stats.relative_change(scores, ground)
-    loss = stats.at_most(scores, ground, delta)
-    return {
-        "change": found.difference.value,
-        "change_low": found.difference.low,
-        "change_high": found.difference.high,
-        "relative": relative.value,
-        "relative_low": relative.low,
-        "relative_high": relative.high,
-        "p": found.p,
-        "p_items": found.p_items,
-        "smallest_detectable": found.smallest_detectable,
-        "at_most": loss.p,
-        "shown": loss.shown,
-        "pairs": len(scores),
-    }
-
-
-def _mean(cells: pd.DataFrame, metric: str) -> dict[str, Any]:
-    sheet = item_scores.score_matrix(cells, metric)
-    if sheet is not None:
-        found = stats.two_level(sheet.scores)
-        return {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high, "items": found.items}
+def _over_runs(cells: pd.DataFrame, metric: str) -> stats.Interval | None:
+    """The mean of a metric without item scores, with its interval over seeds alone."""
     values = cells[metric].dropna().astype(float) if metric in cells else pd.Series(dtype=float)
-    if len(values) < 2:
-        return {metric: values.mean() if len(values) else None, f"{metric}_low": None, f"{metric}_high": None}
-    found = stats.over_seeds(values.to_numpy())
-    return {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}
+    return stats.over_seeds(values.to_numpy()) if len(values) else None
 
 
 def _metrics(cells: pd.DataFrame) -> list[str]:

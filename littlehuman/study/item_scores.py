@@ -1,137 +1,121 @@
-"""The scores of single test items, aligned between runs.
+"""What each test item adds to a score, aligned between runs, as paired statistics need it.
 
-In: run folders and a metric. Out: a `Sheet` per condition: one row per seed, one column per test
-item, the same items in the same order everywhere, as paired statistics need them.
+In: cells of a study and a metric. Out: `ItemScores` `[arms, seeds, items]`, the same items in the same order everywhere.
+Metrics of whole test sets (macro F1, corpus BLEU) have counts per item instead, whose sums make the metric.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from littlehuman import stats
 from littlehuman.errors import DataError
-from littlehuman.runs.artifacts import PREDICTIONS
-from littlehuman.store import read_jsonl
+from littlehuman.metrics.corpus import CORPUS_METRICS
+from littlehuman.stats import counts
+from littlehuman.study.run_files import answers_of, predictions_of, result_of
 
 Floats = NDArray[np.float64]
+OfItems = tuple[tuple[str, ...], Floats]  # ids, and scores `[items]` or counts `[items, statistics]`
+OF_COUNTS: Mapping[str, Callable[[Floats], Floats]] = {"macro_f1": counts.macro_f1, "corpus_bleu": counts.corpus_bleu}
+_ROUNDING = 1e-5  # of scores in `result.json`
 
 
-@dataclass(frozen=True)
-class ScoreMatrix:
-    """Scores [seeds, items] in 0..1 of the runs that differ in the seed alone."""
+@dataclass(frozen=True, eq=False)
+class ItemScores:
+    """Scores `[arms, seeds, items]` in 0..1, or counts `[arms, seeds, items, statistics]` for a metric of `OF_COUNTS`.
 
+    A cell that was not run is nan throughout. `arms` are the synthetic shares, ascending; `folders` the run folders that
+    have scores.
+    """
+
+    arms: tuple[float, ...]
     seeds: tuple[int, ...]
     items: tuple[str, ...]
     scores: Floats
+    folders: tuple[str, ...]
+    metric: str
+
+    def cells(self, clusters: NDArray[np.int64]) -> stats.Cells:
+        """Means of the cells and their covariance over clusters of items `[items]`."""
+        return cells_of(self.scores, clusters, self.metric)
 
 
-def score_matrix(cells: pd.DataFrame, metric: str) -> ScoreMatrix | None:
-    """The sheet of complete cells that differ in the seed alone; None where the metric has no scores of single items.
+def cells_of(scores: Floats, clusters: NDArray[np.int64], metric: str) -> stats.Cells:
+    """Means of cells and their covariance, of scores or of counts."""
+    if scores.ndim == 3:
+        return stats.cells_of(scores, clusters)
+    return counts.cells_of(scores, OF_COUNTS[metric], clusters)
 
-    Items that a run could not score are left out of every seed, so that means stay comparable; so is
-    a seed whose predictions are gone.
+
+def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
+    """Item scores of complete cells that differ in synthetic share and seed alone; None where the metric has none.
+
+    Items that a run could not score are left out of every cell, so that means stay comparable; a cell whose
+    predictions are gone is missing.
 
     Raises:
         DataError: when the cells were not tested on the same items.
     """
-    ordered = cells.sort_values("seed").drop_duplicates("seed")
-    columns = {
-        int(seed): scores_of(Path(folder), metric)
-        for seed, folder in zip(ordered["seed"], ordered["folder"], strict=True)
-    }
-    found = {seed: column for seed, column in columns.items() if column is not None}
-    if not found:
+    ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
+    read = counts_of if metric in OF_COUNTS else scores_of
+    found: dict[tuple[float, int], OfItems] = {}
+    folders = []
+    for share, seed, folder in zip(ordered["synth_frac"], ordered["seed"], ordered["folder"], strict=True):
+        if (own := read(str(folder), metric)) is not None:
+            found[float(share), int(seed)] = own
+            folders.append(str(folder))
+    widths = {values.shape[1:] for _, values in found.values()}
+    if len(widths) != 1:  # none, or runs that counted other classes
         return None
-    common = _common([ids for ids, _ in found.values()], ordered["folder"])
-    rows = [_pick(ids, values, common) for ids, values in found.values()]
-    return ScoreMatrix(tuple(found), common, np.array(rows))
+    items = _common([ids for ids, _ in found.values()], folders)
+    arms, seeds = sorted({arm for arm, _ in found}), sorted({seed for _, seed in found})
+    table = np.full((len(arms), len(seeds), len(items), *widths.pop()), np.nan)
+    for (arm, seed), (ids, values) in found.items():
+        table[arms.index(arm), seeds.index(seed)] = _aligned(ids, values, items)
+    return ItemScores(tuple(arms), tuple(seeds), items, table, tuple(folders), metric)
 
 
-def paired(new: ScoreMatrix, base: ScoreMatrix) -> tuple[Floats, Floats]:
-    """Both sheets on the seeds and items that they share: two arrays [seeds, items].
-
-    Raises:
-        DataError: when they share no seed or no item.
-    """
-    seeds = [seed for seed in base.seeds if seed in new.seeds]
-    if not seeds:
-        raise DataError(
-            f"no seed in common: {list(new.seeds)} and {list(base.seeds)}; run both conditions with the same seeds"
-        )
-    items = new.items if new.items == base.items else _common([new.items, base.items], [])
-    return _on(new, seeds, items), _on(base, seeds, items)
+def scores_of(folder: str, metric: str) -> OfItems | None:
+    """Ids and scores of the test items of a run that have a score; None where the metric scores no single items."""
+    read = predictions_of(folder)
+    if read is None or (values := read.scores.get(metric)) is None:
+        return None
+    kept = ~np.isnan(values)
+    if kept.all():
+        return read.ids, values
+    return tuple(i for i, keep in zip(read.ids, kept, strict=True) if keep), values[kept]
 
 
-def scores_of(folder: Path, metric: str) -> tuple[tuple[str, ...], Floats] | None:
-    """Ids and scores of one run's test items; None where the metric has no scores of single items."""
-    file = folder / PREDICTIONS
-    return _read(file, file.stat().st_mtime_ns).get(metric) if file.is_file() else None
+def counts_of(folder: str, metric: str) -> OfItems | None:
+    """Ids and counts of the test items of a run; None where they do not come to the score that the run states."""
+    read, answers, result = predictions_of(folder), answers_of(folder), result_of(folder)
+    stated = result.get("scores", {}).get(metric, {}).get("value")
+    if read is None or not answers or stated is None:
+        return None
+    classes = sorted(result["knobs"].get("task", {}).get("classes") or {targets[0] for targets, _ in answers})
+    of_classes = metric == "macro_f1"
+    pairs = [(targets, said if not of_classes or said in classes else "") for targets, said in answers]
+    rows = CORPUS_METRICS[metric](pairs, classes).rows
+    value = float(OF_COUNTS[metric](rows.sum(0, keepdims=True))[0])
+    return (read.ids, rows) if abs(value - stated) < _ROUNDING else None
 
 
-@lru_cache(maxsize=8192)  # a report looks at one run several times
-def _read(file: Path, _stamp: int) -> dict[str, tuple[tuple[str, ...], Floats]]:
-    ids, columns = _columns(file)
-    found = {}
-    for name, values in columns.items():
-        kept = ~np.isnan(values)
-        found[name] = (ids if kept.all() else tuple(i for i, keep in zip(ids, kept, strict=True) if keep), values[kept])
-    return found
-
-
-def _columns(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
-    """Ids, and the scores by metric with NaN where an item has none."""
-    import pyarrow as pa
-    from pyarrow import json as reader
-
-    whole = reader.ReadOptions(
-        use_threads=False, block_size=max(file.stat().st_size, 1)
-    )  # a long answer may be longer than a block
-    try:
-        table = reader.read_json(file, whole, reader.ParseOptions(explicit_schema=pa.schema([("id", pa.string())])))
-    except pa.ArrowInvalid:  # half a surrogate pair in an answer, or a torn line
-        return _slowly(file)
-    scores = table["scores"].combine_chunks()
-    names = [field.name for field in scores.type]
-    return tuple(table["id"].to_pylist()), {
-        n: scores.field(n).to_numpy(zero_copy_only=False).astype(np.float64) for n in names
-    }
-
-
-def _slowly(file: Path) -> tuple[tuple[str, ...], dict[str, Floats]]:
-    rows = [row for row in read_jsonl(file) if "id" in row and "scores" in row]
-    if not rows:
-        raise DataError(f"{file}: holds no predictions\nTry: remove this run's folder and run its cell again")
-    names = dict.fromkeys(name for row in rows for name in row["scores"])
-    nan = float("nan")
-    return tuple(str(row["id"]) for row in rows), {
-        n: np.array([row["scores"].get(n, nan) for row in rows], dtype=float) for n in names
-    }
-
-
-def _common(ids: Sequence[tuple[str, ...]], folders: Iterable[str]) -> tuple[str, ...]:
+def _common(ids: Sequence[tuple[str, ...]], folders: Sequence[str]) -> tuple[str, ...]:
     if all(own == ids[0] for own in ids):
         return ids[0]
     shared = set(ids[0]).intersection(*ids[1:])
     if not shared:
-        raise DataError(
-            f"these runs share no test item: {', '.join(map(str, folders)) or 'two conditions'}; compare runs with one test split"
-        )
+        raise DataError(f"these runs share no test item: {', '.join(folders)}\nTry: compare runs with one test split")
     return tuple(i for i in ids[0] if i in shared)
 
 
-def _pick(ids: tuple[str, ...], values: Floats, items: tuple[str, ...]) -> Floats:
+def _aligned(ids: tuple[str, ...], values: Floats, items: tuple[str, ...]) -> Floats:
     if ids == items:
         return values
-    place = {i: k for k, i in enumerate(ids)}
-    return values[[place[i] for i in items]]
-
-
-def _on(sheet: ScoreMatrix, seeds: Sequence[int], items: tuple[str, ...]) -> Floats:
-    rows = sheet.scores[[sheet.seeds.index(seed) for seed in seeds]]
-    return np.array([_pick(sheet.items, row, items) for row in rows])
+    place = {item: at for at, item in enumerate(ids)}
+    return values[[place[item] for item in items]]

@@ -17,10 +17,10 @@ from littlehuman.study.series import Series, split
 def missing_conditions(frame: pd.DataFrame) -> pd.DataFrame:
     """Cells without a result that were begun, or that the rest of their curve has: the sweep stopped before them.
 
-    A seed is expected at a condition when more than half of its neighbours along one axis have it: the
-    other fractions of its size, or the other sizes of its fraction.
-    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`. A cell that several
-    series share is listed once.
+    A seed is expected at a condition when more than half of its neighbours along one axis have it: the other
+    shares of its size, or the other sizes of its share.
+    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`. A cell that several series share
+    is listed once.
     """
     rows = [row for series in split(frame) for row in _missing(series)]
     table = pd.DataFrame(rows, columns=["series", *CONDITION, "seed", "state", "error", "shared"])
@@ -40,8 +40,8 @@ def _missing(series: Series) -> Iterator[dict[str, Any]]:
             cell = cells.get(seed)
             if (cell is None and _expected(seed, key, grid)) or (cell is not None and cell.state != "done"):
                 state, error = ("not run", None) if cell is None else (cell.state, cell.error)
-                twinless = not key[CONDITION.index("synthetic")] or key[CONDITION.index("synth_frac")] == 0
-                shared = series.cells["kin"].iloc[0] if twinless else None
+                without_twins = not key[CONDITION.index("synthetic")] or key[CONDITION.index("synth_frac")] == 0
+                shared = series.cells["control_id"].iloc[0] if without_twins else None
                 row = {"series": series.name, **dict(zip(CONDITION, key, strict=True)), "seed": seed}
                 yield row | {"state": state, "error": error, "shared": shared}
 

@@ -1,48 +1,56 @@
-"""The replacement curves of a study, each with its statistics.
+"""The replacement curves of a study: score over the synthetic share, with statistics, floors, warnings and verdicts.
 
-In: the frame of `results.load`. Out: a `Line` per curve, those of the human points alone beside them,
-and what the twins add to those.
+In: the frame of `results.load`. Out: a `ReplacementCurve` per series and size, those of the human points alone beside
+them, and what the twins add to those (`added`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from littlehuman import stats
 from littlehuman.config.identity import TWIN_GROUPS
-from littlehuman.study import comparisons, item_scores
-from littlehuman.study.comparisons import CurveCells
+from littlehuman.study import comparisons
+from littlehuman.study.clusters import ClusterIndex, ItemClusters
+from littlehuman.study.comparisons import CurveCells, CurveStatistics
+from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withheld_because
+from littlehuman.study.curve_warnings import CurveWarning, warnings_of_curve
+from littlehuman.study.floors import Floor, floors_of
 from littlehuman.study.series import Series
 
-COLUMNS = (
-    *("synth_frac", "n_human", "n_synthetic", "seeds", "items", "mean", "low", "high"),
-    *("change", "change_low", "change_high", "relative", "relative_low", "relative_high"),
-    *("p", "p_items", "p_holm", "smallest_detectable", "at_most", "shown", "pairs"),
-)
+__all__ = ["COLUMNS", "ReplacementCurve", "curves_of_study", "replacement_curve"]
 
 
 @dataclass(frozen=True, eq=False)
 class ReplacementCurve:
-    """One curve over the synthetic fraction: `table` is `comparisons.along`, `gaps` the fractions without any result."""
+    """One curve over the synthetic share.
+
+    `table`: `curve_table`, a row per share. `analysis`: its arms are `shares`, ascending, the base is the smallest; None for
+    metrics without statistics of items. `statistics`: what it was computed from. `missing`: shares that were begun and have no
+    complete cell. `floors`: scores that need no training. `warnings`: what is wrong with its runs.
+    """
 
     label: str
     curve: CurveCells
     metric: str
     table: pd.DataFrame
-    gaps: tuple[float, ...] = ()
+    missing: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
+    analysis: stats.Curve | None = None
+    statistics: CurveStatistics | None = None
+    floors: tuple[Floor, ...] = ()
+    warnings: tuple[CurveWarning, ...] = ()
 
     @property
     def place(self) -> str:
-        """What is trained and tested on: lines of one place are drawn together."""
+        """What is trained and tested on: curves of one place are drawn together."""
         return self.curve.series.place
 
     @property
     def facet(self) -> tuple[str, int, str]:
-        """Place, size and metric: lines that share them are comparable."""
+        """Place, size and metric: curves that share them are comparable."""
         return self.place, self.curve.n_train, self.metric
 
     @property
@@ -51,83 +59,92 @@ class ReplacementCurve:
         return self.curve.series.protocol
 
     @property
+    def clusters(self) -> ItemClusters | None:
+        """The clusters of test items that intervals and tests use."""
+        return self.statistics.clusters if self.statistics else None
+
+    @property
+    def cluster_level(self) -> str | None:
+        """`passage`, `document`, or None: each test item counts alone."""
+        return self.clusters.level if self.clusters else None
+
+    @property
+    def cluster_notice(self) -> str:
+        """Why clusters are not known, with the mend; empty where they are."""
+        return self.clusters.notice if self.clusters else ""
+
+    @property
     def floor(self) -> float | None:
-        """Accuracy of always saying the commonest label; None for other metrics."""
-        cells = self.curve.cells
-        if self.metric != "accuracy" or "majority" not in cells or not cells["majority"].notna().any():
-            return None
-        return float(cells["majority"].astype(float).mean())
+        """The highest floor's score; None where no floor is known."""
+        return max((floor.value for floor in self.floors), default=None)
 
     @property
     def learnt(self) -> bool:
-        """Whether it is shown at any share that more was learnt than which label is the commonest."""
-        return self.floor is None or bool((self.table["low"].astype(float) > self.floor).any())
+        """Whether the interval of the best share lies above all floors; True where floors or interval are not known."""
+        if self.floor is None:
+            return True
+        best = self.table.loc[self.table["mean"].astype(float).idxmax()]
+        return bool(best["low"] > self.floor) or pd.isna(best["low"])
 
     @property
     def seeds(self) -> list[int]:
         """Numbers of seeds that stand behind its points."""
         return sorted({int(n) for n in self.table["seeds"]})
 
+    @property
+    def within_delta_up_to(self) -> float | None:
+        """The largest share up to which every compared one is shown to lose less than delta; None: not even the first one."""
+        reached = None
+        for row in self.table.iloc[1:].itertuples():
+            if row.verdict == WITHHELD or row.shown is not True:
+                break
+            reached = float(str(row.synth_frac))
+        return reached
+
+    def withheld_because(self, share: float) -> tuple[CurveWarning, ...]:
+        """Warnings for which this share has no verdict."""
+        return withheld_because(self.warnings, share, self.shares[0]) if self.shares else ()
+
 
 def curves_of_study(
-    frame: pd.DataFrame, metric: str | None, delta: float, *, control: bool = False
+    frame: pd.DataFrame,
+    metric: str | None,
+    delta: float,
+    *,
+    control: bool = False,
+    index: ClusterIndex | None = None,
 ) -> tuple[ReplacementCurve, ...]:
-    """The replacement curves of a study with their statistics; controls that several series share come once."""
-    seen, lines = set(), []
+    """The replacement curves of a study; controls that several series share come once.
+
+    Args:
+        frame: of `results.load`.
+        metric: instead of each series' headline, where it has it.
+        delta: the loss that can be borne, in score units.
+        control: the human points of the mixtures alone.
+        index: clusters of the test items (default: those that the runs wrote).
+    """
+    known = index or ClusterIndex(frame)
+    seen, found = set(), []
     for curve in comparisons.replacement_curves(frame, control=control):
         cells = frozenset(curve.cells["cell"])
         if cells not in seen:
             seen.add(cells)
             name = metric if metric and _has(curve.series, metric) else curve.series.metric
-            table = comparisons.along(curve, metric=name, delta=delta).reindex(columns=list(COLUMNS))
-            lines.append(ReplacementCurve(_label(curve), curve, name, table, _gaps(curve)))
-    return tuple(lines)
+            found.append(replacement_curve(curve, name, delta, known))
+    return tuple(found)
 
 
-def added(lines: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve]) -> pd.DataFrame:
-    """What twins add to the human points that a mixture has anyway: one row per line and fraction with both."""
-    rows = [
-        row for line in lines for control in controls if _comparable(line, control) for row in _added(line, control)
-    ]
-    table = pd.DataFrame(rows)
-    if not table.empty:
-        chosen = [None if pd.isna(p) else float(p) for p in table["p"].where(table["p"].notna(), table["p_items"])]
-        table["p_holm"] = stats.holm(chosen)
-    return table
-
-
-def _added(line: ReplacementCurve, control: ReplacementCurve) -> Iterator[dict[str, Any]]:
-    for fraction in line.curve.fractions:
-        if fraction not in control.curve.fractions or fraction == 0:
-            continue
-        both, alone = line.curve.sheet(fraction, line.metric), control.curve.sheet(fraction, line.metric)
-        if both is None or alone is None or set(both.seeds).isdisjoint(alone.seeds):
-            continue
-        found = stats.compare(*item_scores.paired(both, alone))
-        row = line.table[line.table["synth_frac"] == fraction].iloc[0]
-        human = float(control.table.loc[control.table["synth_frac"] == fraction, "mean"].iloc[0])
-        yield {
-            "line": line.curve.name,
-            "facet": line.facet,
-            "label": line.label,
-            "synth_frac": fraction,
-            "n_human": row["n_human"],
-            "n_synthetic": row["n_synthetic"],
-            "seeds": found.difference.seeds,
-            "mixture": row["mean"],
-            "alone": human,
-            "change": found.difference.value,
-            "change_low": found.difference.low,
-            "change_high": found.difference.high,
-            "p": found.p,
-            "p_items": found.p_items,
-        }
-
-
-def _comparable(line: ReplacementCurve, control: ReplacementCurve) -> bool:
-    """Whether a control has the human points of this line: its cells serve the line's series."""
-    return line.facet == control.facet and not set(line.curve.series.cells["cell"]).isdisjoint(
-        control.curve.cells["cell"]
+def replacement_curve(curve: CurveCells, metric: str, delta: float, index: ClusterIndex) -> ReplacementCurve:
+    """Statistics, floors, warnings and the table of one curve."""
+    found = comparisons.statistics_of(curve.cells, metric, index)
+    analysis = stats.of_cells(found.cells, delta=delta) if found else None
+    folders = list(found.scores.folders if found else curve.cells["folder"])
+    floors = floors_of(curve.series, metric, folders[0])
+    warnings = warnings_of_curve(curve.cells, metric, found, analysis, floors)
+    shares = found.scores.arms if found else ()
+    table = curve_table(curve, metric, shares, analysis, found.cells if found else None, warnings)
+    return ReplacementCurve(
+        _label(curve), curve, metric, table, _missing(curve), shares, analysis, found, floors, warnings
     )
 
 
@@ -148,8 +165,7 @@ def _is_of_twins(part: str, curve: CurveCells) -> bool:
     return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in TWIN_GROUPS
 
 
-def _gaps(curve: CurveCells) -> tuple[float, ...]:
-    """Fractions that were begun, and of which no cell is complete."""
+def _missing(curve: CurveCells) -> tuple[float, ...]:
     cells = curve.series.cells
     begun = cells[
         (cells["n_train"] == curve.n_train) & (cells["extra_human"] == 0) & (cells["synthetic"] != curve.control)

@@ -1,13 +1,12 @@
 """Which cells of a study belong together.
 
-In: the frame of `results.load`. Out: its column `series`: one readable name for all cells that
-differ in seed, size and fraction alone; and the series one by one, each with the cells without
-twins that it shares with others (they are computed once for all prompt models).
+In: the frame of `results.load`. Out: its column `series`, one readable name for all cells that differ in seed, size and
+synthetic share alone; and the series one by one, each with the cells without twins, which all prompt models share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,24 @@ from typing import Any
 import pandas as pd
 
 from littlehuman.config.identity import TWIN_GROUPS
-from littlehuman.runs.artifacts import RESULT, STATUS, knobs
+from littlehuman.runs.artifacts import STATUS, knobs
 from littlehuman.store import digest, read_json
+from littlehuman.study.run_files import result_of
 
 AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
-_SAID = {
+_PHRASES = {
     "prompt_model": "twins by {}",
     "human_budget": "human budget {}",
     "protocol": "protocol {}",
     "filter": "filter {}",
 }
-_LONGEST = 40  # characters of a value in a name
-_TELLING = ("model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
+_MAX_CHARS = 40  # of a value in a name
+_NAMED_BY = ("model", "prompt_model", "strategy", "filter", "human_budget", "protocol")
 
 
 @dataclass(frozen=True)
 class Series:
-    """The cells of one curve family, complete or not, in the order of their axes."""
+    """Cells that differ in the axes alone, complete or not, in the order of their axes."""
 
     name: str
     cells: pd.DataFrame
@@ -63,72 +63,86 @@ class Series:
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add `series`, and `kin`: the hash that a cell without twins shares with the series that it serves."""
-    trees = [_tree(Path(folder)) for folder in frame["folder"]]
-    frame["kin"] = [_hash(tree, (*AXES, *TWIN_GROUPS)) for tree in trees]
-    key = [_hash(tree, AXES) for tree in trees]
-    twinless = [bool(tree) and "prompt_model" not in tree for tree in trees]
-    homes = _homes(frame["kin"], key, twinless)
-    key = [homes.get(kin, own) if alone else own for kin, own, alone in zip(frame["kin"], key, twinless, strict=True)]
-    names = _names(
-        {
-            k: tree
-            for k, tree, alone in sorted(zip(key, trees, twinless, strict=True), key=lambda row: not row[2])
-            if tree
-        }
+    """Add the columns `series` (name), `series_id`, `without_twins` and `control_id`.
+
+    `control_id` hashes what is left of a config without axes and twins: it links cells without twins to the series that
+    they are the baseline of. Where that is a single series they carry its name.
+    """
+    configs = [_config_of(Path(folder)) for folder in frame["folder"]]
+    control_ids = [_hash(config, (*AXES, *TWIN_GROUPS)) for config in configs]
+    own_ids = [_hash(config, AXES) for config in configs]
+    without_twins = [bool(config) and "prompt_model" not in config for config in configs]
+    single = _single_series(control_ids, own_ids, without_twins)
+    ids = [
+        single.get(control, own) if alone else own
+        for control, own, alone in zip(control_ids, own_ids, without_twins, strict=True)
+    ]
+    with_twins_last = sorted(zip(ids, configs, without_twins, strict=True), key=lambda row: not row[2])
+    names = _names({series: config for series, config, _ in with_twins_last if config})
+    return frame.assign(
+        control_id=control_ids,
+        series_id=ids,
+        series=[names.get(series) for series in ids],
+        without_twins=without_twins,
     )
-    frame["series_id"] = key
-    frame["series"] = [names.get(k) for k in key]
-    frame["twinless"] = twinless
-    return frame
 
 
 def split(frame: pd.DataFrame) -> Iterator[Series]:
-    """The series of a study; cells that never got as far as a config belong to none."""
+    """The series of a study that have a complete cell; cells that failed before they had a config belong to none."""
     placed = frame[frame["series"].notna()]
-    twins = placed[~placed["twinless"]]
-    alone = placed[placed["twinless"] & ~placed["kin"].isin(twins["kin"])]
+    twins = placed[~placed["without_twins"]]
+    baselines = placed[placed["without_twins"]]
+    alone = baselines[~baselines["control_id"].isin(twins["control_id"])]
     for _, cells in pd.concat([twins, alone]).groupby(["series", "series_id"], sort=True):
-        shared = placed[placed["twinless"] & placed["kin"].isin(cells["kin"]) & ~placed["cell"].isin(cells["cell"])]
-        family = pd.concat([cells, shared]).sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
-        if (family["state"] == "done").any():
-            yield Series(str(cells["series"].iloc[0]), family.reset_index(drop=True))
+        shared = baselines[baselines["control_id"].isin(cells["control_id"]) & ~baselines["cell"].isin(cells["cell"])]
+        every = pd.concat([cells, shared]).sort_values(["synthetic", "n_train", "extra_human", "synth_frac", "seed"])
+        if (every["state"] == "done").any():
+            yield Series(str(cells["series"].iloc[0]), every.reset_index(drop=True))
 
 
-def _homes(kin: pd.Series, key: list[str], twinless: list[bool]) -> dict[str, str]:
-    """Kin -> the one series with twins that it has; a kin with several series stays by itself."""
-    with_twins: dict[str, set[str]] = {}
-    for family, own, alone in zip(kin, key, twinless, strict=True):
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a nested mapping under dotted keys."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _single_series(control_ids: Sequence[str], own_ids: Sequence[str], without_twins: Sequence[bool]) -> dict[str, str]:
+    """Control id -> the series with twins that it belongs to, where that is a single one."""
+    found: dict[str, set[str]] = {}
+    for control, own, alone in zip(control_ids, own_ids, without_twins, strict=True):
         if not alone:
-            with_twins.setdefault(family, set()).add(own)
-    return {family: next(iter(keys)) for family, keys in with_twins.items() if len(keys) == 1}
+            found.setdefault(control, set()).add(own)
+    return {control: next(iter(ids)) for control, ids in found.items() if len(ids) == 1}
 
 
-def _tree(folder: Path) -> dict[str, Any]:
-    tree: dict[str, Any] = (read_json(folder / RESULT) or read_json(folder / STATUS)).get("knobs", {})
-    return tree
+def _config_of(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = (result_of(folder) or read_json(folder / STATUS)).get("knobs", {})
+    return config
 
 
-def _hash(tree: Mapping[str, Any], without: tuple[str, ...]) -> str:
-    return digest({key: value for key, value in tree.items() if key not in without}) if tree else ""
+def _hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:
+    return digest({key: value for key, value in config.items() if key not in without}) if config else ""
 
 
-def _names(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Dataset and the knobs that differ; where two would still be called the same, the keys that tell them apart."""
-    shown = {key: knobs(tree) for key, tree in trees.items()}
-    differing = [k for k in _TELLING if len({str(row[k]) for row in shown.values() if k in row}) > 1]
+def _names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Dataset and the settings that differ; where two names are still equal, the keys that tell them apart."""
+    shown = {key: knobs(tree) for key, tree in configs.items()}
+    differing = [k for k in _NAMED_BY if len({str(row[k]) for row in shown.values() if k in row}) > 1]
     names = {key: _join(row, differing) for key, row in shown.items()}
     for name in {n for n in names.values() if list(names.values()).count(n) > 1}:
         same = [key for key, own in names.items() if own == name]
-        names |= {key: ", ".join([name, *told]) for key, told in _apart({key: trees[key] for key in same}).items()}
+        names |= {key: ", ".join([name, *told]) for key, told in _apart({key: configs[key] for key in same}).items()}
     return names
 
 
-def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
-    """As many of the keys in which trees differ as tell them all apart; a tree without twins lacks some."""
-    values = {key: dict(leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in trees.items()}
+def _apart(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """As many `key=value` as tell the configs apart; one without twins lacks some keys."""
+    values = {key: dict(leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in configs.items()}
     every = dict.fromkeys(leaf for own in values.values() for leaf in own)
-    told: dict[str, list[str]] = {key: [] for key in trees}
+    told: dict[str, list[str]] = {key: [] for key in configs}
     for leaf in every:
         if len({tuple(words) for words in told.values()}) == len(told):
             break
@@ -141,9 +155,9 @@ def _apart(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def _short(value: Any) -> str:
-    """A value on one line; a long one is cut, and told from others like it by its hash."""
+    """A value on one line; a long one is cut, with a hash that tells it from others like it."""
     line = " ".join(str(value).split())
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 5]}… {digest(str(value))[:4]}"
+    return line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 5]}… {digest(str(value))[:4]}"
 
 
 def _place(row: Mapping[str, Any]) -> str:
@@ -153,13 +167,4 @@ def _place(row: Mapping[str, Any]) -> str:
 
 def _join(row: Mapping[str, Any], differing: list[str]) -> str:
     parts = {k: row[k] for k in differing if row.get(k) is not None}
-    return ", ".join([_place(row), *(_SAID.get(key, "{}").format(value) for key, value in parts.items())])
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """The values of a nested mapping under dotted keys."""
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from leaves(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
+    return ", ".join([_place(row), *(_PHRASES.get(key, "{}").format(value) for key, value in parts.items())])

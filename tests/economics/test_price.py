@@ -318,7 +318,7 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
     import pandas as pd
 
     kinds = {
-        "twinless": False,
+        "without_twins": False,
         "synthetic": True,
         "synth_frac": 1.0,
         "n_train": 0,
@@ -327,7 +327,7 @@ def _study(monkeypatch: pytest.MonkeyPatch, *cells: dict[str, Any]) -> None:
         "human_in_prompts": 0.0,
     }
     rows = [
-        {**kinds, "cell": f"cell-{i}", "kin": cell["series"], "series_id": cell["series"], **cell}
+        {**kinds, "cell": f"cell-{i}", "control_id": cell["series"], "series_id": cell["series"], **cell}
         for i, cell in enumerate(cells)
     ]
     monkeypatch.setattr(load, "load", lambda folder: pd.DataFrame(rows))

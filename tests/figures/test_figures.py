@@ -23,12 +23,14 @@ from littlehuman import results
 from littlehuman.economics.human_worth import worth_draws
 from littlehuman.economics.price import Tradeoff, price_of_scores
 from littlehuman.errors import DataError
-from littlehuman.figures import panels, replacement, style, text_layout, texts, tradeoff
+from littlehuman.figures import replacement, style, text_layout, texts, tradeoff
 from littlehuman.reporting import gathering
 from littlehuman.study import text_comparison
+from littlehuman.study.floors import FloorKind
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.scores import ScoredRuns
 
+COMMONEST, UNTRAINED = FloorKind.COMMONEST_LABEL.value, FloorKind.UNTRAINED.value
 GAP = {(0.5, 0): "died", (0.5, 1): "died"}
 
 
@@ -161,7 +163,7 @@ def test_one_facet_a_dataset_with_two_panels_and_one_legend(figure: Figure) -> N
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert sorted(titles) == [f"{name}, n = 5,000" for name in ("coqa", "fever", "ropes", "scifact", "wanli")]
     assert len(figure.axes) == 10
-    assert _legend(figure) == ["human points alone", "twins by a", "twins by b"]
+    assert _legend(figure) == ["human points alone", "twins by a", "twins by b", COMMONEST, UNTRAINED]
 
 
 def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
@@ -169,7 +171,7 @@ def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
 ) -> None:
     caption = " ".join(figure.get_supxlabel().split())
     assert caption.startswith("protocol recommended; mean of 2 seeds; bars: 95 % interval over seeds and test items")
-    assert "a loss of 2 percentage points" in caption and "crosses: no run is complete there" in caption
+    assert "grey band: within 2 points" in caption and "crosses: no run is complete there" in caption
     one = _lines(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), protocol="paper"))
     assert replacement.caption(one, 0.01).startswith(
         "protocol paper; one seed; bars: 95 % interval over test items alone"
@@ -209,8 +211,19 @@ def test_drawn_are_the_numbers_of_the_table_and_the_margin(tmp_path: Path) -> No
     drawn: Any = next(artist for artist in upper.lines if artist.get_marker() == "o")
     assert list(drawn.get_xdata()) == [0, 90, 100]
     assert np.allclose(drawn.get_ydata(), 100 * line.table["mean"].to_numpy(float))
-    margins: list[Any] = [artist.get_ydata()[0] for artist in lower.lines if len(artist.get_xdata()) == 2]  # type: ignore[arg-type, index]
-    assert any(math.isclose(y, -3 / line.table["mean"].iloc[0], rel_tol=1e-3) for y in margins) and 0 in margins
+    changes: Any = next(artist for artist in lower.lines if artist.get_marker() == "o")
+    assert np.allclose(changes.get_ydata()[1:], 100 * line.table["change"].to_numpy(float)[1:])
+    (band,) = (patch for patch in lower.patches if patch.get_height() > 0)
+    assert math.isclose(band.get_y(), -3) and math.isclose(band.get_height(), 6)
+
+
+def test_each_seed_is_a_dot_in_both_panels_and_the_last_tenth_has_room(tmp_path: Path) -> None:
+    (line,) = _lines(write_study(tmp_path, fractions=(0.0, 0.9, 0.95, 1.0), items=200))
+    upper, lower = replacement.replacement([line], [], 0.02).axes
+    for axes in (upper, lower):
+        assert any(len(np.asarray(dots.get_offsets())) == 4 * 3 for dots in axes.collections)
+    places = upper.transData.transform([(x, 50.0) for x in (0, 90, 95, 100)])[:, 0]
+    assert (places[3] - places[1]) / (places[3] - places[0]) > 0.3
 
 
 def test_zoom_shows_the_last_tenth_with_its_human_points(lines: tuple[ReplacementCurve, ...], tmp_path: Path) -> None:
@@ -316,7 +329,7 @@ def test_words_on_a_flat_curve_stand_between_title_and_axes_and_cover_nothing(fl
 def test_a_dollar_in_a_name_is_a_dollar(lines: tuple[ReplacementCurve, ...]) -> None:
     (line,) = [replace(line, label=r"a$\nonsense$b") for line in lines[:1]]
     figure = _drawn(replacement.replacement([line], [], 0.02))  # as mathematics this cannot be drawn
-    assert _legend(figure) == [r"a$\nonsense$b"]
+    assert _legend(figure)[0] == r"a$\nonsense$b"
 
 
 def test_nothing_to_draw_is_said_with_what_to_run() -> None:
@@ -361,7 +374,7 @@ def test_axes_keep_their_height_beside_a_legend_of_nine_and_titles_of_many_lines
 ) -> None:
     nine = [replace(lines[0], label=f"a model with a name of some length, twins by number {i}") for i in range(9)]
     few, many = (_drawn(replacement.replacement(drawn, [], 0.02)) for drawn in (lines[:1], nine))
-    assert len(_legend(many)) == 9
+    assert len(_legend(many)) == 9 + 2  # and the floors
     for one, other in zip(few.axes, many.axes, strict=True):
         assert math.isclose(_box(one.patch).height, _box(other.patch).height, rel_tol=0.06)
     named = [replace(one, scored=replace(one.scored, name="a long name, " * 6)) for one in rising]
@@ -388,16 +401,12 @@ def test_the_sign_for_beyond_the_axis_is_on_the_paper(rising: list[Tradeoff]) ->
     assert len(signs) == 15 and all(sign.x1 <= figure.bbox.x1 for sign in signs)
 
 
-def test_that_no_change_can_be_said_stays_within_its_facet(tmp_path: Path) -> None:
-    study = write_study(
-        tmp_path, datasets="abcd", fractions=(0.0, 1.0), seeds=(0,), items=20, truth=lambda human, _: -1.0
-    )
+def test_that_nothing_can_be_compared_is_said_within_its_facet(tmp_path: Path) -> None:
+    apart = {(0.0, 1): "died", (1.0, 0): "died"}  # no seed has both shares
+    study = write_study(tmp_path, datasets="abcd", fractions=(0.0, 1.0), seeds=(0, 1), items=20, failing=apart)
     figure = _drawn(replacement.replacement(_lines(study), [], 0.02))
     told = [
-        (_box(text), _box(axes.patch))
-        for axes in figure.axes
-        for text in axes.texts
-        if "no relative" in text.get_text()
+        (_box(text), _box(axes.patch)) for axes in figure.axes for text in axes.texts if "no share" in text.get_text()
     ]
     assert len(told) == 4 and all(
         axes.x0 <= text.x0 and text.x1 <= axes.x1 and text.y1 <= axes.y1 for text, axes in told
@@ -421,7 +430,7 @@ def test_the_commonest_label_is_a_line_in_every_facet_and_once_in_the_legend(tmp
         tmp_path, datasets="b", prompt_models="xy", fractions=(0.0, 1.0), seeds=(0,), items=20, majority=0.55
     )
     figure = replacement.replacement(_lines(study), [], 0.02)
-    assert _legend(figure) == ["twins by x", "twins by y", panels.FLOOR]
+    assert _legend(figure) == ["twins by x", "twins by y", COMMONEST]
     floors = [
         [line for line in axes.lines if np.allclose(np.asarray(line.get_ydata(), float), 55)] for axes in figure.axes
     ]

@@ -47,7 +47,7 @@ def _inspect(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
     with leased_base(settings(task, weights, dtype=dtype)) as base:
         model = base.model
         return {
-            "model": id(model),
+            "model": model,  # not its id: a freed model's id may be that of the next one
             "state": {name: value.clone() for name, value in model.state_dict().items()},
             "modules": {name: type(module).__name__ for name, module in model.named_modules()},
             "hooks": sum(len(getattr(module, kind)) for module in model.modules() for kind in HOOKS),
@@ -81,7 +81,7 @@ def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_
     used = _inspect(task, weights, dtype)
     assert not used["trainable"] and not used["training"] and not used["checkpointing"]
     assert same_weights(used.pop("state"), fresh.pop("state"))
-    assert used.pop("model") != fresh.pop("model"), "the second inspection must be of the base that the job used"
+    assert used.pop("model") is not fresh.pop("model"), "the second inspection must be of the base that the job used"
     assert used == fresh
 
 
@@ -95,7 +95,7 @@ def test_second_job_on_a_used_base_equals_the_job_on_a_fresh_one(task: str, weig
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         second = job(tmp_path / "second", points, points, shared, seed=5)
-    assert _inspect(task, weights)["model"] == held, "the second job must use the first one's base"
+    assert _inspect(task, weights)["model"] is held, "the second job must use the first one's base"
     assert same_weights(adapter(tmp_path / "alone"), adapter(tmp_path / "second")) and texts(alone) == texts(second)
     assert not [str(w.message) for w in caught if "PEFT" in str(w.message)]
 

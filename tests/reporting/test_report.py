@@ -16,7 +16,7 @@ from littlehuman.config.identity import identity_values as real_values
 from littlehuman.errors import DataError
 from littlehuman.reporting import findings, gathering
 from littlehuman.store import read_json, write_json
-from littlehuman.study import comparisons, text_comparison
+from littlehuman.study import text_comparison
 from littlehuman.study.replacement import curves_of_study
 
 CAUSE = "RuntimeError: <b>out of memory</b> & nothing else"
@@ -48,10 +48,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
 
 @pytest.fixture(scope="module")
 def tables(written: Written) -> dict[str, pd.DataFrame]:
-    """What `comparisons` says of each curve of that study."""
+    """The table of each curve of that study."""
     frame = results.load(written.study)
-    curves = comparisons.replacement_curves(frame) + comparisons.replacement_curves(frame, control=True)
-    return {f"{curve.name} {curve.control}": comparisons.along(curve) for curve in curves}
+    curves = [curve for control in (False, True) for curve in curves_of_study(frame, None, 0.02, control=control)]
+    return {f"{curve.curve.name} {curve.curve.control}": curve.table for curve in curves}
 
 
 def test_every_file_is_written(written: Written) -> None:
@@ -81,7 +81,7 @@ def test_cells_without_a_result_are_missing_not_forgotten(written: Written) -> N
     page = page[: page.index("<h2>All conditions")]
     assert len(re.findall(r"<td>failed</td>", page)) == 8  # 4 with twins, 4 without
     assert len(re.findall(r"<td>not run</td>", page)) >= 2
-    assert "50 %: no complete run" in written.html
+    assert re.search(r"<td>50 %</td><td>no complete run</td>", written.html)
     assert any("not complete" in sentence and "8 failed" in sentence for sentence in written.said)
 
 
@@ -120,8 +120,10 @@ def test_protocol_prices_costs_and_audit_are_named(written: Written) -> None:
     assert "asked for unsupported, came back supported: 2" in written.html
 
 
-def test_sentences_are_three_to_eight_and_never_say_significant(written: Written) -> None:
-    assert 3 <= len(written.said) <= 8
+def test_an_answer_and_at_most_five_lines_that_never_say_significant(written: Written) -> None:
+    assert 2 <= len(written.said) <= 6
+    assert written.said[0].startswith("On wanli (twins by qwen-1.5b, n = 5,000)")
+    assert f'<p class="answer">{written.said[0]}</p>' in written.html
     assert not any("significan" in sentence for sentence in written.said)
 
 
@@ -129,7 +131,7 @@ def _said(study: Path, **options: object) -> list[str]:
     return findings.findings_of_study(gathering.gather(study, delta=0.02, **options))  # type: ignore[arg-type]
 
 
-def test_a_loss_that_is_there_is_called_a_loss(tmp_path: Path) -> None:
+def test_a_loss_that_is_there_is_called_worse_with_its_interval(tmp_path: Path) -> None:
     write_study(
         tmp_path,
         fractions=(0.0, 1.0),
@@ -139,28 +141,20 @@ def test_a_loss_that_is_there_is_called_a_loss(tmp_path: Path) -> None:
         scatter=0.3,
     )
     said = _said(tmp_path)
-    assert any(
-        "lower than with 5,000 human points alone" in s and re.search(r": a loss \(p [<=] [0-9.]+ after Holm", s)
-        for s in said
-    )
-    assert not any("ruled out" in s for s in said)
+    assert re.search(r", 100 % costs \d+\.\d points \[\d+\.\d, \d+\.\d\]\.$", said[0])
+    assert any(re.search(r"against 5,000 human points alone: worse: -[0-9.]+ points \[-[0-9.]+, -", s) for s in said)
+    assert not any("ruled out" in s or "equal" in s for s in said)
 
 
 def test_no_loss_is_claimed_only_when_it_was_shown(tmp_path: Path) -> None:
     flat = {"truth": lambda human, synthetic: 0.7, "fractions": (0.0, 0.9, 0.975)}
-    much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))  # type: ignore[arg-type]
-    assert any("a loss of 2 percentage points or more is ruled out (p" in s for s in much)
-    assert any(
-        "up to a synthetic share of 97.5 % a loss of 2 percentage points or more of accuracy against training with 5,000 human"
-        in s
-        for s in much
-    )
-    little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))  # type: ignore[arg-type]
-    assert any(
-        "no difference is shown" in s and "would have been found with 80 % power" in s and "cannot be excluded" in s
-        for s in little
-    )
-    assert not any("ruled out" in s for s in little)
+    much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))
+    assert much[0].endswith(", up to 97.5 % synthetic costs less than 2 points.")
+    assert any(": equal within 2 points: " in s for s in much)
+    little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))
+    assert "it is not known whether 90 % and 97.5 % synthetic cost 2 points or more" in little[0]
+    assert any(": not known: " in s and "points would be found (80 % power)" in s for s in little)
+    assert not any("ruled out" in s or "less than" in s for s in little)
 
 
 def test_twins_are_set_against_the_same_human_points_alone(tmp_path: Path) -> None:
@@ -177,20 +171,20 @@ def test_twins_are_set_against_the_same_human_points_alone(tmp_path: Path) -> No
 def test_shares_that_have_no_seed_in_common_are_not_compared(tmp_path: Path) -> None:
     failing = {(0.0, 0): CAUSE, (0.0, 1): CAUSE, (0.9, 2): CAUSE}
     page = _write(write_study(tmp_path, fractions=(0.0, 0.9, 1.0), failing=failing))
-    assert any("with 100 % synthetic points" in sentence for sentence in page.said)
     assert any(
-        "no seed is complete here and with 5,000 human points alone, so nothing is tested" in sentence
-        for sentence in page.said
+        s.startswith("90 % synthetic")
+        and "not compared: no seed is complete here and with 5,000 human points alone" in s
+        for s in page.said
     )
-    assert any(
-        "one seed: other seeds may differ" in sentence for sentence in page.said
-    )  # three are complete, one of them in both
+    assert "<td>90 %</td><td>not compared</td>" in page.html
 
 
 def test_one_seed_is_said_to_know_nothing_of_other_seeds(tmp_path: Path) -> None:
-    one = _write(write_study(tmp_path, seeds=(7,)))
-    assert any("one seed only" in sentence for sentence in one.said)
-    assert any("one seed: other seeds may differ" in sentence for sentence in one.said)
+    less = {"truth": lambda human, synthetic: 0.8 if human else 0.5, "items": 500}
+    one = _write(write_study(tmp_path, seeds=(7,), **less))
+    assert "nothing is decided: one seed: another training would differ" in one.said[0]
+    assert any("on other test items for these trained models; of other seeds nothing is known" in s for s in one.said)
+    assert not re.search(r"<td>(worse|better|equal within delta)</td>", one.html)
 
 
 def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:
@@ -212,14 +206,14 @@ def test_one_curve_fails_to_hide_behind_many(tmp_path: Path) -> None:
         truth=lambda h, _: 0.8 if h else 0.5,
         scatter=0.3,
     )
-    assert any("At 100 % synthetic points, of 3 curves 3 scored lower" in s for s in _said(tmp_path))
+    assert _said(tmp_path)[0].startswith("At 100 % synthetic, of 3 curves: 3 worse; changes from -")
 
 
 def test_another_metric_and_one_without_scores_of_single_items(tmp_path: Path) -> None:
     write_study(tmp_path, fractions=(0.0, 1.0))
     page = _write(tmp_path, metric="macro_f1")
     assert "macro f1, protocol recommended" in page.html
-    assert any("has no scores of single items, so nothing is tested" in s for s in page.said)
+    assert "nothing is compared: this metric has no scores of single items" in page.said[0]
     with pytest.raises(DataError, match="no cell has a metric 'macro_f2'; did you mean 'macro_f1'"):
         report.write(tmp_path, metric="macro_f2")
 
@@ -249,12 +243,13 @@ def test_what_is_no_study_and_what_is_no_number(tmp_path: Path, capsys: pytest.C
 def test_the_command_prints_findings_and_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([str(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1)))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("wanli, twins by qwen-1.5b, n = 5,000")
+    assert lines[0].startswith("On wanli (twins by qwen-1.5b, n = 5,000)")
     assert str(tmp_path / "report.html") in lines and str(tmp_path / "figures" / "replacement.png") in lines
 
 
 def test_help_needs_none_of_the_heavy_libraries() -> None:
-    code = "import sys; from littlehuman import report; print([m for m in ('pandas', 'matplotlib', 'scipy', 'torch') if m in sys.modules])"
+    heavy = "('pandas', 'matplotlib', 'scipy', 'torch')"
+    code = f"import sys; from littlehuman import report; print([m for m in {heavy} if m in sys.modules])"
     assert python("-c", code).out.strip() == "[]"
 
 
@@ -287,18 +282,18 @@ def test_a_model_that_learnt_nothing_is_not_said_to_lose_nothing(tmp_path: Path)
     idle = _write(
         write_study(tmp_path / "idle", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.5, majority=0.6)
     )
-    assert "always saying the commonest label" in idle.said[0] and "nothing was learnt" in idle.said[0]
-    assert not any("is ruled out" in sentence for sentence in idle.said)
+    assert "no score is shown to lie above always the commonest label (60.0 %)" in idle.said[0]
+    assert "withheld: because no score is shown" in idle.html
+    assert not any(word in sentence for sentence in idle.said for word in ("ruled out", "equal", "less than"))
     learnt = _write(write_study(tmp_path / "learnt", fractions=(0.5, 1.0), truth=lambda human, synthetic: 0.9))
-    assert not any("nothing was learnt" in sentence for sentence in learnt.said)
+    assert not any("learnt" in sentence for sentence in learnt.said)
 
 
-def test_the_margin_is_said_against_what_it_was_tested_and_with_the_fewest_seeds(tmp_path: Path) -> None:
+def test_a_base_that_is_no_human_data_is_named_in_the_answer(tmp_path: Path) -> None:
     """In a zoom the smallest share is 95 %: nothing there is said against human data alone."""
     flat = {"truth": lambda human, synthetic: 0.7, "items": 3000, "scatter": 0.3}
-    said = _said(write_study(tmp_path, fractions=(0.95, 0.975, 1.0), seeds=range(5), absent=[(0.975, 4)], **flat))  # type: ignore[arg-type]
-    sentence = next(s for s in said if "up to a synthetic share" in s)
-    assert "against training with 95 % synthetic points" in sentence and "; 4 seeds)" in sentence
+    said = _said(write_study(tmp_path, fractions=(0.95, 0.975, 1.0), seeds=range(5), **flat))
+    assert said[0].endswith("up to 100 % synthetic costs less than 2 points (all against 95 % synthetic).")
 
 
 def test_failures_outside_every_series_are_counted_in_short(tmp_path: Path) -> None:
@@ -324,7 +319,7 @@ def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:
         "prompt_models": ("a", "b", "c"),
     }
     said = _said(write_study(tmp_path, fractions=(0.0, 1.0), **better))  # type: ignore[arg-type]
-    assert any("of 3 curves 0 scored lower than at the smallest share and 3 higher" in sentence for sentence in said)
+    assert said[0].startswith("At 100 % synthetic, of 3 curves: 3 better; changes from +")
 
 
 def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None:
@@ -332,12 +327,36 @@ def test_a_long_cause_is_cut_and_an_absent_one_is_no_nan(tmp_path: Path) -> None
     assert "x" * 300 in page.html and "x" * 400 not in page.html and ">nan<" not in page.html
 
 
-def test_what_two_seeds_can_not_show_of_other_seeds_is_still_said_of_these_models(tmp_path: Path) -> None:
+def test_what_two_seeds_cannot_show_is_said(tmp_path: Path) -> None:
     less = {"truth": lambda human, synthetic: 0.8 if human else 0.7, "items": 400}
-    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **less))  # type: ignore[arg-type]
-    assert any(
-        "no difference is shown" in s and "these trained models do differ on other test items (p" in s for s in said
-    )
+    said = _said(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1), **less))
+    assert any(s.startswith("Two seeds cannot show") for s in said)
+
+
+def test_problems_are_named_with_their_share_and_seeds_before_all_else(tmp_path: Path) -> None:
+    broken = {"empty": [(1.0, 0), (1.0, 2)], "short": {(0.5, 1): 900}, "constant": [(0.9, 1)]}
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.5, 0.9, 1.0), qa=True, items=400, **broken))
+    told = page.said[1]
+    assert told.startswith("No verdict rests on these runs: at 50 %, seed 1: 18.0 % of the training points asked for")
+    assert "at 100 %, seeds 0, 2: 100.0 % of the answers are empty" in told
+    assert "at 90 %, seed 1: the training collapsed" in told
+    assert "for 50 %, 90 % and 100 % the verdict is withheld" in page.said[0] or "no verdict is given" in page.said[0]
+    assert page.html.count("withheld: because") == 3
+
+
+def test_the_page_says_how_many_clusters_and_what_the_items_are_worth(tmp_path: Path) -> None:
+    page = _write(write_study(tmp_path, fractions=(0.0, 1.0), items=400, passage=10, icc=0.4)).html
+    assert re.search(r"400 test items in 40 passages, intra-cluster correlation 0\.\d\d", page)
+    few = _write(write_study(tmp_path / "few", fractions=(0.0, 1.0), items=100, passage=10)).html
+    assert "Fewer than 20 clusters" in few
+
+
+def test_each_verdict_agrees_with_the_interval_beside_it(written: Written, tables: dict[str, pd.DataFrame]) -> None:
+    for table in tables.values():
+        for row in table.iloc[1:].itertuples():
+            low, high = row.change_low, row.change_high
+            held = {"worse": high < 0, "better": low > 0, "equal": low > -0.02 and high < 0.02}
+            assert held.get(str(row.verdict), True)
 
 
 def test_a_study_in_which_one_twin_has_another_label_is_reported(tmp_path: Path) -> None:

@@ -194,7 +194,8 @@ def test_a_mixture_is_written_without_any_text_of_the_data(tmp_path: Path) -> No
 
 def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
     predictions = [Prediction("a", ("None", "NA"), ""), Prediction("b", ("x",), "x")]
-    write_predictions(tmp_path, predictions, [{"exact_match": 0.0}, {"exact_match": 1.0}])
+    shared = {"a": {"passage": "p1", "document": "d1"}}
+    write_predictions(tmp_path, predictions, [{"exact_match": 0.0}, {"exact_match": 1.0}], shared)
     first, second = read_jsonl(tmp_path / "predictions.jsonl")
     assert first == {
         "id": "a",
@@ -202,8 +203,9 @@ def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
         "targets": ["None", "NA"],
         "prediction": "",
         "scores": {"exact_match": 0.0},
+        "clusters": {"passage": "p1", "document": "d1"},
     }
-    assert second["scores"] == {"exact_match": 1.0}
+    assert second["scores"] == {"exact_match": 1.0} and second["clusters"] == {}
 
 
 def test_a_score_is_written_with_interval_items_and_failures() -> None:

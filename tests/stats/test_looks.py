@@ -24,7 +24,7 @@ def test_all_looks_together_have_the_level(spending: str, seeds: tuple[int, ...]
 
 
 def test_even_looks_agree_with_published_boundaries() -> None:
-    """Five equally spaced looks of the O'Brien-Fleming-like function (Lan and DeMets 1983): 4.877, 3.357, 2.680, 2.290, 2.031; here its last four."""
+    """Four equally spaced looks of the O'Brien-Fleming-like function: 4.333, 2.963, 2.359, 2.014 (Lan and DeMets 1983)."""
     levels = Looks((2, 4, 6, 8), spending="obrien-fleming").levels
     assert stats.norm.isf(np.array(levels) / 2) == pytest.approx([4.333, 2.963, 2.359, 2.014], abs=0.002)
 

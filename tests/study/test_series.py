@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from study_factory import write_study
 
 from littlehuman import results
 from littlehuman.errors import DataError
 from littlehuman.store import read_json, read_jsonl, write_json, write_jsonl
-from littlehuman.study import comparisons, item_scores, missing, series
+from littlehuman.study import comparisons, item_scores, missing, replacement, series
+from littlehuman.study.run_files import PREDICTIONS
 
 
 @pytest.fixture
@@ -47,11 +49,11 @@ def test_cells_without_twins_serve_every_series_of_their_kind(study: Path) -> No
 
 def test_a_curve_compares_each_fraction_with_the_smallest_on_the_same_seeds_and_items(study: Path) -> None:
     frame = results.load(study)
-    curve = comparisons.replacement_curves(frame)[0]
-    table = comparisons.along(curve)
+    found = replacement.curves_of_study(frame, None, 0.02)[0]
+    table = found.table
     assert list(table["synth_frac"]) == [0, 0.5, 1] and list(table["n_human"]) == [8, 4, 0]
     assert (table["seeds"] == 2).all() and (table["items"] == 12).all()
-    cells = curve.cells
+    cells = found.curve.cells
     by_hand = cells[cells["synth_frac"] == 1]["squad_f1"].mean() - cells[cells["synth_frac"] == 0]["squad_f1"].mean()
     assert table["change"].iloc[2] == pytest.approx(by_hand, abs=1e-6)
     assert np.isnan(table["change"].iloc[0])
@@ -86,30 +88,29 @@ def test_a_sweep_over_sizes_with_one_seed_is_not_missing_the_seeds_of_another_sw
 
 
 def _run(folder: Path, ids: list[str], scores: list[float]) -> Path:
-    write_jsonl(
-        folder / item_scores.PREDICTIONS, ({"id": i, "scores": {"f1": s}} for i, s in zip(ids, scores, strict=True))
-    )
+    write_jsonl(folder / PREDICTIONS, ({"id": i, "scores": {"f1": s}} for i, s in zip(ids, scores, strict=True)))
     return folder
 
 
-def test_items_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
-    import pandas as pd
+def _cells(*folders: Path) -> pd.DataFrame:
+    rows = [{"synth_frac": 0.0, "seed": seed, "folder": str(folder)} for seed, folder in enumerate(folders)]
+    return pd.DataFrame(rows)
 
+
+def test_items_are_aligned_by_id_not_by_position(tmp_path: Path) -> None:
     first, second = (
         _run(tmp_path / "a", ["x", "y", "z"], [1, 0, 0.5]),
         _run(tmp_path / "b", ["z", "x", "y"], [0.25, 1, 0]),
     )
-    sheet = item_scores.score_matrix(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
-    assert sheet is not None and sheet.items == ("x", "y", "z")
-    assert sheet.scores.tolist() == [[1, 0, 0.5], [1, 0, 0.25]]
+    found = item_scores.item_scores(_cells(first, second), "f1")
+    assert found is not None and found.items == ("x", "y", "z") and found.seeds == (0, 1)
+    assert found.scores.tolist() == [[[1, 0, 0.5], [1, 0, 0.25]]]
 
 
 def test_runs_on_other_test_items_are_not_compared(tmp_path: Path) -> None:
-    import pandas as pd
-
     first, second = _run(tmp_path / "a", ["x"], [1]), _run(tmp_path / "b", ["y"], [1])
     with pytest.raises(DataError, match="share no test item"):
-        item_scores.score_matrix(pd.DataFrame({"seed": [0, 1], "folder": [str(first), str(second)]}), "f1")
+        item_scores.item_scores(_cells(first, second), "f1")
 
 
 def test_a_folder_without_cells_is_one_clear_error(tmp_path: Path) -> None:
@@ -126,9 +127,7 @@ def test_one_prompt_models_failure_is_no_other_series_gap(study: Path, tmp_path:
         result["knobs"]["training"]["epochs"] = number
         write_json(tmp_path / f"c{number}" / "result.json", result)
         write_json(tmp_path / f"c{number}" / "status.json", {"state": "done"})
-        write_jsonl(
-            tmp_path / f"c{number}" / item_scores.PREDICTIONS, read_jsonl(study / name / item_scores.PREDICTIONS)
-        )
+        write_jsonl(tmp_path / f"c{number}" / PREDICTIONS, read_jsonl(study / name / PREDICTIONS))
     names = {one.name for one in series.split(results.load(tmp_path))}
     assert len(names) == 2 and all("training.epochs=" in name for name in names)
 
@@ -179,8 +178,8 @@ def test_strange_answers_in_a_prediction_file_are_read(tmp_path: Path) -> None:
     ]
     for name, content in {"whole": lines, "torn": [*lines, '{"id": "3", "sc']}.items():
         (tmp_path / name).mkdir()
-        (tmp_path / name / item_scores.PREDICTIONS).write_text("\n".join(content))
-        found = item_scores.scores_of(tmp_path / name, "f1")
+        (tmp_path / name / PREDICTIONS).write_text("\n".join(content))
+        found = item_scores.scores_of(str(tmp_path / name), "f1")
         assert (
             found is not None and found[0] == ("2020-01-01", "2020-01-01T00:00:00") and found[1].tolist() == [0.5, 1.0]
         )

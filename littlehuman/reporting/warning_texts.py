@@ -1,0 +1,69 @@
+"""What is wrong with the runs of a curve, in words: each warning with its arm, its seeds and its numbers.
+
+In: `CurveWarning`s. Out: clauses without a full stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from littlehuman.formatting import percent, share
+from littlehuman.study.curve_warnings import CurveWarning, WarningKind
+
+if TYPE_CHECKING:
+    from littlehuman.study.replacement import ReplacementCurve
+
+Parts = Mapping[str, float | str]
+
+
+def warning_text(curve: ReplacementCurve, warning: CurveWarning) -> str:
+    """One warning: `at 95 %, seed 2: the training collapsed, ...`."""
+    if warning.kind is WarningKind.NOTHING_LEARNT:
+        highest = max(curve.floors, key=lambda floor: floor.value)
+        floor = f"{highest.kind.value} ({percent(highest.value)} %)"
+        return f"{_where(warning)}no score is shown to lie above {floor}, so nothing is shown to be learnt"
+    return f"{_where(warning)}{_TEXTS[warning.kind](warning.parts)}"
+
+
+def told_warnings(curve: ReplacementCurve) -> list[CurveWarning]:
+    """Warnings by share; beside a collapsed seed the others of its share are not called outlying."""
+    collapsed = {warning.share for warning in curve.warnings if warning.kind is WarningKind.COLLAPSED}
+    told = [w for w in curve.warnings if w.kind is not WarningKind.OUTLYING or w.share not in collapsed]
+    return sorted(told, key=lambda warning: -1.0 if warning.share is None else warning.share)
+
+
+def withheld_reason(curve: ReplacementCurve, fraction: float) -> str:
+    """Why a share has no verdict."""
+    return "; ".join(warning_text(curve, warning) for warning in curve.withheld_because(fraction))
+
+
+def _where(warning: CurveWarning) -> str:
+    if warning.share is None:
+        return ""
+    seeds = ", ".join(map(str, warning.seeds))
+    named = f", seed{'s' if len(warning.seeds) > 1 else ''} {seeds}" if seeds else ""
+    return f"at {share(warning.share)}{named}: "
+
+
+def _percent(parts: Parts, key: str) -> str:
+    value = parts.get(key)
+    return percent(float(value)) if value is not None else "–"
+
+
+def _leak(parts: Parts) -> str:
+    without = f" (score without them: {_percent(parts, 'score_without')} %)" if "score_without" in parts else ""
+    return f"{_percent(parts, 'share')} % of the test items are in the training set{without}"
+
+
+_TEXTS: Mapping[WarningKind, Callable[[Parts], str]] = {
+    WarningKind.MOSTLY_EMPTY: lambda p: f"{_percent(p, 'share')} % of the answers are empty",
+    WarningKind.SOME_EMPTY: lambda p: f"{_percent(p, 'share')} % of the answers are empty",
+    WarningKind.CONSTANT: lambda p: f"{_percent(p, 'share')} % of the test items get the same answer, {p['answer']!r}",
+    WarningKind.COLLAPSED: lambda p: (
+        f"the training collapsed, it scores {_percent(p, 'score')} % and the other seeds {_percent(p, 'others')} %"
+    ),
+    WarningKind.OUTLYING: lambda p: f"it scores {_percent(p, 'score')} % and the other seeds {_percent(p, 'others')} %",
+    WarningKind.LEAK: _leak,
+    WarningKind.SHORTFALL: lambda p: f"{_percent(p, 'share')} % of the training points asked for are missing",
+}

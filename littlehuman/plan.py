@@ -1,8 +1,9 @@
 """`littlehuman plan STUDY --budget 500 --human-price 0.8 --synthetic-price 0.002`: what to buy.
 
-Reads a study folder, or a CSV with the columns n_synthetic, n_human, score and maybe seed; two prices; and a budget, a target
-score, or both. Prints how many human labels and synthetic points to buy, the score to expect with its interval, the runner-up and the
-best design for other sums. Where the runs cannot tell the two kinds of points apart: why, and the two cells to run next.
+Reads a study folder, or a CSV with the columns n_synthetic, n_human, score and maybe seed; two prices; and a budget, a
+target score, or both. Prints how many human labels and synthetic points to buy, the score to expect with its interval,
+the runner-up and the best design for other sums. Where the runs cannot tell the two kinds of points apart: why, and the
+two cells to run next.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`littlehuman price STUDY --human-price 0.8 --synthetic-price 0.002`: what a human label is worth.
 
-Reads a study folder, or a CSV of scores by numbers of human and synthetic points. Prints how many synthetic points a human one
-replaces beside N of them, with its interval, how that changes over N, and what follows from two prices; as text or as JSON.
-Beside it stands the paper's own number (Table 3 of arXiv 2410.13098).
+Reads a study folder, or a CSV of scores by numbers of human and synthetic points. Prints how many synthetic points a
+human one replaces beside N of them, with its interval, how that changes over N, and what follows from two prices; as
+text or as JSON. Beside it stands the paper's own number (Table 3 of arXiv 2410.13098).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "scores",
-        help="a CSV with columns n_synthetic, n_human, score and maybe seed (one row per run), or a folder multirun/STUDY",
+        help="a CSV with columns n_synthetic, n_human, score, maybe seed (one row per run), or a folder multirun/STUDY",
     )
     price_options.add_options(made)
     made.add_argument(
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _answer(asked: argparse.Namespace) -> str:
-    """All series of the input, as text or JSON. A series without an answer is an error in its entry, unless none has one.
+    """All series of the input, as text or JSON; one without an answer has an error in its entry, unless none has one.
 
     Raises:
         ConfigError: for an `--at` outside the study.

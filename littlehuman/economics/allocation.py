@@ -1,8 +1,8 @@
 """Which design to buy: a constrained search over the response model, with the budget line as frontier.
 
-In: the response model, prices, and what limits a purchase. Out: the affordable design (n_synthetic, n_human) with the highest
-predicted score, its interval, the runner-up, and the best score for every budget. Nothing beyond the tried numbers of points times a
-stated factor is considered.
+In: the response model, prices, and what limits a purchase. Out: the affordable design (n_synthetic, n_human) with the
+highest predicted score, its interval, the runner-up, and the best score for every budget. Nothing beyond the tried
+numbers of points times a stated factor is considered.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _DIFFERENT = 1.5  # numbers of human points that differ by less are no other des
 class Terms:
     """What a purchase costs and what limits it.
 
-    `human_price`, `synthetic_price` per point; `owned_human` labels that cost nothing any more; `evidence` texts at hand, each of
-    which carries one point, human or synthetic (None: no limit).
+    `human_price`, `synthetic_price` per point; `owned_human` labels that cost nothing any more; `evidence` texts at
+    hand, each of which carries one point, human or synthetic (None: no limit).
     """
 
     human_price: float
@@ -79,7 +79,9 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class TargetCost:
-    """The cheapest design that reaches a score: None where none within reach does; `cost` over the draws, `unreached` their share.
+    """The cheapest design that reaches a score: None where none within reach does.
+
+    `cost` is over the draws; `unreached` is the share of them in which no design reaches it.
 
     `cost.high` None: so many draws do not reach the target that no upper end can be named.
     """
@@ -97,7 +99,10 @@ class TargetCost:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The answer: `best` None where nothing within reach can be paid; `sure` is the share of the draws that prefer it to `runner_up`."""
+    """The answer: `best` None where nothing within reach can be paid.
+
+    `sure` is the share of the draws that prefer it to `runner_up`.
+    """
 
     best: Purchase | None
     runner_up: Purchase | None

@@ -65,7 +65,10 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
 
 
 def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str | None]:
-    """What all cells of the series share, from one of them (with twins, where there is one): overrides, and the user's own groups."""
+    """What all cells of the series share: overrides, and the folder of the user's own groups.
+
+    Read from one of them, with twins where there is one.
+    """
     cells = sorted(cells, key=lambda row: not row["n_synthetic"] > 0)
     chosen = next(filter(_typed, cells), cells[0] if cells else {})
     own = config_dir_of(Path(str(chosen["folder"]))) if chosen else None

@@ -1,8 +1,9 @@
 """The paper's own definition of what human points are worth (arXiv 2410.13098, Section 4 and Table 3).
 
-In: runs with and without human points. Out: the fit y = a0 + a1 ln(x) through the runs on synthetic points alone, and for every run
-with h human points the equivalent synthetic size exp((y* - a0) / a1) less the synthetic points that it had: mean, median and quartiles
-over runs, as in Table 3. No interval, no seeds, one curve: it is reported beside ours to be compared with the paper.
+In: runs with and without human points. Out: the fit y = a0 + a1 ln(x) through the runs on synthetic points alone, and
+for every run with h human points the equivalent synthetic size exp((y* - a0) / a1) less the synthetic points that it
+had: mean, median and quartiles over runs, as in Table 3. No interval, no seeds, one curve: it is reported beside ours
+to be compared with the paper.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from littlehuman.economics.human_worth import FAR
 from littlehuman.economics.response_shapes import Array
 
 NOTE = (
-    "The paper's sentence on the price ratio (arXiv 2410.13098, Section 4) has the two prices swapped, and its 73 does not follow "
-    "from its own Table 3: 17,672 / 200 = 88 by the mean, 84.5 by the median."
+    "The paper's sentence on the price ratio (arXiv 2410.13098, Section 4) has the two prices swapped, and its 73 does "
+    "not follow from its own Table 3: 17,672 / 200 = 88 by the mean, 84.5 by the median."
 )
 
 

@@ -1,7 +1,7 @@
 """What to buy for a sum, or for a score: a plan from the runs of one series, or the reason why there is none.
 
-In: `ScoredRuns` and a `PlanRequest`. Out: a `PurchasePlan`: the best design with its interval, the runner-up, a curve over the budget,
-and the cells to run next. Prices and plans are summaries of the draws of one `StudyModel`.
+In: `ScoredRuns` and a `PlanRequest`. Out: a `PurchasePlan`: the best design with its interval, the runner-up, a curve
+over the budget, and the cells to run next. Prices and plans are summaries of the draws of one `StudyModel`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ NOTES = (
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What is asked: a sum, a score or both, under terms; nothing is proposed beyond `reach` times the tried numbers of points."""
+    """What is asked: a sum, a score or both, under terms.
+
+    Nothing is proposed beyond `reach` times the tried numbers of points.
+    """
 
     terms: Terms
     budget: float | None = None
@@ -44,7 +47,8 @@ class PlanRequest:
 class PurchasePlan:
     """The answer for one series: `best` is None where the runs or the money do not allow one; `findings` say why.
 
-    `allocation` is what the budget buys, `target_cost` what the target costs; None where it was not asked or cannot be said.
+    `allocation` is what the budget buys, `target_cost` what the target costs; None where it was not asked or cannot be
+    said.
     """
 
     name: str
@@ -93,8 +97,8 @@ class PurchasePlan:
 def plan_of_scores(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
     """Plan a purchase from the runs of one series.
 
-    With a target the plan is the cheapest design that reaches it, as long as a budget, where one is given, allows it; otherwise it is
-    the design of that sum with the highest predicted score.
+    With a target the plan is the cheapest design that reaches it, as long as a budget, where one is given, allows it;
+    otherwise it is the design of that sum with the highest predicted score.
 
     Raises:
         ConfigError: for a price, budget, target, reach or number of points that makes no sense; all of them at once.
@@ -143,8 +147,9 @@ def _of_unspent(plan: PurchasePlan, allocation: Allocation) -> Iterator[str]:
         0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price)
     ):
         return
-    most = f"at most {size(bounds.human[1])} human and {size(bounds.synthetic[1])} synthetic points, --reach {bounds.factor:g}"
-    yield f"{plan.unspent:,.2f} of the budget stays unspent: no design within reach scores higher ({most})"
+    most = f"at most {size(bounds.human[1])} human and {size(bounds.synthetic[1])} synthetic points"
+    unspent = f"{plan.unspent:,.2f} of the budget stays unspent: no design within reach scores higher"
+    yield f"{unspent} ({most}, --reach {bounds.factor:g})"
 
 
 def _checks(plan: PurchasePlan, model: StudyModel) -> tuple[NextCell, ...]:

@@ -1,7 +1,8 @@
 """What the human points of one series are worth, and which kind of point is the better buy at two prices.
 
-In: a series' runs (`ScoredRuns`), maybe two prices and a number of synthetic points. Out: a `Price`, as JSON values or as text;
-`Tradeoff`s for the series of a study. All numbers are summaries of the draws of one `StudyModel`, from which plans are made too.
+In: a series' runs (`ScoredRuns`), maybe two prices and a number of synthetic points. Out: a `Price`, as JSON values or
+as text; `Tradeoff`s for the series of a study. All numbers are summaries of the draws of one `StudyModel`, from which
+plans are made too.
 """
 
 from __future__ import annotations
@@ -32,9 +33,12 @@ SIZES = 3  # synthetic-only sizes from which a curve over size says something
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Price:
-    """What the human points of a series are worth beside N synthetic ones; `by_human` starts with the number of most runs.
+    """What the human points of a series are worth beside N synthetic ones.
 
-    `curve` are (N, worth) over the tried sizes; `prices` are those of a human and of a synthetic point, in one currency.
+    `by_human` starts with the number of most runs.
+
+    `curve` are (N, worth) over the tried sizes; `prices` are those of a human and of a synthetic point, in one
+    currency.
     """
 
     name: str
@@ -142,7 +146,10 @@ def _finite(*ends: float) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Tradeoff:
-    """Score over size for one series; `price` is None where its runs cannot tell what human points are worth, and `why` says so."""
+    """Score over size for one series.
+
+    `price` is None where its runs cannot tell what human points are worth, and `why` says so.
+    """
 
     scored: ScoredRuns
     price: Price | None
@@ -152,7 +159,10 @@ class Tradeoff:
 
 
 def of_study(study: Path, frame: pd.DataFrame, prices: tuple[float, float] | None = None) -> Iterator[Tradeoff]:
-    """The trade-offs of a study, whose frame was loaded before; `prices` are those of a human label and of a synthetic point."""
+    """The trade-offs of a study, whose frame was loaded before.
+
+    `prices` are those of a human label and of a synthetic point.
+    """
     from littlehuman.study.series import split
 
     by_name = {series.name: series for series in split(frame)}

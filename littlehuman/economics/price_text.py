@@ -1,7 +1,7 @@
 """What human data is worth, for reading and as JSON.
 
-In: a `Price`. Out: a block of text: the worth of a human point with its interval, how it changes over N, the verdict at the user's
-prices, the paper's own number beside it, and what must be said; or plain values.
+In: a `Price`. Out: a block of text: the worth of a human point with its interval, how it changes over N, the verdict at
+the user's prices, the paper's own number beside it, and what must be said; or plain values.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ def text(price: Price) -> str:
     seeds = f"; {runs['seeds']} seed{'s' * (runs['seeds'] != 1)}" if runs["seeds"] else ""
     under = f", protocol {price.protocol}" if price.protocol else ""
     lines = [
-        f"{price.name}: {runs['synthetic_only']} runs on synthetic points alone, {runs['with_human']} with human points{seeds}{under}"
+        f"{price.name}: {runs['synthetic_only']} runs on synthetic points alone, "
+        f"{runs['with_human']} with human points{seeds}{under}"
     ]
     lines += [line for worth in price.by_human for line in _worth(worth, price.metric)]
     if len(price.curve) > 1:
@@ -124,7 +125,10 @@ def _verdict(price: Price) -> Iterator[str]:
 
 
 def _paper(paper: PaperEquivalent) -> str:
-    """The paper's definition, named as the paper's: equivalent sizes by the fitted logarithm, over runs, no seeds and no interval."""
+    """The paper's definition, named as the paper's.
+
+    Equivalent sizes by the fitted logarithm, over runs, no seeds and no interval.
+    """
     if paper.a1 <= 0:
         return "not defined: the fitted logarithm does not rise"
     mean, median, p25, p75 = (size(x) for x in (paper.mean, paper.median, paper.p25, paper.p75))

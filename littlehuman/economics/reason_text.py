@@ -39,7 +39,8 @@ def _in_interval(parts: Parts) -> str:
         f"{size(parts[end])}" if end in parts else f"no {name} end"
         for end, name in (("low", "lower"), ("high", "upper"))
     )
-    return f"a human point costs {size(parts['paid'])} synthetic ones, which lies inside the interval of its worth [{low}, {high}]"
+    paid = f"a human point costs {size(parts['paid'])} synthetic ones"
+    return f"{paid}, which lies inside the interval of its worth [{low}, {high}]"
 
 
 def _unaffordable(parts: Parts) -> str:
@@ -63,17 +64,20 @@ _WORDS: Mapping[Kind, Callable[[Parts], str]] = {
     ),
     Kind.TWO_SEEDS: lambda _: "two seeds say little about how much draws of human points differ; add a third",
     Kind.NO_SEEDS: lambda _: (
-        "the seeds are not known, so that every run counts as a draw of its own; add a column `seed` if runs share human points"
+        "the seeds are not known, so that every run counts as a draw of its own; "
+        "add a column `seed` if runs share human points"
     ),
     Kind.LEVELS_OFF: lambda p: (
-        f"the curve of synthetic points levels off, at about {p['ceiling']:.4g}: in {p['share']:.0%} of the draws no number of them "
-        "scores as high as the human points do"
+        f"the curve of synthetic points levels off, at about {p['ceiling']:.4g}: in {p['share']:.0%} of the draws "
+        "no number of them scores as high as the human points do"
     ),
     Kind.DOES_NOT_RISE: lambda p: (
-        f"more synthetic points are not shown to raise the score: over the tried sizes it changes by {_change(p, 'rise')}"
+        "more synthetic points are not shown to raise the score: "
+        f"over the tried sizes it changes by {_change(p, 'rise')}"
     ),
     Kind.BEYOND_REACH: lambda p: (
-        f"the synthetic points with the same score are more than {p['factor']:g} times the most that were tried ({size(p['largest'])})"
+        f"the synthetic points with the same score are more than {p['factor']:g} times "
+        f"the most that were tried ({size(p['largest'])})"
     ),
     Kind.HUMAN_POINTS_HARM: lambda p: f"the human points lower the score, by {_change(p, 'lift')}",
     Kind.NO_LIFT_SHOWN: lambda p: f"the human points are not shown to raise the score: {_change(p, 'lift')}",

@@ -1,9 +1,10 @@
 """One response model: the score over synthetic and human points, from which price and plan both answer.
 
-In: runs with their seeds. Out: `Response`: draws of whole curves, of which every answer is a summary, so that no two contradict.
-Between families draws follow AICc weights (Burnham and Anderson 2002); within a family the likelihood over its shape parameters
-and over the variance ratios of the seeds; then come a scaled inverse chi square for the variance and the normal around the
-least-squares coefficients. An interval of percentiles is then the model-averaged tail area of Turek and Fletcher 2012.
+In: runs with their seeds. Out: `Response`: draws of whole curves, of which every answer is a summary, so that no two
+contradict. Between families draws follow AICc weights (Burnham and Anderson 2002); within a family the likelihood over
+its shape parameters and over the variance ratios of the seeds; then come a scaled inverse chi square for the variance
+and the normal around the least-squares coefficients. An interval of percentiles is then the model-averaged tail area of
+Turek and Fletcher 2012.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ _NO_AICC = 1e6  # for families with as many parameters as runs: a weight of 0, u
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Response:
-    """D drawn surfaces: shapes [D], coefficients [D, 4] of 1, Z, M and Z M; `weights` [families] sum to 1, `residual_sd` is a run's."""
+    """D drawn surfaces: shapes [D], coefficients [D, 4] of 1, Z, M and Z M.
+
+    `weights` [families] sum to 1, `residual_sd` is a run's.
+    """
 
     shapes: Shapes
     coefficients: Array
@@ -61,7 +65,10 @@ class Response:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """D studies of one layout: for each block log weights [C, M, D], X'V^-1y [C, M, p, D] and residual sums of squares [C, M, D]."""
+    """D studies of one layout, in arrays for each block.
+
+    Log weights [C, M, D], X'V^-1y [C, M, p, D] and residual sums of squares [C, M, D].
+    """
 
     design: Design
     inverse: tuple[Array, ...]
@@ -211,7 +218,9 @@ def _normal(covariance: Array, rng: np.random.Generator) -> Array:
 
 
 def fit(n_synthetic: Array, n_human: Array, score: Array, seed: Index | None = None, draws: int = DRAWS) -> Response:
-    """The response model of one study: runs [n], `seed` [n] any labels (None: not known, every run counts as its own draw).
+    """The response model of one study.
+
+    Runs [n], `seed` [n] any labels (None: not known, every run counts as its own draw).
 
     The same runs give the same draws.
     """

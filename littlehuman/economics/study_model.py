@@ -1,7 +1,10 @@
-"""One study, one model, all answers: what a human point is worth, which kind is cheaper, what to buy, and what to run instead.
+"""One study, one model, all answers.
 
-In: the runs of one series with their seeds. Out: a `StudyModel`. Price and plan are summaries of the same draws: where the price says
-that human points win, no plan for the same money and reach prefers the synthetic points that they stand for.
+What a human point is worth, which kind is cheaper, what to buy, and what to run instead.
+
+In: the runs of one series with their seeds. Out: a `StudyModel`. Price and plan are summaries of the same draws: where
+the price says that human points win, no plan for the same money and reach prefers the synthetic points that they stand
+for.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ from littlehuman.errors import ConfigError, DataError, Problem
 
 @dataclass(frozen=True, eq=False)
 class StudyModel:
-    """Runs [n]: numbers of points, score, seed (any labels; None: not known). Runs on no points at all must be left out before."""
+    """Runs [n]: numbers of points, score, seed (any labels.
+
+    None: not known). Runs on no points at all must be left out before.
+    """
 
     n_synthetic: Array
     n_human: Array

@@ -1,7 +1,8 @@
 """Score over the number of synthetic points, and what human points are worth on that axis: the paper's Section 4.
 
-In: trade-offs of `economics.price`. Out: one facet per series: runs on synthetic points alone with the curve of the response model
-and its band, runs with human points beside them, and arrows from sizes with human points to the synthetic size that scores the same.
+In: trade-offs of `economics.price`. Out: one facet per series: runs on synthetic points alone with the curve of the
+response model and its band, runs with human points beside them, and arrows from sizes with human points to the
+synthetic size that scores the same.
 """
 
 from __future__ import annotations
@@ -142,7 +143,10 @@ def _right_edge(largest: float, ends: Iterable[float]) -> float:
 
 
 def _levels(price: Price) -> list[tuple[float, float, float]]:
-    """Size, score with the headline's human points, and the synthetic size with the same score (infinite: none), at tried sizes."""
+    """Size, score with the headline's human points, and the synthetic size with the same score (infinite.
+
+    None), at tried sizes.
+    """
     from littlehuman.economics.human_worth import worth_draws
 
     model, human = price.model, price.headline.human_points

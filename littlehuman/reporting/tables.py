@@ -115,7 +115,10 @@ def added(frame: pd.DataFrame) -> ReportTable:
 
 
 def worth(tradeoffs: Sequence[Tradeoff]) -> ReportTable:
-    """What a human point is worth at the largest N; beside it the paper's Table 3: synthetic points needed, over runs."""
+    """What a human point is worth at the largest N.
+
+    Beside it the paper's Table 3: synthetic points needed, over runs.
+    """
     header = "series,human points added,at N,worth of one human point,paper: runs,mean,median,25 %,75 %"
     return ReportTable(tuple(header.split(",")), tuple(row for one in tradeoffs for row in _worths(one)))
 

@@ -1,7 +1,8 @@
 """Scores of training runs by what they were trained on: from a table of the user's own, or from a study.
 
-In: a CSV with the columns n_synthetic, n_human, score and optionally seed (one row per run, any order and case, separated by commas,
-semicolons or tabs; other columns ignored), or a study folder. Out: one `ScoredRuns` per series; a CSV is one series.
+In: a CSV with the columns n_synthetic, n_human, score and optionally seed (one row per run, any order and case,
+separated by commas, semicolons or tabs; other columns ignored), or a study folder. Out: one `ScoredRuns` per series; a
+CSV is one series.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _SHOWN = 40  # characters of a wrong value
 
 
 def csv_cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
-    """For every row that is not blank: (row number as a spreadsheet counts, column, text) of the needed columns, then of the seed.
+    """For every row that is not blank.
+
+    (row number as a spreadsheet counts, column, text) of the needed columns, then of the seed.
 
     Raises:
         DataError: for a file that is absent, is no CSV, or lacks a column.
@@ -92,7 +95,8 @@ def _place(path: Path, column: str, header: Sequence[str]) -> int:
     has = ", ".join(cell or "(no name)" for cell in header)
     if column in names:
         raise DataError(
-            f"{path}: column {column!r} stands there {names.count(column)} times (the file has: {has})\nTry: keep one of them"
+            f"{path}: column {column!r} stands there {names.count(column)} times (the file has: {has})"
+            "\nTry: keep one of them"
         )
     near = did_you_mean(column, header)
     raise DataError(
@@ -149,8 +153,9 @@ _OUTLYING = 20  # times the median score
 class ScoredRuns:
     """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know.
 
-    `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs. `seed` numbers the repetitions
-    (None: not known). Of a study also: `owned_human`, the most human labels of any run, and `synthetic_usd`, what a twin cost.
+    `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs. `seed` numbers
+    the repetitions (None: not known). Of a study also: `owned_human`, the most human labels of any run, and
+    `synthetic_usd`, what a twin cost.
     """
 
     name: str
@@ -246,7 +251,8 @@ def _of_series(path: Path, series: Series) -> ScoredRuns:
     notes = []
     if most:
         notes.append(
-            f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: their curve is not free of human data"
+            f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: "
+            "their curve is not free of human data"
         )
     if absent:
         notes.append(
@@ -280,7 +286,10 @@ def _numbers(cells: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
 
 def _twin_price(cells: pd.DataFrame) -> float | None:
-    """What a synthetic point cost in US dollars, paid now or before; None where nothing was paid, such as for a local model."""
+    """What a synthetic point cost in US dollars, paid now or before.
+
+    None where nothing was paid, such as for a local model.
+    """
     points = float(_numbers(cells, "n_synthetic").sum())
     usd = float(sum(np.nan_to_num(_numbers(cells, name)).sum() for name in ("usd", "usd_saved") if name in cells))
     return usd / points if usd > 0 and points > 0 else None

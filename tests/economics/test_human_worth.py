@@ -1,4 +1,7 @@
-"""What a human point is worth at N: intervals hold the truth, nothing is named where nothing is, and verdicts follow from intervals."""
+"""What a human point is worth at N.
+
+Intervals hold the truth, nothing is named where nothing is, and verdicts follow from intervals.
+"""
 
 from __future__ import annotations
 

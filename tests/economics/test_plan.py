@@ -1,4 +1,4 @@
-"""`littlehuman plan`: planted truths through the command, why a layout cannot answer and what mends it, agreement with `price`."""
+"""`littlehuman plan`: planted truths, why a layout cannot answer and what mends it, agreement with `price`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`littlehuman price`: planted truths through the command, words where there is no number, and tables and studies as input."""
+"""`littlehuman price`: planted truths, words where there is no number, and tables and studies as input."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ H = 200
 def planted(
     truth: str, seeds: int = 3, layout: str = "20 sizes", sds: tuple[float, float, float] = (0.3, 0.1, 0.1)
 ) -> ScoredRuns:
-    """A study of a planted truth, scores as shares of 1; `sds` in points: of a run, of a seed, of a draw of human points."""
+    """A study of a planted truth, scores as shares of 1.
+
+    `sds` in points: of a run, of a seed, of a draw of human points.
+    """
     s, h, seed = truths.LAYOUTS[layout].runs(seeds)
     rng = np.random.default_rng(11)
     y = truths.scores(truths.PRICE[truth], truths.LAYOUTS[layout], seeds, sds, 1, rng)[:, 0] / 100

@@ -132,7 +132,7 @@ def _hollow(axes: Axes) -> list[float]:
 
 
 def _with_curve(one: Tradeoff, scores: Sequence[float]) -> Tradeoff:
-    """The same series with these scores of runs on 1000, 2000, ... synthetic points alone, and 0.7 with 200 human ones."""
+    """The same series with these scores on 1000, 2000, ... synthetic points alone, and 0.7 with 200 human ones."""
     n = np.tile(1000.0 * np.arange(1, len(scores) + 1), 2)
     human = np.repeat([0.0, 200.0], len(scores))
     scored = ScoredRuns(one.scored.name, n, human, np.concatenate([scores, np.full(len(scores), 0.7)]), "accuracy")

@@ -1,14 +1,8 @@
 """Scores of training runs by what they were trained on: from a table of the user's own, or from a study.
 
-In: a CSV with the columns n_synthetic, n_human and score (one row per run, any order, other
-columns ignored), or a study folder. Out: one `Scored` per series; a CSV is one series.
-
-
-[folded] A table of the user's own, as spreadsheets write them: one row per training run.
-
-In: a CSV with the columns n_synthetic, n_human and score in any order and any case, separated by
-commas, semicolons or tabs; other columns are ignored. Out: its cells, and each as a number.
-
+In: a CSV with the columns n_synthetic, n_human, score and optionally seed (one row per run, any order and case,
+separated by commas, semicolons or tabs; other columns ignored), or a study folder. Out: one `ScoredRuns` per series; a
+CSV is one series.
 """
 
 from __future__ import annotations
@@ -28,17 +22,22 @@ from numpy.typing import NDArray
 from littlehuman.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from littlehuman.study.series import Series
 
 COUNTS = ("n_synthetic", "n_human")
 COLUMNS = (*COUNTS, "score")
+SEED = "seed"  # optional in a CSV: any label of a repetition
 EXAMPLE = "a first line `n_synthetic,n_human,score`, then one line per training run, e.g. `5000,200,0.83`"
 MOST = 1e12  # points in a set: above, it is a slip of the pen
 _SHOWN = 40  # characters of a wrong value
 
 
 def csv_cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
-    """For every row that is not blank: (row number as a spreadsheet counts, column, text) of the three columns.
+    """For every row that is not blank.
+
+    (row number as a spreadsheet counts, column, text) of the needed columns, then of the seed.
 
     Raises:
         DataError: for a file that is absent, is no CSV, or lacks a column.
@@ -47,7 +46,8 @@ def csv_cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
     header = [cell.strip() for cell in next(lines, [])]
     if not any(header):
         raise DataError(f"{path}: the first line is empty\nTry: {EXAMPLE}")
-    places = {column: _place(path, column, header) for column in COLUMNS}
+    seeded = SEED in (cell.lower() for cell in header)
+    places = {column: _place(path, column, header) for column in (*COLUMNS, *([SEED] if seeded else []))}
     for row, line in enumerate(lines, start=2):
         if any(cell.strip() for cell in line):
             yield [(row, column, line[place].strip() if place < len(line) else "") for column, place in places.items()]
@@ -95,7 +95,8 @@ def _place(path: Path, column: str, header: Sequence[str]) -> int:
     has = ", ".join(cell or "(no name)" for cell in header)
     if column in names:
         raise DataError(
-            f"{path}: column {column!r} stands there {names.count(column)} times (the file has: {has})\nTry: keep one of them"
+            f"{path}: column {column!r} stands there {names.count(column)} times (the file has: {has})"
+            "\nTry: keep one of them"
         )
     near = did_you_mean(column, header)
     raise DataError(
@@ -152,7 +153,9 @@ _OUTLYING = 20  # times the median score
 class ScoredRuns:
     """Runs of one series: float arrays [runs] of equal length; `notes` are sentences that a reader must know.
 
-    `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs.
+    `source` is the file, or the study and its series, for messages; `protocol` that of a study's runs. `seed` numbers
+    the repetitions (None: not known). Of a study also: `owned_human`, the most human labels of any run, and
+    `synthetic_usd`, what a twin cost.
     """
 
     name: str
@@ -163,6 +166,9 @@ class ScoredRuns:
     notes: tuple[str, ...] = ()
     source: str = ""
     protocol: str = ""
+    seed: NDArray[np.intp] | None = None
+    owned_human: int = 0
+    synthetic_usd: float | None = None
 
     @property
     def place(self) -> str:
@@ -194,9 +200,22 @@ def _of_csv(path: Path) -> ScoredRuns:
     cells = list(csv_cells(path))
     if not cells:
         raise DataError(f"{path}: there are no rows under the header\nTry: {EXAMPLE}")
-    table = np.array([[csv_number(path, *cell) for cell in row] for row in cells], dtype=np.float64)
+    table = np.array([[csv_number(path, *cell) for cell in row[: len(COLUMNS)]] for row in cells], dtype=np.float64)
     notes = _of_scales([row[0][0] for row in cells], table[:, 2])
-    return ScoredRuns(path.name, table[:, 0], table[:, 1], table[:, 2], notes=notes, source=str(path))
+    seed = _codes([_label(path, *row[-1]) for row in cells]) if len(cells[0]) > len(COLUMNS) else None
+    return ScoredRuns(path.name, table[:, 0], table[:, 1], table[:, 2], notes=notes, source=str(path), seed=seed)
+
+
+def _label(path: Path, row: int, column: str, text: str) -> str:
+    """A seed as it stands in the table: with seeds in some rows only, it is not known which runs belong together."""
+    if not text:
+        mend = f"give every row a {column}, or delete the column"
+        raise DataError(f"{path}: row {row}, column {column}: the cell is blank\nTry: {mend}")
+    return text
+
+
+def _codes(labels: Sequence[object]) -> NDArray[np.intp]:
+    return np.unique(np.array(labels), return_inverse=True)[1].astype(np.intp)
 
 
 def _of_scales(rows: Sequence[int], score: NDArray[np.float64]) -> tuple[str, ...]:
@@ -232,7 +251,8 @@ def _of_series(path: Path, series: Series) -> ScoredRuns:
     notes = []
     if most:
         notes.append(
-            f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: their curve is not free of human data"
+            f"the prompts behind the synthetic-only runs showed up to {most} human-labelled points: "
+            "their curve is not free of human data"
         )
     if absent:
         notes.append(
@@ -247,4 +267,29 @@ def _of_series(path: Path, series: Series) -> ScoredRuns:
         tuple(notes),
         f"{path}, series {series.name}",
         series.protocol,
+        _codes(cells["seed"].to_list()),
+        _owned(cells),
+        _twin_price(cells),
     )
+
+
+def _owned(cells: pd.DataFrame) -> int:
+    """The most human labels of any run, in its training set and its prompts."""
+    columns = [_numbers(cells, name) for name in ("n_human", "human_labels") if name in cells]
+    return int(np.nan_to_num(columns).max(initial=0))
+
+
+def _numbers(cells: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    return np.asarray(pd.to_numeric(cells[column]), dtype=np.float64)
+
+
+def _twin_price(cells: pd.DataFrame) -> float | None:
+    """What a synthetic point cost in US dollars, paid now or before.
+
+    None where nothing was paid, such as for a local model.
+    """
+    points = float(_numbers(cells, "n_synthetic").sum())
+    usd = float(sum(np.nan_to_num(_numbers(cells, name)).sum() for name in ("usd", "usd_saved") if name in cells))
+    return usd / points if usd > 0 and points > 0 else None

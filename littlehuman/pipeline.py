@@ -27,7 +27,7 @@ from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing, text_features
-from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons
+from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.runs import tracking
 from littlehuman.runs.artifacts import (
@@ -100,6 +100,7 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         _write_mixture_files(folder, mixture, synthetic, dataset)
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
+    result["test_items_in_training"] = items_in_training(mixture, test)
     cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
     return PreparedCell(config, cell, result)
 

@@ -294,8 +294,8 @@ def _result(
             "training_points_in_test": leaked,
             "training_points_on_test_evidence": 4,
             "distinct_twins": synthetic - synthetic // 50,
-            **({"test_items_in_training": [f"t{i}" for i in range(leaked)]} if plan.name_leaks else {}),
         },
+        **({"test_items_in_training": [f"t{i}" for i in range(leaked)]} if plan.name_leaks else {}),
         "cost": {
             "requests": synthetic,
             "from_cache": 0,

@@ -56,7 +56,7 @@ def rebuild(cell: Path) -> RebuiltCell:
         raise DataError(
             f"{cell}: is no complete cell ({RESULT} or {MIXTURE} is absent)\nTry: a folder multirun/STUDY/CELL"
         )
-    config = _config(cell / CONFIG)
+    config = config_of(cell / CONFIG)
     dataset = data.load(config.dataset, config.task)
     plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
     ids = {point["id"] for point in written["points"] if point["origin"] == Origin.SYNTHETIC}
@@ -76,7 +76,12 @@ def rebuild(cell: Path) -> RebuiltCell:
     return RebuiltCell(config, result, mixture, {name: twin.key for name, twin in twins.items()})
 
 
-def _config(file: Path) -> RunConfig:
+def config_of(file: Path) -> RunConfig:
+    """The configuration of a run, as Hydra wrote it.
+
+    Raises:
+        DataError: when there is none, or one that this version cannot read.
+    """
     try:
         merged = OmegaConf.merge(configs.schema(), OmegaConf.load(file))
     except (OSError, OmegaConfBaseException) as error:

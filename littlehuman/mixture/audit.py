@@ -61,6 +61,12 @@ def audit_mixture(
     )
 
 
+def items_in_training(mixture: Mixture, test: Sequence[Example]) -> list[str]:
+    """Ids of the test points with the evidence and text of a training point, in the order of the test split."""
+    training_points = {_identity(p.example) for p in mixture.points}
+    return [example.id for example in test if _identity(example) in training_points]
+
+
 def copies_of_shots(
     twins: Iterable[Synthetic],
     shown_to: Mapping[str, Collection[str]],

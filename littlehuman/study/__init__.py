@@ -1,7 +1,8 @@
 """A study as data: a folder of cells that are compared.
 
-    frame (results.load) -> series (what belongs together) -> item_scores (scores of single test items) -> comparisons -> lines
+    load -> series (what belongs together) -> item_scores, clusters -> comparisons (one model per curve)
+         -> floors, curve_warnings -> replacement (curves with verdicts), control_comparison -> answers (JSON)
 
-`gaps` lists what is missing, `table` rewrites `table.csv`, `analysis` compares the texts, and `scored` reads
-(n_synthetic, n_human, score), of a CSV by `score_csv`.
+`missing` lists cells without a result, `table` rewrites `table.csv`, `text_comparison` compares twins with their
+originals, and `scores` reads (n_synthetic, n_human, score) of a study or a CSV for price and plan.
 """

@@ -1,4 +1,4 @@
-"""What a study says of its curves as plain values, for `answers.json`: scores, comparisons, floors, variance parts, warnings.
+"""What a study says of its curves as plain values, for `answers.json`: comparisons, floors, variance parts, warnings.
 
 In: a `ReplacementCurve`. Out: a dict of numbers (0..1), texts, lists and None (not known) that JSON can hold.
 """
@@ -18,7 +18,7 @@ _TESTS = {"p": "p", "p_adjusted": "p_holm", "p_items": "p_items", "p_loss_of_del
 
 
 def as_json(curve: ReplacementCurve) -> dict[str, Any]:
-    """All that is said about one curve. Warnings, floors and caveats are named by their enum's key (`NOTHING_LEARNT`)."""
+    """All that is said about one curve; warnings, floors and caveats by the names of their enums (`NOTHING_LEARNT`)."""
     analysis, cells = curve.analysis, curve.curve
     found = {
         "series": cells.series.name,

@@ -1,8 +1,9 @@
 """Which test items of a study are not independent: questions on one passage, passages of one document.
 
-In: run folders and test items. Out: `ItemClusters`, the level by which intervals and tests cluster. Each run writes the
-clusters of its test items. Those of older runs come from another run on the same data, else from the data
-itself by a function that the caller passes in (this package loads no data), else they stay unknown and a notice says so.
+In: run folders and test items. Out: `ItemClusters`, the level by which intervals and tests cluster.
+
+Each run writes the clusters of its test items. Those of older runs come from another run on the same data, else from
+the data by a function that the caller passes in (this package loads no data), else they stay unknown, with a notice.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class ClusterIndex:
     """Clusters of the test items of a study; every source is read once."""
 
     def __init__(self, frame: pd.DataFrame, load: LoadClusters | None = None) -> None:
-        """Take the frame of `results.load`, and for older runs `load`: run folder -> item id -> level -> cluster."""
+        """Start from the frame of `results.load`; `load` reads the clusters of older runs from their data."""
         self._folders: list[str] = list(frame.loc[frame["state"] == "done", "folder"])
         self._load = load
         self._found: dict[tuple[str, tuple[str, ...]], ItemClusters] = {}

@@ -1,7 +1,7 @@
 """Which cells of a study are compared, and their statistics from one model per curve.
 
-In: the frame of `results.load`. Out: `CurveCells`, the cells that differ in synthetic share and seed alone;
-`CurveStatistics`, their analysis (`stats.analyse`); and `over_seeds`, a table with a row per condition.
+In: the frame of `results.load`. Out: `CurveCells`, cells that differ in synthetic share and seed alone;
+`CurveStatistics`, what `stats.of_cells` analyses of them; and `over_seeds`, a table with a row per condition.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.stats import bounded
-from littlehuman.stats.curve import DELTA
+from littlehuman.stats import bounded, curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
 from littlehuman.study.series import Series, split
 
-__all__ = ["CONDITION", "DELTA", "CurveCells", "CurveStatistics", "over_seeds", "replacement_curves", "statistics_of"]
+DELTA = curve.DELTA
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
 
 
@@ -41,7 +40,7 @@ class CurveCells:
 
 @dataclass(frozen=True, eq=False)
 class CurveStatistics:
-    """Cells reduced to what their analysis needs: item scores, means with their covariance, and the clusters of the items."""
+    """Cells reduced to what their analysis needs: item scores, the clusters of items, means and their covariance."""
 
     scores: ItemScores
     cells: stats.Cells
@@ -53,7 +52,7 @@ def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[Cu
 
     With `control` those of the human points alone (`synthetic=false`); both have the cells at share 0.
     """
-    return [curve for series in split(frame) for curve in _curves(series, control) if len(curve.fractions) > 1]
+    return [found for series in split(frame) for found in _curves(series, control) if len(found.fractions) > 1]
 
 
 def statistics_of(cells: pd.DataFrame, metric: str, index: ClusterIndex) -> CurveStatistics | None:
@@ -79,10 +78,9 @@ def over_seeds(
 ) -> pd.DataFrame:
     """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
 
-    The interval is for new seeds and new test items (clustered as in the curves); with one seed for new items
-    alone (see `seeds`). It is that of the curve that the condition stands in. Metrics without scores of single items
-    (corpus BLEU, macro F1) have intervals over seeds alone here, and none with one seed: a bootstrap of every condition takes
-    too long.
+    The interval is for new seeds and new test items, the same as in the condition's curve; with one seed for new
+    items alone (see `seeds`). Metrics without scores of single items (corpus BLEU, macro F1) have intervals over
+    seeds alone here, and none with one seed: bootstrapping every condition takes too long.
     """
     known, rows = index or ClusterIndex(frame), []
     for series in split(frame):

@@ -1,7 +1,7 @@
 """What the twins of a mixture add to its human points: each mixture against the same human points alone.
 
-In: replacement curves and their controls. Out: a frame, a row per curve and share that both have. The variances come from
-one model of both curves; the comparisons of a curve are one family (Bonferroni, each share has a base of its own).
+In: replacement curves and their controls. Out: a frame, a row per curve and share that both have. The variances come
+from one model of both curves; the comparisons of a curve are one family (Bonferroni: each share has a base of its own).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from littlehuman.study.replacement import ReplacementCurve
 def compare_with_controls(curves: Sequence[ReplacementCurve], controls: Sequence[ReplacementCurve]) -> pd.DataFrame:
     """One row per curve and share above 0 that has a control on shared seeds; empty where there is none.
 
-    Columns: `line` (the curve's name), `facet`, `label`, `synth_frac`, `n_human`, `n_synthetic`, `seeds` (that both have), `mixture` and
-    `alone` (scores), `change` with its simultaneous interval, `p`, `p_items`, `p_holm` (adjusted for all rows of the
-    curve), `smallest_detectable`, `verdict`, `withheld_because`.
+    Columns: `line` (the curve's name), `facet`, `label`, `synth_frac`, `n_human`, `n_synthetic`, `seeds` (that both
+    have), `mixture` and `alone` (scores), `change` with its simultaneous interval, `p`, `p_items`, `p_holm` (adjusted
+    for all rows of the curve), `smallest_detectable`, `verdict`, `withheld_because`.
     """
     rows = [
         row
@@ -67,7 +67,7 @@ def _of_curve(curve: ReplacementCurve, control: ReplacementCurve) -> Iterator[di
 
 
 def _joined(mixed: ItemScores, alone: ItemScores) -> tuple[np.ndarray, np.ndarray] | None:
-    """Scores `[arms of both, seeds, items]` on shared items, and which items of the curve these are; None where none are shared."""
+    """Scores `[arms of both, seeds, items]` on shared items, and which of the curve's items these are."""
     place = {item: at for at, item in enumerate(alone.items)}
     kept = np.array([item in place for item in mixed.items])
     if not kept.any():

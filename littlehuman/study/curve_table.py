@@ -1,7 +1,7 @@
-"""The table of one replacement curve: a row per synthetic share with its score and its comparison with the smallest one.
+"""The table of a replacement curve: a row per synthetic share with its score and its comparison with the smallest one.
 
-In: the cells of a curve and the analysis of its scores. Out: a frame; all numbers of a row come from one model, so
-verdict, interval, p values and detectable difference agree.
+In: the cells of a curve and the analysis of its scores. Out: a frame. All numbers of a row come from one model, so
+verdict, interval, adjusted p and detectable difference agree.
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ def curve_table(
 
     Columns: `synth_frac`, `n_human`, `n_synthetic`, `seeds`, `items`; `mean`, `low`, `high` (95 % interval);
     `change` against the smallest share with its simultaneous interval, `relative` (new / base - 1) with its own;
-    `p` (new seeds and items, this comparison alone), `p_items` (these trained models on other test items), `p_holm` (adjusted for all
-    shares of the curve, single-step; the name is from earlier versions), `smallest_detectable` (found in 80 % of studies
-    at the level that decides), `at_most` (adjusted p of "loses delta or more"), `shown` (whether the interval rules such a loss
-    out), `pairs` (seeds that both shares have); `verdict` (worse, better, equal within delta, unknown, withheld) and `withheld_because`;
-    `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`.
+    `p` (new seeds and items, this comparison alone), `p_items` (these trained models on other test items), `p_holm`
+    (adjusted for all shares of the curve by the single-step test that the intervals invert; the name is kept from when
+    it was Holm's), `smallest_detectable` (true difference found in 80 % of studies at the level that decides),
+    `at_most` (adjusted p of "loses delta or more"), `shown` (whether the interval rules such a loss out), `pairs`
+    (seeds that both shares have); `verdict` (worse, better, equal within delta, unknown, withheld) and
+    `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`.
     Metrics without scores of items have means alone.
     """
     tests = {} if cells is None or analysis is None else p_values(cells, analysis)
@@ -74,7 +75,7 @@ def withheld_because(warnings: Sequence[CurveWarning], share: float, base: float
 
 
 def p_values(cells: stats.Cells, analysis: stats.Curve) -> dict[int, dict[str, float | None]]:
-    """p values of each arm against the base that are not adjusted or not about 0: `p`, `p_items`, `at_most` (see the table)."""
+    """`p`, `p_items` and `at_most` (see `curve_table`) of each arm against the base."""
     family = model.compare(cells, analysis.alpha, analysis.base)
     rows, usable = family.rows, family.usable
     alone = two_sided(rows, np.abs(rows.value))

@@ -1,4 +1,4 @@
-"""What is wrong with the runs behind a curve: empty answers, short or leaked training sets, collapsed trainings, nothing learnt.
+"""What is wrong with the runs behind a curve: empty answers, short or leaked training sets, failed trainings.
 
 In: the cells of a curve, their item scores and floors. Out: `CurveWarning`s: a kind that code decides by, the arm and
 seeds concerned, numbers, and whether a verdict may rest on these runs. Nothing is removed from the data.
@@ -45,8 +45,9 @@ class WarningKind(StrEnum):
 class CurveWarning:
     """One thing that is wrong. `share` is the arm (None: the whole curve); `seeds` the runs of it that are concerned.
 
-    `parts` are numbers and texts: `share` of answers, points or items (the largest of the runs), `answer`, `floor`, `score`,
-    `others` (median score of the arm's other seeds), `score_without` (leaked items). `withholds`: no verdict rests on this arm.
+    `parts` are numbers and texts: `share` of answers, points or items (the largest of the runs), `answer`, `floor`,
+    `score`, `others` (median score of the arm's other seeds), `score_without` (leaked items). `withholds`: comparisons
+    with this arm have no verdict.
     """
 
     kind: WarningKind
@@ -83,7 +84,7 @@ def warnings_of_curve(
 
 
 def warnings_of_runs(cells: pd.DataFrame, metric: str, delta: float) -> tuple[CurveWarning, ...]:
-    """What single runs say of themselves, by arm. A leak withholds where it concerns more than `delta` of the test items."""
+    """Warnings by arm that need no comparison. A leak of more than `delta` of the test items withholds."""
     found: list[CurveWarning] = []
     ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
     for share, runs in ordered.groupby("synth_frac", sort=True):
@@ -126,14 +127,14 @@ def warnings_of_scores(
 def leaked_items(folders: Sequence[str]) -> frozenset[str]:
     """Ids of test items that stand in the training set of any of these runs, as far as the runs name them."""
     return frozenset(
-        i for folder in folders for i in result_of(folder).get("audit", {}).get("test_items_in_training", ())
+        i for folder in folders for i in result_of(folder).get("test_items_in_training", ())
     )
 
 
 def _without_leaked(
     warning: CurveWarning, found: CurveStatistics, analysis: stats.Curve, leaked: frozenset[str]
 ) -> CurveWarning:
-    """A leak with the score without the leaked items; it withholds nothing where the verdict stays the same without them."""
+    """A leak with the score without the leaked items; it withholds nothing where the verdict is the same without."""
     kept = np.array([item not in leaked for item in found.scores.items])
     if warning.kind is not WarningKind.LEAK or warning.share not in found.scores.arms or not kept.any():
         return warning
@@ -160,8 +161,9 @@ def _short(folder: str) -> float:
 
 def _leaked(folder: str) -> float:
     """Share of test items that are in training; at most that, where the run does not name them."""
-    audit = result_of(folder).get("audit", {})
-    count = len(audit.get("test_items_in_training", ())) or audit.get("training_points_in_test", 0)
+    result = result_of(folder)
+    points = result.get("audit", {}).get("training_points_in_test", 0)
+    count = len(result.get("test_items_in_training", ())) or points
     read = predictions_of(folder) if count else None
     return min(count / len(read.ids), 1.0) if read else 0.0
 

@@ -1,8 +1,8 @@
 """What a model scores that learnt nothing: floors under the scores of a curve.
 
-In: a series and a metric. Out: `Floor`s: the untrained model (cells with `n_train=0`), and the best constant prediction:
-the commonest label, or the gold answer that scores best when it is given to every question. A curve that is nowhere
-shown to lie above its floors says nothing about data.
+In: a series and a metric. Out: `Floor`s: the untrained model (cells with `n_train=0`), and the best constant
+prediction: the commonest label, or the gold answer that scores best when it is given to every question. A curve that
+is nowhere shown to lie above its floors says nothing about data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each test item adds to a score, aligned between runs, as paired statistics need it.
 
-In: cells of a study and a metric. Out: `ItemScores` `[arms, seeds, items]`, the same items in the same order everywhere.
-Metrics of whole test sets (macro F1, corpus BLEU) have counts per item instead, whose sums make the metric.
+In: cells of a study and a metric. Out: `ItemScores` `[arms, seeds, items]`, the same items in the same order
+everywhere. Metrics of whole test sets (macro F1, corpus BLEU) have counts per item instead, whose sums make the metric.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ROUNDING = 1e-5  # of scores in `result.json`
 
 @dataclass(frozen=True, eq=False)
 class ItemScores:
-    """Scores `[arms, seeds, items]` in 0..1, or counts `[arms, seeds, items, statistics]` for a metric of `OF_COUNTS`.
+    """Scores `[arms, seeds, items]` in 0..1, or counts `[arms, seeds, items, statistics]` for metrics in `OF_COUNTS`.
 
-    A cell that was not run is nan throughout. `arms` are the synthetic shares, ascending; `folders` the run folders that
-    have scores.
+    A cell that was not run is nan throughout. `arms` are the synthetic shares, ascending; `folders` the run folders
+    that have scores.
     """
 
     arms: tuple[float, ...]

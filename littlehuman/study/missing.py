@@ -19,8 +19,8 @@ def missing_conditions(frame: pd.DataFrame) -> pd.DataFrame:
 
     A seed is expected at a condition when more than half of its neighbours along one axis have it: the other
     shares of its size, or the other sizes of its share.
-    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`. A cell that several series share
-    is listed once.
+    Columns: `series`, the condition, `seed`, `state` (failed, running, not run), `error`. A cell that several series
+    share is listed once.
     """
     rows = [row for series in split(frame) for row in _missing(series)]
     table = pd.DataFrame(rows, columns=["series", *CONDITION, "seed", "state", "error", "shared"])

@@ -27,9 +27,9 @@ __all__ = ["COLUMNS", "ReplacementCurve", "curves_of_study", "replacement_curve"
 class ReplacementCurve:
     """One curve over the synthetic share.
 
-    `table`: `curve_table`, a row per share. `analysis`: its arms are `shares`, ascending, the base is the smallest; None for
-    metrics without statistics of items. `statistics`: what it was computed from. `missing`: shares that were begun and have no
-    complete cell. `floors`: scores that need no training. `warnings`: what is wrong with its runs.
+    `table`: a row per share (`curve_table`). `analysis`: its arms are `shares`, ascending, the base is the smallest;
+    None for metrics without statistics of items. `statistics`: what it was computed from. `missing`: shares that were
+    begun and have no complete cell. `floors`: scores that need no training. `warnings`: what is wrong with its runs.
     """
 
     label: str
@@ -93,7 +93,7 @@ class ReplacementCurve:
 
     @property
     def within_delta_up_to(self) -> float | None:
-        """The largest share up to which every compared one is shown to lose less than delta; None: not even the first one."""
+        """The largest share up to which every one is shown to lose less than delta; None: not even the first is."""
         reached = None
         for row in self.table.iloc[1:].itertuples():
             if row.verdict == WITHHELD or row.shown is not True:

@@ -1,7 +1,6 @@
 """`table.csv` and `table.md` of a study: one row per cell.
 
-In: the run folders. Out: both files, a pure function of the folders, rewritten at the end of
-every job.
+In: the run folders. Out: both files, rewritten from the folders at the end of every job.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from littlehuman.store import in_a_study, write_text
 
 
 def update(folder: Path) -> None:
-    """Rewrite the table of the study that a run folder belongs to; a folder that lies elsewhere (`hydra.run.dir=...`) belongs to none."""
+    """Rewrite the table of the study that a run folder lies in; with `hydra.run.dir=...` it may lie in none."""
     if in_a_study(folder):
         write(folder.parent)
 
@@ -39,7 +38,7 @@ def write(study: Path) -> Path:
 
 
 def is_current(folder: Path) -> bool:
-    """Whether the study's table was written after this run folder's last change: a re-issued sweep need not write it again."""
+    """Whether the study's table is newer than this run folder, so that a repeated sweep need not write it again."""
     table = folder.parent / "table.csv"
     try:
         return all(table.stat().st_mtime_ns > (folder / name).stat().st_mtime_ns for name in (STATUS, RESULT))

@@ -1,9 +1,9 @@
 """Synthetic texts against human ones, over a study: the paper's Appendix D.
 
-In: the run folders of a study (`texts.json`, `mixture.json`, `result.json` of complete cells). Out:
-one `Comparison` per group of cells whose twins were written alike: lengths, extractiveness,
-openings and labels of twins beside those of their human originals, and what became of the
-answers. A twin and its original share their evidence, so everything is compared in pairs.
+In: `texts.json`, `mixture.json` and `result.json` of complete cells. Out: a `TextComparison` per group of cells whose
+twins were written with the same settings: lengths, extractiveness, openings and labels of twins beside those of their
+human originals, and how many answers were rejected, and why. A twin and its original share their evidence, so
+everything is compared in pairs.
 """
 
 from __future__ import annotations
@@ -59,24 +59,22 @@ class TextComparison:
 
 @dataclass(slots=True)
 class _Pool:
-    """What the cells of a group say, each id once."""
+    """The twins of a group of cells, each id once."""
 
     knobs: Mapping[str, Any]
     pairs: dict[str, Pair] = field(default_factory=dict)
-    fates: dict[str, RejectionCause | None] = field(default_factory=dict)  # id -> why it was rejected, if it was
+    outcomes: dict[str, RejectionCause | None] = field(default_factory=dict)  # id -> why it was rejected, if it was
     differing: set[str] = field(default_factory=set)
-    returned: Mapping[str, Mapping[str, int]] = field(
-        default_factory=dict
-    )  # label asked for -> label that came back -> answers
+    returned: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # label asked for -> returned -> answers
 
 
 def compare(study: Path) -> list[TextComparison]:
     """Compare the twins of a study with their human originals, group by group, by name.
 
-    A group has one dataset, prompt model, strategy and filter with all their settings, and one human
-    budget: within it an id has one twin, taken once whatever cells and seeds it stands in. Where a
-    budget gives each seed its own prompts, the first cell by name counts, and a note says so.
-    Cells without `texts.json` (older ones), and groups without twins, are passed over.
+    A group has one dataset, prompt model, strategy and filter with all their settings, and one human budget: within
+    it an id has one twin, counted once whatever cells and seeds it is in. Where a budget gives each seed its own
+    prompts, the first cell by name counts, and a note says so. Cells without `texts.json` (older ones) and groups
+    without twins are left out.
 
     Raises:
         DataError: when a `texts.json` is not what this version writes.
@@ -85,12 +83,12 @@ def compare(study: Path) -> list[TextComparison]:
     for path in sorted(study.glob(f"*/{RESULT}")):
         texts, result = read_json(path.parent / TEXTS), read_json(path)
         if texts and (knobs := result.get("knobs", {})):
-            pool = pools.setdefault(digest(_alike(knobs)), _Pool(_alike(knobs)))
+            pool = pools.setdefault(digest(_twin_settings(knobs)), _Pool(_twin_settings(knobs)))
             pool.returned = max(pool.returned, result.get("labels", {}), key=_answers)
             _add(pool, path.parent, texts)
     kept = [pool for pool in pools.values() if pool.pairs]
     named = zip(_names([pool.knobs for pool in kept]), kept, strict=True)
-    return [_compared(name, pool) for name, pool in sorted(named, key=lambda item: item[0])]
+    return [_comparison(name, pool) for name, pool in sorted(named, key=lambda item: item[0])]
 
 
 def as_frame(comparisons: Sequence[TextComparison]) -> pandas.DataFrame:
@@ -107,8 +105,8 @@ def as_frame(comparisons: Sequence[TextComparison]) -> pandas.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _alike(knobs: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that decide a twin; token limits bind the fine-tuned model alone."""
+def _twin_settings(knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a twin depends on; token limits concern the fine-tuned model alone."""
     chosen = {group: dict(knobs.get(group, {})) for group in _GROUPS}
     chosen["dataset"] = {key: value for key, value in chosen["dataset"].items() if not key.endswith("tokens")}
     drawn = knobs.get("protocol", {}).get("shots_with_replacement")
@@ -130,16 +128,16 @@ def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
-    """Add one cell: what an earlier cell said of an id stays."""
+    """Add one cell; ids that an earlier cell had stay as they were there."""
     mixture = read_json(folder / MIXTURE)
     for i, pair in _pairs(texts, folder / TEXTS):
         if pool.pairs.setdefault(i, pair) != pair:
             pool.differing.add(i)
     for point in mixture.get("points", ()):
         if point["origin"] == "synthetic":
-            pool.fates.setdefault(point["id"], None)
+            pool.outcomes.setdefault(point["id"], None)
     for answer in mixture.get("rejected", ()):
-        pool.fates.setdefault(answer["example_id"], RejectionCause.from_row(answer))
+        pool.outcomes.setdefault(answer["example_id"], RejectionCause.from_row(answer))
 
 
 def _pairs(texts: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Pair]]:
@@ -157,11 +155,11 @@ def _features(side: Mapping[str, Any], place: int) -> dict[str, Any]:
     }
 
 
-def _compared(name: str, pool: _Pool) -> TextComparison:
+def _comparison(name: str, pool: _Pool) -> TextComparison:
     values = {title: _both(pool, column) for column, (title, _) in MEASURES.items()}
     rows = [measure(title, unit, *values[title]) for title, unit in MEASURES.values() if values[title][0]]
     openings, labels = _both(pool, "opening"), _both(pool, "target")
-    causes = [cause for cause in pool.fates.values() if cause]
+    causes = [cause for cause in pool.outcomes.values() if cause]
     shifts = [cause.parts for cause in causes if cause.kind is RejectionKind.WRONG_LABEL]
     return TextComparison(
         name=name,
@@ -170,8 +168,8 @@ def _compared(name: str, pool: _Pool) -> TextComparison:
         values={row.name: values[row.name] for row in rows},
         openings=shares(*openings) if openings[0] else None,
         labels=shares(*labels) if labels[0] else None,
-        asked=len(pool.fates),
-        usable=len(pool.fates) - len(causes),
+        asked=len(pool.outcomes),
+        usable=len(pool.outcomes) - len(causes),
         rejected=dict(Counter(cause.summary for cause in causes).most_common()),
         label_shift=dict(Counter((str(shift["requested"]), str(shift["returned"])) for shift in shifts).most_common()),
         notes=tuple(_notes(pool)),
@@ -191,12 +189,16 @@ def _answers(returned: Mapping[str, Mapping[str, int]]) -> int:
 
 def _notes(pool: _Pool) -> Iterator[str]:
     if pool.returned:
-        told = [f"{asked} -> {back}: {n}" for asked, row in pool.returned.items() for back, n in row.items()]
-        yield f"labels asked for -> labels that came back, in the cell with most answers: {', '.join(told)}"
+        shifts = [f"{asked} -> {back}: {n}" for asked, row in pool.returned.items() for back, n in row.items()]
+        yield f"labels asked for -> labels that came back, in the cell with most answers: {', '.join(shifts)}"
     if pool.differing:
-        yield f"twins that differ between cells, whose prompts showed other human points: {len(pool.differing)} (the first cell counts)"
+        told = "twins that differ between cells, whose prompts showed other human points"
+        yield f"{told}: {len(pool.differing)} (the first cell counts)"
     human, synthetic = _both(pool, "target")
     if pool.knobs["strategy"].get("writes") == "target":
         yield "the strategy keeps the human texts: only labels or answers are the prompt model's"
     elif human and human == synthetic:
-        yield "every twin has the label of its human original: where a label is requested, an answer with another one is rejected"
+        yield (
+            "every twin has the label of its human original: "
+            "where a label is requested, an answer with another one is rejected"
+        )

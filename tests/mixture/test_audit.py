@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.mixture.audit import Audit, audit_mixture
+from littlehuman.mixture.audit import Audit, audit_mixture, items_in_training
 from littlehuman.records import Example, Mixture, Origin, Point
 
 HUMAN = Example("a", "The ferry leaves at six.", "When does the ferry to the island leave in the morning?", ("six",))
@@ -60,6 +60,12 @@ def test_training_points_in_the_test_split_are_counted_and_so_is_shared_evidence
     found = _audit((HUMAN, Origin.HUMAN), (OTHER, Origin.HUMAN), _twin("Another question?", of=OTHER), test=test)
     assert found.training_points_in_test == 1
     assert found.training_points_on_test_evidence == 3
+
+
+def test_test_points_that_stand_in_training_are_named() -> None:
+    copied = Example("u", OTHER.evidence, OTHER.text.upper(), ("y",))
+    mixture = Mixture((Point(HUMAN, Origin.HUMAN), Point(OTHER, Origin.HUMAN)), 2)
+    assert items_in_training(mixture, [Example("t", HUMAN.evidence, OTHER.text, ("x",)), copied]) == ["u"]
 
 
 def test_equal_twins_of_one_evidence_show_as_fewer_distinct_ones() -> None:

@@ -1,0 +1,48 @@
+"""Clusters of a finished cell's test items, read from its data again: runs of older versions did not write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from littlehuman import data
+from littlehuman.config.run_config import RunConfig
+from littlehuman.config.test_dataset import load_test_dataset
+from littlehuman.errors import DataError
+from littlehuman.exporting.rebuild import CONFIG, config_of
+from littlehuman.runs.artifacts import RESULT
+from littlehuman.schema import DatasetConfig
+from littlehuman.store import read_json
+
+_HYDRA = CONFIG.with_name("hydra.yaml")
+
+
+def clusters_of_test_items(cell: Path) -> dict[str, dict[str, str]]:
+    """Test item id -> level (passage, document) -> cluster, for `study.clusters.ClusterIndex`.
+
+    Raises:
+        DataError: when the folder has no configuration, or the data is not what it was.
+        LittlehumanError: for other problems of config or data.
+    """
+    config = config_of(cell / CONFIG)
+    dataset = data.load(config.dataset, config.task, _test_dataset(config, cell))
+    before = read_json(cell / RESULT).get("fingerprints", {}).get("dataset")
+    if dataset.fingerprint != before:
+        raise DataError(
+            f"{cell}: the data of {dataset.name} changed since: its fingerprint was {before} and is {dataset.fingerprint}"
+            "\nTry: put back the data that the run read"
+        )
+    return {example.id: example.clusters for example in dataset.test}
+
+
+def _test_dataset(config: RunConfig, cell: Path) -> DatasetConfig | None:
+    if config.test_dataset is None:
+        return None
+    try:
+        sources = OmegaConf.load(cell / _HYDRA).hydra.runtime.config_sources
+    except (OSError, OmegaConfBaseException, AttributeError) as error:
+        raise DataError(f"{cell / _HYDRA}: does not say where test_dataset={config.test_dataset} is defined") from error
+    conf = [Path(source.path) for source in sources if source.schema == "file"]
+    return load_test_dataset(config.test_dataset, config.test_path, config.task.name, conf)

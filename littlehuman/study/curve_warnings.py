@@ -126,9 +126,7 @@ def warnings_of_scores(
 
 def leaked_items(folders: Sequence[str]) -> frozenset[str]:
     """Ids of test items that stand in the training set of any of these runs, as far as the runs name them."""
-    return frozenset(
-        i for folder in folders for i in result_of(folder).get("test_items_in_training", ())
-    )
+    return frozenset(i for folder in folders for i in result_of(folder).get("test_items_in_training", ()))
 
 
 def _without_leaked(

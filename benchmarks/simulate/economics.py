@@ -28,7 +28,7 @@ _Z99 = 2.576
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What was planted: truth, layout, seeds, and the standard deviations of a run, a seed and a seed's human points."""
+    """What was planted: truth, layout, seeds; standard deviations of a run, of a seed and of its human points."""
 
     truth: str
     layout: str
@@ -54,7 +54,7 @@ class PriceRow:
     width: float | None
 
     def failures(self) -> Iterator[str]:
-        """Limits that the Monte-Carlo interval excludes; above 97 % only where the width is over 1.3 times the oracle's."""
+        """Limits that the Monte-Carlo interval excludes; above 97 % only if over 1.3 times as wide as the oracle's."""
         margin = _Z99 * np.sqrt(max(self.covered * (1 - self.covered), 1 / self.studies) / self.studies)
         if self.covered + margin < 0.92:
             yield f"covered {self.covered:.3f}"

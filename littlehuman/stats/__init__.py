@@ -6,6 +6,7 @@ simultaneous intervals that decide, one verdict per arm (`curve`). Metrics witho
 """
 
 from littlehuman.stats.cells import Cells, cells_of
+from littlehuman.stats.clusters import coarsest
 from littlehuman.stats.curve import Caveat, Curve, Difference, Parts, Verdict, analyse, of_cells
 from littlehuman.stats.equivalence import Equivalence, at_most
 from littlehuman.stats.interval import LEVEL, Interval
@@ -26,6 +27,7 @@ __all__ = [
     "analyse",
     "at_most",
     "cells_of",
+    "coarsest",
     "compare",
     "difference",
     "holm",

@@ -18,10 +18,11 @@ from scipy import special
 from littlehuman.stats import model
 from littlehuman.stats.cells import Cells
 from littlehuman.stats.clusters import Floats
-from littlehuman.stats.tails import Known
+from littlehuman.stats.tails import Known, half_width
 
-TOWARDS_WHOLE = 0.25
-FEWEST_DF = 4.0  # that kurtosis can bring about
+TOWARDS_WHOLE = 0.23
+CAUTION = 0.5  # see `tails`: a score is no test among many, and its seeds' variance is not held up
+FEWEST_DF = 3.0  # that kurtosis can bring about
 _NOTHING = 1e-12
 
 
@@ -44,12 +45,20 @@ def scores(cells: Cells, level: float) -> Bounded:
     p, items = known.value, cells.clusters.items
     df = _df(cells, known)
     effect = _design_effect(cells, known, df)
-    quantile = special.stdtrit(2 / (1 / known.df + 1 / df), (1 + level) / 2)
-    k = quantile**2 * effect / items
+    both = 2 / (1 / known.df + 1 / df)
+    k = _quantile(known, both, level) ** 2 * effect / items
     centre = (p + k / 2) / (1 + k)
     half = np.sqrt(np.maximum(k * p * (1 - p) + k * k / 4, 0)) / (1 + k)
     low, high = np.minimum(np.clip(centre - half, 0, 1), p), np.maximum(np.clip(centre + half, 0, 1), p)
-    return Bounded(p, low, high, np.sqrt(effect * p * (1 - p) / items), 2 / (1 / known.df + 1 / df), items / effect)
+    return Bounded(p, low, high, np.sqrt(effect * p * (1 - p) / items), both, items / effect)
+
+
+def _quantile(known: Known, df: Floats, level: float) -> Floats:
+    """Student's t, as much wider as few degrees of freedom of the seeds' part make it (`tails`)."""
+    usual = special.stdtrit(known.df, (1 + level) / 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        wider = half_width(known, np.full(known.value.shape[:-1], 1 - level), CAUTION) / known.se / usual
+    return np.asarray(special.stdtrit(df, (1 + level) / 2) * np.where(np.isfinite(wider), np.maximum(wider, 1), 1))
 
 
 def _df(cells: Cells, known: Known) -> Floats:

@@ -13,6 +13,7 @@ degrees of freedom are Bell and McCaffrey's, closed form for an intercept: few o
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +61,19 @@ def labels(clusters: npt.ArrayLike | None, items: int) -> npt.NDArray[np.int64]:
             "Try: clusters=None takes each item alone"
         )
     return np.unique(named, return_inverse=True)[1].astype(np.int64)
+
+
+def coarsest(levels: Mapping[str, Sequence[object]], fewest: int = FEWEST) -> str | None:
+    """Name of the level (passage, document, ...) with the fewest clusters that are at least `fewest`.
+
+    Args:
+        levels: for each level the cluster of every item.
+
+    Returns:
+        None where no level has as many: the level with most clusters, or items alone, are then the reader's choice.
+    """
+    counts = {name: len(set(of_items)) for name, of_items in levels.items()}
+    return min((name for name in counts if counts[name] >= fewest), key=counts.__getitem__, default=None)
 
 
 def totals(scores: Floats, numbers: npt.NDArray[np.int64]) -> Floats:

@@ -30,9 +30,7 @@ from littlehuman.stats.multiplicity import family_p, local_level
 from littlehuman.stats.tails import Known, half_width, two_sided
 
 ITEMS_IN_OWN = 1.5  # times the items' part is taken off an arm's own scatter before it limits the variance from below
-ITEMS_IN_DOUBT = (
-    0.65  # of the items' part of the scatter between seeds that counts as known with the seeds' few degrees only
-)
+ITEMS_IN_DOUBT = 0.65  # of the items' part of that scatter counts as known with the seeds' few degrees of freedom only
 _NOTHING = 1e-18  # a variance below comes of rounding
 _Z2 = float(special.ndtri(0.975)) ** 2
 

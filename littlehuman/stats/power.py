@@ -86,7 +86,7 @@ def power(drop: float, design: Design, varies: Variation, alpha: float = 1 - LEV
     `alpha`."""
     halves, se = _halves(design, varies, alpha)
     if se == 0:
-        return float(abs(drop) > 0)
+        return float((abs(drop) > halves).mean())
     return float(special.ndtr((abs(drop) - halves) / se).mean() + special.ndtr((-abs(drop) - halves) / se).mean())
 
 

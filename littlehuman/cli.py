@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import LittlehumanError
+from littlehuman.formatting import without_password
 
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
@@ -75,10 +76,6 @@ def command(name: str, words: Sequence[str] = (), *, portable: bool = False) -> 
     if portable:
         form[0] = Path(form[0]).name
     line = shlex.join([*form, *words])
-    if "//" not in line:
-        return line
-    from littlehuman.prompt_models.connection import without_password  # late: its package takes 0.3 s to import
-
     return without_password(line)
 
 

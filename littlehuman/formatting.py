@@ -1,4 +1,4 @@
-"""Number formats of printed answers, reports and figures: scores in 0..1, counts, p values, estimates.
+"""Formats of printed answers, reports and figures: scores in 0..1, counts, p values, estimates, addresses.
 
 None and NaN are missing values.
 """
@@ -6,6 +6,7 @@ None and NaN are missing values.
 from __future__ import annotations
 
 import math
+import re
 
 NOTHING = "–"
 
@@ -13,6 +14,11 @@ NOTHING = "–"
 def absent(value: object) -> bool:
     """Whether a value is missing: None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def without_password(text: str) -> str:
+    """An address, or a command line with some, without their passwords (which may contain an @)."""
+    return re.sub(r"//[^/\s]*@", "//***@", text)
 
 
 def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:

@@ -1,8 +1,9 @@
 """`littlehuman plan STUDY --budget 500 --human-price 0.8 --synthetic-price 0.002`: what to buy.
 
-Reads a study folder, or a CSV with the columns n_synthetic, n_human and score; two prices; and a budget, a target
-score, or both. Prints how many human labels and synthetic points to buy, the score to expect with its interval, the
-second-best purchase, and the marginal gain of one more point. Where the runs do not suffice: the cells to run next.
+Reads a study folder, or a CSV with the columns n_synthetic, n_human, score and maybe seed; two prices; and a budget, a
+target score, or both. Prints how many human labels and synthetic points to buy, the score to expect with its interval,
+the runner-up and the best design for other sums. Where the runs cannot tell the two kinds of points apart: why, and the
+two cells to run next.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 
 from littlehuman import cli
 from littlehuman.economics import next_runs, price_options
-from littlehuman.economics.plan import plan_of_scores
-from littlehuman.economics.plan_types import PurchasePlan
-from littlehuman.study.scores import read_scores
+from littlehuman.economics.allocation import Terms
+from littlehuman.economics.plan import REACH, PlanRequest, PurchasePlan, plan_of_scores
+from littlehuman.errors import DataError
+from littlehuman.study.scores import ScoredRuns, read_scores
 
 __all__ = ["PurchasePlan", "main", "plan_of_scores"]
 
@@ -27,15 +29,24 @@ def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     made = argparse.ArgumentParser(prog=cli.program("plan"), description="How many human and synthetic points to buy.")
     made.add_argument(
-        "scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score"
+        "scores", metavar="STUDY", help="a study folder multirun/STUDY, or a CSV: n_synthetic, n_human, score, seed"
     )
     made.add_argument("--budget", type=float, help="the sum to spend")
     made.add_argument("--target", type=float, help="the score to reach: the least sum for it is sought")
-    price_options.add_options(made, required=True)
+    price_options.add_options(made, measured=True)
+    made.add_argument(
+        "--owned-human",
+        type=int,
+        metavar="N",
+        help="human labels that cost nothing any more (default: the most of any run of a study; of a CSV 0)",
+    )
+    made.add_argument(
+        "--evidence", type=int, metavar="N", help="evidence texts at hand; each carries one point (no limit)"
+    )
     made.add_argument(
         "--reach",
         type=float,
-        default=2.0,
+        default=REACH,
         help="propose at most this many times the largest tried numbers (2; from 1 to 1000)",
     )
     made.add_argument("--series", help="one series of a study with several")
@@ -49,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = options.parse_args(argv)
     if args.budget is None and args.target is None:
         options.error("give --budget, --target or both")
-    price_options.check_options(options, args)
+    if args.synthetic_price is None and not Path(args.scores).expanduser().is_dir():
+        options.error("--synthetic-price is missing: only a study folder knows what a synthetic point cost")
+    price_options.check_options(options, args, measured=True)
     return cli.print_lines(lambda: [_answer(args)])
 
 
@@ -64,14 +77,23 @@ def _answer(args: argparse.Namespace) -> str:
 
 def _plans(args: argparse.Namespace) -> list[PurchasePlan]:
     path = Path(args.scores).expanduser()
-    series = read_scores(path, args.series)
-    plans = [
-        plan_of_scores(scored, args.human_price, args.synthetic_price, args.budget, args.target, args.reach)
-        for scored in series
-    ]
+    plans = [plan_of_scores(scored, _request(args, scored)) for scored in read_scores(path, args.series)]
     if not path.is_dir():
         return plans
     return [replace(plan, next_cells=next_runs.commands(plan.next_cells, path, plan.name)) for plan in plans]
+
+
+def _request(args: argparse.Namespace, scored: ScoredRuns) -> PlanRequest:
+    """What was asked; what was not given is taken from the study.
+
+    Raises:
+        DataError: for a study whose synthetic points have no known cost, where no price was given.
+    """
+    price = scored.synthetic_usd if args.synthetic_price is None else args.synthetic_price
+    if price is None:
+        raise DataError(f"{scored.place}: nothing was paid for its synthetic points\nTry: --synthetic-price 0.002")
+    owned = scored.owned_human if args.owned_human is None else args.owned_human
+    return PlanRequest(Terms(args.human_price, price, owned, args.evidence), args.budget, args.target, args.reach)
 
 
 if __name__ == "__main__":

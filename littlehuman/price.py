@@ -1,8 +1,8 @@
 """`littlehuman price STUDY --human-price 0.8 --synthetic-price 0.002`: what a human label is worth.
 
-Reads a study folder, or a CSV of scores by numbers of human and synthetic points. Prints the fitted curve, the number
-of synthetic points that are worth the human ones, the price ratio above which synthetic data is the cheaper way to
-the same score, and what follows from two prices; as text or as JSON (Section 4 of the paper, arXiv 2410.13098).
+Reads a study folder, or a CSV of scores by numbers of human and synthetic points. Prints how many synthetic points a
+human one replaces beside N of them, with its interval, how that changes over N, and what follows from two prices; as
+text or as JSON. Beside it stands the paper's own number (Table 3 of arXiv 2410.13098).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from littlehuman import cli
 from littlehuman.economics import price_options
 from littlehuman.economics.price import PAPER_NOTE, Price, price_of_scores
-from littlehuman.errors import DataError
+from littlehuman.errors import ConfigError, DataError, LittlehumanError
 from littlehuman.study.scores import read_scores
 
 __all__ = ["PAPER_NOTE", "Price", "main", "price_of_scores"]
@@ -35,9 +35,13 @@ def parser() -> argparse.ArgumentParser:
         prog=cli.program("price"), description="What human data is worth, in synthetic points."
     )
     made.add_argument(
-        "scores", help="a CSV with columns n_synthetic, n_human, score (one row per run), or a folder multirun/STUDY"
+        "scores",
+        help="a CSV with columns n_synthetic, n_human, score, maybe seed (one row per run), or a folder multirun/STUDY",
     )
     price_options.add_options(made)
+    made.add_argument(
+        "--at", type=float, metavar="N", help="beside how many synthetic points (default: the most of the study)"
+    )
     made.add_argument("--series", metavar="NAME", help="of a study with several series, this one only")
     made.add_argument(
         "--json", action="store_true", help="strict JSON instead of text (for a study: a list under the key series)"
@@ -46,19 +50,21 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _answer(asked: argparse.Namespace) -> str:
-    """All series of the input, as text or JSON. A series without a curve is an error in its entry, unless none has one.
+    """All series of the input, as text or JSON; one without an answer has an error in its entry, unless none has one.
 
     Raises:
-        DataError: when the scores cannot be read, or no series has a curve.
+        ConfigError: for an `--at` outside the study.
+        DataError: when the scores cannot be read, or no series can tell human from synthetic points.
     """
-    outcomes: list[Price | tuple[str, DataError]] = []
+    outcomes: list[Price | tuple[str, LittlehumanError]] = []
     for scored in read_scores(asked.scores, asked.series):
         try:
-            outcomes.append(price_of_scores(scored, asked.human_price, asked.synthetic_price))
-        except DataError as error:
+            outcomes.append(price_of_scores(scored, asked.human_price, asked.synthetic_price, asked.at))
+        except (ConfigError, DataError) as error:
             outcomes.append((scored.name, error))
-    if all(isinstance(one, tuple) for one in outcomes):
-        raise DataError("\n".join(str(one[1]) for one in outcomes if isinstance(one, tuple)))
+    failed = [one[1] for one in outcomes if isinstance(one, tuple)]
+    if len(failed) == len(outcomes):
+        raise failed[0] if len(failed) == 1 else DataError("\n".join(str(error) for error in failed))
     if not asked.json:
         return "\n\n".join(
             [*(one.text() if isinstance(one, Price) else f"{one[1]}" for one in outcomes), f"Note: {PAPER_NOTE}"]

@@ -47,7 +47,7 @@ class Example:
 
     @property
     def clusters(self) -> dict[str, str]:
-        """Digests of what the point shares with others, fine to coarse: `passage` (its evidence), `document` (its group).
+        """Digests of what the point shares with others: `passage` (its evidence), and coarser `document` (its group).
 
         A level that the data does not have is absent.
         """

@@ -78,6 +78,7 @@ def test_the_trade_off_runs_over_the_papers_sizes() -> None:
     found = cells("tradeoff", "dataset=wanli")
     assert sorted({cell.size for cell in found}) == list(range(1000, 20001, 1000))
     assert {cell.extra_human for cell in found} == {0, 200} and {cell.synth_frac for cell in found} == {1}
+    assert {cell.seed for cell in found} == {0, 1, 2} and len(found) == 3 * 2 * 20
 
 
 def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies() -> None:

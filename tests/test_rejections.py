@@ -1,4 +1,4 @@
-"""Why a point has no usable twin: code reads a kind, people read a sentence, and older run folders have sentences only."""
+"""Why a point has no usable twin: code reads a kind, people a sentence; older run folders have sentences only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`make simulate`: the table of simulated coverage, false alarms and power; exit status 1 where a limit is not held.
 
-    python -m benchmarks.simulate [--studies 10000] [--only coverage families looks counts power] [--processes 2]
+python -m benchmarks.simulate [--studies 10000] [--only coverage families looks counts power] [--processes 2]
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def main() -> int:
             for row in found:
                 print(row, flush=True)
                 failed += row.held is False
-    print(f"{len(todo)} settings x {asked.studies} studies in {time.perf_counter() - start:.0f} s; limits not held: {failed}")
+    took = time.perf_counter() - start
+    print(f"{len(todo)} settings x {asked.studies} studies in {took:.0f} s; limits not held: {failed}")
     return int(failed > 0)
 
 

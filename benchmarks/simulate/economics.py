@@ -28,7 +28,7 @@ _Z99 = 2.576
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What was planted: a truth, a layout, seeds, and the standard deviations of a run, a seed and a seed's human points."""
+    """What was planted: truth, layout, seeds; standard deviations of a run, of a seed and of its human points."""
 
     truth: str
     layout: str
@@ -54,7 +54,7 @@ class PriceRow:
     width: float | None
 
     def failures(self) -> Iterator[str]:
-        """Limits that the Monte-Carlo interval excludes. Above 97 % only a number with an interval over 1.3 times the oracle's fails."""
+        """Limits that the Monte-Carlo interval excludes; above 97 % only if over 1.3 times as wide as the oracle's."""
         margin = _Z99 * np.sqrt(max(self.covered * (1 - self.covered), 1 / self.studies) / self.studies)
         if self.covered + margin < 0.92:
             yield f"covered {self.covered:.3f}"
@@ -67,15 +67,15 @@ class PriceRow:
         s = self.setting
         width = "" if self.width is None else f"{self.width:.2f}"
         return (
-            f"| {s.truth} | {s.layout} | {s.seeds} | {s.sds} | {self.true:.1f} | {self.covered:.3f} | {self.too_low:.3f} | "
+            f"| {s.truth} | {s.layout} | {s.seeds} | {s.sds} | {self.true:.1f} | "
+            f"{self.covered:.3f} | {self.too_low:.3f} | "
             f"{self.too_high:.3f} | {self.wrong:.3f} | {self.number:.2f} | {width} | {'; '.join(self.failures())} |"
         )
 
 
 PRICE_HEAD = (
-    "| truth | layout | seeds | sd (run, seed, draw) | true | covered | too low | too high | wrong | both ends | width | fails |\n"
-    + "|---" * 12
-    + "|"
+    "| truth | layout | seeds | sd (run, seed, draw) | true | "
+    "covered | too low | too high | wrong | both ends | width | fails |\n" + "|---" * 12 + "|"
 )
 
 
@@ -133,7 +133,7 @@ def _widths(low: Array, high: Array, oracle: list[tuple[float, float]]) -> tuple
 
 
 def _oracle(batch: Batch, setting: Setting) -> Batch | None:
-    """The same studies, read by someone who knows the family of the truth and, to the grid's precision, the variance ratios."""
+    """The same studies, read by an oracle: it knows the family and, to the grid's precision, the variance ratios."""
     name = {
         "log": "log combined",
         "power": "power combined",
@@ -169,7 +169,7 @@ def _oracle(batch: Batch, setting: Setting) -> Batch | None:
 
 @dataclass(frozen=True, slots=True)
 class PlanRow:
-    """Regret in points of the score, over studies with random prices and budgets; `covered`: the score of the plan's design."""
+    """Regret in points over studies with random prices and budgets; `covered`: the score of the plan's design."""
 
     setting: Setting
     studies: int

@@ -49,7 +49,9 @@ class Setting:
         told = (
             f"{self.kind} {self.mean:.2f}, {self.clusters} clusters x {size}, icc {self.icc:g}, r {self.between_arms:g}"
         )
-        return f"{told}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms, repeated {self.repeated:g}"
+        return (
+            f"{told}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms, repeated {self.repeated:g}"
+        )
 
 
 def studies(setting: Setting, number: int, rng: np.random.Generator) -> Iterator[tuple[Floats, npt.NDArray[np.int64]]]:
@@ -109,35 +111,33 @@ def edges(kind: str, mean: float) -> tuple[float, float]:
     width = 0.8
 
     def off(low: float) -> float:
-        return _mean(low, low + width, 0.0) - mean
+        return float(_mean(low, low + width, 0.0)) - mean
 
     low = float(optimize.brentq(off, -6, 3))
     return low, low + width
 
 
-def _mean(low: float, high: float, shift: float | Floats, sd: float = 1.0) -> float | Floats:
+def _mean(low: float, high: float, shift: npt.ArrayLike, sd: float = 1.0) -> Floats:
     """Expected score of a normal latent with this mean and sd."""
+    centre = np.asarray(shift, float)
     if low == high:
-        return special.ndtr((shift - low) / sd)
+        return np.asarray(special.ndtr((centre - low) / sd))
 
     def above(edge: float) -> Floats:  # E max(latent - edge, 0)
-        z = (shift - edge) / sd
-        return (shift - edge) * special.ndtr(z) + sd * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+        z = (centre - edge) / sd
+        return np.asarray((centre - edge) * special.ndtr(z) + sd * np.exp(-z * z / 2) / np.sqrt(2 * np.pi))
 
-    return (above(low) - above(high)) / (high - low)
+    return np.asarray((above(low) - above(high)) / (high - low))
 
 
 def _correlation(kind: str, mean: float, rho: float) -> float:
     """Correlation of two scores whose latents correlate by `rho`."""
     low, high = edges(kind, mean)
-    fine, weights = np.polynomial.legendre.leggauss(1000)
-    at, weights = 8 * fine, 8 * weights * np.exp(-32 * fine**2) / np.sqrt(2 * np.pi)
+    at = np.linspace(-8, 8, 4_001)
+    weights = np.exp(-(at**2) / 2) * (at[1] - at[0]) / np.sqrt(2 * np.pi)
     given = _mean(low, high, np.sqrt(rho) * at, np.sqrt(1 - rho))
-    scores = np.clip((at - low) / (high - low), 0, 1) if high > low else (at > low).astype(float)
-    if high > low:
-        variance = float((scores**2 * weights).sum()) - mean**2
-    else:
-        variance = mean * (1 - mean)
+    square = np.clip((at - low) / (high - low), 0, 1) ** 2 if high > low else np.zeros(1)
+    variance = float((square * weights).sum()) - mean**2 if high > low else mean * (1 - mean)
     return (float((given**2 * weights).sum()) - mean**2) / variance
 
 

@@ -38,14 +38,15 @@ class Design:
     def __str__(self) -> str:
         told = f"{self.arms} arms, {self.seeds} seeds of sd {self.seed_sd:g}, se of items {self.item_se:g}"
         wild = "" if self.wild is None else f", {'base' if self.wild == 0 else 'one arm'} x {self.wildness:g}"
-        return f"{told}, {self.clusters} clusters{wild}{f', drop {self.drop:g}' if self.drop else ''}, repeated {self.repeated:g}"
+        drop = f", drop {self.drop:g}" if self.drop else ""
+        return f"{told}, {self.clusters} clusters{wild}{drop}, repeated {self.repeated:g}"
 
 
 def studies(design: Design, number: int, rng: np.random.Generator) -> Cells:
     """`number` studies, as the cells that the model takes."""
     arms, seeds = design.arms, design.seeds
     count = arms * seeds
-    scale = np.linalg.cholesky(item_covariance(design))
+    scale = np.asarray(np.linalg.cholesky(item_covariance(design)), float)
     sd = np.full(arms, design.seed_sd)
     if design.wild is not None:
         sd[design.wild] *= design.wildness

@@ -1,4 +1,4 @@
-"""The stopping rule of a replacement study against its fixed grid: how many cells it needs, and whether its choice stands.
+"""The stopping rule of a replacement study against its fixed grid: cells needed, and whether the choice stands.
 
 In: planted losses. Out: rows of a table.
 """
@@ -24,7 +24,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class NextRow:
-    """Mean cells until the rule stops; how often its choice stands by the full grid and by the truth, and the full grid's by the truth."""
+    """Mean cells until the stop; how often the choice stands by the full grid and by the truth."""
 
     truth: str
     sd: float
@@ -39,7 +39,7 @@ class NextRow:
 
 
 def simulate(truth: str, sd: float, studies: int) -> NextRow:
-    """Replacement studies of 8 shares and at most 5 seeds, delta 2 points, read after 2, 3, 4 and 5 seeds; no verdicts stop them early."""
+    """Studies of 8 shares, at most 5 seeds, delta 2 points, read after 2, 3, 4 and 5 seeds; no verdict stops them."""
     loss = np.concatenate([[0.0], truths.LOSS[truth](np.array(SHARES[1:]))])
     rules, rng = stopping.Rules(SHARES, delta=2.0), np.random.default_rng(zlib.crc32(f"{truth} {sd}".encode()))
     found = []

@@ -1,4 +1,4 @@
-"""Planted truths: scores in points out of 100 over synthetic and human points, and what a human point is worth under them."""
+"""Planted truths: scores (0 to 100) over synthetic and human points, and what a human point is worth under them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ PLANS = ((2, 3, 4, 5), (3, 4, 5, 6))
 
 
 def designs() -> list[tuple[Design, Looks, float | None]]:
-    """Designs with the looks at them, and the most false alarms that they may give (None where there is a drop, or none is set)."""
+    """Designs with the looks at them, and the most false alarms that they may give (None where there is a drop, or
+    none is set)."""
     found: list[tuple[Design, Looks, float | None]] = []
     for spending in SPENDING:
         for plan in PLANS:
@@ -33,13 +34,18 @@ def designs() -> list[tuple[Design, Looks, float | None]]:
 
 
 def rows(design: Design, looks: Looks, limit: float | None, number: int, rng: np.random.Generator) -> Iterator[Row]:
-    """Share of studies that find any difference at any look (or the drop), and the mean number of seeds until it is found."""
+    """Share of studies that find any difference at any look (or the drop), and the mean number of seeds until it is
+    found."""
     told = f"{design}; looks {looks.seeds} {looks.spending}"
     done = [_first_found(studies(design, n, rng), looks) for n in [CHUNK] * (number // CHUNK) + [number % CHUNK] if n]
     first = np.concatenate(done)
     if not design.drop:
-        hit = (first > 0).any(-1)
-        yield at_most("false alarms, looks", told, hit, limit) if limit else Row("false alarms, looks", told, rate(hit), "no limit", None)
+        hit = np.asarray((first > 0).any(-1))
+        yield (
+            at_most("false alarms, looks", told, hit, limit)
+            if limit
+            else Row("false alarms, looks", told, rate(hit), "no limit", None)
+        )
         return
     needed = np.where(first[:, -1] > 0, first[:, -1], looks.seeds[-1])
     yield Row("power, looks", told, rate(first[:, -1] > 0), "no limit", None)

@@ -56,10 +56,17 @@ def rows(setting: Labels, number: int, rng: np.random.Generator) -> Iterator[Row
     sd, gap = np.std(values, 0), np.array(gaps)
     yield covers("coverage, score", setting, np.array(held), float((np.array(width) / (2 * 1.96 * sd)).mean()))
     oracle = float(np.quantile((np.abs(gap) / gap.std(0)).max(-1), LEVEL))
-    yield covers("coverage, differences", setting, np.array(kept, float), float((np.array(halves) / (oracle * gap.std(0))).mean()))
+    yield covers(
+        "coverage, differences",
+        setting,
+        np.array(kept, float),
+        float((np.array(halves) / (oracle * gap.std(0))).mean()),
+    )
 
 
-def _draw(setting: Labels, rng: np.random.Generator, clusters: int | None = None) -> tuple[Floats, npt.NDArray[np.int64]]:
+def _draw(
+    setting: Labels, rng: np.random.Generator, clusters: int | None = None
+) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Counts `[arms, seeds, items, 9]`: hits, predictions and targets by class."""
     labels = np.repeat(np.arange(clusters or setting.clusters), setting.size)
     shape = (setting.arms, setting.seeds)
@@ -70,12 +77,17 @@ def _draw(setting: Labels, rng: np.random.Generator, clusters: int | None = None
     wrong = (wanted + 1 + (rng.random((*shape, len(labels))) < 0.3)) % CLASSES
     predicted = np.where(right, wanted, wrong)
     hot = np.eye(CLASSES)
-    return np.concatenate([hot[wanted] * right[..., None], hot[predicted], np.broadcast_to(hot[wanted], (*shape, len(labels), CLASSES))], -1), labels
+    return np.concatenate(
+        [hot[wanted] * right[..., None], hot[predicted], np.broadcast_to(hot[wanted], (*shape, len(labels), CLASSES))],
+        -1,
+    ), labels
 
 
 def _truth(setting: Labels) -> float:
     """Mean over seeds of the value on endless items."""
     rng = np.random.default_rng(7)
     small = Labels(setting.clusters, setting.size, 1, 1, setting.seed_sd, setting.cluster_sd)
-    total = [counts.macro_f1(_draw(small, rng, TRUTH // 40 // setting.size)[0].sum((0, 1, 2))[None])[0] for _ in range(400)]
+    total = [
+        counts.macro_f1(_draw(small, rng, TRUTH // 40 // setting.size)[0].sum((0, 1, 2))[None])[0] for _ in range(400)
+    ]
     return float(np.mean(total))

@@ -1,7 +1,8 @@
-"""From runs to what a human label is worth: `littlehuman price` (Section 4 of the paper).
+"""From runs to what a human label is worth and what to buy: `littlehuman price` and `littlehuman plan`.
 
-    fits (three curves) -> curve (synthetic points alone) -> exchange -> valuation -> verdict -> price -> words
+    runs -> response (one fitted model, as draws) -> human_worth, price_verdict, allocation -> price, plan -> text
 
-`caveats` says what must stand beside the number, `prices` checks the user's two prices, `tradeoff` values a whole study.
-
+`study_model` answers all questions from one model; `identification` says why a layout cannot; `reason_text` has all
+words. `paper_equivalent` is the paper's own number (Section 4, Table 3); `stopping` says when a replacement study needs
+no more seeds.
 """

@@ -1,8 +1,8 @@
 """Which design to buy: a constrained search over the response model, with the budget line as frontier.
 
-In: the response model, prices, and what limits a purchase. Out: the affordable design (n_synthetic, n_human) with the highest
-predicted score, its interval, the runner-up, and the best score for every budget. Nothing beyond the tried numbers of points times a
-stated factor is considered.
+In: the response model, prices, and what limits a purchase. Out: the affordable design (n_synthetic, n_human) with the
+highest predicted score, its interval, the runner-up, and the best score for every budget. Nothing beyond the tried
+numbers of points times a stated factor is considered.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _DIFFERENT = 1.5  # numbers of human points that differ by less are no other des
 class Terms:
     """What a purchase costs and what limits it.
 
-    `human_price`, `synthetic_price` per point; `owned_human` labels that cost nothing any more; `evidence` texts at hand, each of
-    which carries one point, human or synthetic (None: no limit).
+    `human_price`, `synthetic_price` per point; `owned_human` labels that cost nothing any more; `evidence` texts at
+    hand, each of which carries one point, human or synthetic (None: no limit).
     """
 
     human_price: float
@@ -40,7 +40,9 @@ class Terms:
 
     def cost(self, n_synthetic: Array, n_human: Array) -> Array:
         """Cost of designs."""
-        return np.asarray(np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * self.synthetic_price)
+        return np.asarray(
+            np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * self.synthetic_price
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,24 @@ class Purchase:
     cost: float
     score: Estimate
 
+    def __str__(self) -> str:
+        return f"{self.n_human:,} human + {self.n_synthetic:,} synthetic points"
+
     def as_json(self) -> dict[str, Any]:
         """All fields."""
-        return {"n_synthetic": self.n_synthetic, "n_human": self.n_human, "cost": self.cost, "score": self.score.as_json()}
+        return {
+            "n_synthetic": self.n_synthetic,
+            "n_human": self.n_human,
+            "cost": self.cost,
+            "score": self.score.as_json(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class TargetCost:
-    """The cheapest design that reaches a score: None where none within reach does; `cost` over the draws, `unreached` their share.
+    """The cheapest design that reaches a score: None where none within reach does.
+
+    `cost` is over the draws; `unreached` is the share of them in which no design reaches it.
 
     `cost.high` None: so many draws do not reach the target that no upper end can be named.
     """
@@ -87,7 +99,10 @@ class TargetCost:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """The answer: `best` None where nothing within reach can be paid; `sure` is the share of the draws that prefer it to `runner_up`."""
+    """The answer: `best` None where nothing within reach can be paid.
+
+    `sure` is the share of the draws that prefer it to `runner_up`.
+    """
 
     best: Purchase | None
     runner_up: Purchase | None
@@ -127,11 +142,17 @@ def allocate(response: Response, bounds: Bounds, terms: Terms, budget: float, *,
     best = _purchase(response, float(s[place]), float(h[place]), terms)
     second = _best(middle, cost, affordable & _different(s, h, place, bounds))
     runner_up = None if second is None else _purchase(response, float(s[second]), float(h[second]), terms)
-    sure = None if second is None else float(np.mean(thin[place] > thin[second]) + np.mean(thin[place] == thin[second]) / 2)
+    sure = (
+        None
+        if second is None
+        else float(np.mean(thin[place] > thin[second]) + np.mean(thin[place] == thin[second]) / 2)
+    )
     sums = np.geomspace(max(float(cost.min()), 1e-3 * float(cost.max())), float(cost.max()), budgets)
     places = [_best(middle, cost, cost <= each * (1 + 1e-9)) for each in sums]
     curve = tuple(_purchase(response, float(s[i]), float(h[i]), terms) for i in dict.fromkeys(places) if i is not None)
-    return Allocation(best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response)))
+    return Allocation(
+        best, runner_up, sure, curve, bounds, tuple(_reasons(best, runner_up, sure, bounds, terms, response))
+    )
 
 
 def cheapest_for(response: Response, bounds: Bounds, terms: Terms, target: float) -> TargetCost:
@@ -167,7 +188,9 @@ def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
 
 
 def _levels(low: int, high: int, also: list[float]) -> Array:
-    every = np.concatenate([[low, high], np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), max(high, 1), _LEVELS), also])
+    every = np.concatenate(
+        [[low, high], np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), max(high, 1), _LEVELS), also]
+    )
     return np.unique(np.floor(every[(every >= low) & (every <= high)] + 1e-9))
 
 
@@ -201,8 +224,12 @@ def _reasons(
 ) -> Iterator[Reason]:
     tried = response.scale
     if best.n_synthetic > tried.most_synthetic or best.n_human > tried.most_human:
-        yield Reason(Kind.EXTRAPOLATED, {"n_synthetic": best.n_synthetic, "n_human": best.n_human, "factor": bounds.factor})
+        yield Reason(
+            Kind.EXTRAPOLATED, {"n_synthetic": best.n_synthetic, "n_human": best.n_human, "factor": bounds.factor}
+        )
     if terms.evidence is not None and best.n_synthetic + best.n_human >= terms.evidence:
         yield Reason(Kind.EVIDENCE_BINDS, {"evidence": terms.evidence})
     if runner_up is not None and sure is not None and sure < _TOLD_APART:
-        yield Reason(Kind.RUNNER_UP_AS_GOOD, {"share": sure, "n_synthetic": runner_up.n_synthetic, "n_human": runner_up.n_human})
+        yield Reason(
+            Kind.RUNNER_UP_AS_GOOD, {"share": sure, "n_synthetic": runner_up.n_synthetic, "n_human": runner_up.n_human}
+        )

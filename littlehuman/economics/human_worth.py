@@ -1,7 +1,7 @@
 """What a human point is worth at N: how many synthetic points it replaces beside N synthetic ones.
 
-In: the response model. Out: for every N the number w such that h human points beside N synthetic ones score as N + w h synthetic
-points do, with a 95 % interval; no number where no number of synthetic points does, and the reason.
+In: the response model. Out: for every N the number w such that h human points beside N synthetic ones score as N + w h
+synthetic points do, with a 95 % interval; no number where no number of synthetic points does, and the reason.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Bool
 
 LEVEL = 0.95
-# An upper end of more than FAR times the largest size that was tried counts as infinite. A lower end is claimed up to REACH times only:
-# with 3 sizes tried and a truth 3.7 times beyond them, unbounded lower ends were too high in a fifth of the simulated studies.
+# An upper end of more than FAR times the largest size that was tried counts as infinite. A lower end is claimed up to
+# REACH times only: with 3 sizes tried and a truth 3.7 times beyond them, unbounded lower ends were too high in a fifth
+# of the simulated studies.
 FAR, REACH = 1_000.0, 3.0
 
 
@@ -44,9 +45,9 @@ class Estimate:
 class HumanWorth:
     """Synthetic points that one of `human_points` replaces beside `n` synthetic ones.
 
-    `worth.high` None: no upper end; `worth.low` None: no lower end, or (`unmatched`) known that no number of synthetic points is
-    enough; `worth.value` None: no finite number, see `reasons`.
-    `beyond` is the equivalent size as a multiple of the largest that was tried. `lift` is what the human points add to the score.
+    `worth.high` None: no upper end; `worth.low` None: no lower end, or (`unmatched`) known that no number of synthetic
+    points is enough; `worth.value` None: no finite number, see `reasons`. `beyond` is the equivalent size as a multiple
+    of the largest that was tried. `lift` is what the human points add to the score.
     """
 
     n: float
@@ -74,9 +75,10 @@ class HumanWorth:
 class WorthDraws:
     """Draws [m, D] at each N [m] for `human_points` h.
 
-    `worth` is per human point: infinite where no number of synthetic points reaches the score, nan where human points lower the
-    score and more synthetic points do not raise it, so that neither is of use. `lift` is the change of the score by the h human
-    points, `rises` [D] whether more synthetic points raise the score, `bound` [m] the worth at REACH times the largest tried size.
+    `worth` is per human point: infinite where no number of synthetic points reaches the score, nan where human points
+    lower the score and more synthetic points do not raise it, so that neither is of use. `lift` is the change of the
+    score by the h human points, `rises` [D] whether more synthetic points raise the score, `bound` [m] the worth at
+    REACH times the largest tried size.
     """
 
     n: Array
@@ -117,11 +119,16 @@ def worth_at(response: Response, n: float, human_points: float) -> HumanWorth:
     worth = Estimate(*(x if math.isfinite(x) else None for x in ends))
     lift = estimate(drawn.lift[0])
     beyond = None if worth.value is None else (n + worth.value * human_points) / response.scale.most_synthetic
-    return HumanWorth(n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), ends[1] == math.inf)
+    return HumanWorth(
+        n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), ends[1] == math.inf
+    )
 
 
 def worth_curve(response: Response, human_points: float, points: int = 25) -> tuple[Array, Array, Array, Array]:
-    """N [points] over the tried sizes, and median, low and high [points] of the worth; infinite where there is no number."""
+    """N [points] over the tried sizes, and median, low and high [points] of the worth.
+
+    Infinite where there is no number.
+    """
     n = np.geomspace(response.scale.least_synthetic, response.scale.most_synthetic, points)
     return (n, *worth_draws(response, n, human_points).limits())
 
@@ -145,7 +152,10 @@ def _reasons(response: Response, drawn: WorthDraws, worth: Estimate, lift: Estim
     if falling > 1 - LEVEL:
         span = response.score([response.scale.least_synthetic, response.scale.most_synthetic], 0.0)
         rise = estimate(span[1] - span[0])
-        yield Reason(Kind.DOES_NOT_RISE, {"share": falling, "rise": rise.value or 0.0, "low": rise.low or 0.0, "high": rise.high or 0.0})
+        yield Reason(
+            Kind.DOES_NOT_RISE,
+            {"share": falling, "rise": rise.value or 0.0, "low": rise.low or 0.0, "high": rise.high or 0.0},
+        )
     level_off = drawn.rises & np.isinf(drawn.worth[0])
     ceiling = response.ceiling()[level_off & np.isfinite(response.ceiling())]
     if worth.high is None and len(ceiling) > (1 - LEVEL) / 2 * len(level_off):

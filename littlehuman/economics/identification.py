@@ -1,10 +1,12 @@
 """Whether a layout of runs can answer at all, why not, and which two cells mend it.
 
-In: where the runs lie in the plane of synthetic and human points. Out: a `Reason` where the layout leaves the response model without
-an answer (all runs on one line: the design is rank deficient), and the pair of further cells that takes most of the doubt away.
+In: where the runs lie in the plane of synthetic and human points. Out: a `Reason` where the layout leaves the response
+model without an answer (all runs on one line: the design is rank deficient), and the pair of further cells that takes
+most of the doubt away.
 
-The pair is the one that most reduces the variance of the model's scores over the design region: an integrated-variance (I-optimal)
-choice, which averages over shapes because the draws do (Chaloner and Verdinelli 1995; Cohn 1996 for drawn models).
+The pair is the one that most reduces the variance of the model's scores over the design region: an integrated-variance
+(I-optimal) choice, which averages over shapes because the draws do (Chaloner and Verdinelli 1995; Cohn 1996 for drawn
+models).
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ _FRACTIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A mixture to run, in whole points, with `seeds` seeds; `gain` is the share of the variance that it and its partner remove."""
+    """A mixture to run, in whole points, with `seeds` seeds.
+
+    `gain` is the share of the variance that it and its partner remove.
+    """
 
     n_synthetic: int
     n_human: int
@@ -38,7 +43,10 @@ class Cell:
 
 
 def obstacle(n_synthetic: Array, n_human: Array) -> Reason | None:
-    """Why runs [n] that lie like this cannot tell synthetic from human points, whatever their scores; None where they can."""
+    """Why runs [n] that lie like this cannot tell synthetic from human points, whatever their scores.
+
+    None where they can.
+    """
     s, h = np.asarray(n_synthetic, dtype=np.float64), np.asarray(n_human, dtype=np.float64)
     if len(s) < FEWEST_RUNS:
         return Reason(Kind.TOO_FEW_RUNS, {"runs": len(s), "needed": FEWEST_RUNS})
@@ -62,7 +70,9 @@ def spans_plane(s: Array, h: Array) -> bool:
     return bool(singular[1] > _FLAT * singular[0])
 
 
-def mend(response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3) -> tuple[Cell, Cell]:
+def mend(
+    response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3
+) -> tuple[Cell, Cell]:
     """The two cells to add to runs [n], each with `seeds` seeds.
 
     Args:
@@ -90,19 +100,28 @@ def mend(response: Response | None, n_synthetic: Array, n_human: Array, most: fl
 
 
 def _covariances(response: Response, cells: Array) -> tuple[Array, Array, float, float]:
-    """Of scores at cells [m, m]; what one more score there would explain of all contrasts [m, m]; their variance; a run's variance."""
+    """Covariances of scores at cells [m, m], and what one more score there would explain of all contrasts [m, m].
+
+    Then the variance of these contrasts, and that of a run.
+    """
     draws = response.score(cells[:, 0], cells[:, 1])
     draws = np.clip(draws, *np.quantile(draws, [0.02, 0.98], axis=1)[..., None])  # few runs: the draws have heavy tails
     left = draws - draws.mean(axis=1, keepdims=True)
     wanted = left - left.mean(axis=0)
     cross = left @ wanted.T / left.shape[1]
-    return left @ left.T / left.shape[1], cross @ cross.T, float(np.sum(wanted**2)) / left.shape[1], response.residual_sd**2
+    return (
+        left @ left.T / left.shape[1],
+        cross @ cross.T,
+        float(np.sum(wanted**2)) / left.shape[1],
+        response.residual_sd**2,
+    )
 
 
 def _linear(s: Array, h: Array, cells: Array) -> tuple[Array, Array, float, float]:
     """The same for a plane through the runs, where they are too few for anything else; a run's variance is 1."""
     at, runs = (
-        np.stack([np.ones(len(x)), x / max(s.max(), 1.0), y / max(h.max(), 1.0)], axis=1) for x, y in ((cells[:, 0], cells[:, 1]), (s, h))
+        np.stack([np.ones(len(x)), x / max(s.max(), 1.0), y / max(h.max(), 1.0)], axis=1)
+        for x, y in ((cells[:, 0], cells[:, 1]), (s, h))
     )
     cover = at @ np.linalg.inv(runs.T @ runs + 1e-2 * np.eye(3)) @ at.T
     cross = cover - cover.mean(axis=1, keepdims=True)
@@ -110,7 +129,10 @@ def _linear(s: Array, h: Array, cells: Array) -> tuple[Array, Array, float, floa
 
 
 def _candidates(s: Array, h: Array, most: float) -> Array:
-    """Mixtures [m, 2] that can be run: fifths of the most tried points of each kind, and a tenth where there are none."""
+    """Mixtures [m, 2] that can be run.
+
+    Fifths of the most tried points of each kind, and a tenth where there are none.
+    """
     top_s, top_h = (float(x.max()) for x in (s, h))
     top_s, top_h = top_s or top_h, top_h or max(top_s / 10, 1.0)
     grid = [(round(a * top_s), round(b * top_h)) for a in _FRACTIONS for b in _FRACTIONS]

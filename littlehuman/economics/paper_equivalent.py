@@ -1,8 +1,9 @@
 """The paper's own definition of what human points are worth (arXiv 2410.13098, Section 4 and Table 3).
 
-In: runs with and without human points. Out: the fit y = a0 + a1 ln(x) through the runs on synthetic points alone, and for every run
-with h human points the equivalent synthetic size exp((y* - a0) / a1) less the synthetic points that it had: mean, median and quartiles
-over runs, as in Table 3. No interval, no seeds, one curve: it is reported beside ours to be compared with the paper.
+In: runs with and without human points. Out: the fit y = a0 + a1 ln(x) through the runs on synthetic points alone, and
+for every run with h human points the equivalent synthetic size exp((y* - a0) / a1) less the synthetic points that it
+had: mean, median and quartiles over runs, as in Table 3. No interval, no seeds, one curve: it is reported beside ours
+to be compared with the paper.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from littlehuman.economics.human_worth import FAR
 from littlehuman.economics.response_shapes import Array
 
 NOTE = (
-    "The paper's sentence on the price ratio (arXiv 2410.13098, Section 4) has the two prices swapped, and its 73 does not follow "
-    "from its own Table 3: 17,672 / 200 = 88 by the mean, 84.5 by the median."
+    "The paper's sentence on the price ratio (arXiv 2410.13098, Section 4) has the two prices swapped, and its 73 does "
+    "not follow from its own Table 3: 17,672 / 200 = 88 by the mean, 84.5 by the median."
 )
 
 
@@ -54,9 +56,12 @@ def paper_equivalent(n_synthetic: Array, n_human: Array, score: Array, human_poi
     if a1 <= 0:
         return PaperEquivalent(human_points, int(beside.sum()), float(a0), float(a1), None, None, None, None)
     with np.errstate(over="ignore"):
-        needed = np.exp((score[beside] - a0) / a1) - n_synthetic[beside]
+        sizes = np.exp((score[beside] - a0) / a1)
+        needed = np.where(sizes > FAR * n_synthetic[alone].max(), np.inf, sizes) - n_synthetic[beside]
         p25, median, p75 = (
-            (_finite(x) for x in np.quantile(needed, [0.25, 0.5, 0.75])) if np.isfinite(needed).all() else _of_infinite(needed)
+            (_finite(x) for x in np.quantile(needed, [0.25, 0.5, 0.75]))
+            if np.isfinite(needed).all()
+            else _of_infinite(needed)
         )
     return PaperEquivalent(human_points, len(needed), float(a0), float(a1), _finite(needed.mean()), median, p25, p75)
 

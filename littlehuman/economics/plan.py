@@ -1,156 +1,204 @@
-"""How a plan is made: from the runs of one series to what to buy, or to the reason why that cannot be said.
+"""What to buy for a sum, or for a score: a plan from the runs of one series, or the reason why there is none.
 
-In: `Scored` runs, prices, and a budget, a target score, or both. Out: a `Plan`.
-
+In: `ScoredRuns` and a `PlanRequest`. Out: a `PurchasePlan`: the best design with its interval, the runner-up, a curve
+over the budget, and the cells to run next. Prices and plans are summaries of the draws of one `StudyModel`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-from littlehuman.economics import diagnostics, marginal_gain, next_runs, optimize, plan_text, surface
+from littlehuman.economics import next_runs, plan_text, price_options
+from littlehuman.economics.allocation import Allocation, Purchase, TargetCost, Terms, bounds_of
 from littlehuman.economics.next_runs import NextCell
-from littlehuman.economics.optimize import (
-    Choice,
-    Prices,
-    Purchase,
-    SearchBounds,
-    TargetCost,
-    highest,
-    least,
-    search_bounds,
-)
-from littlehuman.economics.plan_text import estimate
-from littlehuman.economics.plan_types import NOTES, PlanRequest, PurchasePlan, check_request
-from littlehuman.economics.surface import Surface
-from littlehuman.errors import DataError
+from littlehuman.economics.price import model_of, untrained_note
+from littlehuman.economics.reason_text import sentence
+from littlehuman.economics.reasons import Kind, Reason
+from littlehuman.economics.study_model import StudyModel
+from littlehuman.errors import ConfigError, Problem
+from littlehuman.formatting import size
 from littlehuman.study.scores import ScoredRuns
 
-_FEWEST_RUNS = 6
+REACH, MOST_REACH = 2.0, 1_000  # times the largest tried numbers; beyond the second no curve holds any more
+NOTES = (
+    "every synthetic point needs an unlabelled evidence text of its own",
+    "human labels that are only shown in prompts are not counted",
+    "the prices are yours; nothing here checks them",
+)
 
 
-def plan_of_scores(
-    scored: ScoredRuns,
-    human_price: float,
-    synthetic_price: float,
-    budget: float | None = None,
-    target: float | None = None,
-    reach: float = 2.0,
-) -> PurchasePlan:
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What is asked: a sum, a score or both, under terms.
+
+    Nothing is proposed beyond `reach` times the tried numbers of points.
+    """
+
+    terms: Terms
+    budget: float | None = None
+    target: float | None = None
+    reach: float = REACH
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PurchasePlan:
+    """The answer for one series: `best` is None where the runs or the money do not allow one; `findings` say why.
+
+    `allocation` is what the budget buys, `target_cost` what the target costs; None where it was not asked or cannot be
+    said.
+    """
+
+    name: str
+    runs: int
+    question: PlanRequest
+    findings: tuple[str, ...]
+    next_cells: tuple[NextCell, ...]
+    allocation: Allocation | None = None
+    target_cost: TargetCost | None = None
+    obstacle: Reason | None = None
+    notes: tuple[str, ...] = NOTES
+    protocol: str = ""
+
+    @property
+    def aims_at_target(self) -> bool:
+        """Whether the plan is the cheapest way to the target, and not the best that the budget buys."""
+        found, budget = self.target_cost, self.question.budget
+        return found is not None and found.best is not None and (budget is None or found.best.cost <= budget)
+
+    @property
+    def best(self) -> Purchase | None:
+        """The design to buy."""
+        if self.aims_at_target and self.target_cost is not None:
+            return self.target_cost.best
+        return self.allocation.best if self.allocation else None
+
+    @property
+    def runner_up(self) -> Purchase | None:
+        """Another design for the same budget."""
+        return self.allocation.runner_up if self.allocation and not self.aims_at_target else None
+
+    @property
+    def unspent(self) -> float | None:
+        """What the plan leaves of the budget."""
+        return None if self.question.budget is None or self.best is None else self.question.budget - self.best.cost
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything as JSON values; null where something does not exist."""
+        return plan_text.as_json(self)
+
+    def text(self) -> str:
+        """A short block to read."""
+        return plan_text.text(self)
+
+
+def plan_of_scores(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
     """Plan a purchase from the runs of one series.
 
-    With a target the plan is the cheapest mixture that reaches it, as long as a budget, where one is
-    given, allows it; otherwise the plan is the mixture of that sum with the highest predicted score.
-
-    Args:
-        scored: the runs.
-        human_price: of one human label, in any currency.
-        synthetic_price: of one synthetic point, in the same currency.
-        budget: the sum to spend at most.
-        target: the score to reach, on the scale of the runs' scores.
-        reach: nothing is proposed beyond this factor of the largest tried numbers of points.
+    With a target the plan is the cheapest design that reaches it, as long as a budget, where one is given, allows it;
+    otherwise it is the design of that sum with the highest predicted score.
 
     Raises:
-        ConfigError: for a price, budget, target or reach that makes no sense.
+        ConfigError: for a price, budget, target, reach or number of points that makes no sense; all of them at once.
+        DataError: where no run was trained on anything.
     """
-    question = PlanRequest(human_price, synthetic_price, budget, target, reach)
-    check_request(question, scored)
-    trained = scored.n_synthetic + scored.n_human > 0  # a logarithm has no zero
-    runs = replace(scored, **{name: getattr(scored, name)[trained] for name in ("n_synthetic", "n_human", "score")})
-    return _with_notes(_thin(runs, question) or _planned(runs, question), scored, int((~trained).sum()))
+    model = model_of(scored)
+    _check(question, scored, model)
+    notes = (*NOTES, *scored.notes, *untrained_note(scored))
+    if model.obstacle is not None:
+        cells = next_runs.mending(model.mend(question.terms.evidence))
+        findings = (f"too little is known for a plan: {sentence(model.obstacle)}",)
+        plan = PurchasePlan(scored.name, len(scored.score), question, findings, cells, obstacle=model.obstacle)
+    else:
+        plan = _planned(scored, question, model)
+    return replace(plan, notes=notes, protocol=scored.protocol)
 
 
-def _thin(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan | None:
-    """A refusal, when the runs are too few or too alike for any surface."""
-    reasons = []
-    if len(scored.score) < _FEWEST_RUNS:
-        runs = "is 1 run" if len(scored.score) == 1 else f"are {len(scored.score)} runs"
-        reasons.append(f"there {runs}, at least {_FEWEST_RUNS} are needed")
-    for name, numbers in (("human", scored.n_human), ("synthetic", scored.n_synthetic)):
-        tried = sorted(set(numbers.astype(int).tolist()))
-        if len(tried) < 2:
-            reasons.append(f"only one number of {name} points was tried{f' ({tried[0]:,})' if tried else ''}")
-    return _refusal(scored, question, reasons) if reasons else None
+def _planned(scored: ScoredRuns, question: PlanRequest, model: StudyModel) -> PurchasePlan:
+    allocation = None if question.budget is None else model.plan(question.terms, question.budget, question.reach)
+    target = None if question.target is None else model.cost_of(question.terms, question.target, question.reach)
+    plan = PurchasePlan(scored.name, len(scored.score), question, (), (), allocation, target)
+    findings = (*_findings(plan, scored), *(sentence(reason) for reason in model.caveats))
+    return replace(plan, findings=findings, next_cells=_checks(plan, model))
 
 
-def _refusal(
-    scored: ScoredRuns, question: PlanRequest, reasons: Sequence[str], surface: Surface | None = None
-) -> PurchasePlan:
-    said = tuple(f"too little is known for a plan: {reason}" for reason in reasons)
-    return PurchasePlan(
-        scored.name, len(scored.score), question, said, next_runs.missing_cells(scored), surface=surface
-    )
+def _findings(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
+    """What stands beside the numbers."""
+    target, cost = plan.question.target, plan.target_cost
+    if target is not None and cost is not None:
+        if cost.best is None:
+            yield f"no design within reach gets to a score of {target:g}"
+        elif not plan.aims_at_target:
+            yield f"the budget does not reach a score of {target:g}: that would cost {cost.best.cost:,.2f}"
+        if cost.unreached > 0.025:
+            yield f"in {cost.unreached:.0%} of the draws no design within reach gets to {target:g}"
+    if plan.allocation is not None and not plan.aims_at_target:
+        yield from (sentence(reason) for reason in plan.allocation.reasons)
+        yield from _of_unspent(plan, plan.allocation)
+    if plan.best is not None and (plan.best.score.high or 0) > highest_score(scored):
+        yield f"the curve rises above {highest_score(scored):g}, which no score can: at this size it does not hold"
 
 
-def _planned(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
-    try:
-        fitted = surface.fit(scored.n_synthetic, scored.n_human, scored.score)
-    except DataError as error:
-        return _refusal(scored, question, [f"no surface can be fitted ({error})"])
-    prices = Prices(question.human_price, question.synthetic_price)
-    reach = search_bounds(scored.n_synthetic, scored.n_human, question.reach)
-    if (
-        diagnostics.ceiling(scored) is not None
-    ):  # no shape has a ceiling: beyond the runs it would promise what is not there
-        reach = replace(reach, synthetic=(reach.synthetic[0], int(scored.n_synthetic.max())))
-    most = optimize.buy(fitted, *highest(fitted, reach), prices)
-    choice, cost = _choice(fitted, question, prices, reach)
-    cheapest = optimize.buy(fitted, *least(prices, reach), prices)
-    plan = PurchasePlan(scored.name, len(scored.score), question, (), (), choice, fitted, reach, cost, most, cheapest)
-    spread = float(scored.score.max() - scored.score.min())
-    shown = choice.best if choice else most
-    if shown.score.width > spread:
-        width = f"the predicted score of {shown}, {estimate(shown.score)}, is less certain than all scores differ ({spread:.3f})"
-        return _refusal(scored, question, [width], fitted)
-    if choice:
-        human, synthetic = marginal_gain.gains(fitted, choice.best, prices, scored.n_synthetic, scored.n_human)
-        plan = _with_easier(replace(plan, human=human, synthetic=synthetic), choice, cheapest)
-    return replace(plan, findings=tuple(plan_text.findings_of_plan(plan, scored)), next_cells=_checks(plan, scored))
+def _of_unspent(plan: PurchasePlan, allocation: Allocation) -> Iterator[str]:
+    terms, bounds = plan.question.terms, allocation.bounds
+    if plan.unspent is None or plan.unspent < max(
+        0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price)
+    ):
+        return
+    most = f"at most {size(bounds.human[1])} human and {size(bounds.synthetic[1])} synthetic points"
+    unspent = f"{plan.unspent:,.2f} of the budget stays unspent: no design within reach scores higher"
+    yield f"{unspent} ({most}, --reach {bounds.factor:g})"
 
 
-def _with_easier(plan: PurchasePlan, choice: Choice, cheapest: Purchase) -> PurchasePlan:
-    """Where neither kind of points is known to help, a budget need not be spent: the cheapest mixture competes too."""
-    helps = any(kind is not None and kind.shown for kind in (plan.human, plan.synthetic))
-    if helps or plan.aims_at_target or cheapest in (choice.best, choice.runner_up):
-        return plan
-    return replace(plan, choice=replace(choice, cheapest=cheapest))
-
-
-def _choice(
-    surface: Surface, question: PlanRequest, prices: Prices, reach: SearchBounds
-) -> tuple[Choice | None, TargetCost | None]:
-    reached = optimize.of_target(surface, question.target, prices, reach) if question.target is not None else None
-    cost = reached[1] if reached else None
-    if reached and (question.budget is None or reached[0].best.cost <= question.budget):
-        return reached[0], cost
-    return (optimize.of_budget(surface, question.budget, prices, reach) if question.budget is not None else None), cost
-
-
-def _checks(plan: PurchasePlan, scored: ScoredRuns) -> tuple[NextCell, ...]:
+def _checks(plan: PurchasePlan, model: StudyModel) -> tuple[NextCell, ...]:
     """The runs that would test the plan, where they train on no more points than were had before."""
-    most = int((scored.n_synthetic + scored.n_human).max())
-    if plan.choice is None:
-        question = plan.question
-        return (
-            next_runs.affordable(question.budget, question.human_price, question.synthetic_price, most)
-            if question.budget is not None
-            else ()
+    most = int((model.n_synthetic + model.n_human).max())
+    reasons = () if plan.allocation is None else plan.allocation.reasons
+    close = any(reason.kind is Kind.RUNNER_UP_AS_GOOD for reason in reasons)
+    asked = [
+        (plan.best, "to see whether the plan holds"),
+        (plan.runner_up if close else None, "to tell it from the plan"),
+    ]
+    cells = [NextCell(p.n_synthetic, p.n_human, next_runs.SEEDS, why) for p, why in asked if p is not None]
+    return tuple(cell for cell in cells if 0 < cell.n_synthetic + cell.n_human <= most)
+
+
+def highest_score(scored: ScoredRuns) -> float:
+    """The highest score that can be: 1, or 100 where the runs were scored in percent; infinity for other scales."""
+    most = float(scored.score.max(initial=0))
+    return next((limit for limit in (1.0, 100.0) if most <= limit), math.inf)
+
+
+def _check(question: PlanRequest, scored: ScoredRuns, model: StudyModel) -> None:
+    terms = question.terms
+    problems = price_options.problems(terms.human_price, terms.synthetic_price)
+    if question.budget is not None and not 0 < question.budget < math.inf:
+        problems.append(Problem(f"budget={question.budget:g}", "must be a number above 0"))
+    if question.budget is None and question.target is None:
+        problems.append(Problem("budget, target", "give one of them, or both"))
+    limit = highest_score(scored)
+    if question.target is not None and not 0 < question.target <= limit:
+        range_ = f"must be above 0 and at most {limit:g}, as the scores of these runs are"
+        problems.append(Problem(f"target={question.target:g}", range_))
+    if not 1 <= question.reach <= MOST_REACH:
+        problems.append(
+            Problem(f"reach={question.reach:g}", f"must be from 1 to {MOST_REACH:,} (times the largest tried numbers)")
         )
-    bought = [(plan.choice.best, "to see whether the plan holds")]
-    if plan.choice.runner_up and plan.choice.too_close:
-        bought.append((plan.choice.runner_up, "to tell it from the plan"))
-    if plan.choice.cheapest:
-        bought.append((plan.choice.cheapest, "the cheapest mixture, to see whether more points bring anything"))
-    cells = [next_runs.NextCell(p.n_synthetic, p.n_human, next_runs.SEEDS, why) for p, why in bought]
-    return tuple(cell for cell in cells if cell.n_synthetic + cell.n_human <= most)
+    elif terms.evidence is not None:
+        problems += _of_evidence(terms.evidence, model, question.reach)
+    if terms.owned_human < 0:
+        problems.append(Problem(f"owned-human={terms.owned_human}", "must be 0 or more"))
+    if problems:
+        raise ConfigError(problems)
 
 
-def _with_notes(plan: PurchasePlan, scored: ScoredRuns, untrained: int) -> PurchasePlan:
-    some = (
-        "1 run without any training points is"
-        if untrained == 1
-        else f"{untrained} runs without any training points are"
+def _of_evidence(evidence: int, model: StudyModel, reach: float) -> Sequence[Problem]:
+    fewest = bounds_of(model.n_synthetic, model.n_human, reach).least_total
+    fits = evidence >= fewest
+    return (
+        []
+        if fits
+        else [Problem(f"evidence={evidence}", f"must be at least {fewest}: these runs speak of no smaller design")]
     )
-    left = (f"{some} left out: the surfaces are logarithms",) if untrained else ()
-    return replace(plan, notes=(*NOTES, *scored.notes, *left), protocol=scored.protocol)

@@ -1,203 +1,175 @@
-"""What the human points of one series are worth.
+"""What the human points of one series are worth, and which kind of point is the better buy at two prices.
 
-In: a series' runs (`Scored`), maybe two prices. Out: a `Price`: curve, equivalents and price ratio of its
-`Valuation`, a verdict at the prices; as JSON values or as text.
-
-
-[folded] Score over size for the series of a study, and what their human points are worth.
-
-In: a study, maybe two prices. Out: a `Tradeoff` for each series with runs on synthetic points alone of enough sizes.
-
-
-[folded] Which kind of point is the better buy at two prices.
-
-In: how many synthetic points one human point costs, what human points are worth, and the curve that
-this was read off. Out: human, synthetic or undecided, and why, in words.
-
+In: a series' runs (`ScoredRuns`), maybe two prices and a number of synthetic points. Out: a `Price`, as JSON values or
+as text; `Tradeoff`s for the series of a study. All numbers are summaries of the draws of one `StudyModel`, from which
+plans are made too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.economics import price_options
+import numpy as np
+
+from littlehuman.economics import human_worth, price_options, price_text
+from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.paper_equivalent import NOTE, PaperEquivalent
+from littlehuman.economics.price_verdict import PriceVerdict
+from littlehuman.economics.reason_text import sentence
+from littlehuman.economics.study_model import StudyModel
+from littlehuman.errors import DataError
 from littlehuman.study.scores import ScoredRuns, read_scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from littlehuman.economics.curves import Failed, Fitted
-    from littlehuman.economics.size_curve import SizeCurve
-    from littlehuman.economics.valuation import HumanValue, Valuation
-
-HUMAN, SYNTHETIC, UNDECIDED = "human wins", "synthetic wins", "undecided"
+PAPER_NOTE = NOTE
+ROWS = 6  # sizes at which the worth is told, and numbers of human points that are valued
+SIZES = 3  # synthetic-only sizes from which a curve over size says something
 
 
-def verdict_at_prices(paid: float, worth: HumanValue | None, curve: SizeCurve) -> tuple[str, str]:
-    """The better buy where a human point costs as much as `paid` synthetic ones, and why."""
-    if worth is None:
-        return UNDECIDED, "there are no runs with human points to judge by"
-    ratio, lifted = worth.price_ratio, worth.lift.low is not None and worth.lift.low > 0
-    if ratio is None or (ratio.value is None and ratio.low is None):
-        if lifted:
-            others = (
-                "no number of synthetic points within reach does that"
-                if curve.rises
-                else "more synthetic points are not shown to"
-            )
-            return HUMAN, f"human points lift the score, and {others}"
-        return UNDECIDED, "neither more synthetic points nor the human ones are shown to help"
-    if ratio.low is None:
-        return UNDECIDED, "there is no interval to judge by"
-    harmful = worth.lift.high is not None and worth.lift.high < 0
-    if curve.levelling is not None and not lifted and not harmful:
-        return (
-            UNDECIDED,
-            "the curve levels off, and the human points are not shown to lift the score: neither is known to help further",
-        )
-    if paid < ratio.low:
-        return HUMAN, "a human point costs less than the synthetic points that it is worth"
-    if ratio.high is None or paid <= ratio.high:
-        return UNDECIDED, "the prices lie inside the interval of the break-even ratio"
-    if worth.above_ceiling:
-        return (
-            UNDECIDED,
-            "by the logarithm synthetic points are cheaper, but under the better-fitting curve none reach these scores",
-        )
-    return SYNTHETIC, "a human point costs more than the synthetic points that it is worth"
-
-
-PAPER_NOTE = (
-    "The paper's sentence on the price ratio (arXiv 2410.13098, Section 4) has the two prices swapped, and its 73 does not follow "
-    "from its own Table 3: 17,672 / 200 = 88 by the mean, 84.5 by the median."
-)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Price:
-    """What the human points of a series are worth; `verdict` only with both prices (per point, in one currency)."""
+    """What the human points of a series are worth beside N synthetic ones.
+
+    `by_human` starts with the number of most runs.
+
+    `curve` are (N, worth) over the tried sizes; `prices` are those of a human and of a synthetic point, in one
+    currency.
+    """
 
     name: str
     metric: str
-    valuation: Valuation
-    human_price: float | None = None
-    synthetic_price: float | None = None
+    model: StudyModel
+    by_human: tuple[HumanWorth, ...]
+    curve: tuple[tuple[float, Estimate], ...]
+    paper: PaperEquivalent | None = None
+    prices: tuple[float, float] | None = None
     protocol: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
-    def headline(self) -> HumanValue | None:
-        """The number of human points with most runs; None where no run has both kinds of points."""
-        return self.valuation.by_human[0] if self.valuation.by_human else None
+    def headline(self) -> HumanWorth:
+        """The worth of the number of human points with most runs."""
+        return self.by_human[0]
 
     @property
-    def paid(self) -> float | None:
-        """How many synthetic points one human point costs at the user's prices."""
-        return self.human_price / self.synthetic_price if self.human_price and self.synthetic_price else None
+    def verdict(self) -> PriceVerdict | None:
+        """Which kind of point is the better buy at the headline's N; None without prices."""
+        return None if self.prices is None else self.model.price(*self.prices, self.headline.n)
 
     @property
     def warnings(self) -> list[str]:
-        """All that must be said beside the numbers."""
-        return [*self.valuation.warnings, *(self.headline.warnings if self.headline else ())]
-
-    @property
-    def verdict(self) -> tuple[str, str] | None:
-        """Which kind of point is the better buy, and why; None without prices."""
-        return None if self.paid is None else verdict_at_prices(self.paid, self.headline, self.valuation.curve)
+        """All that must be said beside the numbers: about them, and about the runs."""
+        return [*(sentence(reason) for reason in (*self.headline.reasons, *self.model.caveats)), *self.notes]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for strict JSON: None where a number is infinite or cannot be said."""
-        curve = self.valuation.curve
-        fit = {**curve.log.parameters, "residual_sd": curve.log.residual_sd, "p_rising": curve.p}
-        runs = {"synthetic_only": len(curve.x), "with_human": sum(len(w.equivalents) for w in self.valuation.by_human)}
-        told: dict[str, Any] = {
-            "name": self.name,
-            "metric": self.metric,
-            "protocol": self.protocol or None,
-            "runs": runs,
-            "fit": fit,
-        }
-        told |= _worth_as_json(self.headline)
-        if len(self.valuation.by_human) > 1:
-            told["by_human"] = [
-                _worth_as_json(worth) | {"warnings": list(worth.warnings)} for worth in self.valuation.by_human
-            ]
-        told["models"] = [_model_as_json(model) for model in curve.models]
-        if self.verdict is not None:
-            told["prices"] = {"human": self.human_price, "synthetic": self.synthetic_price, "ratio": self.paid}
-            told |= {"verdict": self.verdict[0], "verdict_because": self.verdict[1]}
-        return told | {"warnings": self.warnings, "note": PAPER_NOTE}
+        return price_text.as_json(self)
 
     def text(self) -> str:
         """The same for reading: a short block."""
-        from littlehuman.economics import price_text
+        return price_text.text(self)
 
-        return price_text.price_text(self)
+
+def model_of(scored: ScoredRuns) -> StudyModel:
+    """The model of a series; runs that were trained on nothing are left out.
+
+    Raises:
+        DataError: where no run was trained on anything.
+    """
+    trained = scored.n_synthetic + scored.n_human > 0
+    if not trained.any():
+        raise DataError(
+            f"{scored.place}: no run was trained on any points\nTry: runs with n_synthetic or n_human above 0"
+        )
+    seed = None if scored.seed is None else scored.seed[trained]
+    return StudyModel(scored.n_synthetic[trained], scored.n_human[trained], scored.score[trained], seed)
+
+
+def untrained_note(scored: ScoredRuns) -> tuple[str, ...]:
+    """A sentence on runs that `model_of` leaves out."""
+    count = int(np.sum(scored.n_synthetic + scored.n_human == 0))
+    runs = "1 run without any training points is" if count == 1 else f"{count} runs without any training points are"
+    return (f"{runs} left out: they say nothing about what a point adds",) if count else ()
 
 
 def price_of_scores(
-    scored: ScoredRuns, human_price: float | None = None, synthetic_price: float | None = None
+    scored: ScoredRuns, human_price: float | None = None, synthetic_price: float | None = None, at: float | None = None
 ) -> Price:
     """Value the human points of a series; with both prices, per point and in one currency, a verdict.
 
+    Args:
+        scored: the runs.
+        human_price: of one human label.
+        synthetic_price: of one synthetic point.
+        at: beside how many synthetic points; None: the most of the study.
+
     Raises:
-        ConfigError: for a price that is not above 0, or one price without the other.
-        DataError: for runs without a curve.
+        ConfigError: for a price that is not above 0, one price without the other, or an `at` outside the study.
+        DataError: for runs that cannot tell the two kinds of points apart, with the two cells that mend it.
     """
     price_options.check_prices(human_price, synthetic_price)
-    from littlehuman.economics import valuation  # scipy takes its time: not for --help
-
+    model = model_of(scored)
+    if model.obstacle is not None:
+        raise DataError(f"{scored.place}: {model.refusal}")
+    first = model.worth(at)
+    others = [model.worth(first.n, h) for h in _human_levels(model) if h != first.human_points]
+    prices = None if human_price is None or synthetic_price is None else (human_price, synthetic_price)
+    notes = (*scored.notes, *untrained_note(scored))
+    paper = model.paper(first.human_points)
     return Price(
-        scored.name, scored.metric, valuation.value_of_scores(scored), human_price, synthetic_price, scored.protocol
+        scored.name, scored.metric, model, (first, *others), _curve(model, first), paper, prices, scored.protocol, notes
     )
 
 
-def _worth_as_json(worth: HumanValue | None) -> dict[str, Any]:
-    if worth is None:
-        return {"human_points_added": None, "points_needed": None, "price_ratio": None, "lift": None, "equivalents": []}
-    return {
-        "human_points_added": worth.human_points,
-        "points_needed": None if worth.points_needed is None else asdict(worth.points_needed),
-        "price_ratio": None if worth.price_ratio is None else asdict(worth.price_ratio),
-        "lift": asdict(worth.lift),
-        "equivalents": [asdict(run) for run in worth.equivalents],
-    }
+def _human_levels(model: StudyModel) -> list[float]:
+    """Numbers of human points beside synthetic ones, those with most runs, in rising order."""
+    beside = model.n_human[(model.n_human > 0) & (model.n_synthetic > 0)]
+    values, counts = np.unique(beside, return_counts=True)
+    return sorted(float(h) for h in values[np.argsort(-counts, kind="stable")][:ROWS])
 
 
-def _model_as_json(model: Fitted | Failed) -> dict[str, Any]:
-    blank: dict[str, Any] = {"name": model.name, "aicc": None, "weight": None, "parameters": None, "residual_sd": None}
-    if hasattr(model, "reason"):
-        return blank | {"reason": model.reason}
-    return blank | {
-        "aicc": model.aicc,
-        "weight": model.weight,
-        "parameters": dict(model.parameters),
-        "residual_sd": model.residual_sd,
-    }
+def _curve(model: StudyModel, headline: HumanWorth) -> tuple[tuple[float, Estimate], ...]:
+    tried = np.unique(model.n_synthetic[model.n_synthetic > 0])
+    sizes = tried[np.unique(np.linspace(0, len(tried) - 1, min(ROWS, len(tried))).round().astype(int))]
+    middle, low, high = human_worth.worth_draws(model.response, sizes, headline.human_points).limits()
+    return tuple((float(n), _finite(*ends)) for n, *ends in zip(sizes, middle, low, high, strict=True))
 
 
-SIZES = 3  # synthetic-only sizes from which a curve over size says something
+def _finite(*ends: float) -> Estimate:
+    return Estimate(*(float(x) if np.isfinite(x) else None for x in ends))
 
 
 @dataclass(frozen=True, eq=False)
 class Tradeoff:
-    """Score over size for one series, and what its human points are worth."""
+    """Score over size for one series.
+
+    `price` is None where its runs cannot tell what human points are worth, and `why` says so.
+    """
 
     scored: ScoredRuns
-    price: Price
+    price: Price | None
     protocol: str
     dataset: str
+    why: str = ""
 
 
 def of_study(study: Path, frame: pd.DataFrame, prices: tuple[float, float] | None = None) -> Iterator[Tradeoff]:
-    """The trade-offs of a study, whose frame was loaded before; `prices` are those of a human label and of a synthetic point."""
+    """The trade-offs of a study, whose frame was loaded before.
+
+    `prices` are those of a human label and of a synthetic point.
+    """
     from littlehuman.study.series import split
 
     by_name = {series.name: series for series in split(frame)}
     for runs in read_scores(study):
         alone = runs.n_synthetic[(runs.n_human == 0) & (runs.n_synthetic > 0)]
-        if len(set(alone)) >= SIZES and runs.name in by_name:
-            series = by_name[runs.name]
-            yield Tradeoff(runs, price_of_scores(runs, *(prices or ())), series.protocol, series.dataset)
+        if len(set(alone)) < SIZES or runs.name not in by_name:
+            continue
+        series, obstacle = by_name[runs.name], model_of(runs).obstacle
+        price = price_of_scores(runs, *(prices or ())) if obstacle is None else None
+        yield Tradeoff(runs, price, series.protocol, series.dataset, "" if obstacle is None else sentence(obstacle))

@@ -35,18 +35,27 @@ def check_prices(human: float | None, synthetic: float | None) -> None:
         raise ConfigError(wrong)
 
 
-def add_options(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
-    """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed."""
+def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> None:
+    """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed.
+
+    `measured`: the first is required, and the default of the second is what the synthetic points of the study cost.
+    """
+    default = "; default: what those of the study cost, in US dollars" if measured else ""
     told = {
         "human": "what one human label costs, in any currency",
-        "synthetic": "what one synthetic point costs, in the same currency",
+        "synthetic": f"what one synthetic point costs, in the same currency{default}",
     }
     for kind, help in told.items():
-        parser.add_argument(f"--{kind}-price", type=float, required=required, metavar="PRICE", help=help)
+        parser.add_argument(
+            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=help
+        )
 
 
-def check_options(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> tuple[float, float] | None:
-    """The two prices, None where none was given; ends the program with 2 where they cannot be."""
-    if wrong := problems(asked.human_price, asked.synthetic_price):
+def check_options(
+    parser: argparse.ArgumentParser, asked: argparse.Namespace, *, measured: bool = False
+) -> tuple[float, float] | None:
+    """The two prices, None where they were not given; ends the program with 2 where they cannot be."""
+    human, synthetic = asked.human_price, asked.synthetic_price
+    if wrong := problems(human, 1.0 if measured and synthetic is None else synthetic):
         parser.error("; ".join(f"--{problem.where} {problem.what}" for problem in wrong))
-    return None if asked.human_price is None else (asked.human_price, asked.synthetic_price)
+    return None if human is None or synthetic is None else (human, synthetic)

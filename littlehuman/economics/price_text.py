@@ -1,92 +1,160 @@
-"""What human data is worth, for reading.
+"""What human data is worth, for reading and as JSON.
 
-In: a `Price`. Out: a block of text: the curve, what the human points are worth, the price ratio from
-which synthetic data is cheaper, the verdict at the user's prices, and what must be said beside it.
+In: a `Price`. Out: a block of text: the worth of a human point with its interval, how it changes over N, the verdict at
+the user's prices, the paper's own number beside it, and what must be said; or plain values.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from littlehuman.economics.curves import Failed, Fitted
-from littlehuman.economics.size_curve import Range, SizeCurve
-from littlehuman.economics.valuation import HumanValue, PointsNeeded
+import numpy as np
+
+from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.paper_equivalent import NOTE, PaperEquivalent
+from littlehuman.economics.price_verdict import Buy, PriceVerdict
+from littlehuman.economics.reason_text import sentence
+from littlehuman.economics.reasons import Kind
 from littlehuman.formatting import size
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Price
+    from littlehuman.economics.study_model import StudyModel
 
 
-def price_text(price: Price) -> str:
+def text(price: Price) -> str:
     """One series in a few lines."""
-    curve, by_human = price.valuation.curve, price.valuation.by_human
-    runs = (
-        f"{len(curve.x)} runs on synthetic points alone, {sum(len(w.equivalents) for w in by_human)} with human points"
-    )
+    runs = _runs(price.model)
+    seeds = f"; {runs['seeds']} seed{'s' * (runs['seeds'] != 1)}" if runs["seeds"] else ""
     under = f", protocol {price.protocol}" if price.protocol else ""
-    lines = [f"{price.name}: {runs}{under}", *_curve(curve, price.metric)]
-    for worth in by_human:
-        lines += ["", *_worth(worth, price.metric, curve)]
-    if price.paid is not None and price.verdict is not None:
-        verdict, because = price.verdict
-        paid = f"{price.human_price:g} / {price.synthetic_price:g} = {size(price.paid)}"
-        lines += [
-            "",
-            f"your prices      one human point costs {paid} synthetic ones",
-            f"verdict          {verdict}: {because}",
-        ]
-    warnings = [*price.warnings, *(warning for worth in by_human[1:] for warning in worth.warnings)]
-    return "\n".join([*lines, "", *(f"! {warning}" for warning in dict.fromkeys(warnings))]).rstrip()
-
-
-def _curve(curve: SizeCurve, metric: str) -> list[str]:
-    a0, a1, sd = curve.log.parameters["a0"], curve.log.parameters["a1"], curve.log.residual_sd
-    scatter = "" if sd is None else f", a run scatters by {sd:.3g}"
-    said = f"curve            {metric} = {a0:.4g} {'-' if a1 < 0 else '+'} {abs(a1):.3g} ln(synthetic points){scatter}"
-    return [said, "models           " + "; ".join(_model(model) for model in curve.models)]
-
-
-def _model(model: Fitted | Failed) -> str:
-    if isinstance(model, Failed):
-        return f"{model.name} not fitted ({model.reason})"
-    weight = "too few runs to compare" if model.weight is None else f"weight {model.weight:.2f}"
-    return f"{model.name} {weight}" + ("" if model.ceiling is None else f", levels off at {model.ceiling:.3g}")
-
-
-def _worth(worth: HumanValue, metric: str, curve: SizeCurve) -> list[str]:
-    head = f"{f'+{worth.human_points:,} human':<17}"
     lines = [
-        f"{head}{metric} {worth.lift.value:+.3g}{_interval(worth.lift)} above the curve at the same number of synthetic points"
+        f"{price.name}: {runs['synthetic_only']} runs on synthetic points alone, "
+        f"{runs['with_human']} with human points{seeds}{under}"
     ]
-    needed, ratio = worth.points_needed, worth.price_ratio
-    if needed is None or ratio is None:
-        none = "can be named for them" if curve.may_rise else "is equivalent to them"
-        return [*lines, f"{'':<17}no number of synthetic points {none}"]
-    return [*lines, f"{'':<17}{_equivalent(needed)}", f"{'price ratio':<17}{_ratio(ratio)}"]
+    lines += [line for worth in price.by_human for line in _worth(worth, price.metric)]
+    if len(price.curve) > 1:
+        lines += [f"{f'at other N, +{size(price.headline.human_points)}':<17}worth of a human point"]
+        lines += [f"{f'  {size(n)}':<17}{worth_range(worth)}" for n, worth in price.curve]
+    lines += _verdict(price)
+    if price.paper is not None:
+        lines.append(f"{'paper, Table 3':<17}{_paper(price.paper)}")
+    return "\n".join([*lines, "", *(f"! {warning}" for warning in dict.fromkeys(price.warnings))]).rstrip()
 
 
-def _equivalent(needed: PointsNeeded) -> str:
-    if needed.mean is None and needed.p25 is None:  # and so the median, and the upper quartile
-        return "as good as infinitely many more synthetic points (mean, median and middle half of the runs)"
-    quartiles = f"median {size(needed.median)}, middle half {size(needed.p25)} to {size(needed.p75)}"
-    fewer = needed.mean is not None and needed.mean < 0
-    many = f"{size(abs(needed.mean or 0))} fewer" if fewer else f"{size(needed.mean)} more"
-    return f"as good as {many} synthetic points (mean over runs; {quartiles})"
+def as_json(price: Price) -> dict[str, Any]:
+    """Plain values for strict JSON: None where a number is infinite or cannot be said."""
+    verdict, headline = price.verdict, price.headline
+    told: dict[str, Any] = {
+        "name": price.name,
+        "metric": price.metric,
+        "protocol": price.protocol or None,
+        "runs": _runs(price.model),
+        "at": headline.n,
+        **_worth_as_json(headline),
+        "worth_by_size": [{"n": n, **worth.as_json()} for n, worth in price.curve],
+    }
+    if len(price.by_human) > 1:
+        told["by_human"] = [_worth_as_json(worth) for worth in price.by_human]
+    response = price.model.response
+    told["models"] = [
+        {"name": f.name, "weight": float(w)} for f, w in zip(response.families, response.weights, strict=True)
+    ]
+    told["residual_sd"] = response.residual_sd
+    told["paper"] = None if price.paper is None else price.paper.as_json()
+    if verdict is not None and price.prices is not None:
+        human, synthetic = price.prices
+        told["prices"] = {
+            "human": human,
+            "synthetic": synthetic,
+            "ratio": verdict.paid,
+            "break_even": verdict.break_even.as_json(),
+        }
+        told |= {"verdict": verdict.buy.value, "verdict_because": because(verdict, headline)}
+    return told | {"warnings": price.warnings, "note": NOTE}
 
 
-def _ratio(ratio: Range) -> str:
-    """The break-even ratio; a threshold below 0 is none."""
-    if ratio.value is None:
-        return f"the human points are out of reach: no finite ratio can be named{_interval(ratio)}"
-    value = f"{size(ratio.value)}{_interval(ratio)}"
-    if ratio.high is not None and ratio.high <= 0:
-        return f"synthetic data wins at any price: the human points made the sets worse (ratio {value})"
-    if ratio.value <= 0:
-        return f"no worth of the human points can be shown: {value} synthetic points for each"
-    return f"synthetic data wins where a human label costs more than {value} times a synthetic point"
+def because(verdict: PriceVerdict, worth: HumanWorth) -> str:
+    """Why this is the verdict."""
+    if verdict.buy is Buy.HUMAN:
+        matched = "a human point costs less than the synthetic points that it replaces"
+        return "no number of synthetic points scores as high" if worth.unmatched else matched
+    if verdict.buy is Buy.SYNTHETIC:
+        harm = worth.worth.high is not None and worth.worth.high <= 0
+        paid = "a human point costs more than the synthetic points that it replaces"
+        return "human points are not worth any synthetic ones here" if harm else paid
+    return next(sentence(reason) for reason in verdict.reasons if reason.kind is Kind.PRICE_IN_INTERVAL)
 
 
-def _interval(of: Range) -> str:
-    if of.low is None:
-        return ""
-    return f" [{size(of.low)}, {'no upper end' if of.high is None else size(of.high)}]"
+def worth_range(of: Estimate) -> str:
+    """`41.2 [33, 52]`; in words where there is no number or no end."""
+    value = "no finite number" if of.value is None else size(of.value)
+    low = "no lower end" if of.low is None else size(of.low)
+    return f"{value} [{low}, {'no upper end' if of.high is None else size(of.high)}]"
+
+
+def worth_sentence(worth: HumanWorth) -> str:
+    """What one human point replaces at N, in a clause."""
+    beside, found = f"beside {size(worth.n)} synthetic points", worth.worth
+    if worth.unmatched:
+        return f"no number of synthetic points replaces {size(worth.human_points)} human ones {beside}"
+    one = f"one of {size(worth.human_points)} human points replaces"
+    if found.value is not None:
+        return f"{one} {worth_range(found)} synthetic ones {beside}"
+    least = "" if found.low is None else f"at least {size(found.low)} synthetic ones {beside}, but "
+    return f"{one} {least}no finite number" + ("" if least else f" of synthetic ones {beside}") + " that can be named"
+
+
+def _worth(worth: HumanWorth, metric: str) -> Iterator[str]:
+    yield f"{f'+{size(worth.human_points)} human':<17}{worth_sentence(worth)}"
+    lift = worth.lift
+    yield f"{'':<17}{metric} {lift.value:+.3g} [{lift.low:+.3g}, {lift.high:+.3g}] by them"
+
+
+def _verdict(price: Price) -> Iterator[str]:
+    verdict = price.verdict
+    if verdict is None or price.prices is None:
+        return
+    human, synthetic = price.prices
+    yield f"{'your prices':<17}one human point costs {human:g} / {synthetic:g} = {size(verdict.paid)} synthetic ones"
+    yield f"{f'verdict at {size(price.headline.n)}':<17} {verdict.buy.value}: {because(verdict, price.headline)}"
+    even = verdict.break_even
+    if even.value is not None and even.value > 0:
+        ends = " to ".join("no end" if x is None else f"{max(x, 0):.3g}" for x in (even.low, even.high))
+        yield f"{'break-even':<17}at a human price of {even.value:.3g} ({ends})"
+
+
+def _paper(paper: PaperEquivalent) -> str:
+    """The paper's definition, named as the paper's.
+
+    Equivalent sizes by the fitted logarithm, over runs, no seeds and no interval.
+    """
+    if paper.a1 <= 0:
+        return "not defined: the fitted logarithm does not rise"
+    mean, median, p25, p75 = (size(x) for x in (paper.mean, paper.median, paper.p25, paper.p75))
+    ratio = "" if paper.price_ratio is None else f" = {size(paper.price_ratio)} for each"
+    return (
+        f"{size(paper.human_points)} human points need {mean} more synthetic ones{ratio} "
+        f"(mean over {paper.runs} runs; median {median}, middle half {p25} to {p75})"
+    )
+
+
+def _worth_as_json(worth: HumanWorth) -> dict[str, Any]:
+    return {
+        "human_points_added": worth.human_points,
+        "price_ratio": worth.worth.as_json(),
+        "lift": worth.lift.as_json(),
+        "unmatched": worth.unmatched,
+        "beyond": worth.beyond,
+        "reasons": [reason.as_json() | {"text": sentence(reason)} for reason in worth.reasons],
+    }
+
+
+def _runs(model: StudyModel) -> dict[str, int | None]:
+    """How many runs are on synthetic points alone and how many have human points; seeds, None where not known."""
+    seeds = None if model.seed is None else len(np.unique(model.seed))
+    return {
+        "synthetic_only": int(np.sum(model.n_human == 0)),
+        "with_human": int(np.sum(model.n_human > 0)),
+        "seeds": seeds,
+    }

@@ -1,7 +1,7 @@
 """Which kind of point is the better buy beside N synthetic points, at two prices.
 
-In: the worth of a human point at N with its interval, and two prices per point. Out: a verdict that follows from the interval alone,
-and the break-even price of a human point.
+In: the worth of a human point at N with its interval, and two prices per point. Out: a verdict that follows from the
+interval alone, and the break-even price of a human point.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ class Buy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PriceVerdict:
-    """`paid`: synthetic points that one human point costs; `break_even`: the human price at which both buy the same score.
+    """`paid`: synthetic points that one human point costs.
+
+    `break_even`: the human price at which both buy the same score.
 
     Where `break_even.low` is 0 or below, no price of a human point is low enough to be sure of it.
     """

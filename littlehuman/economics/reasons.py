@@ -17,7 +17,10 @@ class Kind(StrEnum):
     TOO_FEW_RUNS = "too_few_runs"
     """Fewer runs than any shape needs: `runs`, `needed`."""
     ALL_ON_ONE_TOTAL = "all_on_one_total"
-    """Every run has n_synthetic + n_human = `total` (a replacement study): more of one kind is always less of the other."""
+    """Every run has n_synthetic + n_human = `total` (a replacement study).
+
+    More of one kind is always less of the other.
+    """
     ALL_ON_ONE_LINE = "all_on_one_line"
     """The runs lie on another straight line in the plane of n_synthetic and n_human."""
     ONLY_SYNTHETIC = "only_synthetic"
@@ -35,7 +38,10 @@ class Kind(StrEnum):
     LEVELS_OFF = "levels_off"
     """The synthetic curve levels off at `ceiling`; in a share `share` of the draws below the score to match."""
     DOES_NOT_RISE = "does_not_rise"
-    """More synthetic points do not raise the score in a share `share` of the draws; `rise` [`low`, `high`] over the tried sizes."""
+    """More synthetic points do not raise the score in a share `share` of the draws.
+
+    `rise` [`low`, `high`] over the tried sizes.
+    """
     BEYOND_REACH = "beyond_reach"
     """The equivalent size is more than `factor` times the largest that was tried (`largest`)."""
     HUMAN_POINTS_HARM = "human_points_harm"

@@ -1,12 +1,12 @@
 """Least squares for all shapes at once, with seeds as random effects: cross-products that depend on the layout alone.
 
-In: how many synthetic and human points each run had, and its seed. Out: for scores [n, D] of D studies with this layout,
-log weights over shapes x variance ratios, and draws of coefficients.
+In: how many synthetic and human points each run had, and its seed. Out: for scores [n, D] of D studies with this
+layout, log weights over shapes x variance ratios, and draws of coefficients.
 
-Model: score = shape + u_seed + v_seed [n_human > 0] + e; u: what is special about a seed's synthetic points and test noise, v: what
-is special about its draw of human points. The variances of u and v relative to e lie on a grid, over which the likelihood is
-integrated (Box and Tiao 1973, Chapter 5), with a half-Cauchy prior on the standard deviations (Gelman 2006, for few groups).
-Inverses follow from the Woodbury identity, with two effects a seed.
+Model: score = shape + u_seed + v_seed [n_human > 0] + e; u: what is special about a seed's synthetic points and test
+noise, v: what is special about its draw of human points. The variances of u and v relative to e lie on a grid, over
+which the likelihood is integrated (Box and Tiao 1973, Chapter 5), with a half-Cauchy prior on the standard deviations
+(Gelman 2006, for few groups). Inverses follow from the Woodbury identity, with two effects a seed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Shapes with the same p coefficients: columns by cell [M, K, p], X'X [M, p, p], sums of columns by random effect [M, R, p]."""
+    """Shapes with the same p coefficients.
+
+    Columns by cell [M, K, p], X'X [M, p, p], sums of columns by random effect [M, R, p].
+    """
 
     shapes: Shapes
     columns: Array
@@ -44,7 +47,8 @@ class Block:
 class Precision:
     """One pair of variance ratios (sds `u`, `v` in units of e's).
 
-    `root` [S, 2, 2]: for each seed the square root R of A = R'R in V^-1 = I - U A U'; ln|V|; the logarithm of the prior weight.
+    `root` [S, 2, 2]: for each seed the square root R of A = R'R in V^-1 = I - U A U'; ln|V|; the logarithm of the prior
+    weight.
     """
 
     u: float
@@ -57,7 +61,8 @@ class Precision:
 class Design:
     """A layout: `n_synthetic`, `n_human` [n], and `seed` [n] (any labels; None: every run is its own draw).
 
-    `cell` [n] says which of the K different mixtures a run had; random effects are ordered by seed: (u, v) of the first, of the second.
+    `cell` [n] says which of the K different mixtures a run had; random effects are ordered by seed: (u, v) of the
+    first, of the second.
     """
 
     def __init__(self, n_synthetic: Array, n_human: Array, seed: Index | None = None) -> None:
@@ -107,7 +112,11 @@ def _random_effects(h: Array, seed: Index | None) -> tuple[Array, list[Precision
     if len(names) == 1:  # one draw of human points cannot say how draws differ
         pairs = [(_ASSUMED_SD, _ASSUMED_SD * human_varies, 1.0)]
     else:
-        pairs = [(u, v, du * dv) for u, du in _widths(_SD_SEED) for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])]
+        pairs = [
+            (u, v, du * dv)
+            for u, du in _widths(_SD_SEED)
+            for v, dv in (_widths(_SD_HUMAN) if human_varies else [(0.0, 1.0)])
+        ]
     return effects.reshape(len(h), -1), [_precision(cross, u, v, weight) for u, v, weight in pairs]
 
 

@@ -4,14 +4,15 @@ Every shape is linear in its coefficients once its shape parameters are fixed:
 
     score = c + a Z(n_s + k n_h + o) + d M(n_h) + e Z(n_s + k n_h + o) M(n_h)
 
-Z is a learning curve (logarithm, power law, saturating exponential), scaled to 0 at the least and to 1 at the most synthetic points
-that were tried; M grows from 0 without human points to 1 at the most that were tried. Human points may count in two ways: `combined`
-(e = 0: a human point stands for k synthetic ones, and human points add the same whatever n_s is), `interaction` (k = 0: what they
-add changes along the curve). Each holds a pure exchange or a pure lift as a case. Neither is offered alone: chosen by AICc, the pure
-shapes were too sure of themselves wherever the truth was a little of both (7 to 70 % coverage in simulations).
+Z is a learning curve (logarithm, power law, saturating exponential), scaled to 0 at the least and to 1 at the most
+synthetic points that were tried; M grows from 0 without human points to 1 at the most that were tried. Human points may
+count in two ways: `combined` (e = 0: a human point stands for k synthetic ones, and human points add the same whatever
+n_s is), `interaction` (k = 0: what they add changes along the curve). Each holds a pure exchange or a pure lift as a
+case. Neither is offered alone: chosen by AICc, the pure shapes were too sure of themselves wherever the truth was a
+little of both (7 to 70 % coverage in simulations).
 
-Sources: the logarithm and the exchange are those of arXiv 2410.13098, Section 4; power laws with a ceiling and exponentials are the
-families of Viering and Loog 2023 ("The Shape of Learning Curves: A Review").
+Sources: the logarithm and the exchange are those of arXiv 2410.13098, Section 4; power laws with a ceiling and
+exponentials are the families of Viering and Loog 2023 ("The Shape of Learning Curves: A Review").
 """
 
 from __future__ import annotations
@@ -31,13 +32,23 @@ CURVES = ("log", "power", "exponential")
 COMBINED, INTERACTION = "combined", "interaction"
 
 # Steps of 8 %: with steps of 45 % the interval at a levelling curve's end covered 86 %.
-_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 44))  # below 0 a curve grows faster than the logarithm, above it has a ceiling
+_POWERS = (
+    -1.0,
+    -0.5,
+    -0.25,
+    *np.geomspace(0.1, 3.0, 44),
+)  # below 0 a curve grows faster than the logarithm, above it has a ceiling
 _LENGTHS = tuple(np.geomspace(0.05, 3.0, 54))  # times the largest number of synthetic points
 _RATES, _NEGATIVE = 16, 4  # human-to-synthetic rates above and below 0
 _FINE = 3.0  # how much closer rates lie near 0 than at the end
-# Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one) to a straight line.
+# Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one)
+# to a straight line.
 BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
-_OFFSETS = (0.002, 0.03, 0.3)  # times the least synthetic points: what stands in for synthetic points where there are none
+_OFFSETS = (
+    0.002,
+    0.03,
+    0.3,
+)  # times the least synthetic points: what stands in for synthetic points where there are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shapes:
-    """Shape parameters [M], the family [M] each belongs to as an index, and the logarithm of its prior weight within the family."""
+    """Shape parameters [M], indices of their families [M], and logarithms of prior weights within the family."""
 
     curve: Index
     value: Array
@@ -105,7 +116,10 @@ class Shapes:
         return np.maximum(found, 0.0)
 
     def effective(self, n_synthetic: Array, n_human: Array) -> Array:
-        """Size [..., M] of mixtures [..., 1] in synthetic points; at least one: power laws and logarithms have no zero."""
+        """Size [..., M] of mixtures [..., 1] in synthetic points.
+
+        At least one: power laws and logarithms have no zero.
+        """
         return np.maximum(n_synthetic + self.rate * n_human + self.offset, 1.0)
 
     def m(self, n_human: Array, scale: Scale) -> Array:
@@ -118,7 +132,13 @@ class Shapes:
         for curve in (LOG, POWER, EXPONENTIAL):
             at = self.curve == curve
             x, value = size[..., at], self.value[at]
-            out[..., at] = np.log(x) if curve == LOG else -np.sign(value) * np.power(x, -value) if curve == POWER else -np.exp(-x / value)
+            out[..., at] = (
+                np.log(x)
+                if curve == LOG
+                else -np.sign(value) * np.power(x, -value)
+                if curve == POWER
+                else -np.exp(-x / value)
+            )
         return out
 
 
@@ -143,7 +163,12 @@ def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool, bends
         alone: whether there are runs without synthetic points.
         bends: whether the bend of M makes a difference to the runs.
     """
-    rows = [row for number, family in enumerate(of) if family.human == human for row in _rows(number, family, scale, alone, bends)]
+    rows = [
+        row
+        for number, family in enumerate(of)
+        if family.human == human
+        for row in _rows(number, family, scale, alone, bends)
+    ]
     curve, value, rate, offset, bend, number, prior = np.array(rows).T
     return Shapes(curve.astype(np.intp), value, rate, offset, bend, number.astype(np.intp), np.log(prior))
 
@@ -151,8 +176,9 @@ def grid(of: tuple[Family, ...], human: str, scale: Scale, *, alone: bool, bends
 def rates(scale: Scale) -> tuple[Array, Array]:
     """Rates k that are tried, and their prior weights.
 
-    The prior is flat in t = ln(1 + k h / n), h the most human and n the middle number of synthetic points: flat in the gain of the
-    score, so that it favours neither small nor large gains. Negative rates end where the least synthetic points would be used up.
+    The prior is flat in t = ln(1 + k h / n), h the most human and n the middle number of synthetic points: flat in the
+    gain of the score, so that it favours neither small nor large gains. Negative rates end where the least synthetic
+    points would be used up.
     """
     middle = (scale.least_synthetic * scale.most_synthetic) ** 0.5
     top = np.log1p(30 * scale.most_synthetic / middle)

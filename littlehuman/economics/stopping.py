@@ -1,13 +1,13 @@
 """When a replacement study needs no more seeds: stochastic curtailment of a fixed grid.
 
-In: after a look, the loss of each synthetic share against the base, how much one seed scatters, and the verdicts at the level that
-this look may spend (both from the curve model; alpha spending is not done here). Out: stop, or the next block, which is one new seed
-on all shares.
+In: after a look, the loss of each synthetic share against the base, how much one seed scatters, and the verdicts at the
+level that this look may spend (both from the curve model; alpha spending is not done here). Out: stop, or the next
+block, which is one new seed on all shares.
 
-A study stops when every share has a verdict, when its looks are used up, or when the decision that the full grid would come to is
-the present one with a probability of at least `certainty`: conditional on what was seen, new seeds would hardly change it (Lan,
-Simon and Halperin 1982). The rule spends no alpha by itself: it looks at the choice of a share, and claims nothing that the verdicts
-do not. With fewer than two seeds the scatter is not known, and a study goes on.
+A study stops when every share has a verdict, when its looks are used up, or when the decision that the full grid would
+come to is the present one with a probability of at least `certainty`: conditional on what was seen, new seeds would
+hardly change it (Lan, Simon and Halperin 1982). The rule spends no alpha by itself: it looks at the choice of a share,
+and claims nothing that the verdicts do not. With fewer than two seeds the scatter is not known, and a study goes on.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Stop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What was fixed before the first look: synthetic shares (the first is the base), largest tolerated loss, and the full grid."""
+    """What was fixed before the first look.
+
+    Synthetic shares (the first is the base), largest tolerated loss, and the full grid.
+    """
 
     shares: tuple[float, ...]
     delta: float
@@ -56,9 +59,10 @@ class Rules:
 class Look:
     """What a look found, share by share without the base.
 
-    `loss` [A]: mean score of the base less that of the share; `seed_sd` [A + 1]: standard deviation of one seed's mean score, the
-    base first (pooled or shrunk, as the curve model has it), with `df` degrees of freedom; `settled` [A]: whether the share has a
-    verdict (worse, better or equal) at the level of this look; `seeds` so far, `number` of this look from 1.
+    `loss` [A]: mean score of the base less that of the share; `seed_sd` [A + 1]: standard deviation of one seed's mean
+    score, the base first (pooled or shrunk, as the curve model has it), with `df` degrees of freedom; `settled` [A]:
+    whether the share has a verdict (worse, better or equal) at the level of this look; `seeds` so far, `number` of this
+    look from 1.
     """
 
     loss: Array
@@ -71,7 +75,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`stop` says whether and why; `choice` is the largest share within delta now; `certainty` that the full grid chooses the same."""
+    """`stop` says whether and why; `choice` is the largest share within delta now.
+
+    `certainty` that the full grid chooses the same.
+    """
 
     stop: Stop
     choice: float
@@ -85,7 +92,10 @@ class Advice:
 
 
 def advise(rules: Rules, look: Look, used_seeds: Sequence[int] = ()) -> Advice:
-    """Whether to stop after a look, and the cells of the next block: all shares with the lowest seed that was not used."""
+    """Whether to stop after a look, and the cells of the next block.
+
+    All shares with the lowest seed that was not used.
+    """
     now = int(choices(look.loss[None], rules.delta)[0])
     certainty = _certainty(rules, look, now)
     stop = _stop(rules, look, certainty)

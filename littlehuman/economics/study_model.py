@@ -1,7 +1,10 @@
-"""One study, one model, all answers: what a human point is worth, which kind is cheaper, what to buy, and what to run instead.
+"""One study, one model, all answers.
 
-In: the runs of one series with their seeds. Out: a `StudyModel`. Price and plan are summaries of the same draws: where the price says
-that human points win, no plan for the same money and reach prefers the synthetic points that they stand for.
+What a human point is worth, which kind is cheaper, what to buy, and what to run instead.
+
+In: the runs of one series with their seeds. Out: a `StudyModel`. Price and plan are summaries of the same draws: where
+the price says that human points win, no plan for the same money and reach prefers the synthetic points that they stand
+for.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.identification import Cell
 from littlehuman.economics.paper_equivalent import PaperEquivalent
 from littlehuman.economics.price_verdict import PriceVerdict
+from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Index
@@ -25,7 +29,10 @@ from littlehuman.errors import ConfigError, DataError, Problem
 
 @dataclass(frozen=True, eq=False)
 class StudyModel:
-    """Runs [n]: numbers of points, score, seed (any labels; None: not known). Runs on no points at all must be left out before."""
+    """Runs [n]: numbers of points, score, seed (any labels.
+
+    None: not known). Runs on no points at all must be left out before.
+    """
 
     n_synthetic: Array
     n_human: Array
@@ -83,12 +90,16 @@ class StudyModel:
             DataError: where the layout cannot answer (see `obstacle`).
         """
         self._require()
-        return allocation.allocate(self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget)
+        return allocation.allocate(
+            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget
+        )
 
     def cost_of(self, terms: Terms, target: float, reach: float = 1.0) -> TargetCost:
         """The cheapest design that reaches a score; raises as `plan` does."""
         self._require()
-        return allocation.cheapest_for(self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target)
+        return allocation.cheapest_for(
+            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target
+        )
 
     def paper(self, human_points: float | None = None) -> PaperEquivalent | None:
         """The paper's Table 3 for these runs; None where it is not defined."""
@@ -101,12 +112,21 @@ class StudyModel:
         if at is None:
             return high
         if not low <= at <= high:
-            problem = Problem(f"at={at:g}", f"lies outside the study, whose runs have {low:,.0f} to {high:,.0f} synthetic points")
+            problem = Problem(
+                f"at={at:g}", f"lies outside the study, whose runs have {low:,.0f} to {high:,.0f} synthetic points"
+            )
             raise ConfigError([problem], f"--at {low if at < low else high:.0f}")
         return float(at)
 
-    def _require(self) -> None:
+    @property
+    def refusal(self) -> str:
+        """The obstacle in words with the two cells that mend it; empty where there is none."""
         reason = self.obstacle
-        if reason is not None:
-            cells = " and ".join(f"n_synthetic={cell.n_synthetic} with n_human={cell.n_human}" for cell in self.mend())
-            raise DataError(f"these runs cannot tell human from synthetic points ({reason.kind.value})\nTry: add {cells}")
+        if reason is None:
+            return ""
+        cells = " and ".join(f"n_synthetic={cell.n_synthetic} with n_human={cell.n_human}" for cell in self.mend())
+        return f"{sentence(reason)}\nTry: add runs at {cells}, three seeds each"
+
+    def _require(self) -> None:
+        if refusal := self.refusal:
+            raise DataError(refusal)

@@ -31,7 +31,8 @@ def clusters_of_test_items(cell: Path) -> dict[str, dict[str, str]]:
     before = read_json(cell / RESULT).get("fingerprints", {}).get("dataset")
     if dataset.fingerprint != before:
         raise DataError(
-            f"{cell}: the data of {dataset.name} changed since: its fingerprint was {before} and is {dataset.fingerprint}"
+            f"{cell}: the data of {dataset.name} changed since: its fingerprint was {before} "
+            f"and is {dataset.fingerprint}"
             "\nTry: put back the data that the run read"
         )
     return {example.id: example.clusters for example in dataset.test}

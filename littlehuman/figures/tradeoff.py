@@ -1,8 +1,8 @@
 """Score over the number of synthetic points, and what human points are worth on that axis: the paper's Section 4.
 
-In: trade-offs of `economics.price`. Out: one facet per series: runs on synthetic points alone with the curve
-a0 + a1 ln x and its band, runs with human points beside them, and an arrow from each of those to the synthetic
-size that has the same score.
+In: trade-offs of `economics.price`. Out: one facet per series: runs on synthetic points alone with the curve of the
+response model and its band, runs with human points beside them, and arrows from sizes with human points to the
+synthetic size that scores the same.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from littlehuman.economics.price import Tradeoff
-    from littlehuman.economics.size_curve import SizeCurve
-    from littlehuman.economics.valuation import HumanValue
+    from littlehuman.economics.price import Price, Tradeoff
 
 REACH = 12.0  # the axis ends at most at so many times the largest size that was tried
-CROWD = 25  # runs from which the mean per size has the arrow, not each run
+CROWD = 25  # runs from which single runs are pale beside the mean per size
+ARROWS = 8  # sizes that have one
+CURVE = "curve over synthetic points"
 SHOWN = 3  # numbers of human points that are drawn; the one that is valued comes first
 FALLS = "more synthetic data does not help here: no finite equivalent"
 UNSHOWN = "more synthetic data is not shown to help here: no finite equivalent is named"
@@ -62,106 +62,106 @@ def tradeoff(tradeoffs: Sequence[Tradeoff]) -> Figure:
 
 def _looks(tradeoffs: Sequence[Tradeoff]) -> Looks:
     """One look for a number of human points, in all facets."""
-    shown = dict.fromkeys(worth.human_points for one in tradeoffs for worth in one.price.valuation.by_human[:SHOWN])
+    shown = dict.fromkeys(human for one in tradeoffs for human in _human_levels(one))
     return {human: style.of_series(nth + 1) for nth, human in enumerate(shown)}
 
 
+def _human_levels(one: Tradeoff) -> list[int]:
+    """The numbers of human points that are drawn."""
+    scored = one.scored
+    if one.price is not None:
+        return [int(worth.human_points) for worth in one.price.by_human[:SHOWN]]
+    return [int(h) for h in np.unique(scored.n_human[(scored.n_human > 0) & (scored.n_synthetic > 0)])[:SHOWN]]
+
+
 def _facet(axes: Axes, one: Tradeoff, looks: Looks) -> dict[str, Any]:
-    curve, worths = one.price.valuation.curve, one.price.valuation.by_human
-    right = _right_edge(curve, worths[:1])
-    handles = _curve(axes, curve, right)
-    for worth in worths[:SHOWN]:
-        handles[f"+ {formatting.count(worth.human_points)} human points"] = _runs(
-            axes, worth, looks[worth.human_points]
-        )
+    scored = one.scored
+    alone = (scored.n_human == 0) & (scored.n_synthetic > 0)
+    look = style.of_series(0)
+    options = {"marker": "o", "markerfacecolor": "white", "color": look["color"], "linestyle": "none", "zorder": 3}
+    dots = axes.plot(scored.n_synthetic[alone], 100 * scored.score[alone], **options)[0]
+    handles: dict[str, Any] = {"synthetic points alone": dots}
+    drawn = scored.n_synthetic[scored.n_synthetic > 0]
+    levels = [] if one.price is None or _why_no_arrows(one) else _levels(one.price)
+    right = _right_edge(float(scored.n_synthetic[alone].max()), [end for _, _, end in levels])
+    if one.price is not None:
+        handles[CURVE] = _curve(axes, one.price, right)
+    for human in _human_levels(one):
+        handles[f"+ {formatting.count(human)} human points"] = _runs(axes, one, human, looks[human])
     axes.set_xscale("log")
-    axes.set_xlim(0.8 * min(curve.x.min(), *(e.n_synthetic for w in worths for e in w.equivalents), right), right)
-    if worths and curve.rises:
-        _arrows(axes, curve, worths[0], looks[worths[0].human_points]["color"])
-    text_layout.title(axes, one.scored.name, _why_no_arrows(curve))
+    axes.set_xlim(0.8 * float(drawn.min()), right)
+    if levels:
+        _arrows(axes, levels, looks[_human_levels(one)[0]]["color"])
+    text_layout.title(axes, scored.name, _why_no_arrows(one))
     axes.set_xlabel("synthetic training points")
-    axes.set_ylabel(f"{formatting.named(one.scored.metric)} (%)")
+    axes.set_ylabel(f"{formatting.named(scored.metric)} (%)")
     text_layout.of_sizes(axes)
     return handles
 
 
-def _why_no_arrows(curve: SizeCurve) -> str:
-    """Why there are no arrows; it stands above the axes, as no place among the points is free in every study."""
-    if curve.rises:
+def _why_no_arrows(one: Tradeoff) -> str:
+    """Why there are no arrows, above the axes: there is no place among the points that is free in every study."""
+    if one.price is None:
+        return f"no worth can be told: {one.why}"
+    rises = next((r for r in one.price.headline.reasons if r.kind == "does_not_rise"), None)
+    if rises is None:
         return ""
-    return UNSHOWN if curve.log.parameters["a1"] > 0 else FALLS
+    return FALLS if rises.parts["high"] <= 0 else UNSHOWN
 
 
-def _runs(axes: Axes, worth: HumanValue, look: dict[str, Any]) -> Any:
+def _runs(axes: Axes, one: Tradeoff, human: int, look: dict[str, Any]) -> Any:
     """A marker per run; where there are many, pale ones, and the mean of each size in full colour."""
     options = {"color": look["color"], "marker": look["marker"], "linestyle": "none"}
-    runs = [(e.n_synthetic, 100 * e.score) for e in worth.equivalents]
-    if len(runs) > CROWD:
-        axes.plot(*zip(*runs, strict=True), **options, alpha=0.3, zorder=3, markersize=3)
-        runs = [
-            (size, float(np.mean([score for n, score in runs if n == size]))) for size in sorted({n for n, _ in runs})
-        ]
-    return axes.plot(*zip(*runs, strict=True), **options, zorder=4)[0]
+    beside = (one.scored.n_human == human) & (one.scored.n_synthetic > 0)
+    sizes, scores = one.scored.n_synthetic[beside], 100 * one.scored.score[beside]
+    if len(sizes) > CROWD:
+        axes.plot(sizes, scores, **options, alpha=0.3, zorder=3, markersize=3)
+        scores = np.array([scores[sizes == n].mean() for n in np.unique(sizes)])
+        sizes = np.unique(sizes)
+    return axes.plot(sizes, scores, **options, zorder=4)[0]
 
 
-def _curve(axes: Axes, curve: SizeCurve, right: float) -> dict[str, Any]:
-    """Runs, the logarithm with its band (dashed beyond the runs), and a better fitting curve that levels off."""
-    look = style.of_series(0)
-    dots = axes.plot(
-        curve.x, 100 * curve.y, marker="o", markerfacecolor="white", color=look["color"], linestyle="none", zorder=3
-    )[0]
-    tried, beyond = np.geomspace(curve.x.min(), curve.x.max(), 60), np.geomspace(curve.x.max(), right, 30)
-    line = axes.plot(tried, 100 * curve.log.predict(tried), color=look["color"])[0]
-    axes.plot(beyond, 100 * curve.log.predict(beyond), color=look["color"], linestyle=(0, (4, 2)), linewidth=1)
-    everywhere = np.concatenate([tried, beyond])
-    half = _half_width(curve, everywhere)
-    middle = curve.log.predict(everywhere)
-    axes.fill_between(
-        everywhere, 100 * (middle - half), 100 * (middle + half), color=look["color"], alpha=0.12, linewidth=0
+def _curve(axes: Axes, price: Price, right: float) -> Any:
+    """Median and 95 % band of the draws for synthetic points alone; dashed where nothing was tried."""
+    colour, scale = style.of_series(0)["color"], price.model.response.scale
+    tried, beyond = (
+        np.geomspace(*ends)
+        for ends in ((scale.least_synthetic, scale.most_synthetic, 40), (scale.most_synthetic, right, 20))
     )
-    handles = {"synthetic points alone": dots, "fit a0 + a1 ln x": line}
-    if curve.levelling is not None:
-        handles["a curve that levels off"] = axes.plot(
-            everywhere, 100 * curve.levelling.predict(everywhere), color="#333333", linestyle=(0, (1, 1.5)), linewidth=1
-        )[0]
-    return handles
+    everywhere = np.concatenate([tried, beyond])
+    low, middle, high = 100 * np.quantile(price.model.response.score(everywhere, 0.0), [0.025, 0.5, 0.975], axis=1)
+    line = axes.plot(tried, middle[: len(tried)], color=colour)[0]
+    axes.plot(beyond, middle[len(tried) :], color=colour, linestyle=(0, (4, 2)), linewidth=1)
+    axes.fill_between(everywhere, low, high, color=colour, alpha=0.12, linewidth=0)
+    return line
 
 
-def _half_width(curve: SizeCurve, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:
-    """Half of the 95 % confidence band of a fitted mean (any text on regression, e.g. Draper and Smith 1998, 1.4)."""
-    from scipy import stats
-
-    from littlehuman.economics import curves
-
-    sd = curve.log.residual_sd
-    if sd is None:
-        return np.zeros_like(x)
-    away = np.log(x) - np.log(curve.x).mean()
-    return stats.t.ppf(0.975, curve.log.df) * sd * np.sqrt(1 / len(curve.x) + away**2 / curves.spread(curve.x))
-
-
-def _right_edge(curve: SizeCurve, worths: Iterable[HumanValue]) -> float:
+def _right_edge(largest: float, ends: Iterable[float]) -> float:
     """Far enough for the arrows, but not for the farthest ones."""
-    largest = float(curve.x.max())
-    ends = [end for worth in worths for _, _, end in _levels(curve, worth) if math.isfinite(end)] if curve.rises else []
-    return max(1.6 * largest, min(1.25 * max(ends, default=0.0), REACH * largest))
+    finite = [end for end in ends if math.isfinite(end)]
+    return max(1.6 * largest, min(1.25 * max(finite, default=0.0), REACH * largest))
 
 
-def _levels(curve: SizeCurve, worth: HumanValue) -> list[tuple[float, float, float]]:
-    """Size, score and equivalent size of each run; of the mean per size where there are many."""
-    runs = [(float(e.n_synthetic), e.score) for e in worth.equivalents]
-    if len(runs) > CROWD:
-        sizes = sorted({n for n, _ in runs})
-        runs = [(size, float(np.mean([score for n, score in runs if n == size]))) for size in sizes]
-    return [
-        (n, score, float(end))
-        for (n, score), end in zip(runs, curve.sizes(np.array([score for _, score in runs])), strict=True)
-    ]
+def _levels(price: Price) -> list[tuple[float, float, float]]:
+    """Size, score with the headline's human points, and the synthetic size with the same score (infinite.
+
+    None), at tried sizes.
+    """
+    from littlehuman.economics.human_worth import worth_draws
+
+    model, human = price.model, price.headline.human_points
+    tried = np.unique(model.n_synthetic[(model.n_human == human) & (model.n_synthetic > 0)])
+    if not len(tried):
+        return []
+    sizes = tried[np.unique(np.linspace(0, len(tried) - 1, min(ARROWS, len(tried))).round().astype(int))]
+    scores = np.median(model.response.score(sizes, human), axis=1)
+    worth = worth_draws(model.response, sizes, human).limits()[0]
+    return [(float(n), float(y), float(n + w * human)) for n, y, w in zip(sizes, scores, worth, strict=True)]
 
 
-def _arrows(axes: Axes, curve: SizeCurve, worth: HumanValue, colour: str) -> None:
+def _arrows(axes: Axes, levels: Sequence[tuple[float, float, float]], colour: str) -> None:
     left, right = axes.get_xlim()
-    for size, score, end in _levels(curve, worth):
+    for size, score, end in levels:
         inside = end < right
         options = {"arrowstyle": "->", "color": colour, "linewidth": 0.7, "shrinkA": 3, "shrinkB": 0}
         axes.annotate("", (max(end, left) if inside else right, 100 * score), (size, 100 * score), arrowprops=options)
@@ -171,13 +171,12 @@ def _arrows(axes: Axes, curve: SizeCurve, worth: HumanValue, colour: str) -> Non
 
 def caption(tradeoffs: Sequence[Tradeoff]) -> str:
     """Protocol, what a point is, and what band, arrows and `>` mean."""
-    parts = [
-        f"protocol {', '.join(sorted({t.protocol for t in tradeoffs}))}",
-        "each point is one run",
-        "band: 95 % confidence of the fit",
-    ]
-    if any(t.price.valuation.curve.rises and t.price.headline for t in tradeoffs):
+    protocols = ", ".join(sorted({t.protocol for t in tradeoffs}))
+    parts = [f"protocol {protocols}; each point is one run"]
+    if any(t.price is not None for t in tradeoffs):
+        parts.append("band: 95 % interval of the curve, averaged over models")
+    if any(t.price is not None and not _why_no_arrows(t) for t in tradeoffs):
         parts.append("arrows: to the synthetic size with the same score (> beyond the axis)")
-    if any(len(w.equivalents) > CROWD for t in tradeoffs for w in t.price.valuation.by_human[:1]):
+    if any(np.sum(t.scored.n_human == human) > CROWD for t in tradeoffs for human in _human_levels(t)[:1]):
         parts.append("of many runs with human points the mean per size is drawn over pale single runs")
     return "; ".join(parts)

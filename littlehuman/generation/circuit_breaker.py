@@ -12,8 +12,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from littlehuman.errors import GenerationError
+from littlehuman.formatting import without_password
 from littlehuman.prompt_models import Answer
-from littlehuman.prompt_models.connection import without_password
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig, Provider
 

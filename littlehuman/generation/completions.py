@@ -16,6 +16,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+from littlehuman.formatting import without_password
 from littlehuman.generation.costs import (
     Bill,
     CostEstimate,
@@ -29,7 +30,7 @@ from littlehuman.generation.spending import SpendingGate, SpendingLimit, check_p
 from littlehuman.prompt_models import Answer, PromptModel, open_model
 from littlehuman.prompt_models.batch_store import refuse_if_batched
 from littlehuman.prompt_models.cache import CompletionCache, CompletionWriter, cache_path
-from littlehuman.prompt_models.connection import base_url, without_password
+from littlehuman.prompt_models.connection import base_url
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from littlehuman.errors import GenerationError
+from littlehuman.formatting import without_password
 from littlehuman.prompt_models import connection
 from littlehuman.prompt_models.batch_files import CHAT
 from littlehuman.prompt_models.batch_store import Submission
@@ -50,7 +51,7 @@ class BatchClient:
 
         connection.silence_client_logs()
         self.config, self.key = config, key
-        self.address = connection.without_password(url)
+        self.address = without_password(url)
         self._down_since: float | None = None
         self._reached = False
         connect = min(connection.CONNECT_S, config.timeout_s)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from littlehuman.errors import GenerationError
+from littlehuman.formatting import without_password
 from littlehuman.prompt_models import connection
 from littlehuman.prompt_models.chat_client import ChatClient
 from littlehuman.prompt_models.connection import ApiKey
@@ -100,7 +101,7 @@ class Endpoint:
             yield _as_answer(*result)
 
     def _error(self, reason: str, mend: str) -> GenerationError:
-        where = f"prompt_model.name={self.config.name} at {connection.without_password(self.url)}"
+        where = f"prompt_model.name={self.config.name} at {without_password(self.url)}"
         return GenerationError(self.key.redact(f"{where}: {reason}\nTry: {mend}"))
 
 

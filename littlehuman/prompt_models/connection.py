@@ -37,11 +37,6 @@ def base_url(config: PromptModelConfig) -> str:
     return OPENAI if config.base_url is None else config.base_url
 
 
-def without_password(text: str) -> str:
-    """An address, or a command line with some, without their passwords (which may contain an @)."""
-    return re.sub(r"//[^/\s]*@", "//***@", text)
-
-
 def silence_client_logs() -> None:
     """Keep the client libraries from writing each request into run.log, as they do at INFO and below."""
     for name in ("openai", "httpx2", "httpcore2"):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from littlehuman import formatting
+from littlehuman.economics.price_text import worth_sentence
+from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, percent, share
 from littlehuman.reporting import verdicts
 from littlehuman.reporting.warning_texts import told_warnings, warning_text
@@ -149,28 +151,11 @@ def _worth(tradeoffs: Sequence[Tradeoff]) -> Iterator[str]:
 
 
 def _one_worth(one: Tradeoff) -> str:
-    worth, name = one.price.headline, one.scored.name
-    if not one.price.valuation.curve.rises:
-        return (
-            f"{name}: more synthetic points alone are not shown to raise the score, "
-            "so human points have no finite equivalent in them."
-        )
-    if worth is None or worth.price_ratio is None:
-        return (
-            f"{name}: more synthetic points alone raise the score; "
-            "no run tells what human points beside them are worth."
-        )
-    ratio = worth.price_ratio
-    if ratio.value is None:
-        human = count(worth.human_points)
-        return f"{name}: {human} human points are beyond any number of synthetic points that can be named."
-    if ratio.value <= 0:
-        return f"{name}: no worth of the {count(worth.human_points)} human points beside synthetic ones can be shown."
-    high = "without upper end" if ratio.high is None else f"to {formatting.size(ratio.high)}"
-    bounds = "no interval" if ratio.low is None else f"95 % interval {formatting.size(ratio.low)} {high}"
-    verdict = f" At your prices: {one.price.verdict[0]}." if one.price.verdict else ""
-    tried = f"{count(worth.human_points)} human points tried"
-    return f"{name}: a human point is worth {formatting.size(ratio.value)} synthetic ones ({bounds}; {tried}).{verdict}"
+    if one.price is None:
+        return f"{one.scored.name}: what human points are worth cannot be told: {one.why}."
+    verdict = f" At your prices: {one.price.verdict.buy.value}." if one.price.verdict else ""
+    reasons = "".join(f"; {sentence(reason)}" for reason in one.price.headline.reasons)
+    return f"{one.scored.name}: {worth_sentence(one.price.headline)} (95 % interval){reasons}.{verdict}"
 
 
 def _unfinished(found: ReportData) -> Iterator[str]:

@@ -58,11 +58,10 @@ ALONE = (
     "are simultaneous over the shares of a curve (Bonferroni)."
 )
 WORTH = (
-    "The worth of human points follows Section 4 of arXiv 2410.13098: y = a0 + a1 ln x through the runs on "
-    "synthetic points alone; the "
-    "equivalent size of a score y* is exp((y* - a0) / a1). The interval carries the scatter of both kinds of "
-    "runs; curves that level off "
-    "are compared by AICc (Hurvich and Tsai 1989)."
+    "The worth of human points at N is the number of synthetic points that one of them replaces beside N: a response "
+    "model over synthetic and human points with seeds as random effects, averaged over curve families by AICc (Hurvich "
+    "and Tsai 1989), with 95 % intervals. Table 3 of arXiv 2410.13098 stands beside it: y = a0 + a1 ln x through the "
+    "runs on synthetic points alone; the equivalent size of a score y* is exp((y* - a0) / a1)."
 )
 TEXTS = (
     "Twins are compared with the human texts of the same ids, in pairs, as in Appendix D of arXiv 2410.13098; "

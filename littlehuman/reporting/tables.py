@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from littlehuman.economics.price_text import worth_range
 from littlehuman.formatting import (
     NOTHING,
     absent,
@@ -114,23 +115,22 @@ def added(frame: pd.DataFrame) -> ReportTable:
 
 
 def worth(tradeoffs: Sequence[Tradeoff]) -> ReportTable:
-    """The paper's Table 3: synthetic points that human points are worth, over runs; and the price ratio."""
-    header = "series,human points added,runs,mean,median,25 %,75 %,worth of one human point"
+    """What a human point is worth at the largest N.
+
+    Beside it the paper's Table 3: synthetic points needed, over runs.
+    """
+    header = "series,human points added,at N,worth of one human point,paper: runs,mean,median,25 %,75 %"
     return ReportTable(tuple(header.split(",")), tuple(row for one in tradeoffs for row in _worths(one)))
 
 
 def _worths(one: Tradeoff) -> Iterator[tuple[str, ...]]:
-    for found in one.price.valuation.by_human:
-        needed, ratio = found.points_needed, found.price_ratio
-        cells = (
-            [NOTHING] * 4
-            if needed is None
-            else [size(v, INFINITE) for v in (needed.mean, needed.median, needed.p25, needed.p75)]
-        )
-        worth_of_one = NOTHING if ratio is None else size(ratio.value, INFINITE)
-        if ratio is not None and ratio.low is not None:
-            worth_of_one += f" [{size(ratio.low, INFINITE)}, {size(ratio.high, INFINITE)}]"
-        yield (one.scored.name, count(found.human_points), count(len(found.equivalents)), *cells, worth_of_one)
+    for found in one.price.by_human if one.price else ():
+        paper = one.price.model.paper(found.human_points) if one.price else None
+        cells = [NOTHING] * 5
+        if paper is not None:
+            needed = (paper.mean, paper.median, paper.p25, paper.p75)
+            cells = [count(paper.runs), *(NOTHING if paper.a1 <= 0 else size(v, INFINITE) for v in needed)]
+        yield (one.scored.name, count(found.human_points), count(found.n), worth_range(found.worth), *cells)
 
 
 def texts(groups: Sequence[TextComparison]) -> ReportTable:

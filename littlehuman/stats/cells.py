@@ -21,9 +21,10 @@ from littlehuman.stats.clusters import Clusters, Floats
 class Cells:
     """Means `[..., arms, seeds]` (nan where a cell is missing) and their covariance `[..., cells, cells]` over items.
 
-    Cells are numbered arm by arm; rows of missing ones are 0. `present` is `[arms, seeds]`. `fourth` `[..., arms]`: sum of
-    the fourth powers of the clusters' contributions to an arm's mean over the squared sum of their squares (3 / df when
-    normal; 1 when a single cluster makes all the variance). `icc_of_differences`: intra-cluster correlation of what differs between cells.
+    Cells are numbered arm by arm; rows of missing ones are 0. `present` is `[arms, seeds]`. `fourth` `[..., arms]`:
+    sum of the fourth powers of the clusters' contributions to an arm's mean over the squared sum of their squares (3 /
+    df when normal; 1 when a single cluster makes all the variance). `icc_of_differences`: intra-cluster correlation of
+    what differs between cells.
     """
 
     means: Floats

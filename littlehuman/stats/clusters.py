@@ -7,12 +7,13 @@ contributions of clusters to the means, from which a covariance follows.
 The estimator is bias-reduced linearization (CR2; Bell and McCaffrey 2002, Survey Methodology 28;
 Pustejovsky and Tipton 2018, JBES 36) of an intercept, with exchangeable correlation within clusters as
 its working model: the sum of squared residual totals per cluster, each divided by what that model
-expects of it relative to the variance of the total. It is unbiased under the working model and consistent without. The degrees of
-freedom are Bell and McCaffrey's, closed form for an intercept: few or unequal clusters count less.
+expects of it relative to the variance of the total. It is unbiased under the working model and consistent without. The
+degrees of freedom are Bell and McCaffrey's, closed form for an intercept: few or unequal clusters count less.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +57,23 @@ def labels(clusters: npt.ArrayLike | None, items: int) -> npt.NDArray[np.int64]:
     named = np.asarray(clusters)
     if named.shape != (items,):
         raise DataError(
-            f"clusters: the shape is {named.shape}; expected one per item, ({items},)\nTry: clusters=None takes each item alone"
+            f"clusters: the shape is {named.shape}; expected one per item, ({items},)\n"
+            "Try: clusters=None takes each item alone"
         )
     return np.unique(named, return_inverse=True)[1].astype(np.int64)
+
+
+def coarsest(levels: Mapping[str, Sequence[object]], fewest: int = FEWEST) -> str | None:
+    """Name of the level (passage, document, ...) with the fewest clusters that are at least `fewest`.
+
+    Args:
+        levels: for each level the cluster of every item.
+
+    Returns:
+        None where no level has as many: the level with most clusters, or items alone, are then the reader's choice.
+    """
+    counts = {name: len(set(of_items)) for name, of_items in levels.items()}
+    return min((name for name in counts if counts[name] >= fewest), key=counts.__getitem__, default=None)
 
 
 def totals(scores: Floats, numbers: npt.NDArray[np.int64]) -> Floats:
@@ -102,7 +117,8 @@ def of_sizes(sizes: npt.ArrayLike, icc: npt.ArrayLike) -> Clusters:
 
 
 def residuals(contributions: Floats, clusters: Clusters) -> Floats:
-    """What each cluster contributes `[..., clusters]` beyond its share of the mean, of contributions that sum to means."""
+    """What each cluster contributes `[..., clusters]` beyond its share of the mean, of contributions that sum to
+    means."""
     return np.asarray(contributions - contributions.sum(-1, keepdims=True) * clusters.shares)
 
 

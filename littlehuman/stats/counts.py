@@ -1,12 +1,12 @@
 """Metrics of a whole test set (corpus BLEU, macro F1): cells whose covariance comes from a paired cluster bootstrap.
 
-In: per item the statistics whose sums make the metric (n-gram counts, confusion counts), `[arms, seeds, items, statistics]`, and
-the metric of such sums. Out: `Cells`, which `curve.of_cells` analyses as it does item scores: the same seeds, the same family
-of comparisons, the same verdicts.
+In: per item the statistics whose sums make the metric (n-gram counts, confusion counts), `[arms, seeds, items,
+statistics]`, and the metric of such sums. Out: `Cells`, which `curve.of_cells` analyses as it does item scores: the
+same seeds, the same family of comparisons, the same verdicts.
 
 Clusters are resampled with replacement, the same ones for all cells (Koehn 2004, paired bootstrap, by clusters: Field
-and Welsh 2007, JRSS B 69): a resample is a row of multinomial counts, so all sums are one matrix product. Seeds are not resampled:
-a bootstrap of three is known to be too narrow; the model's between-seed variance takes their part.
+and Welsh 2007, JRSS B 69): a resample is a row of multinomial counts, so all sums are one matrix product. Seeds are
+not resampled: a bootstrap of three is known to be too narrow; the model's between-seed variance takes their part.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _clusters(labels: npt.NDArray[np.int64]) -> clustered.Clusters:
 
 
 def _bootstrap(sums: Floats, metric: Metric, present: npt.NDArray[np.bool_], resamples: int) -> Floats:
-    """Covariance `[cells, cells]` of the metric over resampled clusters, with the factor m / (m - 1) of a sample variance."""
+    """Covariance `[cells, cells]` of the metric over resampled clusters, with the factor m / (m - 1) of a sample
+    variance."""
     cells, statistics, count = sums.shape
     covariance = np.zeros((cells, cells))
     if count < 2:
@@ -84,7 +85,8 @@ def macro_f1(sums: Floats) -> Floats:
 
 
 def corpus_bleu(sums: Floats) -> Floats:
-    """Corpus BLEU in 0..1 from sums of answer length, reference length, n-grams found and n-grams, `[m, 2 + 2 x orders]`.
+    """Corpus BLEU in 0..1 from sums of answer length, reference length, n-grams found and n-grams, `[m, 2 + 2 x
+    orders]`.
 
     As sacreBLEU computes it, with exponential smoothing of orders without a match.
     """

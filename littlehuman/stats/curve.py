@@ -6,9 +6,10 @@ not run), the clusters of the items, the base, the loss that can be borne. Out: 
     curve = analyse(scores, clusters, base=0, delta=0.02)
     curve.scores[3].low, curve.differences[3].verdict, curve.parts.seed_sd
 
-One simultaneous interval decides everything that is said about an arm: worse, better, equal within delta or not known, the adjusted p,
-and the smallest difference that the study finds. They cannot contradict each other. Where all cells stand on one seed,
-intervals speak of new test items only, and no verdict is given: another training would differ by an unknown amount.
+One simultaneous interval decides everything that is said about an arm: worse, better, equal within delta or not known,
+the adjusted p, and the smallest difference that the study finds. They cannot contradict each other. Where all cells
+stand on one seed, intervals speak of new test items only, and no verdict is given: another training would differ by an
+unknown amount.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from littlehuman.errors import DataError
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.stats import bounded, model
 from littlehuman.stats import clusters as clustered
 from littlehuman.stats.cells import Cells, cells_of
@@ -35,33 +36,34 @@ DELTA = 0.02
 
 
 class Verdict(StrEnum):
-    """What the simultaneous interval of a difference says, in this order of precedence."""
+    """What the simultaneous interval of a difference says; where two hold, the first."""
 
-    EQUAL = "equal within delta"  # the interval lies inside (-delta, delta)
+    EQUAL = "equal"  # within delta: the interval lies inside (-delta, delta)
     WORSE = "worse"  # it lies below 0
     BETTER = "better"
-    UNKNOWN = "not known"
+    UNKNOWN = "unknown"
 
 
 class Caveat(StrEnum):
-    """What a reader of the numbers must know."""
+    """What a reader of the numbers must be told."""
 
-    ONE_SEED = "one seed: intervals speak of new test items only, and nothing is decided"
-    TWO_SEEDS = "two seeds cannot show that an arm scatters more than the others"
-    FEW_CLUSTERS = "fewer than 20 clusters: intervals cover less than they say"
-    ONE_CLUSTER = "one cluster: how the score would vary on other texts is not known"
-    NO_SHARED_SEED = "an arm shares no seed with the base, and is not compared"
-    MISSING_CELLS = "some arms lack seeds: comparisons use the seeds that both have"
+    ONE_SEED = "one_seed"  # intervals speak of new test items only, and nothing is decided
+    TWO_SEEDS = "two_seeds"  # cannot show that an arm scatters more than the others
+    ONE_CLUSTER = "one_cluster"  # how scores would vary on other texts is not known
+    FEW_CLUSTERS = "few_clusters"  # below 20: intervals cover less than they say
+    NO_SHARED_SEED = "no_shared_seed"  # of an arm with the base: it is not compared
+    MISSING_CELLS = "missing_cells"  # comparisons use the seeds that both have
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """An arm minus the base, in score units, over the seeds that both have.
 
-    `interval` is simultaneous over all arms and decides; `p` is adjusted for all of them and below 1 - level exactly where
-    the interval leaves out 0. `detectable`: the true difference that is found in 80 % of studies with this standard error, at the
-    level that decides. `relative`: of new / base - 1 (nan where the base is not clearly above 0). All nan or None where not known.
-    `of_seeds`: whether it speaks of new seeds and items; False: of new items for these trained models.
+    `interval` is simultaneous over all arms and decides; `p` is adjusted for all of them and below 1 - level exactly
+    where the interval leaves out 0. `detectable`: the true difference that is found in 80 % of studies with this
+    standard error, at the level that decides. `relative`: of new / base - 1 (nan where the base is not clearly above
+    0). All nan or None where not known. `of_seeds`: whether it speaks of new seeds and items; False: of new items for
+    these trained models.
     """
 
     arm: int
@@ -89,9 +91,10 @@ class Parts:
     """Where the scores' variation comes from. Standard deviations in score units; nan where it cannot be known.
 
     `seed_sd`: between seeds of one arm, apart from what all arms share; `by_arm`: the same for each, moderated;
-    `shared_seed_sd`: what a seed does to all arms; `df_seeds`: degrees of freedom of `seed_sd`. `stable_sd`, `noise_sd`: per item, of
-    the difference of two cells: what every seed repeats, and what it does not. `icc`: intra-cluster correlation of scores,
-    `icc_differences` of differences; `design_effect`: of the clusters on a score; `effective_items`: items over it.
+    `shared_seed_sd`: what a seed does to all arms; `df_seeds`: degrees of freedom of `seed_sd`. `stable_sd`,
+    `noise_sd`: per item, of the difference of two cells: what every seed repeats, and what it does not. `icc`:
+    intra-cluster correlation of scores, `icc_differences` of differences; `design_effect`: of the clusters on a score;
+    `effective_items`: items over it.
     """
 
     seed_sd: float
@@ -144,19 +147,14 @@ def analyse(
 
     Raises:
         DataError: when the scores are not what they should be.
-        ValueError: when delta, alpha or base are outside their range.
+        ConfigError: when delta, alpha or base are outside their range.
     """
     return of_cells(cells_of(scores, clusters), base=base, delta=delta, alpha=alpha)
 
 
 def of_cells(cells: Cells, *, base: int = 0, delta: float = DELTA, alpha: float = 1 - LEVEL) -> Curve:
     """Analyse reduced cells of one study: those of item scores (`cells_of`) or of counts (`counts.cells_of`)."""
-    if not 0 < delta < math.inf:
-        raise ValueError(f"delta={delta}: the loss that can be borne must be above 0")
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha={alpha}: must lie between 0 and 1")
-    if not 0 <= base < cells.arms:
-        raise DataError(f"base={base}: the curve has the arms 0 to {cells.arms - 1}")
+    _check(cells, base, delta, alpha)
     family = model.compare(cells, alpha, base)
     differences = dict(_differences(cells, family, base, delta, alpha))
     listed = tuple(differences.get(arm) for arm in range(cells.arms))
@@ -172,13 +170,24 @@ def of_cells(cells: Cells, *, base: int = 0, delta: float = DELTA, alpha: float 
     )
 
 
+def _check(cells: Cells, base: int, delta: float, alpha: float) -> None:
+    problems = []
+    if not 0 < delta < math.inf:
+        problems.append(Problem(f"delta={delta}", "must be above 0: the loss that can be borne"))
+    if not 0 < alpha < 1:
+        problems.append(Problem(f"alpha={alpha}", "must lie between 0 and 1"))
+    if not 0 <= base < cells.arms:
+        problems.append(Problem(f"base={base}", f"must be one of the arms 0 to {cells.arms - 1}"))
+    if problems:
+        raise ConfigError(problems, f"base=0 delta={DELTA} alpha={1 - LEVEL:.2g}")
+
+
 def _scores(cells: Cells) -> tuple[Interval, ...]:
     found = bounded.scores(cells, LEVEL)
     counts, items = cells.present.sum(1), cells.clusters.items
-    rows = zip(found.value, found.low, found.high, found.se, found.df, counts, strict=True)
-    return tuple(
-        Interval(*map(float, (v, low, high, se, df)), seeds=int(n), items=items) for v, low, high, se, df, n in rows
-    )
+    parts = (found.value, found.low, found.high, found.se, found.df)
+    rows = zip(*(part.tolist() for part in parts), counts.tolist(), strict=True)
+    return tuple(Interval(value, low, high, se, df, seeds, items) for value, low, high, se, df, seeds in rows)
 
 
 def _differences(
@@ -208,7 +217,8 @@ def verdict(interval: Interval, delta: float) -> Verdict:
 
 
 def detectable(se: float, df: float, local: float, power: float = POWER) -> float:
-    """The true difference that a two-sided t test at the level `local` finds with probability `power` (noncentral t)."""
+    """The true difference that a two-sided t test at the level `local` finds with probability `power` (noncentral
+    t)."""
     critical = -float(special.stdtrit(df, local / 2))
     return float(special.nctdtrinc(df, 1 - power, critical)) * se
 

@@ -13,8 +13,9 @@ class Interval:
     """A value with its confidence interval.
 
     `se` is its standard error; `df` are the degrees of freedom of the Student t behind the interval (infinite for
-    a normal one). nan stands for what cannot be known. `seeds` and `items` say what stands behind it (`items` is 0 where
-    there are no item scores). `level` is the confidence level; of simultaneous intervals that of the whole family.
+    a normal one). nan stands for what cannot be known. `seeds` and `items` say what stands behind it (`items` is 0
+    where there are no item scores). `level` is the confidence level; of simultaneous intervals that of the whole
+    family.
     """
 
     value: float

@@ -1,6 +1,7 @@
 """How exactly a score is known, and a relative change of it.
 
-In: scores `[items]` of one run, or `[seeds, items]` of one condition (`[seeds]` for a metric without item scores). Out: `Interval`, 95 %.
+In: scores `[items]` of one run, or `[seeds, items]` of one condition (`[seeds]` for a metric without item scores).
+Out: `Interval`, 95 %.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def two_level(scores: npt.ArrayLike, clip: bool = True) -> Interval:
 
 
 def over_seeds(values: npt.ArrayLike) -> Interval:
-    """The mean of a metric that has no item scores (macro F1, corpus BLEU), for a new draw of seeds on these same items.
+    """The mean of a metric without item scores (macro F1, corpus BLEU), for a new draw of seeds on the same items.
 
     Student t over the seeds, clipped to 0..1; `items` is 0. All but the value is nan with one seed,
     and where all seeds agree exactly: nothing varied that could be measured.
@@ -120,7 +121,8 @@ def as_scores(scores: npt.ArrayLike, bounded: bool = True, name: str = "scores")
         seed, item = np.argwhere(wrong)[0]
         what = "outside 0..1" if np.isfinite(table[seed, item]) else "not a number"
         raise DataError(
-            f"{name}: seed row {seed}, item {item} (from 0) is {table[seed, item]:g}, {what}; score it or leave the item out"
+            f"{name}: seed row {seed}, item {item} (from 0) is {table[seed, item]:g}, {what}; "
+            "score it or leave the item out"
         )
     return table
 

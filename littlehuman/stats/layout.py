@@ -25,8 +25,8 @@ Present = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ScoreForms:
-    """Of the arms' means: `weights` `[arms, cells]`, variance between an arm's seeds `own` `[arms, cells, cells]`, their
-    mean `common` `[arms]`, the `prior` weight of it, and traces `[5, arms]` for the degrees of freedom."""
+    """Of the arms' means: `weights` `[arms, cells]`, variance between an arm's seeds `own` `[arms, cells, cells]`,
+    their mean `common` `[arms]`, the `prior` weight of it, and traces `[5, arms]` for the degrees of freedom."""
 
     weights: Floats
     own: Floats
@@ -39,8 +39,9 @@ class ScoreForms:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonForms:
-    """Of the differences to the base over the seeds that both have: `weights` `[comparisons, cells]`; between-seed variance of
-    each arm `own` `[arms, cells, cells]` and of all `table` `[cells, cells]`, from the residuals of arms + seeds."""
+    """Of the differences to the base over the seeds that both have: `weights` `[comparisons, cells]`; between-seed
+    variance of each arm `own` `[arms, cells, cells]` and of all `table` `[cells, cells]`, from the residuals of arms +
+    seeds."""
 
     weights: Floats
     own: Floats
@@ -71,8 +72,8 @@ def _score_forms(mask: bytes, shape: tuple[int, int]) -> ScoreForms:
     own = np.array(centre) / np.maximum(counts - 1, 1)[:, None, None]
     common = (counts - 1) / max((counts - 1).sum(), 1)
     prior = np.where(counts > 1, PRIOR / (PRIOR + counts - 1), 1.0)
-    same_seed = np.kron(np.ones((shape[0], shape[0])), np.eye(shape[1]))
-    mean = np.tensordot(common, own, 1)
+    same_seed = np.asarray(np.kron(np.ones((shape[0], shape[0])), np.eye(shape[1])), float)
+    mean = np.asarray(np.tensordot(common, own, 1), float)
     traces = np.array([_traces(w * mean + (1 - w) * block, same_seed) for w, block in zip(prior, own, strict=True)]).T
     return ScoreForms(picks / counts[:, None], own, common, float((counts - 1).sum()), prior, traces, counts)
 
@@ -103,7 +104,8 @@ def _paired_weights(both: Present, base: int, arm: int) -> Floats:
 
 
 def _own(table: Floats, picks: Floats) -> tuple[Floats, Floats]:
-    """Variance of each arm from its residuals in the additive table, unbiased where arms scatter alike; degrees of freedom."""
+    """Variance of each arm from its residuals in the additive table, unbiased where arms scatter alike; degrees of
+    freedom."""
     sizes = picks @ np.diag(table)
     blocks = [
         table @ np.diag(d) @ table / size if size > _NONE else 0 * table for d, size in zip(picks, sizes, strict=True)
@@ -144,4 +146,4 @@ def _traces(m: Floats, same_seed: Floats) -> tuple[float, ...]:
 
 def _picks(present: Present) -> Floats:
     """For each arm its cells `[arms, cells]`, 1 and 0."""
-    return np.kron(np.eye(present.shape[0]), np.ones(present.shape[1])) * present.ravel()
+    return np.asarray(np.kron(np.eye(present.shape[0]), np.ones(present.shape[1])) * present.ravel(), float)

@@ -1,25 +1,27 @@
 """Levels for a study that is looked at while its seeds come in (group-sequential design with alpha spending).
 
-A block is one new seed on all arms. Before the first look it is fixed after how many seeds the study is looked at, at most
-`MOST` times; at each look the model is asked at the level that `Looks.level` gives, and the family-wise error over
-all looks stays at alpha. Levels are those of normal boundaries (Lan and DeMets 1983, Biometrika 70), used on the t scale: each
-look compares its p value with the look's nominal level (Pocock 1977, Biometrika 64). Items do not renew between looks, so that
-these are more alike than the boundaries assume, which errs on the safe side.
+A block is one new seed on all arms. Before the first look it is fixed after how many seeds the study is looked at, at
+most `MOST` times; at each look the model is asked at the level that `Looks.level` gives, and the family-wise error over
+all looks stays at alpha. Levels are those of normal boundaries (Lan and DeMets 1983, Biometrika 70), used on the t
+scale: each look compares its p value with the look's nominal level (Pocock 1977, Biometrika 64). Items do not renew
+between looks, so that these are more alike than the boundaries assume, which errs on the safe side.
 
-The default spends evenly (Pocock-like): the O'Brien-Fleming-like boundary spends so little at two seeds that nothing can be found there,
-and needs more seeds on average (`make simulate`).
+The default spends evenly (Pocock-like): the O'Brien-Fleming-like boundary spends so little at two seeds that hardly
+anything is found there, and needs more seeds on average (`make simulate`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
 
+from littlehuman.errors import ConfigError, Problem, did_you_mean
 from littlehuman.stats.clusters import Floats
 from littlehuman.stats.interval import LEVEL
 
@@ -47,7 +49,7 @@ class Looks:
     """Looks planned after these numbers of `seeds`, ascending, and the family-wise `alpha` over all of them.
 
     Raises:
-        ValueError: when there are none or more than four, they do not ascend from at least 2, or alpha or spending is none.
+        ConfigError: when there are none or more than four, they do not ascend from 2 on, or alpha or spending is none.
     """
 
     seeds: tuple[int, ...]
@@ -55,14 +57,18 @@ class Looks:
     spending: str = "pocock"
 
     def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise ConfigError(problems, "Looks(seeds=(3, 4, 5))")
+
+    def _problems(self) -> Iterator[Problem]:
         if not 1 <= len(self.seeds) <= MOST:
-            raise ValueError(f"seeds={self.seeds}: {len(self.seeds)} looks; plan 1 to {MOST}")
-        if self.seeds[0] < 2 or any(b <= a for a, b in zip(self.seeds, self.seeds[1:], strict=False)):
-            raise ValueError(f"seeds={self.seeds}: looks must ascend, the first after at least 2 seeds")
+            yield Problem(f"seeds={self.seeds}", f"has {len(self.seeds)} looks; plan 1 to {MOST}")
+        elif self.seeds[0] < 2 or any(b <= a for a, b in pairwise(self.seeds)):
+            yield Problem(f"seeds={self.seeds}", "must ascend, the first look after at least 2 seeds")
         if not 0 < self.alpha < 1:
-            raise ValueError(f"alpha={self.alpha}: must lie between 0 and 1")
+            yield Problem(f"alpha={self.alpha}", "must lie between 0 and 1")
         if self.spending not in SPENDING:
-            raise ValueError(f"spending={self.spending!r}: must be one of {', '.join(SPENDING)}")
+            yield Problem(f"spending={self.spending}", f"is not known; {did_you_mean(self.spending, SPENDING)}")
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -76,7 +82,8 @@ class Looks:
 
 @lru_cache(maxsize=64)
 def _levels(seeds: Sequence[int], alpha: float, spending: str) -> tuple[float, ...]:
-    """Nominal two-sided levels by recursive integration of Brownian motion (Armitage, McPherson and Rowe 1969, JRSS A 132)."""
+    """Nominal two-sided levels by recursive integration of Brownian motion (Armitage, McPherson and Rowe 1969, JRSS A
+    132)."""
     fractions = [count / seeds[-1] for count in seeds]
     spent, levels, at, density = 0.0, [], np.zeros(1), np.ones(1)
     for before, now in zip([0.0, *fractions], fractions, strict=False):

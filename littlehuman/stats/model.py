@@ -11,8 +11,8 @@ arms x seeds table; Grubbs 1948, JASA 43) and of the one common to all arms, as 
 of freedom (Smyth 2004, limma), and in comparisons never below its own times `layout.AT_LEAST`: an arm that scatters
 more than the others is taken at its word, one whose seeds happen to agree is not. The base stands in every
 comparison and is drawn to the common variance with half the weight. There is no pre-test. These constants and the two
-below were set by simulated false alarms, coverage and power (`make simulate`). Degrees of freedom follow from the quadratic form that the
-estimate is (Satterthwaite 1946).
+below were set by simulated false alarms, coverage and power (`make simulate`). Degrees of freedom follow from the
+quadratic form that the estimate is (Satterthwaite 1946).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from littlehuman.stats.multiplicity import family_p, local_level
 from littlehuman.stats.tails import Known, half_width, two_sided
 
 ITEMS_IN_OWN = 1.5  # times the items' part is taken off an arm's own scatter before it limits the variance from below
-ITEMS_IN_DOUBT = 0.65  # of the items' part of the scatter between seeds that counts as known with the seeds' few degrees only
+ITEMS_IN_DOUBT = 0.65  # of the items' part of that scatter counts as known with the seeds' few degrees of freedom only
 _NOTHING = 1e-18  # a variance below comes of rounding
 _Z2 = float(special.ndtri(0.975)) ** 2
 
@@ -65,7 +65,8 @@ class Family:
 
     @property
     def half_width(self) -> Floats:
-        """Half width of the simultaneous intervals, which leave out 0 exactly where the adjusted p is below the level."""
+        """Half width of the simultaneous intervals, which leave out 0 exactly where the adjusted p is below the
+        level."""
         return half_width(self.rows, self.local)
 
 
@@ -106,10 +107,11 @@ def compare(cells: Cells, alpha: float, base: int = 0) -> Family:
 
 
 def seed_variance(cells: Cells) -> float:
-    """Variance between the seeds of an arm, net of items, what all arms share included; of one study, 0 where no arm has two seeds."""
+    """Variance between the seeds of an arm, net of items, what all arms share included; of one study, 0 where no arm
+    has two seeds."""
     forms = score_forms(cells.present)
     net = (_squares(forms.own, cells.flat) - _traces(forms.own, cells.covariance)) @ forms.common
-    return float(max(net, 0.0))
+    return max(float(net), 0.0)
 
 
 def _rows(cells: Cells, forms: ComparisonForms, items: Floats, base: int) -> tuple[Known, Floats, Floats]:
@@ -148,7 +150,8 @@ def _added(
 
 
 def _floored(cells: Cells, rows: Known) -> Known:
-    """No variance at all does not mean certainty: that no cluster differed says that at most z^2 / (m + z^2) of all do (Wilson 1927)."""
+    """No variance at all does not mean certainty: that no cluster differed says that at most z^2 / (m + z^2) of all do
+    (Wilson 1927)."""
     most = _Z2 / (1 / (cells.clusters.shares**2).sum() + _Z2)
     least = (most / -special.stdtrit(rows.df, 0.025)) ** 2
     variance = np.where(rows.variance > _NOTHING, rows.variance, np.where(np.isnan(rows.variance), np.nan, least))

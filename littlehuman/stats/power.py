@@ -1,8 +1,9 @@
 """What a design finds, before it is run: power for a drop, and the smallest drop that it finds.
 
-In: how scores vary (`Variation`: of a pilot, or stated) and a `Design`. Out: the power of the comparison of one arm with the base, at the level
-that decides, and the smallest detectable difference. Both come from the model itself (`model.compare`), run on a few thousand drawn tables of
-cell means whose truth is the stated variation: what the model loses by not knowing the variances is in the numbers.
+In: how scores vary (`Variation`: of a pilot, or stated) and a `Design`. Out: the power of the comparison of one arm
+with the base, at the level that decides, and the smallest detectable difference. Both come from the model itself
+(`model.compare`), run on drawn tables of cell means whose truth is the stated variation: what the model loses by not
+knowing the variances is in the numbers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
+from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.seeding import number
 from littlehuman.stats import clusters as clustered
 from littlehuman.stats import model
@@ -29,9 +31,9 @@ _HALVINGS = 40
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """Standard deviations in score units. `seed_sd`: between the seeds of one arm (what all arms share does not matter);
-    `stable_sd`, `noise_sd`: per item, of the difference of two cells, what all seeds repeat and what they do not; `icc`: intra-cluster
-    correlation of these differences."""
+    """Standard deviations in score units. `seed_sd`: between the seeds of one arm (what all arms share does not
+    matter); `stable_sd`, `noise_sd`: per item, of the difference of two cells, what all seeds repeat and what they do
+    not; `icc`: intra-cluster correlation of these differences."""
 
     seed_sd: float
     stable_sd: float
@@ -41,14 +43,15 @@ class Variation:
     def __post_init__(self) -> None:
         for name in ("seed_sd", "stable_sd", "noise_sd"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name}={getattr(self, name)}: must be a number of at least 0")
+                raise _refused(name, getattr(self, name), "must be a number of at least 0", "0.01 is one point")
         if not 0 <= self.icc <= 1:
-            raise ValueError(f"icc={self.icc}: must lie in 0..1")
+            raise _refused("icc", self.icc, "must lie in 0..1", "icc=0 for items without clusters")
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A study: `arms` (the base among them), `seeds` on each, `items` in the test set, in equally large `clusters` (None: each its own)."""
+    """A study: `arms` (the base among them), `seeds` on each, `items` in the test set, in equally large `clusters`
+    (None: each its own)."""
 
     arms: int
     seeds: int
@@ -58,42 +61,43 @@ class Design:
     def __post_init__(self) -> None:
         for name, least in (("arms", 2), ("seeds", 2), ("items", 2)):
             if getattr(self, name) < least:
-                raise ValueError(f"{name}={getattr(self, name)}: must be at least {least}")
+                raise _refused(name, getattr(self, name), f"must be at least {least}", f"{name}={least}")
         if self.clusters is not None and not 2 <= self.clusters <= self.items:
-            raise ValueError(f"clusters={self.clusters}: must lie between 2 and the {self.items} items")
+            what = f"must lie between 2 and the {self.items} items"
+            raise _refused("clusters", self.clusters, what, "clusters=None takes each item alone")
 
 
 def variation(pilot: Curve | Parts) -> Variation:
     """The variation that a pilot study showed.
 
     Raises:
-        ValueError: when no arm and the base have two seeds in common.
+        DataError: when no arm and the base have two seeds in common.
     """
     parts = pilot.parts if isinstance(pilot, Curve) else pilot
     if math.isnan(parts.seed_sd):
-        raise ValueError("the pilot has one seed: how much seeds differ is not known; run its cells with a second seed")
+        what = "the pilot has one seed: how much seeds differ is not known"
+        raise DataError(f"{what}\nTry: run its cells with a second seed, or state the variation")
     icc = 0.0 if math.isnan(parts.icc_differences) else min(max(parts.icc_differences, 0.0), 1.0)
     return Variation(parts.seed_sd, parts.stable_sd, parts.noise_sd, icc)
 
 
 def power(drop: float, design: Design, varies: Variation, alpha: float = 1 - LEVEL) -> float:
-    """Probability that a true difference of `drop` between one arm and the base is found, at the family-wise level `alpha`."""
+    """Probability that a true difference of `drop` between one arm and the base is found, at the family-wise level
+    `alpha`."""
     halves, se = _halves(design, varies, alpha)
     if se == 0:
-        return float(abs(drop) > 0)
+        return float((abs(drop) > halves).mean())
     return float(special.ndtr((abs(drop) - halves) / se).mean() + special.ndtr((-abs(drop) - halves) / se).mean())
 
 
-def smallest_detectable(
-    design: Design, varies: Variation, chance: float = POWER, alpha: float = 1 - LEVEL
-) -> float:
+def smallest_detectable(design: Design, varies: Variation, chance: float = POWER, alpha: float = 1 - LEVEL) -> float:
     """The difference that is found with probability `chance`.
 
     Raises:
-        ValueError: when `chance` is not between alpha and 1.
+        ConfigError: when `chance` is not between alpha and 1.
     """
     if not alpha < chance < 1:
-        raise ValueError(f"chance={chance}: must lie between {alpha:g} and 1")
+        raise _refused("chance", chance, f"must lie between {alpha:g} and 1", "chance=0.8")
     halves, se = _halves(design, varies, alpha)
     low, high = 0.0, float(halves.max()) + 10 * se
     for _ in range(_HALVINGS):
@@ -113,7 +117,9 @@ def _halves(design: Design, varies: Variation, alpha: float) -> tuple[Floats, fl
     generator = np.random.default_rng(number(0, "power", design.arms, design.seeds))
     draws = generator.standard_normal((STUDIES, design.arms, design.seeds))
     means = math.sqrt(varies.seed_sd**2 + noise) * draws
-    known = clustered.Clusters(design.items, np.full(count, 1 / count), np.ones(count), np.asarray(np.nan), np.asarray(count - 1.0))
+    known = clustered.Clusters(
+        design.items, np.full(count, 1 / count), np.ones(count), np.asarray(np.nan), np.asarray(count - 1.0)
+    )
     present = np.ones((design.arms, design.seeds), bool)
     cells = Cells(means, items[None], present, known, np.full(design.arms, 3 / (count - 1)), np.asarray(np.nan))
     family = model.compare(cells, alpha)
@@ -125,3 +131,7 @@ def _items(design: Design, noise: float, stable: float) -> Floats:
     """Covariance of the cell means over items: what an arm repeats under every seed, and what it does not."""
     same_arm = np.kron(np.eye(design.arms), np.ones((design.seeds, design.seeds)))
     return np.asarray(stable * same_arm + noise * np.eye(design.arms * design.seeds))
+
+
+def _refused(name: str, value: object, what: str, hint: str) -> ConfigError:
+    return ConfigError([Problem(f"{name}={value}", what)], hint)

@@ -13,7 +13,8 @@ from littlehuman.stats.layout import comparison_forms
 
 
 def relative(cells: Cells, family: model.Family, base: int, row: int, half: float) -> Interval:
-    """Fieller's interval (1954, JRSS B 16) of a ratio minus 1, from the variances and the `half` width of the difference.
+    """Fieller's interval (1954, JRSS B 16) of a ratio minus 1, from the variances and the `half` width of the
+    difference.
 
     It holds 0 exactly where the interval of the difference does. nan where the base is not clearly above 0.
     """
@@ -42,7 +43,8 @@ def relative(cells: Cells, family: model.Family, base: int, row: int, half: floa
 
 
 def _variances(cells: Cells, family: model.Family, base: int, row: int) -> tuple[float, float, float]:
-    """Variance of the arm's mean, covariance with the base's, and variance of the base's, scaled to agree with the difference's."""
+    """Variance of the arm's mean, covariance with the base's, and variance of the base's, scaled to agree with the
+    difference's."""
     forms = comparison_forms(cells.present, base)
     weights, arm, seeds = forms.weights[row], forms.others[row], forms.seeds[row]
     above, below = np.maximum(weights, 0), -np.minimum(weights, 0)

@@ -138,9 +138,7 @@ def test_hub_and_folder_give_the_same_points(offline: Path) -> None:
 
 def test_hub_rows_with_nested_columns_give_the_same_points(offline: Path) -> None:
     answers = {"text": ["a", "b"], "answer_start": [0, 1]}
-    rows = [
-        {"id": str(i), "title": "T", "context": f"C{i}", "question": f"Q{i}", "answers": answers} for i in range(9)
-    ]
+    rows = [{"id": str(i), "title": "T", "context": f"C{i}", "question": f"Q{i}", "answers": answers} for i in range(9)]
     for split in ("train", "validation"):
         _parquet(offline / "plain_text" / f"{split}-00000-of-00001.parquet", rows)
     hub = data.load(dataset_config("squad", hub=str(offline), hub_config=None), QA)

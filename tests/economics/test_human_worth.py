@@ -1,4 +1,7 @@
-"""What a human point is worth at N: intervals hold the truth, nothing is named where nothing is, and verdicts follow from intervals."""
+"""What a human point is worth at N.
+
+Intervals hold the truth, nothing is named where nothing is, and verdicts follow from intervals.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ def test_at_takes_the_largest_size_by_default_and_refuses_sizes_outside_the_stud
 def test_a_replacement_study_is_refused_with_the_reason_and_two_cells() -> None:
     s, h, seed = truths.replacement(500).runs(3)
     model = StudyModel(s, h, 50 + np.random.default_rng(0).normal(size=len(s)), seed)
-    with pytest.raises(DataError, match="all_on_one_total.*\n.*n_synthetic=.* and n_synthetic="):
+    with pytest.raises(DataError, match="every run has 500 points in all.*\n.*n_synthetic=.* and n_synthetic="):
         model.price(1, 0.1)
 
 

@@ -1,4 +1,4 @@
-"""The response model: draws hold the curve that made the scores, seeds are a level, and layouts that cannot answer say so."""
+"""The response model: draws hold the curve that made the scores, and layouts that cannot answer say so."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from matplotlib.transforms import Bbox
 from study_factory import write_study
 
 from littlehuman import results
-from littlehuman.economics import size_curve as worth_curve
-from littlehuman.economics.price import Tradeoff
+from littlehuman.economics.human_worth import worth_draws
+from littlehuman.economics.price import Tradeoff, price_of_scores
 from littlehuman.errors import DataError
 from littlehuman.figures import replacement, style, text_layout, texts, tradeoff
 from littlehuman.reporting import gathering
@@ -132,10 +132,11 @@ def _hollow(axes: Axes) -> list[float]:
 
 
 def _with_curve(one: Tradeoff, scores: Sequence[float]) -> Tradeoff:
-    """The same series with these scores of runs on 1000, 2000, ... synthetic points alone."""
-    n = np.array([1000.0 * (i + 1) for i in range(len(scores))])
-    curve = worth_curve.measured_curve(ScoredRuns("made", n, np.zeros_like(n), np.array(scores)))
-    return replace(one, price=replace(one.price, valuation=replace(one.price.valuation, curve=curve)))
+    """The same series with these scores on 1000, 2000, ... synthetic points alone, and 0.7 with 200 human ones."""
+    n = np.tile(1000.0 * np.arange(1, len(scores) + 1), 2)
+    human = np.repeat([0.0, 200.0], len(scores))
+    scored = ScoredRuns(one.scored.name, n, human, np.concatenate([scores, np.full(len(scores), 0.7)]), "accuracy")
+    return replace(one, scored=scored, price=price_of_scores(scored))
 
 
 def test_series_differ_in_colour_in_dashes_and_in_marker() -> None:
@@ -236,16 +237,17 @@ def test_zoom_shows_the_last_tenth_with_its_human_points(lines: tuple[Replacemen
     assert replacement.zoom(_lines(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,))), 0.02) is None
 
 
-def test_an_arrow_from_every_run_with_human_points(rising: list[Tradeoff]) -> None:
+def test_an_arrow_from_every_size_with_human_points_ends_at_the_worth_that_is_reported(rising: list[Tradeoff]) -> None:
+    price = rising[0].price
+    assert price is not None
     axes = tradeoff.tradeoff(rising).axes[0]
     arrows = [text for text in axes.texts if isinstance(text, Annotation)]
-    assert len(arrows) == 5
-    curve = rising[0].price.valuation.curve
-    for arrow in arrows:
-        expected = curve.log.inverse(arrow.xy[1] / 100)
-        assert math.isclose(arrow.xy[0], min(expected, axes.get_xlim()[1]), rel_tol=1e-6)
-    beyond = sum(curve.log.inverse(arrow.xy[1] / 100) >= axes.get_xlim()[1] for arrow in arrows)
-    assert [text.get_text() for text in axes.texts].count(">") == beyond
+    assert [arrow.xyann[0] for arrow in arrows] == [1000, 2000, 4000, 8000, 16_000]
+    sizes = np.array([arrow.xyann[0] for arrow in arrows])
+    ends = sizes + 200 * worth_draws(price.model.response, sizes, 200).limits()[0]
+    right = axes.get_xlim()[1]
+    assert [arrow.xy[0] for arrow in arrows] == pytest.approx(np.minimum(ends, right))
+    assert [text.get_text() for text in axes.texts].count(">") == np.sum(ends >= right)
     assert axes.get_xscale() == "log"
 
 
@@ -299,11 +301,22 @@ def test_the_zoom_speaks_of_hollow_points_only_where_it_shows_them(tmp_path: Pat
 
 
 def test_words_tell_a_curve_that_falls_from_one_that_is_not_shown_to_rise(flat: list[Tradeoff]) -> None:
-    falling, unsure, rising = ([0.7, 0.69, 0.66, 0.65], [0.6, 0.7, 0.58, 0.68], [0.6, 0.64, 0.665, 0.68])
+    falling, unsure, rising = (
+        [0.7, 0.69, 0.68, 0.665, 0.66, 0.65],
+        [0.6, 0.7, 0.58, 0.68, 0.6, 0.66],
+        [0.6, 0.64, 0.66, 0.68, 0.688, 0.7],
+    )
     told = [_words(tradeoff.tradeoff([_with_curve(flat[0], scores)])) for scores in (falling, unsure, rising)]
     assert "more synthetic data does not help here: no finite equivalent" in told[0]
     assert "not shown to help here: no finite equivalent is named" in told[1]
     assert "help here" not in told[2]
+
+
+def test_runs_that_cannot_tell_the_worth_are_drawn_with_the_reason_and_without_a_curve(rising: list[Tradeoff]) -> None:
+    without = replace(rising[0], price=None, why="no run has human points")
+    figure = tradeoff.tradeoff([without])
+    assert "no worth can be told: no run has human points" in _words(figure)
+    assert "band" not in figure.get_supxlabel() and tradeoff.CURVE not in _legend(figure)
 
 
 def test_words_on_a_flat_curve_stand_between_title_and_axes_and_cover_nothing(flat: list[Tradeoff]) -> None:
@@ -382,8 +395,7 @@ def test_sizes_are_labelled_as_densely_as_there_is_room() -> None:
 
 
 def test_the_sign_for_beyond_the_axis_is_on_the_paper(rising: list[Tradeoff]) -> None:
-    curve = rising[0].price.valuation.curve
-    steep = _with_curve(rising[0], [0.3 + 0.0001 * i for i in range(len(curve.x))])  # so that every run is far beyond
+    steep = _with_curve(rising[0], [0.3 + 0.01 * i for i in range(5)])  # so that every run is far beyond
     figure = _drawn(tradeoff.tradeoff([steep] * 3))
     signs = [_box(text) for axes in figure.axes for text in axes.texts if text.get_text() == ">"]
     assert len(signs) == 15 and all(sign.x1 <= figure.bbox.x1 for sign in signs)
@@ -426,11 +438,12 @@ def test_the_commonest_label_is_a_line_in_every_facet_and_once_in_the_legend(tmp
 
 
 def test_runs_with_as_many_human_points_look_alike_in_all_facets(rising: list[Tradeoff]) -> None:
-    (worth,) = rising[0].price.valuation.by_human
-    other = replace(worth, human_points=50)
-    both = replace(
-        rising[0], price=replace(rising[0].price, valuation=replace(rising[0].price.valuation, by_human=(other, worth)))
-    )
+    runs = rising[0].scored
+    few = runs.n_human == 200
+    more = [np.concatenate([a, a[few]]) for a in (runs.n_synthetic, runs.n_human, runs.score)]
+    more[1][len(runs.score) :] = 50
+    scored = replace(runs, n_synthetic=more[0], n_human=more[1], score=more[2], seed=None)
+    both = replace(rising[0], scored=scored, price=price_of_scores(scored))
     first, second = tradeoff.tradeoff([rising[0], both]).axes
     assert [line.get_marker() for line in first.lines if line.get_marker() in style.MARKERS[1:]] == [style.MARKERS[1]]
     assert [line.get_marker() for line in second.lines if line.get_marker() in style.MARKERS[1:]] == [

@@ -9,9 +9,10 @@ from conftest import Cli
 from fake_endpoint import FakeEndpoint
 
 from littlehuman.errors import ConfigError, GenerationError
+from littlehuman.formatting import without_password
 from littlehuman.generation import gather
 from littlehuman.prompt_models.chat_api import Endpoint
-from littlehuman.prompt_models.connection import ApiKey, without_password
+from littlehuman.prompt_models.connection import ApiKey
 from littlehuman.prompt_models.settings import check_prompt_model, refuse_api_keys
 
 pytestmark = pytest.mark.usefixtures("endpoint_environment")

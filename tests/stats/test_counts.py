@@ -12,7 +12,7 @@ from littlehuman.stats.counts import cells_of, corpus_bleu, macro_f1
 
 
 def _mean(sums: np.ndarray) -> np.ndarray:
-    return np.asarray(sums[:, 0] / sums[:, 1])
+    return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1))
 
 
 def test_a_mean_given_as_counts_is_analysed_as_the_mean() -> None:

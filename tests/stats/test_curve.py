@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulate.items import Setting, studies
-from littlehuman.errors import DataError
+from littlehuman.errors import DataError, LittlehumanError
 from littlehuman.stats import Caveat, Curve, Verdict, analyse
 from littlehuman.stats.curve import detectable, verdict
 from littlehuman.stats.interval import Interval
@@ -152,7 +152,9 @@ def test_a_wild_arm_gets_a_wider_interval_than_its_neighbours() -> None:
 
 def test_parts_of_the_variance_are_found() -> None:
     found = [
-        analyse(*_scores(seed, clusters=150, sizes=(6, 6), icc=0.2, seeds=5, seed_sd=0.03, arms=5, between_arms=0.5)).parts
+        analyse(
+            *_scores(seed, clusters=150, sizes=(6, 6), icc=0.2, seeds=5, seed_sd=0.03, arms=5, between_arms=0.5)
+        ).parts
         for seed in range(40)
     ]
     assert np.mean([p.icc for p in found]) == pytest.approx(0.2, abs=0.02)
@@ -198,7 +200,8 @@ def test_mixed_model_of_statsmodels_gives_nearly_the_same_standard_errors() -> N
     table = 0.5 + rng.normal(0, 0.1, items) + arm_seed + arm_item + rng.normal(0, 0.1, (2, seeds, items))
     gaps = np.clip(table, 0, 1)
     long = pd.DataFrame(
-        [(s, i, gaps[1, s, i] - gaps[0, s, i]) for s in range(seeds) for i in range(items)], columns=["seed", "item", "gap"]
+        [(s, i, gaps[1, s, i] - gaps[0, s, i]) for s in range(seeds) for i in range(items)],
+        columns=["seed", "item", "gap"],
     )
     parts = {"seed": "0 + C(seed)", "item": "0 + C(item)"}
     fitted = smf.mixedlm("gap ~ 1", long, groups=np.ones(len(long)), vc_formula=parts).fit(reml=True)
@@ -224,11 +227,11 @@ def test_what_is_no_study_is_named(change: object, text: str) -> None:
 
 def test_settings_that_make_no_sense_are_refused() -> None:
     table, labels = _scores()
-    with pytest.raises(ValueError, match="delta=0"):
+    with pytest.raises(LittlehumanError, match="delta=0"):
         analyse(table, labels, delta=0)
-    with pytest.raises(ValueError, match="alpha=1"):
+    with pytest.raises(LittlehumanError, match="alpha=1"):
         analyse(table, labels, alpha=1)
-    with pytest.raises(DataError, match="base=7: the curve has the arms 0 to 5"):
+    with pytest.raises(LittlehumanError, match="base=7 +must be one of the arms 0 to 5"):
         analyse(table, labels, base=7)
 
 

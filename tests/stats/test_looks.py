@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from littlehuman.errors import LittlehumanError
 from littlehuman.stats.looks import SPENDING, Looks
 
 
@@ -24,7 +25,8 @@ def test_all_looks_together_have_the_level(spending: str, seeds: tuple[int, ...]
 
 
 def test_even_looks_agree_with_published_boundaries() -> None:
-    """Four equally spaced looks of the O'Brien-Fleming-like function: 4.333, 2.963, 2.359, 2.014 (Lan and DeMets 1983)."""
+    """Four equally spaced looks of the O'Brien-Fleming-like function: 4.333, 2.963, 2.359, 2.014 (Lan and DeMets
+    1983)."""
     levels = Looks((2, 4, 6, 8), spending="obrien-fleming").levels
     assert stats.norm.isf(np.array(levels) / 2) == pytest.approx([4.333, 2.963, 2.359, 2.014], abs=0.002)
 
@@ -39,12 +41,12 @@ def test_each_look_is_stricter_than_a_single_one_and_between_looks_nothing_is_de
     ("seeds", "more", "text"),
     [
         ((2, 3, 4, 5, 6), {}, "5 looks; plan 1 to 4"),
-        ((1, 2), {}, "at least 2 seeds"),
+        ((1, 2), {}, "after at least 2 seeds"),
         ((3, 3), {}, "must ascend"),
         ((2, 3), {"alpha": 0}, "alpha=0"),
-        ((2, 3), {"spending": "even"}, "must be one of pocock, obrien-fleming"),
+        ((2, 3), {"spending": "even"}, "there is: obrien-fleming, pocock"),
     ],
 )
 def test_plans_that_cannot_be_are_refused(seeds: tuple[int, ...], more: dict[str, object], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(LittlehumanError, match=text):
         Looks(seeds, **more)  # type: ignore[arg-type]

@@ -24,7 +24,9 @@ def test_critical_value_agrees_with_dunnetts_table() -> None:
 def test_no_comparison_is_beyond_its_limit_in_95_percent_of_draws(loadings: list[float]) -> None:
     shared = np.array(loadings)
     rng = np.random.default_rng(1)
-    z = shared * rng.standard_normal((200_000, 1)) + np.sqrt(1 - shared**2) * rng.standard_normal((200_000, len(shared)))
+    z = shared * rng.standard_normal((200_000, 1)) + np.sqrt(1 - shared**2) * rng.standard_normal(
+        (200_000, len(shared))
+    )
     limit = stats.norm.isf(float(local_level(0.05, shared)) / 2)
     assert (np.abs(z) > limit).any(1).mean() == pytest.approx(0.05, abs=0.0015)
 

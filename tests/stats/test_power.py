@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.simulate.items import Setting, studies
+from littlehuman.errors import LittlehumanError
 from littlehuman.stats import analyse
 from littlehuman.stats.power import Design, Variation, power, smallest_detectable, variation
 
@@ -43,21 +44,25 @@ def test_a_pilot_says_how_its_own_design_fares() -> None:
 
 
 def test_a_pilot_with_one_seed_is_refused() -> None:
-    with pytest.raises(ValueError, match="the pilot has one seed"):
+    with pytest.raises(LittlehumanError, match="the pilot has one seed"):
         variation(analyse(np.random.default_rng(0).random((3, 1, 50))))
 
 
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: Design(1, 3, 100), "arms=1: must be at least 2"),
-        (lambda: Design(3, 1, 100), "seeds=1: must be at least 2"),
-        (lambda: Design(3, 3, 100, 101), "clusters=101: must lie between 2 and the 100 items"),
+        (lambda: Design(1, 3, 100), "arms=1 +must be at least 2"),
+        (lambda: Design(3, 1, 100), "seeds=1 +must be at least 2"),
+        (lambda: Design(3, 3, 100, 101), "clusters=101 +must lie between 2 and the 100 items"),
         (lambda: Variation(-0.1, 0.1, 0.1), "seed_sd=-0.1"),
         (lambda: Variation(0.1, 0.1, 0.1, 2), "icc=2"),
         (lambda: smallest_detectable(SIX, USUAL, 1.0), "chance=1.0"),
     ],
 )
 def test_designs_that_cannot_be_are_refused(make: object, text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(LittlehumanError, match=text):
         make()  # type: ignore[operator]
+
+
+def test_where_nothing_varies_what_the_test_set_can_show_still_limits() -> None:
+    assert smallest_detectable(Design(3, 2, 100), Variation(0, 0, 0)) > 0.01

@@ -170,7 +170,7 @@ def test_interval_over_seeds_and_items_covers_for_continuous_scores(seeds: int, 
 
 @pytest.mark.parametrize("by_item", [0.0, 1.0, 2.0])
 def test_where_seeds_make_no_difference_the_interval_is_conservative(by_item: float) -> None:
-    """Three seeds can not show that seeds do not matter: up to 98 % instead of 95 % is the price, 99 % for a difference."""
+    """Three seeds cannot show that seeds do not matter: coverage up to 98 % instead of 95 %, 99 % for a difference."""
     found, truth = estimate(_right(5, 0.4, 3, 230, 0.0, by_item)), _chance(0.4, by_item)
     assert 0.95 <= _covered(found.of_a_score(), truth) <= 0.985
     assert 0.95 <= _covered(found, truth) <= 0.995
@@ -197,7 +197,7 @@ def test_seed_means_alone_forget_that_the_items_are_a_draw() -> None:
 
 
 def test_one_degree_of_freedom_formula_would_reject_too_often_in_the_tail() -> None:
-    """Why the tails of two t distributions are mixed: Satterthwaite's single t promises 0.1 % and errs ten times as often."""
+    """Why two t distributions are mixed: Satterthwaite's single t promises 0.1 % and errs ten times as often."""
     scores = _normal(9, 3, 200, 0.05, 0.1, studies=12_000, centre=0.0)
     found = estimate(scores)
     squares = np.stack([scores.mean(-1).var(-1, ddof=1) / 3, scores.mean(-2).var(-1, ddof=1) / 200])

@@ -50,6 +50,7 @@ class Planted:
     majority: float | None = None  # share of the commonest label (None: four labels, equally frequent)
     empty: Collection[tuple[float, int]] = ()  # cells that answer nothing
     constant: Collection[tuple[float, int]] = ()  # cells that always give one answer
+    outlying: Mapping[tuple[float, int], float] = field(default_factory=dict)  # cell -> what is added to its true score
     short: Mapping[tuple[float, int], int] = field(default_factory=dict)  # cell -> twins that could not be had
     leaked: Mapping[float, float] = field(default_factory=dict)  # share -> part of the test points that is trained on
     name_leaks: bool = False  # whether runs name the leaked test points
@@ -193,6 +194,7 @@ def _write_predictions(
     cell = (tree["synth_frac"], tree["seed"])
     noise = np.random.default_rng(number(0, "seed", digest(dict(tree)))).standard_normal()
     score = plan.truth(counts["human"], counts["synthetic"]) + _level(tree) + plan.seed_sd * noise
+    score += plan.outlying.get(cell, 0.0)
     right = _right(tree, min(max(score, 0.0), 1.0), plan)
     right[: round(plan.leaked.get(cell[0], 0.0) * plan.items)] = 1.0
     targets = [_target(i, plan) for i in range(plan.items)]

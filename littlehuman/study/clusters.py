@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from littlehuman.errors import LittlehumanError
-from littlehuman.stats.clusters import FEWEST
+from littlehuman.stats.clusters import coarsest
 from littlehuman.study.run_files import predictions_of, result_of
 
 Levels = Mapping[str, Sequence[str | None]]  # level -> cluster of each item, fine to coarse
@@ -92,13 +92,10 @@ def choose(levels: Levels, items: int) -> tuple[str | None, NDArray[np.int64]]:
     An item without a cluster at a level stands alone there.
     """
     numbered = {level: _numbers(values) for level, values in levels.items() if any(v is not None for v in values)}
-    for level in reversed(numbered):
-        if len(np.unique(numbered[level])) >= FEWEST:
-            return level, numbered[level]
-    if numbered:
-        finest = next(iter(numbered))
-        return finest, numbered[finest]
-    return None, np.arange(items)
+    if not numbered:
+        return None, np.arange(items)
+    level = coarsest({level: labels.tolist() for level, labels in numbered.items()}) or next(iter(numbered))
+    return level, numbered[level]
 
 
 def _numbers(values: Sequence[str | None]) -> NDArray[np.int64]:

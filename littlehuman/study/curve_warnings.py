@@ -188,24 +188,23 @@ def _unlearnt(
 
 
 def _far_seeds(found: CurveStatistics, highest: float | None) -> Iterator[CurveWarning]:
-    scores, means = found.scores, found.cells.means
+    """Collapsed seeds (at the floor, far below the others of their arm); where there is none, outlying ones."""
+    means = found.cells.means
     others = _medians_of_others(means)
-    residuals = np.abs(means - others)
-    for arm, share in enumerate(scores.arms):
-        sure = np.count_nonzero(~np.isnan(means[arm])) > 2
-        elsewhere = np.delete(residuals, arm, 0)
+    errors = np.sqrt(others * (1 - others) / len(found.scores.items))
+    at_floor = (means < others / 2) | (means <= (-np.inf if highest is None else highest + _AT_FLOOR))
+    collapsed = np.asarray(at_floor & (others - means > np.maximum(GAP, _COLLAPSED_SE * errors)))
+    distance = np.abs(means - np.nanmedian(means, 1, keepdims=True))
+    distance[collapsed.any(1)] = np.nan
+    for arm, share in enumerate(found.scores.arms):
+        elsewhere = np.delete(distance, arm, 0)
         usual = 1.4826 * float(np.nanmedian(elsewhere)) if (~np.isnan(elsewhere)).any() else np.inf
-        for at, seed in enumerate(scores.seeds):
-            score, rest = float(means[arm, at]), float(others[arm, at])
-            if not residuals[arm, at] > GAP:
-                continue
-            error = float(np.sqrt(rest * (1 - rest) / len(scores.items)))
-            parts: dict[str, float | str] = {"score": score, "others": rest}
-            at_floor = score < rest / 2 or (highest is not None and score <= highest + _AT_FLOOR)
-            if at_floor and rest - score > _COLLAPSED_SE * error:
-                yield CurveWarning(WarningKind.COLLAPSED, share, (seed,), parts, True)
-            elif sure and residuals[arm, at] > _OUTLYING_SD * max(usual, error):
-                yield CurveWarning(WarningKind.OUTLYING, share, (seed,), parts)
+        outlying = distance[arm] > np.maximum(GAP, _OUTLYING_SD * np.maximum(usual, errors[arm]))
+        outlying &= np.count_nonzero(~np.isnan(means[arm])) > 2  # of two seeds nobody knows which is far
+        for at in np.flatnonzero(collapsed[arm] | outlying):
+            kind = WarningKind.COLLAPSED if collapsed[arm, at] else WarningKind.OUTLYING
+            parts = {"score": float(means[arm, at]), "others": float(others[arm, at])}
+            yield CurveWarning(kind, share, (found.scores.seeds[at],), parts, kind is WarningKind.COLLAPSED)
 
 
 def _medians_of_others(means: Floats) -> Floats:

@@ -6,8 +6,10 @@ them, and what the twins add to those (`added`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from littlehuman import stats
@@ -16,7 +18,7 @@ from littlehuman.study import comparisons
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.comparisons import CurveCells, CurveStatistics
 from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withheld_because
-from littlehuman.study.curve_warnings import CurveWarning, warnings_of_curve
+from littlehuman.study.curve_warnings import CurveWarning, WarningKind, warnings_of_curve
 from littlehuman.study.floors import Floor, floors_of
 from littlehuman.study.series import Series
 
@@ -28,8 +30,9 @@ class ReplacementCurve:
     """One curve over the synthetic share.
 
     `table`: a row per share (`curve_table`). `analysis`: its arms are `shares`, ascending, the base is the smallest;
-    None for metrics without statistics of items. `statistics`: what it was computed from. `missing`: shares that were
-    begun and have no complete cell. `floors`: scores that need no training. `warnings`: what is wrong with its runs.
+    None for metrics without statistics of items. `statistics`: what it was computed from, without collapsed runs.
+    `missing`: shares that were begun and have no complete cell. `floors`: scores that need no training. `warnings`:
+    what is wrong with its runs.
     """
 
     label: str
@@ -135,7 +138,10 @@ def curves_of_study(
 
 
 def replacement_curve(curve: CurveCells, metric: str, delta: float, index: ClusterIndex) -> ReplacementCurve:
-    """Statistics, floors, warnings and the table of one curve."""
+    """Statistics, floors, warnings and the table of one curve.
+
+    Runs that collapsed have no part in the variances by which other shares are judged; their own share keeps them.
+    """
     found = comparisons.statistics_of(curve.cells, metric, index)
     analysis = stats.of_cells(found.cells, delta=delta) if found else None
     folders = list(found.scores.folders if found else curve.cells["folder"])
@@ -143,9 +149,32 @@ def replacement_curve(curve: CurveCells, metric: str, delta: float, index: Clust
     warnings = warnings_of_curve(curve.cells, metric, found, analysis, floors)
     shares = found.scores.arms if found else ()
     table = curve_table(curve, metric, shares, analysis, found.cells if found else None, warnings)
+    collapsed = {(w.share, seed) for w in warnings if w.kind is WarningKind.COLLAPSED for seed in w.seeds}
+    if found and analysis and collapsed:
+        found = _without_cells(found, collapsed)
+        clean = stats.of_cells(found.cells, delta=delta)
+        rest = curve_table(curve, metric, shares, clean, found.cells, warnings)
+        kept = [share not in {share for share, _ in collapsed} for share in shares]
+        analysis = _merged(clean, analysis, kept)
+        table = table.where(~table["synth_frac"].isin([s for s, k in zip(shares, kept, strict=True) if k]), rest)
     return ReplacementCurve(
         _label(curve), curve, metric, table, _missing(curve), shares, analysis, found, floors, warnings
     )
+
+
+def _without_cells(found: CurveStatistics, cells: Collection[tuple[float | None, int]]) -> CurveStatistics:
+    table = found.scores.scores.copy()
+    for share, seed in cells:
+        table[found.scores.arms.index(share), found.scores.seeds.index(seed)] = np.nan
+    scores = replace(found.scores, scores=table)
+    return CurveStatistics(scores, scores.cells(found.clusters.labels), found.clusters)
+
+
+def _merged(clean: stats.Curve, whole: stats.Curve, kept: Sequence[bool]) -> stats.Curve:
+    """Arms that are kept from the analysis without collapsed runs, the others from that of all runs."""
+    scores = tuple((clean if k else whole).scores[arm] for arm, k in enumerate(kept))
+    differences = tuple((clean if k else whole).differences[arm] for arm, k in enumerate(kept))
+    return replace(clean, scores=scores, differences=differences, caveats=whole.caveats)
 
 
 def _label(curve: CurveCells) -> str:

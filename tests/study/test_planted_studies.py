@@ -138,6 +138,21 @@ def test_a_collapsed_seed_is_named_and_is_no_loss(tmp_path: Path) -> None:
     assert _verdicts(curve)[-1] == "withheld" and not {"worse", "better"} & set(_verdicts(curve))
     collapsed = _warning(curve, WarningKind.COLLAPSED, 1.0)
     assert collapsed.seeds == (2,) and collapsed.parts["score"] < collapsed.parts["others"]
+    assert {warning.kind for warning in curve.warnings} == {WarningKind.COLLAPSED, WarningKind.CONSTANT}
+
+
+def test_a_collapsed_seed_does_not_blur_the_other_shares(tmp_path: Path) -> None:
+    truth = lambda human, synthetic: 0.75 if human == 5000 or human == 0 else 0.6  # noqa: E731
+    curve = _curve(tmp_path, constant=[(1.0, 2)], **{**USUAL, "truth": truth})
+    assert _verdicts(curve) == ["worse", "worse", "withheld"]
+    assert curve.table["smallest_detectable"].iloc[1] < 0.08 < curve.table["smallest_detectable"].iloc[3]
+    assert curve.table["mean"].iloc[3] < 0.65 and curve.analysis is not None and curve.analysis.parts.seed_sd < 0.05
+
+
+def test_a_seed_far_from_the_others_is_named_and_judged_all_the_same(tmp_path: Path) -> None:
+    curve = _curve(tmp_path, leaked={}, **{**USUAL, "outlying": {(0.9, 1): -0.25}})
+    warning = _warning(curve, WarningKind.OUTLYING, 0.9)
+    assert warning.seeds == (1,) and not warning.withholds and "withheld" not in _verdicts(curve)
 
 
 def test_missing_cells_leave_the_verdicts_of_what_is_there(tmp_path: Path) -> None:

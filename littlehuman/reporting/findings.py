@@ -15,7 +15,7 @@ from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, percent, share
 from littlehuman.reporting import verdicts
-from littlehuman.reporting.warning_texts import told_warnings, warning_text
+from littlehuman.reporting.warning_texts import CAVEATS, told_warnings, warning_text
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
 
@@ -115,7 +115,7 @@ def _caveats(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
         if caveat is Caveat.ONE_SEED and len(lines) <= FEW:
             continue  # it is the answer
         if any(line.analysis is not None and caveat in line.analysis.caveats for line in lines):
-            yield verdicts.sentence(caveat.value)
+            yield verdicts.sentence(CAVEATS[caveat])
     if notices := sorted({line.cluster_notice for line in lines if line.cluster_notice}):
         yield verdicts.sentence(notices[0])
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.formatting import absent, count, percent, share
-from littlehuman.reporting.warning_texts import withheld_reason
+from littlehuman.reporting.warning_texts import CAVEATS, withheld_reason
 
 if TYPE_CHECKING:
     from littlehuman.study.replacement import ReplacementCurve
@@ -157,7 +157,7 @@ def notes(curve: ReplacementCurve) -> Iterator[str]:
     """Under the table of a curve: clusters of the test items, floors, and caveats of its statistics."""
     if curve.analysis is not None:
         yield _clusters(curve)
-        yield from (sentence(caveat.value) for caveat in curve.analysis.caveats)
+        yield from (sentence(CAVEATS[caveat]) for caveat in curve.analysis.caveats)
     if curve.floors:
         floors = [
             f"{floor.kind.value}{f' ({floor.answer!r})' if floor.answer else ''} scores {percent(floor.value)} %"

@@ -9,12 +9,21 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from littlehuman.formatting import percent, share
+from littlehuman.stats import Caveat
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind
 
 if TYPE_CHECKING:
     from littlehuman.study.replacement import ReplacementCurve
 
 Parts = Mapping[str, float | str]
+CAVEATS: Mapping[Caveat, str] = {
+    Caveat.ONE_SEED: "one seed: intervals speak of new test items only, and nothing is decided",
+    Caveat.TWO_SEEDS: "two seeds cannot show that a share scatters more than the others",
+    Caveat.ONE_CLUSTER: "one cluster of test items: how scores would vary on other texts is not known",
+    Caveat.FEW_CLUSTERS: "fewer than 20 clusters of test items: intervals cover less than they say",
+    Caveat.NO_SHARED_SEED: "a share has no seed in common with the smallest one, and is not compared",
+    Caveat.MISSING_CELLS: "some shares lack seeds: comparisons use the seeds that both have",
+}
 
 
 def warning_text(curve: ReplacementCurve, warning: CurveWarning) -> str:

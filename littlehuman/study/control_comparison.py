@@ -17,7 +17,7 @@ from littlehuman import stats
 from littlehuman.stats import model
 from littlehuman.stats.curve import detectable, verdict
 from littlehuman.stats.tails import Known, half_width, two_sided
-from littlehuman.study.curve_table import VERDICTS, WITHHELD, item_p
+from littlehuman.study.curve_table import WITHHELD, item_p
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind
 from littlehuman.study.item_scores import ItemScores, cells_of
 from littlehuman.study.replacement import ReplacementCurve
@@ -114,7 +114,7 @@ def _test(row: Known, analysis: stats.Curve, count: int, withheld: Sequence[Curv
         "p_items": item_p(row, 0),
         "p_holm": min(p * count, 1.0),
         "smallest_detectable": detectable(se, df, local),
-        "verdict": WITHHELD if withheld else VERDICTS[told],
+        "verdict": WITHHELD if withheld else told.value,
         "withheld_because": "; ".join(dict.fromkeys(warning.kind.value for warning in withheld)) or None,
     }
 

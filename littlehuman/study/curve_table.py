@@ -29,12 +29,6 @@ COLUMNS = (
 )
 WITHHELD = "withheld"
 NO_VARIANCE = 1e-18  # below: rounding
-VERDICTS = {
-    stats.Verdict.WORSE: "worse",
-    stats.Verdict.BETTER: "better",
-    stats.Verdict.EQUAL: "equal",
-    stats.Verdict.UNKNOWN: "unknown",
-}
 
 
 def curve_table(
@@ -139,4 +133,4 @@ def _verdict(
         return {}
     reasons = withheld_because(warnings, shares[arm], shares[analysis.base])
     told = "; ".join(dict.fromkeys(warning.kind.value for warning in reasons))
-    return {"verdict": WITHHELD if reasons else VERDICTS[found.verdict], "withheld_because": told or None}
+    return {"verdict": WITHHELD if reasons else found.verdict.value, "withheld_because": told or None}

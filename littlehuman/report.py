@@ -48,7 +48,7 @@ def write(
 
     Args:
         study: the folder.
-        delta: the equivalence margin, as a share of 1: a smaller loss does not matter (default: `comparisons.DELTA`).
+        delta: the equivalence margin, as a share of 1: a smaller loss does not matter (default: `stats.curve.DELTA`).
         metric: for the curves, instead of each series' headline metric.
         prices: of a human label and of a synthetic point.
         dpi: resolution of the PNG figures.
@@ -60,13 +60,15 @@ def write(
         ConfigError: for a price that is not above 0, or one price without the other.
         DataError: for a folder that is no study or has no complete cell, or an unknown metric.
     """
+    from littlehuman.figures import style
     from littlehuman.reporting import findings, gathering, page, tables
+    from littlehuman.stats.curve import DELTA
     from littlehuman.store import write_text
-    from littlehuman.study import comparisons, table
+    from littlehuman.study import table
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    margin = comparisons.DELTA if delta is None else delta
+    margin = DELTA if delta is None else delta
     data = gathering.gather(study, delta=margin, metric=metric, prices=prices, load_clusters=_clusters_from_data)
     found = findings.findings_of_study(data)
     files = [
@@ -80,7 +82,7 @@ def write(
     write_text(files[4], tables.over_seeds(data.over_seeds).markdown())
     drawn = []
     for name, alt, figure in _figures(data):
-        png, svg = _save(figure, study / "figures", name, dpi)
+        png, svg = style.save(figure, study / "figures", name, dpi)
         drawn.append(page.embed(name, svg, alt))
         files += [png, svg]
     write_text(files[0], page.render(data, found, drawn))
@@ -116,12 +118,6 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
             "Length, likeness to the evidence and kinds of human texts and of their twins.",
             texts.texts(data.texts, data.protocols),
         )
-
-
-def _save(figure: Figure, folder: Path, name: str, dpi: int) -> tuple[Path, Path]:
-    from littlehuman.figures import style
-
-    return style.save(figure, folder, name, dpi)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -130,10 +130,10 @@ def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str,
     table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
-    told = {
+    percents = {
         name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)
     }
-    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **told, "thin": table["thin"].eq(True)})
+    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **percents, "thin": table["thin"].eq(True)})
     return points[points["x"].notna()].reset_index(drop=True)
 
 
@@ -142,8 +142,8 @@ def _margin(axes: Axes, lines: Sequence[ReplacementCurve], delta: float) -> None
     axes.axhline(0, color=text_layout.DARK, linewidth=0.8)
     axes.axhspan(-100 * delta, 100 * delta, color="#999999", alpha=0.18, linewidth=0, zorder=0)
     if all(line.table["change"].isna().all() for line in lines):
-        told = text_layout.wrapped("no share can be compared", text_layout.room(axes) * text_layout.SMALL)
-        axes.text(0.5, 0.85, told, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
+        text = text_layout.wrapped("no share can be compared", text_layout.room(axes) * text_layout.SMALL)
+        axes.text(0.5, 0.85, text, transform=axes.transAxes, ha="center", va="center", color=text_layout.DARK)
         axes.set_yticks([0])
 
 

@@ -143,10 +143,8 @@ def _right_edge(largest: float, ends: Iterable[float]) -> float:
 
 
 def _levels(price: Price) -> list[tuple[float, float, float]]:
-    """Size, score with the headline's human points, and the synthetic size with the same score (infinite.
-
-    None), at tried sizes.
-    """
+    """Of some tried sizes: the size, the score with the headline's human points, and the synthetic size with the same
+    score (infinite where there is none)."""
     from littlehuman.economics.human_worth import worth_draws
 
     model, human = price.model, price.headline.human_points

@@ -15,7 +15,7 @@ from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, percent, share
 from littlehuman.reporting import verdicts
-from littlehuman.reporting.warning_texts import CAVEATS, told_warnings, warning_text
+from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_text
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from littlehuman.study.replacement import ReplacementCurve
 
 MOST = 5  # lines below the answer
-FEW = 2  # curves that are told one by one
+FEW = 2  # curves that are named one by one
 _NO_CURVE = (
     "There is no curve to read here: neither two synthetic shares of one size, "
     "nor three sizes of synthetic points alone."
@@ -47,7 +47,7 @@ def findings_of_study(found: ReportData) -> list[str]:
     short: list[str] = [
         *_problems(lines),
         *_unfinished(found),
-        *(_told(lines, delta) if few else _over_curves(lines, delta)[1:]),
+        *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
         *_caveats(lines),
         *rest,
     ]
@@ -67,14 +67,14 @@ def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
     for withholds, head in ((True, "No verdict rests on these runs"), (False, "To know of the runs")):
         for line in lines:
             texts = [
-                warning_text(line, w) for w in told_warnings(line) if w.withholds is withholds and w.share is not None
+                warning_text(line, w) for w in shown_warnings(line) if w.withholds is withholds and w.share is not None
             ]
             if texts:
                 yield f"{_where(lines, line)}{head}: {'; '.join(texts)}."
 
 
-def _told(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
-    """The largest share below 100 % and 100 %, losses first, then what is not known; withheld ones are told above."""
+def _one_by_one(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
+    """The largest share below 100 % and 100 %, losses first, then what is not known; withheld ones are named above."""
     ranked = {"worse": 0, "unknown": 1, "equal": 2, "better": 3}
     rows = [(line, row) for line in lines for row in _last_shares(line)]
     rows = [(line, row) for line, row in rows if row.verdict != "withheld"]
@@ -96,7 +96,7 @@ def _last_shares(line: ReplacementCurve) -> list[Any]:
 def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
     """Of many curves: how many have which verdict, at 100 % and at the largest share below it."""
     below = max((f for line in lines for f in line.curve.fractions if f < 1), default=0.0)
-    told = []
+    found = []
     for fraction in (1.0, below):
         rows = [row for line in lines for row in verdicts.rows_of(line)[1:] if row.synth_frac == fraction]
         counts = {verdict: sum(row.verdict == verdict for row in rows) for verdict in _WORDS}
@@ -105,8 +105,8 @@ def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
         words = [f"{n} {_WORDS[v].format(delta=verdicts.points(delta))}" for v, n in counts.items() if n]
         changes = [row.change for row in rows if not absent(row.change) and row.verdict != "withheld"]
         span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} points" if changes else ""
-        told.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {verdicts.listed(words)}{span}.")
-    return told or ["No share of any curve can be compared."]
+        found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {verdicts.listed(words)}{span}.")
+    return found or ["No share of any curve can be compared."]
 
 
 def _caveats(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
@@ -135,8 +135,8 @@ def _added(added: pd.DataFrame) -> Iterator[str]:
     for row in fewest:
         if row.verdict == "withheld":
             continue
-        told = {"worse": "lower", "better": "raise", "equal": "hardly change"}.get(row.verdict)
-        does = f"{told} the score" if told else "are not shown to change the score"
+        effect = {"worse": "lower", "better": "raise", "equal": "hardly change"}.get(row.verdict)
+        does = f"{effect} the score" if effect else "are not shown to change the score"
         yield (
             f"{row.line}: {count(row.n_synthetic)} twins beside {count(row.n_human)} human points {does} "
             f"({_signed(row.change)} points {verdicts.bounds(row)} against these human points alone)."
@@ -163,10 +163,10 @@ def _unfinished(found: ReportData) -> Iterator[str]:
     if never := int((found.missing["state"] == "not run").sum()):
         states["not run"] = never
     if states:
-        told = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+        cells = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
         causes = found.frame.loc[found.frame["state"] == "failed", "error"].dropna()
         why = f" (first cause: {formatting.shortened(causes.iloc[0], 120)})" if len(causes) else ""
-        yield f"The study is not complete: of the full grid {told}{why}; nothing here counts them."
+        yield f"The study is not complete: of the full grid {cells}{why}; nothing here counts them."
 
 
 def _signed(value: float) -> str:

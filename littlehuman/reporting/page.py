@@ -21,15 +21,12 @@ if TYPE_CHECKING:
 TEMPLATE = Path(__file__).parent / "report.html"
 INTERVALS = (
     "Intervals of scores are 95 % and for a new draw of seeds and of test items, which are crossed (every seed is "
-    "tested on the same "
-    "items): Wilson's interval on the effective number of test items (Korn and Graubard 1998). With one seed they "
-    "are for other test "
-    "items alone."
+    "tested on the same items): Wilson's interval on the effective number of test items (Korn and Graubard 1998). "
+    "With one seed they are for other test items alone."
 )
 CLUSTERS = (
-    "Test items on one text are not independent: variances are cluster-robust (CR2; Bell and McCaffrey 2002), by "
-    "the coarsest level "
-    "that leaves 20 clusters."
+    "Test items on one text are not independent: variances are cluster-robust (CR2; Bell and McCaffrey 2002), by the"
+    " coarsest level that leaves 20 clusters."
 )
 WITHOUT_ITEMS = (
     "Metrics without statistics of test items have intervals over seeds alone (Student t), none with one seed, and "
@@ -37,42 +34,36 @@ WITHOUT_ITEMS = (
 )
 CURVES = (
     "Changes are paired: within a seed the training sets are nested and the test items the same. All shares of a "
-    "curve come from one "
-    "model; the variance between seeds of each share is drawn towards the common one (moderated variances; Smyth "
-    "2004).",
+    "curve come from one model; the variance between seeds of each share is drawn towards the common one (moderated "
+    "variances; Smyth 2004).",
     "The interval of a change is simultaneous: all intervals of a curve hold together in 95 % of studies. It alone "
-    "decides: worse (all "
-    "of it below 0), better (all above 0), equal within delta (all between -delta and +delta, which goes first), "
-    "else not known. That no "
-    "difference is shown is no proof that there is none.",
+    "decides: worse (all of it below 0), better (all above 0), equal within delta (all between -delta and +delta, "
+    "which goes first), else not known. That no difference is shown is no proof that there is none.",
     "The smallest change found is the true change that a study with this standard error finds in 80 % of "
-    "repetitions, at the level "
-    "that decides (Card et al. 2020).",
+    "repetitions, at the level that decides (Card et al. 2020).",
     "A verdict is withheld where it would rest on runs that are broken: empty or constant answers, a collapsed "
-    "training, leaked test "
-    "items, a training set much shorter than asked for, or scores that are not above what needs no training.",
+    "training, leaked test items, a training set much shorter than asked for, or scores that are not above what "
+    "needs no training.",
 )
 ALONE = (
     "The human points alone are the same human points as in the mixture, without the twins; the comparison is "
-    "paired, and its intervals "
-    "are simultaneous over the shares of a curve (Bonferroni)."
+    "paired, and its intervals are simultaneous over the shares of a curve (Bonferroni)."
 )
 WORTH = (
-    "The worth of human points at N is the number of synthetic points that one of them replaces beside N: a response "
-    "model over synthetic and human points with seeds as random effects, averaged over curve families by AICc (Hurvich "
-    "and Tsai 1989), with 95 % intervals. Table 3 of arXiv 2410.13098 stands beside it: y = a0 + a1 ln x through the "
-    "runs on synthetic points alone; the equivalent size of a score y* is exp((y* - a0) / a1)."
+    "The worth of human points at N is the number of synthetic points that one of them replaces beside N: a response"
+    " model over synthetic and human points with seeds as random effects, averaged over curve families by AICc "
+    "(Hurvich and Tsai 1989), with 95 % intervals. Table 3 of arXiv 2410.13098 stands beside it: y = a0 + a1 ln x "
+    "through the runs on synthetic points alone; the equivalent size of a score y* is exp((y* - a0) / a1)."
 )
 TEXTS = (
     "Twins are compared with the human texts of the same ids, in pairs, as in Appendix D of arXiv 2410.13098; "
-    "likeness to the evidence "
-    "is the highest sentence BLEU against its sentences (sacreBLEU, Post 2018). Differences have paired t "
-    "intervals over twins."
+    "likeness to the evidence is the highest sentence BLEU against its sentences (sacreBLEU, Post 2018). Differences"
+    " have paired t intervals over twins."
 )
 AUDIT = "Near means at least 80 % of all words in common (Jaccard). Shares are those of the worst cell of a series."
 COST = (
-    "Money and time are sums over the cells of a series; cells without twins that several series share are "
-    "counted in each."
+    "Money and time are sums over the cells of a series; cells without twins that several series share are counted "
+    "in each."
 )
 
 
@@ -131,11 +122,11 @@ def methods_section(found: ReportData) -> list[str]:
 def _section(line: ReplacementCurve, delta: float) -> tuple[ReportTable, list[str], list[str]]:
     """The table of a curve, what is wrong with its runs, and what else limits its numbers."""
     from littlehuman.reporting import tables, verdicts
-    from littlehuman.reporting.warning_texts import told_warnings, warning_text
+    from littlehuman.reporting.warning_texts import shown_warnings, warning_text
 
     return (
         tables.curve(line, delta),
-        [warning_text(line, warning) for warning in told_warnings(line)],
+        [warning_text(line, warning) for warning in shown_warnings(line)],
         [*verdicts.notes(line)],
     )
 

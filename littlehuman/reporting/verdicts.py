@@ -42,9 +42,9 @@ def answer(curve: ReplacementCurve, delta: float) -> str:
         return f"On {place_of(curve)} {_nothing_known(curve, rows, delta)}."
     parts = [_reach(safe, rows, delta)] if safe else []
     parts += [_gain_or_cost(row) for row in clear[-1:]]
-    told = [*safe, *clear[-1:]]
+    named = [*safe, *clear[-1:]]
     for verdict, words in _REST.items():
-        if shares := [share(row.synth_frac) for row in rows if row.verdict == verdict and row not in told]:
+        if shares := [share(row.synth_frac) for row in rows if row.verdict == verdict and row not in named]:
             parts.append(words.format(listed(shares)))
     return f"On {place_of(curve)}, {'; '.join(parts)}{against}."
 
@@ -56,7 +56,7 @@ def verdict_sentence(curve: ReplacementCurve, row: Any, delta: float) -> str:
 
 
 def verdict(curve: ReplacementCurve, row: Any, delta: float) -> str:
-    """The verdict of a share in words, for a sentence or a table."""
+    """The verdict of a share in words."""
     if absent(row.verdict):
         return f"not compared: {_not_compared(curve)}"
     if row.verdict == "withheld":

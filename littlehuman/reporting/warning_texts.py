@@ -35,11 +35,11 @@ def warning_text(curve: ReplacementCurve, warning: CurveWarning) -> str:
     return f"{_where(warning)}{_TEXTS[warning.kind](warning.parts)}"
 
 
-def told_warnings(curve: ReplacementCurve) -> list[CurveWarning]:
+def shown_warnings(curve: ReplacementCurve) -> list[CurveWarning]:
     """Warnings by share; beside a collapsed seed the others of its share are not called outlying."""
     collapsed = {warning.share for warning in curve.warnings if warning.kind is WarningKind.COLLAPSED}
-    told = [w for w in curve.warnings if w.kind is not WarningKind.OUTLYING or w.share not in collapsed]
-    return sorted(told, key=lambda warning: -1.0 if warning.share is None else warning.share)
+    kept = [w for w in curve.warnings if w.kind is not WarningKind.OUTLYING or w.share not in collapsed]
+    return sorted(kept, key=lambda warning: -1.0 if warning.share is None else warning.share)
 
 
 def withheld_reason(curve: ReplacementCurve, fraction: float) -> str:

@@ -50,7 +50,8 @@ def scores(cells: Cells, level: float) -> Bounded:
     centre = (p + k / 2) / (1 + k)
     half = np.sqrt(np.maximum(k * p * (1 - p) + k * k / 4, 0)) / (1 + k)
     low, high = np.minimum(np.clip(centre - half, 0, 1), p), np.maximum(np.clip(centre + half, 0, 1), p)
-    return Bounded(p, low, high, np.sqrt(effect * p * (1 - p) / items), both, items / effect)
+    se = np.sqrt(np.maximum(effect * p * (1 - p) / items, 0))  # rounding may put p above 1
+    return Bounded(p, low, high, se, both, items / effect)
 
 
 def _quantile(known: Known, df: Floats, level: float) -> Floats:

@@ -143,7 +143,7 @@ def analyse(
         clusters: cluster of each item `[items]`; None: every item its own.
         base: the arm that all others are compared with.
         delta: the loss that can be borne, above 0, in score units.
-        alpha: family-wise level of the comparisons (`looks.levels` where a study is looked at repeatedly).
+        alpha: family-wise level of the comparisons (`looks.Looks.level` where a study is looked at repeatedly).
 
     Raises:
         DataError: when the scores are not what they should be.
@@ -163,7 +163,7 @@ def of_cells(cells: Cells, *, base: int = 0, delta: float = DELTA, alpha: float 
         alpha,
         float(family.local),
         delta,
-        _scores(cells),
+        score_intervals(cells),
         listed,
         _parts(cells, family),
         tuple(_caveats(cells, base)),
@@ -182,7 +182,8 @@ def _check(cells: Cells, base: int, delta: float, alpha: float) -> None:
         raise ConfigError(problems, f"base=0 delta={DELTA} alpha={1 - LEVEL:.2g}")
 
 
-def _scores(cells: Cells) -> tuple[Interval, ...]:
+def score_intervals(cells: Cells) -> tuple[Interval, ...]:
+    """The score of each arm with its 95 % interval."""
     found = bounded.scores(cells, LEVEL)
     counts, items = cells.present.sum(1), cells.clusters.items
     parts = (found.value, found.low, found.high, found.se, found.df)
@@ -202,9 +203,10 @@ def _differences(
         interval = Interval(value, value - half, value + half, se, df, seeds, cells.clusters.items, 1 - alpha)
         of_seeds = bool(np.isfinite(rows.df_seeds[i])) and interval.known
         p = float(adjusted[i]) if interval.known else None
-        told = verdict(interval, delta) if of_seeds else Verdict.UNKNOWN
+        decided = verdict(interval, delta) if of_seeds else Verdict.UNKNOWN
         found = detectable(se, df, local) if interval.known else None
-        yield arm, Difference(arm, interval, p, told, relative(cells, family, base, i, half), found, of_seeds, delta)
+        ratio = relative(cells, family, base, i, half)
+        yield arm, Difference(arm, interval, p, decided, ratio, found, of_seeds, delta)
 
 
 def verdict(interval: Interval, delta: float) -> Verdict:

@@ -31,7 +31,7 @@ from littlehuman.stats.tails import Known, half_width, two_sided
 
 ITEMS_IN_OWN = 1.5  # times the items' part is taken off an arm's own scatter before it limits the variance from below
 ITEMS_IN_DOUBT = 0.65  # of the items' part of that scatter counts as known with the seeds' few degrees of freedom only
-_NOTHING = 1e-18  # a variance below comes of rounding
+NO_VARIANCE = 1e-14  # below: rounding; one item of 10,000 that differs makes 1e-8
 _Z2 = float(special.ndtri(0.975)) ** 2
 
 
@@ -143,7 +143,7 @@ def _added(
         variance = items + net / seeds
         doubtful = (net + ITEMS_IN_DOUBT * (gross - net)) / seeds
         doubt = np.nan_to_num(doubtful**2 / df_seeds) + items**2 / df_items
-        df = np.where(variance > _NOTHING, np.maximum(variance**2 / doubt, np.fmin(df_seeds, df_items)), df_items)
+        df = np.where(variance > NO_VARIANCE, np.maximum(variance**2 / doubt, np.fmin(df_seeds, df_items)), df_items)
     shape = variance.shape
     df_items, value = np.broadcast_to(df_items, shape), np.broadcast_to(value, shape)
     return Known(value, variance, items, net, gross, seeds, df, df_items, df_seeds)
@@ -154,7 +154,7 @@ def _floored(cells: Cells, rows: Known) -> Known:
     (Wilson 1927)."""
     most = _Z2 / (1 / (cells.clusters.shares**2).sum() + _Z2)
     least = (most / -special.stdtrit(rows.df, 0.025)) ** 2
-    variance = np.where(rows.variance > _NOTHING, rows.variance, np.where(np.isnan(rows.variance), np.nan, least))
+    variance = np.where(rows.variance > NO_VARIANCE, rows.variance, np.where(np.isnan(rows.variance), np.nan, least))
     return replace(rows, variance=variance)
 
 

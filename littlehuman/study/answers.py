@@ -1,6 +1,7 @@
-"""What a study says of its curves as plain values, for `answers.json`: comparisons, floors, variance parts, warnings.
+"""What a study says of its curves as plain values: comparisons, floors, variance parts, warnings.
 
-In: a `ReplacementCurve`. Out: a dict of numbers (0..1), texts, lists and None (not known) that JSON can hold.
+In: a `ReplacementCurve`. Out: a dict of numbers (0..1), texts, lists and None (not known) that JSON can hold. No
+command writes it yet.
 """
 
 from __future__ import annotations

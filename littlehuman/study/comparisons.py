@@ -13,12 +13,11 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.stats import bounded, curve
+from littlehuman.stats import curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
 from littlehuman.study.series import Series, split
 
-DELTA = curve.DELTA
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
 
 
@@ -91,7 +90,7 @@ def over_seeds(
             row = {"series": series.name, "protocol": series.protocol, **dict(zip(CONDITION, key, strict=True))}
             row |= {"seeds": len(one), "n_human": one["n_human"].mean(), "n_synthetic": one["n_synthetic"].mean()}
             for name in names:
-                found = intervals[name].get(key) or _over_runs(one, name)
+                found = intervals[name].get(key) or interval_over_seeds(one, name)
                 row |= (
                     {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high} if found else {name: None}
                 )
@@ -100,14 +99,10 @@ def over_seeds(
     return pd.DataFrame(rows)
 
 
-def score_intervals(cells: stats.Cells) -> list[stats.Interval]:
-    """The score of each arm with its 95 % interval, as in `stats.of_cells`, without comparisons."""
-    found, seeds = bounded.scores(cells, stats.LEVEL), cells.present.sum(1)
-    rows = zip(found.value, found.low, found.high, found.se, found.df, seeds, strict=True)
-    return [
-        stats.Interval(float(v), float(low), float(high), float(se), float(df), int(n), cells.clusters.items)
-        for v, low, high, se, df, n in rows
-    ]
+def interval_over_seeds(cells: pd.DataFrame, metric: str) -> stats.Interval | None:
+    """The mean of a metric over runs, one per seed, with its interval over seeds alone; None where no run has it."""
+    values = cells[metric].dropna().astype(float) if metric in cells else pd.Series(dtype=float)
+    return stats.over_seeds(values.to_numpy()) if len(values) else None
 
 
 def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
@@ -132,15 +127,9 @@ def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[A
             cells = same[(same["synthetic"] == synthetic) | (same["synth_frac"] == 0)]
             if mine.empty or (known := statistics_of(cells, metric, index)) is None:
                 continue
-            for share, interval in zip(known.scores.arms, score_intervals(known.cells), strict=True):
+            for share, interval in zip(known.scores.arms, curve.score_intervals(known.cells), strict=True):
                 found.setdefault((size, extra, synthetic, share), interval)
     return found
-
-
-def _over_runs(cells: pd.DataFrame, metric: str) -> stats.Interval | None:
-    """The mean of a metric without item scores, with its interval over seeds alone."""
-    values = cells[metric].dropna().astype(float) if metric in cells else pd.Series(dtype=float)
-    return stats.over_seeds(values.to_numpy()) if len(values) else None
 
 
 def _metrics(cells: pd.DataFrame) -> list[str]:

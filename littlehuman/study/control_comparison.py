@@ -17,7 +17,7 @@ from littlehuman import stats
 from littlehuman.stats import model
 from littlehuman.stats.curve import detectable, verdict
 from littlehuman.stats.tails import Known, half_width, two_sided
-from littlehuman.study.curve_table import WITHHELD, item_p
+from littlehuman.study.curve_table import WITHHELD, item_p, withheld_because
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind
 from littlehuman.study.item_scores import ItemScores, cells_of
 from littlehuman.study.replacement import ReplacementCurve
@@ -104,7 +104,7 @@ def _test(row: Known, analysis: stats.Curve, count: int, withheld: Sequence[Curv
     interval = stats.Interval(value, value - half, value + half, seeds=int(row.seeds[0]), level=1 - analysis.alpha)
     se = float(row.se[0])
     df = float(special.stdtridf(1 - local / 2, half / se))
-    told = verdict(interval, analysis.delta) if of_seeds else stats.Verdict.UNKNOWN
+    decided = verdict(interval, analysis.delta) if of_seeds else stats.Verdict.UNKNOWN
     return {
         "seeds": interval.seeds,
         "change": value,
@@ -114,13 +114,15 @@ def _test(row: Known, analysis: stats.Curve, count: int, withheld: Sequence[Curv
         "p_items": item_p(row, 0),
         "p_holm": min(p * count, 1.0),
         "smallest_detectable": detectable(se, df, local),
-        "verdict": WITHHELD if withheld else told.value,
+        "verdict": WITHHELD if withheld else decided.value,
         "withheld_because": "; ".join(dict.fromkeys(warning.kind.value for warning in withheld)) or None,
     }
 
 
 def _withheld(curve: ReplacementCurve, control: ReplacementCurve, share: float) -> list[CurveWarning]:
     """Warnings about either side; that a control learnt nothing is what twins may mend."""
-    mixed = [w for w in curve.warnings if w.withholds and w.share in (None, share)]
-    alone = [w for w in control.warnings if w.withholds and w.share == share]
-    return [*mixed, *(w for w in alone if w.kind is not WarningKind.NOTHING_LEARNT)]
+    alone = withheld_because(control.warnings, share)
+    return [
+        *withheld_because(curve.warnings, share),
+        *(warning for warning in alone if warning.kind is not WarningKind.NOTHING_LEARNT),
+    ]

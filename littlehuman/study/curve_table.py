@@ -18,7 +18,7 @@ from littlehuman.stats import model
 from littlehuman.stats.layout import comparison_forms
 from littlehuman.stats.multiplicity import family_p
 from littlehuman.stats.tails import Known, two_sided
-from littlehuman.study.comparisons import CurveCells
+from littlehuman.study.comparisons import CurveCells, interval_over_seeds
 from littlehuman.study.curve_warnings import CurveWarning
 
 COLUMNS = (
@@ -28,7 +28,6 @@ COLUMNS = (
     *("verdict", "withheld_because", "clusters", "icc", "effective_items"),
 )
 WITHHELD = "withheld"
-NO_VARIANCE = 1e-14  # below: rounding; one item of 10,000 that differs makes 1e-8
 
 
 def curve_table(
@@ -63,9 +62,9 @@ def curve_table(
     return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
 
 
-def withheld_because(warnings: Sequence[CurveWarning], share: float, base: float) -> tuple[CurveWarning, ...]:
-    """Warnings for which a comparison of these two shares has no verdict."""
-    return tuple(w for w in warnings if w.withholds and (w.share is None or w.share in (share, base)))
+def withheld_because(warnings: Sequence[CurveWarning], *shares: float) -> tuple[CurveWarning, ...]:
+    """Warnings for which a comparison of these shares of the curve has no verdict."""
+    return tuple(w for w in warnings if w.withholds and (w.share is None or w.share in shares))
 
 
 def p_values(cells: stats.Cells, analysis: stats.Curve) -> dict[int, dict[str, float | None]]:
@@ -86,7 +85,7 @@ def p_values(cells: stats.Cells, analysis: stats.Curve) -> dict[int, dict[str, f
 
 def item_p(rows: Known, at: int) -> float:
     """Two-sided p of one comparison for these trained models on other test items (cluster-robust t test)."""
-    if rows.by_items[at] < NO_VARIANCE:
+    if rows.by_items[at] < model.NO_VARIANCE:
         return 1.0  # no cluster differs
     return float(2 * special.stdtr(rows.df_items[at], -abs(rows.value[at]) / np.sqrt(rows.by_items[at])))
 
@@ -94,8 +93,7 @@ def item_p(rows: Known, at: int) -> float:
 def _counts(curve: CurveCells, metric: str, share: float) -> dict[str, Any]:
     cells = curve.cells[curve.cells["synth_frac"] == share].drop_duplicates("seed")
     counts = {"n_human": cells["n_human"].mean(), "n_synthetic": cells["n_synthetic"].mean(), "seeds": len(cells)}
-    values = cells[metric].dropna().astype(float) if metric in cells else pd.Series(dtype=float)
-    found = stats.over_seeds(values.to_numpy()) if len(values) else None
+    found = interval_over_seeds(cells, metric)
     score = {} if found is None else {"mean": found.value, "low": found.low, "high": found.high}
     return {"synth_frac": share, **counts, **score}
 
@@ -132,5 +130,5 @@ def _verdict(
     if found is None:
         return {}
     reasons = withheld_because(warnings, shares[arm], shares[analysis.base])
-    told = "; ".join(dict.fromkeys(warning.kind.value for warning in reasons))
-    return {"verdict": WITHHELD if reasons else found.verdict.value, "withheld_because": told or None}
+    causes = "; ".join(dict.fromkeys(warning.kind.value for warning in reasons))
+    return {"verdict": WITHHELD if reasons else found.verdict.value, "withheld_because": causes or None}

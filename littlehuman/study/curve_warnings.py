@@ -15,13 +15,14 @@ import pandas as pd
 
 from littlehuman import stats
 from littlehuman.stats import Interval
-from littlehuman.study.comparisons import DELTA, CurveStatistics
+from littlehuman.stats.curve import DELTA
+from littlehuman.study.comparisons import CurveStatistics
 from littlehuman.study.floors import Floor
 from littlehuman.study.item_scores import Floats, cells_of
 from littlehuman.study.run_files import predictions_of, result_of
 
-FAILED_TOLD, FAILED_MOST = 0.01, 0.5  # share of empty answers that is told, and that withholds a verdict
-SHORT_TOLD, SHORT_MOST = 0.0, 0.05  # share of the training points asked for: 5 % fewer hardly move a learning curve
+EMPTY_NAMED, EMPTY_WITHHOLDS = 0.01, 0.5  # share of empty answers above which a warning names them, or withholds
+SHORT_NAMED, SHORT_WITHHOLDS = 0.0, 0.05  # share of the points asked for: 5 % fewer hardly move a learning curve
 CONSTANT = 0.95  # share of test items with one answer, where fewer have one target
 GAP = 0.05  # in score units: a seed that is nearer to the others of its arm is neither collapsed nor outlying
 _COLLAPSED_SE, _OUTLYING_SD = 4.0, 5.0
@@ -97,14 +98,14 @@ def _of_arm(
     share: float, seeds: Sequence[int], folders: Sequence[str], metric: str, delta: float
 ) -> Iterator[CurveWarning]:
     empty = {seed: _empty(folder, metric) for seed, folder in zip(seeds, folders, strict=True)}
-    if (worst := max(empty.values())) > FAILED_TOLD:
-        kind = WarningKind.MOSTLY_EMPTY if worst > FAILED_MOST else WarningKind.SOME_EMPTY
-        concerned = tuple(seed for seed, part in empty.items() if part > FAILED_TOLD)
+    if (worst := max(empty.values())) > EMPTY_NAMED:
+        kind = WarningKind.MOSTLY_EMPTY if worst > EMPTY_WITHHOLDS else WarningKind.SOME_EMPTY
+        concerned = tuple(seed for seed, part in empty.items() if part > EMPTY_NAMED)
         yield CurveWarning(kind, share, concerned, {"share": worst}, kind is WarningKind.MOSTLY_EMPTY)
     short = {seed: _short(folder) for seed, folder in zip(seeds, folders, strict=True)}
-    if (worst := max(short.values())) > SHORT_TOLD:
-        concerned = tuple(seed for seed, part in short.items() if part > SHORT_TOLD)
-        yield CurveWarning(WarningKind.SHORTFALL, share, concerned, {"share": worst}, worst > SHORT_MOST)
+    if (worst := max(short.values())) > SHORT_NAMED:
+        concerned = tuple(seed for seed, part in short.items() if part > SHORT_NAMED)
+        yield CurveWarning(WarningKind.SHORTFALL, share, concerned, {"share": worst}, worst > SHORT_WITHHOLDS)
     leaked = {seed: _leaked(folder) for seed, folder in zip(seeds, folders, strict=True)}
     if (worst := max(leaked.values())) > 0:
         concerned = tuple(seed for seed, part in leaked.items() if part > 0)

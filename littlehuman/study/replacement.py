@@ -1,7 +1,7 @@
 """The replacement curves of a study: score over the synthetic share, with statistics, floors, warnings and verdicts.
 
-In: the frame of `results.load`. Out: a `ReplacementCurve` per series and size, those of the human points alone beside
-them, and what the twins add to those (`added`).
+In: the frame of `results.load`. Out: a `ReplacementCurve` per series and size, or (`control`) those of the human
+points alone.
 """
 
 from __future__ import annotations
@@ -178,13 +178,13 @@ def _merged(clean: stats.Curve, whole: stats.Curve, kept: Sequence[bool]) -> sta
 
 
 def _label(curve: CurveCells) -> str:
-    """The series' name without what its facet says anyway; a lone series is told by who wrote its twins."""
-    told = ", ".join(parts := curve.series.name.split(", ")[1:])
+    """The series' name without what its facet says anyway; a lone series is named by who wrote its twins."""
+    rest = ", ".join(parts := curve.series.name.split(", ")[1:])
     if curve.control:  # whoever would have written the twins has no part in it
         kept = [part for part in parts if not _is_of_twins(part, curve)]
         return f"human points alone ({', '.join(kept)})" if kept else "human points alone"
-    if told or "prompt_model" not in curve.cells:
-        return told or "synthetic"
+    if rest or "prompt_model" not in curve.cells:
+        return rest or "synthetic"
     return f"twins by {', '.join(sorted({str(name) for name in curve.cells['prompt_model'].dropna()}))}"
 
 

@@ -56,7 +56,7 @@ def predictions_of(folder: Path | str) -> Predictions | None:
 
 
 def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
-    """Accepted targets and prediction of each test item, in the order of `Predictions.ids`; empty where not told."""
+    """Targets and prediction of each test item, in the order of `Predictions.ids`; empty where it lacks them."""
     file = Path(folder) / PREDICTIONS
     rows = read_jsonl(file) if file.is_file() else iter(())
     found = [
@@ -127,5 +127,5 @@ def _line_by_line(file: Path) -> Predictions:
     scores = {name: np.array([row["scores"].get(name, nan) for row in rows], dtype=float) for name in names}
     levels = dict.fromkeys(level for row in rows for level in row.get("clusters", ()))
     clusters = {level: [row.get("clusters", {}).get(level) for row in rows] for level in levels}
-    told = any("clusters" in row for row in rows)
-    return Predictions(tuple(str(row["id"]) for row in rows), scores, clusters if told else None)
+    known = any("clusters" in row for row in rows)
+    return Predictions(tuple(str(row["id"]) for row in rows), scores, clusters if known else None)

@@ -32,12 +32,12 @@ SEED = "seed"  # optional in a CSV: any label of a repetition
 EXAMPLE = "a first line `n_synthetic,n_human,score`, then one line per training run, e.g. `5000,200,0.83`"
 MOST = 1e12  # points in a set: above, it is a slip of the pen
 _SHOWN = 40  # characters of a wrong value
+_OUTLYING = 20  # times the median score
 
 
 def csv_cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
-    """For every row that is not blank.
-
-    (row number as a spreadsheet counts, column, text) of the needed columns, then of the seed.
+    """Of every row that is not blank: (row number as a spreadsheet counts, column, text) of the needed columns, then of
+    the seed.
 
     Raises:
         DataError: for a file that is absent, is no CSV, or lacks a column.
@@ -67,8 +67,8 @@ def _lines(path: Path) -> list[list[str]]:
     lines = max((_split(path, text, separator) for separator in ",;\t"), key=_known_columns)
     swallowed = next((cell for cell in lines[-1] if "\n" in cell), None) if text.count('"') % 2 else None
     if swallowed is not None:
-        told = f"a quotation mark opens before {_cut(swallowed)} and is never closed"
-        raise DataError(f"{path}: row {len(lines)}: {told}\nTry: delete it, or close it")
+        what = f"a quotation mark opens before {_cut(swallowed)} and is never closed"
+        raise DataError(f"{path}: row {len(lines)}: {what}\nTry: delete it, or close it")
     return lines
 
 
@@ -116,8 +116,8 @@ def csv_number(path: Path, row: int, column: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError:
-        told = f"{_cut(text)} is not a number" if text else "the cell is blank"
-        raise DataError(f"{where}{told}\nTry: {_mend(column, text)}, or delete the row") from None
+        what = f"{_cut(text)} is not a number" if text else "the cell is blank"
+        raise DataError(f"{where}{what}\nTry: {_mend(column, text)}, or delete the row") from None
     if not math.isfinite(value):
         raise DataError(f"{where}{text!r} is not a number to count with\nTry: put the number there, or delete the row")
     if column in COUNTS and (value < 0 or value != int(value)):
@@ -144,9 +144,6 @@ def _mend(column: str, text: str) -> str:
     if text.endswith("%"):
         return "the number alone, on one scale in all rows, without the percent sign"
     return "digits with a decimal point, such as 5000 or 0.83"
-
-
-_OUTLYING = 20  # times the median score
 
 
 @dataclass(frozen=True, eq=False)

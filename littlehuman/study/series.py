@@ -136,7 +136,7 @@ def _names(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     names = {key: _join(row, differing) for key, row in shown.items()}
     for name in {n for n in names.values() if list(names.values()).count(n) > 1}:
         same = [key for key, own in names.items() if own == name]
-        names |= {key: ", ".join([name, *told]) for key, told in _apart({key: configs[key] for key in same}).items()}
+        names |= {key: ", ".join([name, *words]) for key, words in _apart({key: configs[key] for key in same}).items()}
     return names
 
 
@@ -144,16 +144,16 @@ def _apart(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
     """As many `key=value` as tell the configs apart; one without twins lacks some keys."""
     values = {key: dict(leaves({k: v for k, v in tree.items() if k not in AXES})) for key, tree in configs.items()}
     every = dict.fromkeys(leaf for own in values.values() for leaf in own)
-    told: dict[str, list[str]] = {key: [] for key in configs}
+    parts: dict[str, list[str]] = {key: [] for key in configs}
     for leaf in every:
-        if len({tuple(words) for words in told.values()}) == len(told):
+        if len({tuple(words) for words in parts.values()}) == len(parts):
             break
         if len({str(own[leaf]) for own in values.values() if leaf in own}) > 1:
-            told = {
+            parts = {
                 key: [*words, *([f"{leaf}={_short(values[key][leaf])}"] if leaf in values[key] else [])]
-                for key, words in told.items()
+                for key, words in parts.items()
             }
-    return told
+    return parts
 
 
 def _short(value: Any) -> str:

@@ -118,14 +118,14 @@ def _names(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """The groups' names; where two have the same, the settings that tell them apart follow."""
     plain = [" / ".join(str(knobs[group].get("name", "?")) for group in _GROUPS) for knobs in groups]
     settings = [dict(leaves(knobs)) for knobs in groups]
-    told = []
+    names = []
     for name, mine in zip(plain, settings, strict=True):
         others = [other for other_name, other in zip(plain, settings, strict=True) if other_name == name]
         keys = sorted(
             key for key in {k for other in others for k in other} if len({str(other.get(key)) for other in others}) > 1
         )
-        told.append(name + (f" ({', '.join(f'{key}={str(mine.get(key))[:30]}' for key in keys)})" if keys else ""))
-    return told
+        names.append(name + (f" ({', '.join(f'{key}={str(mine.get(key))[:30]}' for key in keys)})" if keys else ""))
+    return names
 
 
 def _add(pool: _Pool, folder: Path, texts: Mapping[str, Any]) -> None:
@@ -201,8 +201,8 @@ def _notes(pool: _Pool) -> Iterator[str]:
         shifts = [f"{asked} -> {back}: {n}" for asked, row in pool.returned.items() for back, n in row.items()]
         yield f"labels asked for -> labels that came back, in the cell with most answers: {', '.join(shifts)}"
     if pool.differing:
-        told = "twins that differ between cells, whose prompts showed other human points"
-        yield f"{told}: {len(pool.differing)} (the first cell counts)"
+        what = "twins that differ between cells, whose prompts showed other human points"
+        yield f"{what}: {len(pool.differing)} (the first cell counts)"
     human, synthetic = _both(pool, "target")
     if pool.knobs["strategy"].get("writes") == "target":
         yield "the strategy keeps the human texts: only labels or answers are the prompt model's"

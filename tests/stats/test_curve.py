@@ -140,6 +140,19 @@ def test_all_zero_scores_are_no_proof_that_nothing_can_differ() -> None:
     assert curve.scores[0].high > 0.015 and curve.scores[0].low == 0
 
 
+def test_arms_with_the_same_answers_are_no_proof_that_nothing_can_differ() -> None:
+    """What rounding leaves of their variance, 1e-18 and more, is no variance."""
+    rng = np.random.default_rng(0)
+    for items in (150, 301, 2_000):
+        told = analyse(np.repeat(rng.random((1, 3, items)), 4, 0), np.arange(items) // 4).differences[1]
+        assert told is not None and told.interval.half_width > 1 / items
+
+
+def test_a_perfect_score_has_a_standard_error_though_rounding_puts_it_above_1() -> None:
+    scores = [analyse(np.ones((2, 3, items))).scores[0] for items in range(20, 120)]
+    assert max(score.value for score in scores) > 1 and np.isfinite([score.se for score in scores]).all()
+
+
 def test_a_wild_arm_gets_a_wider_interval_than_its_neighbours() -> None:
     table, labels = _scores(10, clusters=400, seeds=5, seed_sd=0.005, wild=3, arms=6)
     rng = np.random.default_rng(1)

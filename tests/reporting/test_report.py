@@ -197,6 +197,12 @@ def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:
     assert any("no curve to read" in sentence for sentence in plain.said)
 
 
+def test_a_study_whose_runs_cannot_tell_what_human_points_are_worth_is_reported_with_the_reason(tmp_path: Path) -> None:
+    page = _write(write_study(tmp_path, fractions=(1.0,), seeds=(0, 1), sizes=(1000, 2000, 4000), items=60))
+    assert "what human points are worth cannot be told: " in page.said[0]
+    assert page.said[0] in page.html[page.html.index("<h2>Trade-off and price</h2>") :]
+
+
 def test_one_curve_fails_to_hide_behind_many(tmp_path: Path) -> None:
     write_study(
         tmp_path,

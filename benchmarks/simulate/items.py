@@ -46,11 +46,11 @@ class Setting:
     def __str__(self) -> str:
         low, high = self.sizes
         size = f"{low}" if low == high else f"{low}-{high}"
-        told = (
+        text = (
             f"{self.kind} {self.mean:.2f}, {self.clusters} clusters x {size}, icc {self.icc:g}, r {self.between_arms:g}"
         )
         return (
-            f"{told}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms, repeated {self.repeated:g}"
+            f"{text}, seed sd {100 * self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms, repeated {self.repeated:g}"
         )
 
 

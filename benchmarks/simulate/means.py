@@ -36,10 +36,10 @@ class Design:
     drop: float = 0.0
 
     def __str__(self) -> str:
-        told = f"{self.arms} arms, {self.seeds} seeds of sd {self.seed_sd:g}, se of items {self.item_se:g}"
+        text = f"{self.arms} arms, {self.seeds} seeds of sd {self.seed_sd:g}, se of items {self.item_se:g}"
         wild = "" if self.wild is None else f", {'base' if self.wild == 0 else 'one arm'} x {self.wildness:g}"
         drop = f", drop {self.drop:g}" if self.drop else ""
-        return f"{told}, {self.clusters} clusters{wild}{drop}, repeated {self.repeated:g}"
+        return f"{text}, {self.clusters} clusters{wild}{drop}, repeated {self.repeated:g}"
 
 
 def studies(design: Design, number: int, rng: np.random.Generator) -> Cells:

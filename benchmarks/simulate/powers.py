@@ -29,7 +29,7 @@ def rows(arms: int, seeds: int, se: float, number: int, rng: np.random.Generator
     found = rate(model.compare(means.studies(simulated, number, rng), 0.05).p[:, -1] < 0.05)
     stated = power(drop, design, varies)
     held = found.low - NEAR <= stated <= found.high + NEAR
-    told = (
+    text = (
         f"{arms} arms, {seeds} seeds, se of items {se:g}: {100 * drop:.1f} points are found with {100 * stated:.0f} %"
     )
-    yield Row("stated power", told, found, f"{100 * stated:.1f} +-2", held)
+    yield Row("stated power", text, found, f"{100 * stated:.1f} +-2", held)

@@ -36,20 +36,20 @@ def designs() -> list[tuple[Design, Looks, float | None]]:
 def rows(design: Design, looks: Looks, limit: float | None, number: int, rng: np.random.Generator) -> Iterator[Row]:
     """Share of studies that find any difference at any look (or the drop), and the mean number of seeds until it is
     found."""
-    told = f"{design}; looks {looks.seeds} {looks.spending}"
+    text = f"{design}; looks {looks.seeds} {looks.spending}"
     done = [_first_found(studies(design, n, rng), looks) for n in [CHUNK] * (number // CHUNK) + [number % CHUNK] if n]
     first = np.concatenate(done)
     if not design.drop:
         hit = np.asarray((first > 0).any(-1))
         yield (
-            at_most("false alarms, looks", told, hit, limit)
+            at_most("false alarms, looks", text, hit, limit)
             if limit
-            else Row("false alarms, looks", told, rate(hit), "no limit", None)
+            else Row("false alarms, looks", text, rate(hit), "no limit", None)
         )
         return
     needed = np.where(first[:, -1] > 0, first[:, -1], looks.seeds[-1])
-    yield Row("power, looks", told, rate(first[:, -1] > 0), "no limit", None)
-    yield Row("100 x seeds, looks", told, rate(needed), "no limit", None)
+    yield Row("power, looks", text, rate(first[:, -1] > 0), "no limit", None)
+    yield Row("100 x seeds, looks", text, rate(needed), "no limit", None)
 
 
 def _first_found(cells: Cells, looks: Looks) -> npt.NDArray[np.int64]:

@@ -30,8 +30,8 @@ class Labels:
     shares: tuple[float, float, float] = (0.5, 0.3, 0.2)
 
     def __str__(self) -> str:
-        told = f"macro F1, {self.clusters} clusters x {self.size}, latent sd of clusters {self.cluster_sd:g}"
-        return f"{told}, of seeds {self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms"
+        text = f"macro F1, {self.clusters} clusters x {self.size}, latent sd of clusters {self.cluster_sd:g}"
+        return f"{text}, of seeds {self.seed_sd:g}, {self.seeds} seeds, {self.arms} arms"
 
 
 def settings() -> list[Labels]:

@@ -81,9 +81,8 @@ class Purchase:
 class TargetCost:
     """The cheapest design that reaches a score: None where none within reach does.
 
-    `cost` is over the draws; `unreached` is the share of them in which no design reaches it.
-
-    `cost.high` None: so many draws do not reach the target that no upper end can be named.
+    `cost` is over the draws; `unreached` is the share of them in which no design reaches it. `cost.high` None: so many
+    draws do not reach the target that no upper end can be named.
     """
 
     target: float
@@ -110,17 +109,6 @@ class Allocation:
     curve: tuple[Purchase, ...]
     bounds: Bounds
     reasons: tuple[Reason, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        return {
-            "best": self.best.as_json() if self.best else None,
-            "runner_up": self.runner_up.as_json() if self.runner_up else None,
-            "sure": self.sure,
-            "curve": [purchase.as_json() for purchase in self.curve],
-            "bounds": {"synthetic": self.bounds.synthetic, "human": self.bounds.human, "factor": self.bounds.factor},
-            "reasons": [reason.as_json() for reason in self.reasons],
-        }
 
 
 def bounds_of(n_synthetic: Array, n_human: Array, factor: float = 1.0) -> Bounds:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -31,6 +30,11 @@ class Estimate:
     value: float | None
     low: float | None
     high: float | None
+
+    @classmethod
+    def finite(cls, value: float, low: float, high: float) -> Estimate:
+        """With None for numbers that are infinite."""
+        return cls(*(float(x) if math.isfinite(x) else None for x in (value, low, high)))
 
     def times(self, factor: float) -> Estimate:
         """All three multiplied."""
@@ -58,18 +62,6 @@ class HumanWorth:
     reasons: tuple[Reason, ...]
     unmatched: bool = False
 
-    def as_json(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        return {
-            "n": self.n,
-            "human_points": self.human_points,
-            "worth": self.worth.as_json(),
-            "lift": self.lift.as_json(),
-            "beyond": self.beyond,
-            "unmatched": self.unmatched,
-            "reasons": [reason.as_json() for reason in self.reasons],
-        }
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WorthDraws:
@@ -89,7 +81,10 @@ class WorthDraws:
     bound: Array
 
     def limits(self, level: float = LEVEL) -> tuple[Array, Array, Array]:
-        """Median and percentiles [m]; a draw in which neither kind is of use counts against both ends."""
+        """Median and percentiles [m], infinite where there is no number.
+
+        A draw in which neither kind is of use counts against both ends.
+        """
         tail = (1 - level) / 2
         claimed = np.where(self.rises, np.minimum(self.worth, self.bound[:, None]), self.worth)
         lower, upper = np.where(np.isnan(claimed), -np.inf, claimed), np.where(np.isnan(self.worth), np.inf, self.worth)
@@ -115,22 +110,13 @@ def worth_draws(response: Response, n: Array | float, human_points: float) -> Wo
 def worth_at(response: Response, n: float, human_points: float) -> HumanWorth:
     """What each of `human_points` is worth beside n synthetic points."""
     drawn = worth_draws(response, n, human_points)
-    ends = [float(x[0]) for x in drawn.limits()]
-    worth = Estimate(*(x if math.isfinite(x) else None for x in ends))
+    middle, low, high = (float(x[0]) for x in drawn.limits())
+    worth = Estimate.finite(middle, low, high)
     lift = estimate(drawn.lift[0])
     beyond = None if worth.value is None else (n + worth.value * human_points) / response.scale.most_synthetic
     return HumanWorth(
-        n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), ends[1] == math.inf
+        n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), low == math.inf
     )
-
-
-def worth_curve(response: Response, human_points: float, points: int = 25) -> tuple[Array, Array, Array, Array]:
-    """N [points] over the tried sizes, and median, low and high [points] of the worth.
-
-    Infinite where there is no number.
-    """
-    n = np.geomspace(response.scale.least_synthetic, response.scale.most_synthetic, points)
-    return (n, *worth_draws(response, n, human_points).limits())
 
 
 def estimate(draws: Array, level: float = LEVEL) -> Estimate:

@@ -12,7 +12,6 @@ models).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array
 
 FEWEST_RUNS = 8
+SEEDS = 3  # with which a proposed cell is to be run
 _FLAT = 0.02  # runs closer to a line than this share of their extent lie on it
 _FRACTIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -36,10 +36,6 @@ class Cell:
     n_human: int
     seeds: int
     gain: float
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return {"n_synthetic": self.n_synthetic, "n_human": self.n_human, "seeds": self.seeds, "gain": self.gain}
 
 
 def obstacle(n_synthetic: Array, n_human: Array) -> Reason | None:
@@ -71,7 +67,7 @@ def spans_plane(s: Array, h: Array) -> bool:
 
 
 def mend(
-    response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = 3
+    response: Response | None, n_synthetic: Array, n_human: Array, most: float | None = None, seeds: int = SEEDS
 ) -> tuple[Cell, Cell]:
     """The two cells to add to runs [n], each with `seeds` seeds.
 

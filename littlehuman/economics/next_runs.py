@@ -16,7 +16,6 @@ from littlehuman.cli import config_dir_of, sweep_command
 from littlehuman.economics.identification import Cell
 from littlehuman.store import multirun_root
 
-SEEDS = 3
 _OWN = ("study", "n_train", "synth_frac", "extra_human", "synthetic", "seed")  # set here, not repeated
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from littlehuman.economics import next_runs, plan_text, price_options
 from littlehuman.economics.allocation import Allocation, Purchase, TargetCost, Terms, bounds_of
+from littlehuman.economics.identification import SEEDS
 from littlehuman.economics.next_runs import NextCell
 from littlehuman.economics.price import model_of, untrained_note
 from littlehuman.economics.reason_text import sentence
@@ -26,7 +27,11 @@ REACH, MOST_REACH = 2.0, 1_000  # times the largest tried numbers; beyond the se
 NOTES = (
     "every synthetic point needs an unlabelled evidence text of its own",
     "human labels that are only shown in prompts are not counted",
-    "the prices are yours; nothing here checks them",
+)
+_GIVEN = "the prices are yours; nothing here checks them"
+_MEASURED = (
+    "the price of a synthetic point is what those of this study cost, in US dollars; "
+    "that of a human label is yours, and nothing here checks it"
 )
 
 
@@ -59,7 +64,7 @@ class PurchasePlan:
     allocation: Allocation | None = None
     target_cost: TargetCost | None = None
     obstacle: Reason | None = None
-    notes: tuple[str, ...] = NOTES
+    notes: tuple[str, ...] = ()
     protocol: str = ""
 
     @property
@@ -106,7 +111,8 @@ def plan_of_scores(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
     """
     model = model_of(scored)
     _check(question, scored, model)
-    notes = (*NOTES, *scored.notes, *untrained_note(scored))
+    prices = _MEASURED if question.terms.synthetic_price == scored.synthetic_usd else _GIVEN
+    notes = (*NOTES, prices, *scored.notes, *untrained_note(scored))
     if model.obstacle is not None:
         cells = next_runs.mending(model.mend(question.terms.evidence))
         findings = (f"too little is known for a plan: {sentence(model.obstacle)}",)
@@ -161,7 +167,7 @@ def _checks(plan: PurchasePlan, model: StudyModel) -> tuple[NextCell, ...]:
         (plan.best, "to see whether the plan holds"),
         (plan.runner_up if close else None, "to tell it from the plan"),
     ]
-    cells = [NextCell(p.n_synthetic, p.n_human, next_runs.SEEDS, why) for p, why in asked if p is not None]
+    cells = [NextCell(p.n_synthetic, p.n_human, SEEDS, why) for p, why in asked if p is not None]
     return tuple(cell for cell in cells if 0 < cell.n_synthetic + cell.n_human <= most)
 
 

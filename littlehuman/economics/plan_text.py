@@ -15,7 +15,7 @@ from littlehuman.economics.human_worth import Estimate
 if TYPE_CHECKING:
     from littlehuman.economics.plan import PurchasePlan
 
-ROWS = 6  # budgets that are told
+ROWS = 6  # budgets that are shown
 
 
 def text(plan: PurchasePlan) -> str:

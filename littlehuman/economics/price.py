@@ -21,13 +21,13 @@ from littlehuman.economics.price_verdict import PriceVerdict
 from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import DataError
-from littlehuman.study.scores import ScoredRuns, read_scores
+from littlehuman.study.scores import ScoredRuns, of_series
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAPER_NOTE = NOTE
-ROWS = 6  # sizes at which the worth is told, and numbers of human points that are valued
+ROWS = 6  # sizes at which the worth is shown, and numbers of human points that are valued
 SIZES = 3  # synthetic-only sizes from which a curve over size says something
 
 
@@ -137,11 +137,7 @@ def _curve(model: StudyModel, headline: HumanWorth) -> tuple[tuple[float, Estima
     tried = np.unique(model.n_synthetic[model.n_synthetic > 0])
     sizes = tried[np.unique(np.linspace(0, len(tried) - 1, min(ROWS, len(tried))).round().astype(int))]
     middle, low, high = human_worth.worth_draws(model.response, sizes, headline.human_points).limits()
-    return tuple((float(n), _finite(*ends)) for n, *ends in zip(sizes, middle, low, high, strict=True))
-
-
-def _finite(*ends: float) -> Estimate:
-    return Estimate(*(float(x) if np.isfinite(x) else None for x in ends))
+    return tuple((float(n), Estimate.finite(*ends)) for n, *ends in zip(sizes, middle, low, high, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +161,11 @@ def of_study(study: Path, frame: pd.DataFrame, prices: tuple[float, float] | Non
     """
     from littlehuman.study.series import split
 
-    by_name = {series.name: series for series in split(frame)}
-    for runs in read_scores(study):
+    for series in split(frame):
+        runs = of_series(study, series)
         alone = runs.n_synthetic[(runs.n_human == 0) & (runs.n_synthetic > 0)]
-        if len(set(alone)) < SIZES or runs.name not in by_name:
+        if len(set(alone)) < SIZES:
             continue
-        series, obstacle = by_name[runs.name], model_of(runs).obstacle
+        obstacle = model_of(runs).obstacle
         price = price_of_scores(runs, *(prices or ())) if obstacle is None else None
         yield Tradeoff(runs, price, series.protocol, series.dataset, "" if obstacle is None else sentence(obstacle))

@@ -41,13 +41,13 @@ def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> N
     `measured`: the first is required, and the default of the second is what the synthetic points of the study cost.
     """
     default = "; default: what those of the study cost, in US dollars" if measured else ""
-    told = {
+    helps = {
         "human": "what one human label costs, in any currency",
         "synthetic": f"what one synthetic point costs, in the same currency{default}",
     }
-    for kind, help in told.items():
+    for kind, text in helps.items():
         parser.add_argument(
-            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=help
+            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=text
         )
 
 

@@ -45,7 +45,7 @@ def text(price: Price) -> str:
 def as_json(price: Price) -> dict[str, Any]:
     """Plain values for strict JSON: None where a number is infinite or cannot be said."""
     verdict, headline = price.verdict, price.headline
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "name": price.name,
         "metric": price.metric,
         "protocol": price.protocol or None,
@@ -55,23 +55,23 @@ def as_json(price: Price) -> dict[str, Any]:
         "worth_by_size": [{"n": n, **worth.as_json()} for n, worth in price.curve],
     }
     if len(price.by_human) > 1:
-        told["by_human"] = [_worth_as_json(worth) for worth in price.by_human]
+        values["by_human"] = [_worth_as_json(worth) for worth in price.by_human]
     response = price.model.response
-    told["models"] = [
+    values["models"] = [
         {"name": f.name, "weight": float(w)} for f, w in zip(response.families, response.weights, strict=True)
     ]
-    told["residual_sd"] = response.residual_sd
-    told["paper"] = None if price.paper is None else price.paper.as_json()
+    values["residual_sd"] = response.residual_sd
+    values["paper"] = None if price.paper is None else price.paper.as_json()
     if verdict is not None and price.prices is not None:
         human, synthetic = price.prices
-        told["prices"] = {
+        values["prices"] = {
             "human": human,
             "synthetic": synthetic,
             "ratio": verdict.paid,
             "break_even": verdict.break_even.as_json(),
         }
-        told |= {"verdict": verdict.buy.value, "verdict_because": because(verdict, headline)}
-    return told | {"warnings": price.warnings, "note": NOTE}
+        values |= {"verdict": verdict.buy.value, "verdict_because": because(verdict, headline)}
+    return values | {"warnings": price.warnings, "note": NOTE}
 
 
 def because(verdict: PriceVerdict, worth: HumanWorth) -> str:
@@ -101,8 +101,9 @@ def worth_sentence(worth: HumanWorth) -> str:
     one = f"one of {size(worth.human_points)} human points replaces"
     if found.value is not None:
         return f"{one} {worth_range(found)} synthetic ones {beside}"
-    least = "" if found.low is None else f"at least {size(found.low)} synthetic ones {beside}, but "
-    return f"{one} {least}no finite number" + ("" if least else f" of synthetic ones {beside}") + " that can be named"
+    if found.low is None:
+        return f"no number can be named for what {one} {beside}"
+    return f"{one} at least {size(found.low)} synthetic ones {beside}, but no finite number that can be named"
 
 
 def _worth(worth: HumanWorth, metric: str) -> Iterator[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from littlehuman.economics.human_worth import Estimate, HumanWorth
 from littlehuman.economics.reasons import Kind, Reason
@@ -25,26 +24,16 @@ class Buy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PriceVerdict:
-    """`paid`: synthetic points that one human point costs.
+    """The better buy; `paid` are the synthetic points that one human point costs.
 
-    `break_even`: the human price at which both buy the same score.
-
-    Where `break_even.low` is 0 or below, no price of a human point is low enough to be sure of it.
+    `break_even` is the human price at which both buy the same score. Where its lower end is 0 or below, no price of a
+    human point is low enough to be sure of it.
     """
 
     buy: Buy
     paid: float
     break_even: Estimate
     reasons: tuple[Reason, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        return {
-            "verdict": self.buy.value,
-            "paid": self.paid,
-            "break_even": self.break_even.as_json(),
-            "reasons": [reason.as_json() for reason in self.reasons],
-        }
 
 
 def price_verdict(worth: HumanWorth, human_price: float, synthetic_price: float) -> PriceVerdict:

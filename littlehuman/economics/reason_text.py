@@ -85,9 +85,6 @@ _WORDS: Mapping[Kind, Callable[[Parts], str]] = {
         f"neither kind of points is shown to raise the score: in {p['share']:.0%} of the draws neither does"
     ),
     Kind.PRICE_IN_INTERVAL: _in_interval,
-    Kind.OUTSIDE_STUDY: lambda p: (
-        f"{size(p['n'])} lies outside the study, whose runs have {size(p['smallest'])} to {size(p['largest'])}"
-    ),
     Kind.NOTHING_AFFORDABLE: _unaffordable,
     Kind.EXTRAPOLATED: lambda p: (
         f"no run had so many points: the score is read off the curve, up to {p['factor']:g} times beyond what was tried"

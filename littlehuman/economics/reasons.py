@@ -38,10 +38,7 @@ class Kind(StrEnum):
     LEVELS_OFF = "levels_off"
     """The synthetic curve levels off at `ceiling`; in a share `share` of the draws below the score to match."""
     DOES_NOT_RISE = "does_not_rise"
-    """More synthetic points do not raise the score in a share `share` of the draws.
-
-    `rise` [`low`, `high`] over the tried sizes.
-    """
+    """Over the tried sizes the score changes by `rise` [`low`, `high`]; in `share` of the draws it does not rise."""
     BEYOND_REACH = "beyond_reach"
     """The equivalent size is more than `factor` times the largest that was tried (`largest`)."""
     HUMAN_POINTS_HARM = "human_points_harm"
@@ -52,8 +49,6 @@ class Kind(StrEnum):
     """Neither kind of points is shown to raise the score: in a share `share` of the draws neither does."""
     PRICE_IN_INTERVAL = "price_in_interval"
     """The price ratio `paid` lies inside the interval of the worth [`low`, `high`]."""
-    OUTSIDE_STUDY = "outside_study"
-    """`n` lies outside the synthetic sizes of the study, `smallest` to `largest`."""
     NOTHING_AFFORDABLE = "nothing_affordable"
     """No design within reach costs at most `budget`; the cheapest costs `cheapest`."""
     EXTRAPOLATED = "extrapolated"

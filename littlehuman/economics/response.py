@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from littlehuman import seeding
-from littlehuman.economics.response_design import _RIDGE, Block, Design
+from littlehuman.economics.response_design import RIDGE, Block, Design
 from littlehuman.economics.response_shapes import BENDS, LOG, Array, Family, Index, Scale, Shapes
 
 DRAWS = 4_000
@@ -57,10 +57,6 @@ class Response:
         """About `count` of the draws, evenly over all shapes."""
         keep = np.arange(0, len(self.coefficients), max(len(self.coefficients) // count, 1))
         return replace(self, shapes=self.shapes[keep], coefficients=self.coefficients[keep])
-
-    def weight_of(self, text: str) -> float:
-        """Weight of all families with this in their name."""
-        return float(sum(w for f, w in zip(self.families, self.weights, strict=True) if text in f.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +155,7 @@ def _inverse(block: Block, root: Array) -> Array:
     """(X'V^-1X)^-1 [M, p, p], with a ridge on the slopes."""
     effects = _by_seed(root, block.sums)
     gram = block.gram - effects.transpose(0, 2, 1) @ effects
-    ridge = np.full(block.terms, _RIDGE)
+    ridge = np.full(block.terms, RIDGE)
     ridge[0] = 0.0
     gram = gram + np.diag(ridge)
     size = np.sqrt(np.einsum("...ii->...i", gram))  # scaled: columns of steep shapes differ by many orders of magnitude

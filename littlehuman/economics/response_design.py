@@ -22,7 +22,7 @@ _SD_SEED = (0.0, 0.7, 2.0, 6.0)  # of u, in units of e's
 _SD_HUMAN = (0.0, 0.35, 0.8, 1.6, 3.5)  # of v
 _USUAL_SD = 0.6  # scale of the prior of both
 _ASSUMED_SD = 0.8  # their value where one seed cannot tell
-_RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 standard deviations is no surprise
+RIDGE = 1e-4  # prior precision of a slope in units of e: a coefficient of 100 standard deviations is no surprise
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,23 +32,16 @@ CURVES = ("log", "power", "exponential")
 COMBINED, INTERACTION = "combined", "interaction"
 
 # Steps of 8 %: with steps of 45 % the interval at a levelling curve's end covered 86 %.
-_POWERS = (
-    -1.0,
-    -0.5,
-    -0.25,
-    *np.geomspace(0.1, 3.0, 44),
-)  # below 0 a curve grows faster than the logarithm, above it has a ceiling
+# Below 0 a curve grows faster than the logarithm, above it has a ceiling.
+_POWERS = (-1.0, -0.5, -0.25, *np.geomspace(0.1, 3.0, 44))
 _LENGTHS = tuple(np.geomspace(0.05, 3.0, 54))  # times the largest number of synthetic points
 _RATES, _NEGATIVE = 16, 4  # human-to-synthetic rates above and below 0
 _FINE = 3.0  # how much closer rates lie near 0 than at the end
 # Bends of M, times the most human points, and their prior weights: from nearly a step (unlikely, but ln(1 + h) is one)
 # to a straight line.
 BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
-_OFFSETS = (
-    0.002,
-    0.03,
-    0.3,
-)  # times the least synthetic points: what stands in for synthetic points where there are none
+# Times the least synthetic points: what stands in for synthetic points where there are none.
+_OFFSETS = (0.002, 0.03, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +52,6 @@ class Scale:
     most_synthetic: float
     least_human: float
     most_human: float
-
-    @property
-    def low(self) -> float:
-        """The size at which Z is 0."""
-        return self.least_synthetic
-
-    @property
-    def high(self) -> float:
-        """The size at which Z is 1."""
-        return self.most_synthetic
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +81,12 @@ class Shapes:
 
     def z(self, size: Array, scale: Scale) -> Array:
         """Z at effective sizes [..., M]: 0 at the least synthetic points that were tried, 1 at the most."""
-        low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.low, scale.high))
+        low, high = self._ends(scale)
         return (self._raw(size) - low) / (high - low)
 
     def size(self, z: Array, scale: Scale) -> Array:
         """The inverse of `z` [..., M]: infinity from the ceiling on, 0 below the start."""
-        low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.low, scale.high))
+        low, high = self._ends(scale)
         raw = low + z * (high - low)
         with np.errstate(all="ignore"):
             signed = np.where((self.curve == POWER) & (self.value < 0), raw, -raw)
@@ -125,6 +108,11 @@ class Shapes:
     def m(self, n_human: Array, scale: Scale) -> Array:
         """M [..., M] of human points [..., 1]."""
         return np.asarray(np.log1p(n_human / self.bend) / np.log1p(scale.most_human / self.bend))
+
+    def _ends(self, scale: Scale) -> tuple[Array, Array]:
+        """The curves, not scaled [M], where Z is 0 and where it is 1."""
+        low, high = (self._raw(np.full(len(self.value), x)) for x in (scale.least_synthetic, scale.most_synthetic))
+        return low, high
 
     def _raw(self, size: Array) -> Array:
         out = np.empty(np.broadcast_shapes(size.shape, self.value.shape))
@@ -190,7 +178,7 @@ def rates(scale: Scale) -> tuple[Array, Array]:
 
 
 def _rows(number: int, family: Family, scale: Scale, alone: bool, bends: bool) -> Iterator[tuple[float, ...]]:
-    values = {LOG: (1.0,), POWER: _POWERS, EXPONENTIAL: tuple(x * scale.high for x in _LENGTHS)}[family.curve]
+    values = {LOG: (1.0,), POWER: _POWERS, EXPONENTIAL: tuple(x * scale.most_synthetic for x in _LENGTHS)}[family.curve]
     ways = [(k, 0.0, weight) for k, weight in zip(*rates(scale), strict=True)]
     if family.human == INTERACTION:
         offsets = [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]

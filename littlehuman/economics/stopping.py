@@ -8,6 +8,8 @@ A study stops when every share has a verdict, when its looks are used up, or whe
 come to is the present one with a probability of at least `certainty`: conditional on what was seen, new seeds would
 hardly change it (Lan, Simon and Halperin 1982). The rule spends no alpha by itself: it looks at the choice of a share,
 and claims nothing that the verdicts do not. With fewer than two seeds the scatter is not known, and a study goes on.
+
+No command uses this module yet: it is simulated (`benchmarks/simulate/next_cells.py`) and tested, nothing more.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""One study, one model, all answers.
-
-What a human point is worth, which kind is cheaper, what to buy, and what to run instead.
+"""One study, one model, all answers: what a human point is worth, which kind is cheaper, what to buy or to run instead.
 
 In: the runs of one series with their seeds. Out: a `StudyModel`. Price and plan are summaries of the same draws: where
 the price says that human points win, no plan for the same money and reach prefers the synthetic points that they stand
@@ -29,9 +27,9 @@ from littlehuman.errors import ConfigError, DataError, Problem
 
 @dataclass(frozen=True, eq=False)
 class StudyModel:
-    """Runs [n]: numbers of points, score, seed (any labels.
+    """Runs [n] of one series: numbers of points, score, and seed (any labels; None: not known).
 
-    None: not known). Runs on no points at all must be left out before.
+    Runs on no points at all must be left out before.
     """
 
     n_synthetic: Array

@@ -36,8 +36,7 @@ _OUTLYING = 20  # times the median score
 
 
 def csv_cells(path: Path) -> Iterator[list[tuple[int, str, str]]]:
-    """Of every row that is not blank: (row number as a spreadsheet counts, column, text) of the needed columns, then of
-    the seed.
+    """For every row that is not blank: (row as a spreadsheet counts, column, text) of each column, the seed's last.
 
     Raises:
         DataError: for a file that is absent, is no CSV, or lacks a column.
@@ -229,7 +228,7 @@ def _of_study(path: Path) -> list[ScoredRuns]:
     from littlehuman.study import load, series  # pandas comes with them
 
     cells = load.load(path)
-    found = [_of_series(path, one) for one in series.split(cells)]
+    found = [of_series(path, one) for one in series.split(cells)]
     if not found:
         none = (
             "the only cell of this study is not"
@@ -240,7 +239,8 @@ def _of_study(path: Path) -> list[ScoredRuns]:
     return found
 
 
-def _of_series(path: Path, series: Series) -> ScoredRuns:
+def of_series(path: Path, series: Series) -> ScoredRuns:
+    """The complete runs of one series of the study `path`."""
     cells = series.complete
     n_synthetic, n_human, score = (cells[column].to_numpy(dtype=np.float64) for column in COLUMNS)
     shown = cells["human_in_prompts"].to_numpy(dtype=np.float64)[(n_synthetic > 0) & (n_human == 0)]

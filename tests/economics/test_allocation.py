@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -126,10 +124,3 @@ def test_a_target_out_of_reach_has_no_design_and_no_cost() -> None:
 def test_bounds_reach_zero_only_where_that_was_tried() -> None:
     tried = bounds_of(np.array([1000.0, 8000]), np.array([0.0, 200]), 2.0)
     assert tried.synthetic == (500, 16000) and tried.human == (0, 400)
-
-
-def test_a_plan_is_plain_values() -> None:
-    plan = study(truths.PLAN["substitutes"]).plan(Terms(10.0, 1.0, owned_human=20, evidence=3000), 900.0)
-    told = plan.as_json()
-    assert json.loads(json.dumps(told, allow_nan=False)) == json.loads(json.dumps(told))
-    assert told["best"]["n_human"] == best(plan).n_human

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -374,3 +375,10 @@ def test_an_unknown_series_is_refused_with_what_there_is(study: Path, capsys: py
 def test_a_study_without_a_price_or_a_cost_asks_for_one(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan.main([str(study), "--budget", "300", "--human-price", "1"]) == 1
     assert "nothing was paid for its synthetic points\nTry: --synthetic-price" in capsys.readouterr().err
+
+
+def test_a_price_that_was_measured_is_not_called_the_readers_own() -> None:
+    scored = replace(planted("log exchange"), synthetic_usd=0.02)
+    measured, given = (planned(scored, synthetic=price).text() for price in (0.02, 0.03))
+    assert "is what those of this study cost, in US dollars" in measured and "the prices are yours" not in measured
+    assert "the prices are yours" in given and "of this study cost" not in given

@@ -62,11 +62,11 @@ def _readme_example() -> str:
 def _as_classifier(code: str) -> str:
     """The example, changed as the README's sentence after it says."""
     code = code.replace("AutoModelForCausalLM", "AutoModelForSequenceClassification").replace(", GenerationConfig", "")
-    code = code.replace('dtype=told["dtype"])', 'dtype=told["dtype"], num_labels=len(told["classes"]))')
+    code = code.replace('dtype=info["dtype"])', 'dtype=info["dtype"], num_labels=len(info["classes"]))')
     lines = [
         line for line in code.splitlines() if "eneration" not in line and not line.startswith(("new =", "answer ="))
     ]
-    return "\n".join([*lines, 'answer = told["classes"][model(**tokens).logits.argmax()]'])
+    return "\n".join([*lines, 'answer = info["classes"][model(**tokens).logits.argmax()]'])
 
 
 def test_readmes_example_gets_the_answers_of_predictions(tmp_path: Path) -> None:

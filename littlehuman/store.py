@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -57,6 +58,11 @@ def visible_files(path: Path) -> list[Path]:
 def slug(name: str) -> str:
     """A name that is safe as a folder name: letters, digits, dot, dash and underscore only."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unnamed"
+
+
+def process_name() -> str:
+    """Host and process id: the beginning of the names of files that belong to this process alone."""
+    return f"{slug(socket.gethostname())}-{os.getpid()}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -21,7 +21,7 @@ import json, logging, os, sys
 from pathlib import Path
 from config_groups import prompt_model
 import openai
-from littlehuman.generation import gather
+from gather_completions import gather
 from littlehuman.prompt_models import chat_api
 from littlehuman.records import Completion, Prompt
 

@@ -124,6 +124,15 @@ def _no_request(refused_requests: Callable[[], list[str]]) -> Iterator[None]:
 
 
 @pytest.fixture
+def endpoint_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, no proxy, and no settings of OpenAI's client."""
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
 def multirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for the results of this test."""
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "multirun"))

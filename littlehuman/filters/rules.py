@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from littlehuman.mixture.text_matching import contains_words, normal, words
+from littlehuman.mixture.text_matching import contains_words, jaccard, normal, words
 from littlehuman.records import Synthetic
 from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import RulesConfig
@@ -85,7 +85,7 @@ class _NearIndex:
         hashed.update_batch([scope + shingle.encode("utf-8", "surrogatepass") for shingle in shingles])
         for index in self._index.query(hashed):
             other_scope, other = self._kept[index]
-            if other_scope == scope and _jaccard(shingles, _shingles(other)) >= self.threshold:
+            if other_scope == scope and jaccard(shingles, _shingles(other)) >= self.threshold:
                 return False
         self._index.insert(len(self._kept), hashed)
         self._kept.append((scope, text))
@@ -94,10 +94,6 @@ class _NearIndex:
 
 def _shingles(text: str) -> frozenset[str]:
     return frozenset(text[i : i + SHINGLE] for i in range(max(len(text) - SHINGLE + 1, 1)))
-
-
-def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
-    return len(left & right) / len(left | right)
 
 
 def _text_problems(twin: Synthetic, rules: RulesConfig) -> Iterator[RejectionCause]:

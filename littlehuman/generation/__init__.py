@@ -9,6 +9,6 @@ costs            token counts, the estimate before, the bill afterwards
 The cache itself is `prompt_models/cache.py`: prompt models that replay or hand in batches read it too.
 """
 
-from littlehuman.generation.completions import complete, gather
+from littlehuman.generation.completions import complete
 
-__all__ = ["complete", "gather"]
+__all__ = ["complete"]

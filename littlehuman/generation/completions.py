@@ -16,9 +16,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from littlehuman.formatting import without_password
 from littlehuman.generation.costs import (
-    Bill,
     CostEstimate,
     dollars,
     prompt_bytes,
@@ -30,7 +28,7 @@ from littlehuman.generation.spending import SpendingGate, SpendingLimit, check_p
 from littlehuman.prompt_models import Answer, PromptModel, open_model
 from littlehuman.prompt_models.batch_store import refuse_if_batched
 from littlehuman.prompt_models.cache import CompletionCache, CompletionWriter, cache_path
-from littlehuman.prompt_models.connection import base_url
+from littlehuman.prompt_models.connection import shown_address
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -75,23 +73,6 @@ def complete(
             yield answer
             run.check_breaker()
     run.check_breaker(ended=True, never_asked=never_asked)
-
-
-def gather(
-    prompts: Iterable[Prompt],
-    model: PromptModelConfig,
-    max_tokens: int,
-    spending: SpendingLimit | None = None,
-    *,
-    what: str = "twins",
-    progress: bool = True,
-) -> tuple[dict[str, Answer], Bill]:
-    """`complete` in one call: the answers by request key, and the bill of these requests alone."""
-    spending = spending or SpendingLimit(model.max_usd)
-    before = spending.bill
-    with closing(complete(prompts, model, max_tokens, spending, what=what, progress=progress)) as incoming:
-        answers = {answer.key: answer for answer in incoming}
-    return answers, spending.bill - before
 
 
 @dataclass
@@ -185,7 +166,7 @@ class _Requests:
                 yield from self._cached(cache, missing)  # answered by another process meanwhile
                 locked &= missing.keys()
                 if self.model.provider is Provider.openai and not gate.batched:
-                    refuse_if_batched(cache.path / "batches", locked, without_password(base_url(self.model)))
+                    refuse_if_batched(cache.path, locked, shown_address(self.model))
                 yield from self._asked(cache, locked, missing, opened, gate)
             if missing:
                 wait.sleep(missing, progressed=len(missing) < before)

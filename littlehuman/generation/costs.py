@@ -74,10 +74,6 @@ class Bill:
         """The bill of both."""
         return Bill(*(getattr(self, name) + getattr(other, name) for name in Bill.__slots__))
 
-    def __sub__(self, other: Bill) -> Bill:
-        """What was added to the bill since `other`."""
-        return Bill(*(getattr(self, name) - getattr(other, name) for name in Bill.__slots__))
-
     def __str__(self) -> str:
         """One line for a log."""
         tokens = f"({self.prompt_tokens:,} + {self.completion_tokens:,} tokens)"

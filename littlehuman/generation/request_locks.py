@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
 import threading
 import time
 import uuid
@@ -22,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from littlehuman.errors import GenerationError
-from littlehuman.store import slug, write_text
+from littlehuman.store import process_name, write_text
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class RequestLocks:
 
     def __init__(self, cache: Path) -> None:
         self.folder = cache / "claims"
-        self.others: dict[str, set[str]] = {}  # owner -> keys, as of the last `acquire`
+        self.others: list[tuple[str, set[str]]] = []  # owner and keys of each lock, as of the last `acquire`
 
     @contextmanager
     def acquire(self, keys: Collection[str]) -> Iterator[set[str]]:
@@ -56,14 +55,14 @@ class RequestLocks:
 
     def owners(self, keys: Collection[str]) -> list[str]:
         """Who has locked any of `keys`, as of the last `acquire`."""
-        return [owner for owner, theirs in self.others.items() if not theirs.isdisjoint(keys)]
+        return list(dict.fromkeys(owner for owner, theirs in self.others if not theirs.isdisjoint(keys)))
 
     def _lock_free(self, keys: Collection[str]) -> tuple[set[str], _KeyFile | None]:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / "all.lock", thread_local=False):
-                self.others = dict(self._living())
-                free = set(keys).difference(*self.others.values())
+                self.others = list(self._living())
+                free = set(keys).difference(*(theirs for _, theirs in self.others))
                 return free, self._write(free) if free else None
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
@@ -87,7 +86,7 @@ class RequestLocks:
                 _KeyFile(file, lock).release()
 
     def _write(self, keys: set[str]) -> _KeyFile:
-        file = self.folder / f"{slug(socket.gethostname())}-{os.getpid()}-{uuid.uuid4().hex[:8]}.keys"
+        file = self.folder / f"{process_name()}-{uuid.uuid4().hex[:8]}.keys"
         lock = FileLock(file.with_suffix(".lock"), thread_local=False)
         lock.acquire(timeout=0)
         write_text(file, "\n".join(sorted(keys)))

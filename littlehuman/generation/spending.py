@@ -8,8 +8,6 @@ killed or failed is not forgotten.
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 import uuid
 from collections import defaultdict
@@ -25,16 +23,17 @@ from littlehuman.generation.costs import Bill, TokenCounter, dollars, usd
 from littlehuman.prompt_models import Answer, PromptModel
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
-from littlehuman.store import read_json, slug
+from littlehuman.store import process_name, read_json
 
 FOLDER = "paid"  # of a run folder: one spend record per attempt
 _ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 
 
 class SpendingLimit:
-    """What one run has spent, has in flight and may spend, in US dollars (limit None: no limit), and its breakers.
+    """What one run has spent, has in flight and may spend, in US dollars, and its circuit breakers.
 
-    Requests are reserved in the prompt model's thread and settled in the caller's, hence the lock.
+    `limit` None: no limit. Requests are reserved in the prompt model's thread and settled in the caller's, hence the
+    lock.
     """
 
     def __init__(self, limit: float | None = None, record: SpendRecord | None = None) -> None:
@@ -189,7 +188,7 @@ class SpendRecord:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.file = run / FOLDER / f"{slug(socket.gethostname())}-{os.getpid()}-{uuid.uuid4().hex[:8]}.json"
+        self.file = run / FOLDER / f"{process_name()}-{uuid.uuid4().hex[:8]}.json"
         self._handle: BinaryIO | None = None
         self._width = 0
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from littlehuman.mixture.text_matching import normal, words
+from littlehuman.mixture.text_matching import jaccard, normal, words
 from littlehuman.records import Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Demonstration
 
@@ -53,7 +53,9 @@ def audit_mixture(
     pairs = [(twin.text, human[twin.id].text) for twin in twins] if new_texts else []
     return Audit(
         twins_equal_to_their_human_point=sum(normal(twin) == normal(original) for twin, original in pairs),
-        twins_near_their_human_point=sum(_jaccard(twin, original) >= NEAR for twin, original in pairs),
+        twins_near_their_human_point=sum(
+            jaccard(set(words(twin)), set(words(original))) >= NEAR for twin, original in pairs
+        ),
         training_points_in_test=sum(_identity(p.example) in test_points for p in mixture.points),
         training_points_on_test_evidence=sum(p.example.evidence_key in test_evidence for p in mixture.points),
         distinct_twins=len({_identity(twin) for twin in twins}),
@@ -111,8 +113,3 @@ def count_reasons(rejected: Iterable[Rejected]) -> dict[str, int]:
 
 def _identity(example: Example) -> tuple[str, str]:
     return example.evidence_key, normal(example.text)
-
-
-def _jaccard(left: str, right: str) -> float:
-    a, b = set(words(left)), set(words(right))
-    return len(a & b) / len(a | b) if a | b else 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 
 _CHINESE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # and Japanese
@@ -50,6 +51,11 @@ def contains_words(part: str, whole: str, *, articles: bool = True) -> bool:
         return True
     before = f"(?<!{_WHOLE.pattern})" if _WHOLE.match(inner) else ""
     return bool(re.search(before + re.escape(inner) + _word_end(inner), outer))
+
+
+def jaccard(left: AbstractSet[str], right: AbstractSet[str]) -> float:
+    """Jaccard similarity of two sets of words or shingles, 0..1; 1 for two empty ones."""
+    return len(left & right) / len(left | right) if left | right else 1.0
 
 
 def _word_end(text: str) -> str:

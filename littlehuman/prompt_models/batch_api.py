@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from littlehuman.errors import GenerationError
 from littlehuman.prompt_models.batch_client import BatchClient, TransientError
 from littlehuman.prompt_models.batch_files import BatchResults, Spool
-from littlehuman.prompt_models.batch_store import BatchStore, Phase, Submission
+from littlehuman.prompt_models.batch_store import BATCH_FOLDER, BatchStore, Phase, Submission
 from littlehuman.prompt_models.cache import CompletionCache, cache_path
 from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.prompt_models.chat_client import request_body
+from littlehuman.prompt_models.connection import NO_KEY
 from littlehuman.prompt_models.responses import RequestError, RetryAdvice
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
@@ -47,7 +48,7 @@ class BatchEndpoint:
     def __init__(self, config: PromptModelConfig) -> None:
         self.config = config
         self.online = Endpoint(config)  # the same settings, address and key
-        self.folder = cache_path(config) / "batches"
+        self.folder = cache_path(config) / BATCH_FOLDER
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the answers of each batch when it has ended. All prompts are read before the first batch is paid for.
@@ -109,7 +110,7 @@ class _Run:
         if not ours or not self.wanted:
             return
         variable = self.config.api_key_env
-        key = f"os.environ['{variable}']" if variable else "'no-key'"
+        key = f"os.environ['{variable}']" if variable else f"'{NO_KEY}'"
         client = f"openai.OpenAI(api_key={key}, base_url='{self.client.address}')"
         log.warning(
             "%d batches go on at the provider. The same command waits for them where this one stopped, "
@@ -198,7 +199,7 @@ class _Run:
         yield from failures  # only now: if one ends the run, the next run must ask anew, not read these files again
 
     def _failure(self, key: str, error: RequestError) -> Failure:
-        return Failure(key, self.client.short_reason(error.reason), error.served)
+        return Failure(key, self.client.key.short_reason(error.reason), error.served)
 
     def _too_large(self) -> Iterator[Failure]:
         limit = self.config.batch_mb * MEGABYTE
@@ -281,7 +282,7 @@ def _poll(submission: Submission, store: BatchStore, client: BatchClient) -> Non
                 client.download(file, path, mend_if_absent)
         errors = (batch.errors.data if batch.errors else None) or ()
         submission.errors = [
-            {"message": client.short_reason(e.message or ""), "code": e.code, "line": e.line} for e in errors
+            {"message": client.key.short_reason(e.message or ""), "code": e.code, "line": e.line} for e in errors
         ]
         submission.status, submission.phase = batch.status, Phase.ended
         store.save(submission)

@@ -15,12 +15,11 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from littlehuman.errors import GenerationError
-from littlehuman.formatting import without_password
 from littlehuman.prompt_models import connection
 from littlehuman.prompt_models.batch_files import CHAT
 from littlehuman.prompt_models.batch_store import Submission
 from littlehuman.prompt_models.connection import ApiKey
-from littlehuman.prompt_models.responses import REASON_CHARS, RequestError, classify_error, is_unreachable
+from littlehuman.prompt_models.responses import RequestError, classify_error, is_unreachable
 from littlehuman.schema import PromptModelConfig
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class BatchClient:
 
         connection.silence_client_logs()
         self.config, self.key = config, key
-        self.address = without_password(url)
+        self.address = connection.shown_address(config)
         self._down_since: float | None = None
         self._reached = False
         connect = min(connection.CONNECT_S, config.timeout_s)
@@ -127,13 +126,7 @@ class BatchClient:
 
     def error(self, reason: str, mend: str) -> GenerationError:
         """The error that ends the run, without the key."""
-        return GenerationError(
-            self.key.redact(f"prompt_model.name={self.config.name} at {self.address}: {reason}\nTry: {mend}")
-        )
-
-    def short_reason(self, reason: str) -> str:
-        """A reason without the key, on one line."""
-        return " ".join(self.key.redact(reason).split())[:REASON_CHARS]
+        return connection.endpoint_error(self.config, self.key, reason, mend)
 
     def _redacted(self, line: bytes) -> bytes:
         return self.key.redact_answer(line.decode("utf-8", "replace")).encode("utf-8")
@@ -156,7 +149,7 @@ class BatchClient:
         if isinstance(error, httpx2.HTTPError):  # in the middle of a download
             found = RequestError(f"the connection broke ({type(error).__name__}: {error})")
         unreachable = is_unreachable(error.__cause__ or error)
-        reason = self.short_reason(found.reason)
+        reason = self.key.short_reason(found.reason)
         self._reached = self._reached or not unreachable
         if mend_if_absent and isinstance(error, openai.APIStatusError) and status in (404, 405, 501):
             return self.error(reason, mend_if_absent)

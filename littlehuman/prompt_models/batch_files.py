@@ -27,6 +27,7 @@ from littlehuman.prompt_models.responses import (
     read_response,
 )
 from littlehuman.records import Completion
+from littlehuman.store import read_jsonl
 
 CHAT: Final = "/v1/chat/completions"
 NO_LINE = {  # status of an ended batch -> why a request has no line in its files
@@ -146,16 +147,9 @@ class BatchResults:
 
 def read_results(path: Path) -> Iterator[tuple[str, Completion | RequestError]]:
     """Yield key and result of each readable line; an unreadable one counts as a request without a line."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8", errors="replace") as handle:
-        for text in handle:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if isinstance(line, dict) and isinstance(line.get("custom_id"), str):
-                yield line["custom_id"], _read_line(line["custom_id"], line)
+    for line in read_jsonl(path) if path.is_file() else ():
+        if isinstance(line.get("custom_id"), str):
+            yield line["custom_id"], _read_line(line["custom_id"], line)
 
 
 def _read_line(key: str, line: Mapping[str, Any]) -> Completion | RequestError:

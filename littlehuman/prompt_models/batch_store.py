@@ -20,6 +20,8 @@ from filelock import FileLock, Timeout
 from littlehuman.errors import GenerationError
 from littlehuman.store import read_json, write_json
 
+BATCH_FOLDER = "batches"  # of a prompt model's completion cache
+
 
 class Phase(StrEnum):
     """How far a submission is, as far as its file knows."""
@@ -142,14 +144,14 @@ class BatchStore:
             ) from None
 
 
-def refuse_if_batched(folder: Path, keys: Collection[str], address: str) -> None:
+def refuse_if_batched(cache: Path, keys: Collection[str], address: str) -> None:
     """Refuse to ask online for requests that an earlier run handed in to the batch API and did not collect.
 
     Raises:
         GenerationError: when any of `keys` is in such a batch. The caller holds the request locks of `keys`, so no
             other process is waiting for them.
     """
-    wanted, store = set(keys), BatchStore(folder)
+    wanted, store = set(keys), BatchStore(cache / BATCH_FOLDER)
     paid = [s for s in store.containing(wanted, address) if s.phase not in (Phase.uploading, Phase.uploaded)]
     if paid:
         count = len(wanted.intersection(key for s in paid for key in s.keys))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import BinaryIO
 
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig
-from littlehuman.store import cache_root, slug
+from littlehuman.store import cache_root, process_name, slug
 
 _HEAD = b'{"key": "'
 
@@ -86,7 +85,7 @@ class CompletionWriter:
     """Appends completions to a file of its own; each is handed to the operating system before `add` returns."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / f"{slug(socket.gethostname())}-{os.getpid()}.jsonl"
+        self.path = folder / f"{process_name()}.jsonl"
         self._handle: BinaryIO | None = None
 
     def __enter__(self) -> CompletionWriter:

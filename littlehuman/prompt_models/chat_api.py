@@ -18,8 +18,6 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
-from littlehuman.errors import GenerationError
-from littlehuman.formatting import without_password
 from littlehuman.prompt_models import connection
 from littlehuman.prompt_models.chat_client import ChatClient
 from littlehuman.prompt_models.connection import ApiKey
@@ -85,7 +83,7 @@ class Endpoint:
             key, answer = result
             if isinstance(answer, RequestError) and answer.mend:
                 yield from self._drain(worker, client, answer)
-                raise self._error(answer.reason, answer.mend)
+                raise connection.endpoint_error(self.config, self.key, answer.reason, answer.mend)
             yield _as_answer(key, answer)
             for prompt in islice(waiting, 0 if client.stopped else 1):
                 worker.submit(client.request(prompt))
@@ -99,10 +97,6 @@ class Endpoint:
             log.warning("%s; waiting up to %g s for the requests under way", end.reason, self.config.timeout_s)
         while (result := worker.next_result()) is not None:
             yield _as_answer(*result)
-
-    def _error(self, reason: str, mend: str) -> GenerationError:
-        where = f"prompt_model.name={self.config.name} at {without_password(self.url)}"
-        return GenerationError(self.key.redact(f"{where}: {reason}\nTry: {mend}"))
 
 
 def _as_answer(key: str, result: Completion | RequestError) -> Completion | Failure:

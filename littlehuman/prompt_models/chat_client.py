@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
 from littlehuman.prompt_models.rate_limit import RateLimiter, backoff
 from littlehuman.prompt_models.responses import (
-    REASON_CHARS,
     RequestError,
     RetryAdvice,
     classify_error,
@@ -145,7 +144,7 @@ class ChatClient:
         if isinstance(result, Completion):
             clean = self.key.redact_answer
             return replace(result, text=clean(result.text), finish=clean(result.finish))
-        return replace(result, reason=" ".join(self.key.redact(result.reason).split())[:REASON_CHARS])
+        return replace(result, reason=self.key.short_reason(result.reason))
 
     @property
     def _waits_for_server(self) -> bool:

@@ -14,6 +14,7 @@ from html import escape
 from urllib.parse import quote
 
 from littlehuman.errors import GenerationError
+from littlehuman.formatting import without_password
 from littlehuman.schema import PromptModelConfig
 
 OPENAI = "https://api.openai.com/v1"
@@ -21,6 +22,7 @@ CONNECT_S = 10.0  # timeout of a connection attempt
 NO_KEY = "no-key"  # the client library demands a key; an endpoint without keys ignores it
 WORD_CHARS = 8  # a shorter key, or one of letters alone, may be an ordinary word
 KEY_CHARS = 20  # so many letters and digits without an underscore are no variable's name
+REASON_CHARS = 300  # of what a server says, in an error or a failure
 NAME_RULE = (
     "must be the NAME of an environment variable, such as OPENAI_API_KEY; "
     "the key itself belongs into no command and no file"
@@ -35,6 +37,17 @@ def base_url(config: PromptModelConfig) -> str:
     by mistake.
     """
     return OPENAI if config.base_url is None else config.base_url
+
+
+def shown_address(config: PromptModelConfig) -> str:
+    """The address without its password: for texts, and for what is kept about an endpoint."""
+    return without_password(base_url(config))
+
+
+def endpoint_error(config: PromptModelConfig, key: ApiKey, reason: str, mend: str) -> GenerationError:
+    """The error that ends the run, without the key."""
+    where = f"prompt_model.name={config.name} at {shown_address(config)}"
+    return GenerationError(key.redact(f"{where}: {reason}\nTry: {mend}"))
 
 
 def silence_client_logs() -> None:
@@ -95,6 +108,10 @@ class ApiKey:
         """A model's answer without the key. A key that may be a word (`EMPTY`, `secret`) is left in it."""
         is_word = not self._value or self._value.isalpha() or len(self._value) < WORD_CHARS
         return text if is_word else self.redact(text)
+
+    def short_reason(self, text: str) -> str:
+        """What a server says, without the key, on one line of at most `REASON_CHARS`."""
+        return " ".join(self.redact(text).split())[:REASON_CHARS]
 
     def redact(self, text: str) -> str:
         """`text` without the key, however it is quoted there (JSON, Python, URL, HTML)."""

@@ -34,7 +34,6 @@ BAD_REQUEST = (400, 413, 422)  # refused for its content: another request may pa
 OVERLOADED = (429, 503, 529)  # too many requests; some providers send 529
 RETRYABLE = (408, 409, 425)  # as are all from 500 on
 LONGEST_WAIT_S = 600.0  # a server that asks for a longer wait ends the run
-REASON_CHARS = 300
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON allows lone ones, files and tokenizers do not
 _UNKNOWN_MODEL = PromptModelConfig()  # for batches: mends then name no variable and no address
 

@@ -46,7 +46,7 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
 
     Args:
         plan: the points whose twins are wanted.
-        dataset: for its classes.
+        dataset: its classes, and the training split that the points are from.
         config: the cell.
         folder: the run folder, where costs are recorded even when the run does not finish.
 

@@ -15,11 +15,11 @@ from littlehuman.filters import model_client
 from littlehuman.mixture import mixing
 from littlehuman.twins import Twins, write
 
+pytestmark = pytest.mark.usefixtures("endpoint_environment")
+
 
 @pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def few_unreadable_answers_end_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_client, "MAX_UNREADABLE", 10)
 
 

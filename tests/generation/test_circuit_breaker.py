@@ -1,24 +1,19 @@
 """The circuit breaker: when a run gives a prompt model up, across its rounds and when it is repeated."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from config_groups import prompt_model
 from fault_server import FaultServer, ReplyScript, ScriptedReply, answer, refusal
+from gather_completions import gather
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation import gather
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("endpoint_environment")
 
 
 def at(server: FaultServer, **values: Any) -> PromptModelConfig:

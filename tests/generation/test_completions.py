@@ -11,11 +11,12 @@ import pytest
 from config_groups import prompt_model
 from conftest import TINY, compose
 from fake_endpoint import FakeEndpoint, Reply, fails, says
+from gather_completions import gather
 
 from littlehuman import data, pipeline, twins
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import GenerationError
-from littlehuman.generation import complete, completions, gather, spending
+from littlehuman.generation import complete, completions, spending
 from littlehuman.generation.costs import Bill
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import mixing
@@ -30,10 +31,7 @@ from littlehuman.twins import answers as twin_answers
 MODEL = prompt_model("gpt-3.5-turbo")
 
 
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("endpoint_environment")
 
 
 # --- streamed ----------------------------------------------------------------------------------

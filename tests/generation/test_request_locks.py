@@ -163,6 +163,17 @@ def test_keys_that_another_thread_has_locked_are_left_out(tmp_path: Path, held: 
         assert len(locks.owners({"b"})) == 1 and locks.owners({"c"}) == []
 
 
+def test_keys_that_two_threads_of_one_process_have_locked_are_left_out_and_their_owner_is_named_once(
+    tmp_path: Path, held: threading.Event
+) -> None:
+    _, end = elsewhere(tmp_path, {"c"})
+    locks = RequestLocks(tmp_path)
+    with locks.acquire({"a", "c", "d"}) as mine:
+        assert mine == {"d"}
+        assert len(locks.owners({"a", "c"})) == 1
+    end.set()
+
+
 def test_a_lock_ends_with_its_block_however_that_ends(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), RequestLocks(tmp_path).acquire({"a"}):
         raise KeyboardInterrupt

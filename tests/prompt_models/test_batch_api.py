@@ -18,9 +18,9 @@ from batch_requests import (
 )
 from config_groups import prompt_model
 from fake_batches import BatchEnd, FakeBatches, answer, echo, refusal
+from gather_completions import gather
 
 from littlehuman.errors import ConfigError, GenerationError
-from littlehuman.generation import gather
 from littlehuman.prompt_models import batch_api, open_model
 from littlehuman.prompt_models.batch_api import BatchEndpoint
 from littlehuman.prompt_models.cache import CompletionWriter, cache_path

@@ -20,9 +20,9 @@ from batch_requests import (
 )
 from fake_batches import BatchEnd, Broken, FakeBatches, echo, refusal
 from fake_endpoint import FakeEndpoint, says
+from gather_completions import gather
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation import gather
 from littlehuman.generation.request_locks import RequestLocks
 from littlehuman.prompt_models.batch_store import BatchStore, Phase, Submission
 from littlehuman.prompt_models.cache import cache_path

@@ -10,8 +10,8 @@ import pytest
 from chat_requests import ask, at, close, echo, requests
 from config_groups import prompt_model
 from fake_endpoint import FakeEndpoint, Reply, fails, says
+from gather_completions import gather
 
-from littlehuman.generation import gather
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.records import Completion, Failure

@@ -10,9 +10,9 @@ import pytest
 from chat_requests import ask, at, closed_port, echo, once, requests, wait_until, worker_threads
 from config_groups import prompt_model
 from fake_endpoint import DROP, HANG, FakeEndpoint, Reply, fails, says
+from gather_completions import gather
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation import gather
 from littlehuman.prompt_models.batch_files import read_results
 from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.prompt_models.responses import RequestError, RetryAdvice

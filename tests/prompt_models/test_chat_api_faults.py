@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import formatdate
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +19,7 @@ from littlehuman.prompt_models.chat_api import MAX_OUTAGE_S, Endpoint
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("endpoint_environment")
 
 
 def at(server: FaultServer, **values: Any) -> PromptModelConfig:
@@ -87,7 +82,7 @@ class Chaos:
         self.script: dict[str, list[ScriptedReply]] = {}
         self.for_good: dict[
             str, ScriptedReply
-        ] = {}  # at every try: the server may go away before the first one is told
+        ] = {}  # at every try: the server may go away before the first try is answered
         self.reasons: dict[str, str] = {}
         self.storms: list[tuple[float, float, dict[str, str]]] = []
         self.came = 0
@@ -237,9 +232,9 @@ def test_a_server_that_stays_away_ends_the_run_after_a_while_and_keeps_what_came
     assert 0.4 < time.monotonic() - start < 6 and isinstance(came[0], Completion)
 
 
-@pytest.mark.parametrize(("retries", "answers_first", "told"), [(1, True, 1), (0, True, 0), (5, False, 0)])
+@pytest.mark.parametrize(("retries", "answers_first", "warnings"), [(1, True, 1), (0, True, 0), (5, False, 0)])
 def test_the_log_says_that_a_server_is_waited_for_only_where_it_is(
-    retries: int, answers_first: bool, told: int, caplog: pytest.LogCaptureFixture
+    retries: int, answers_first: bool, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with FaultServer(echo) as server:
         answers = Endpoint(at(server, retries=retries, concurrency=1), max_outage_s=0.3).complete(requests(40), 50)
@@ -248,7 +243,7 @@ def test_the_log_says_that_a_server_is_waited_for_only_where_it_is(
         server.go_away()
         with pytest.raises(GenerationError, match="nothing answers there"):
             list(answers)
-    assert caplog.text.count("nothing answers at the endpoint any more; waiting up to 0 s for it") == told
+    assert caplog.text.count("nothing answers at the endpoint any more; waiting up to 0 s for it") == warnings
 
 
 def test_a_server_that_refuses_everything_ends_the_run_after_a_while() -> None:

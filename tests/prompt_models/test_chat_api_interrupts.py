@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from chat_requests import at, close, echo, requests, wait_until, worker_threads
 from fake_endpoint import HANG, FakeEndpoint, Reply, says
+from gather_completions import gather
 
-from littlehuman.generation import gather
 from littlehuman.prompt_models import cache
 from littlehuman.prompt_models.chat_api import Endpoint
 
@@ -64,7 +64,7 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from chat_requests import requests
 from config_groups import prompt_model
-from littlehuman.generation import gather
+from gather_completions import gather
 from littlehuman.prompt_models.chat_api import Endpoint
 model = prompt_model("openai_compatible", base_url=sys.argv[1], concurrency=2)
 """

@@ -8,9 +8,9 @@ import pytest
 from chat_requests import at
 from config_groups import prompt_model, strategy
 from fake_endpoint import FakeEndpoint, says
+from gather_completions import gather
 
 from littlehuman.errors import GenerationError
-from littlehuman.generation import gather
 from littlehuman.generation.costs import Bill
 from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.prompt_models.recorded import Recorded, recording_path

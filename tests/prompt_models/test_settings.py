@@ -7,10 +7,10 @@ from chat_requests import ask, at, chain, closed_port, echo, requests
 from config_groups import prompt_model
 from conftest import Cli
 from fake_endpoint import FakeEndpoint
+from gather_completions import gather
 
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.formatting import without_password
-from littlehuman.generation import gather
 from littlehuman.prompt_models.chat_api import Endpoint
 from littlehuman.prompt_models.connection import ApiKey
 from littlehuman.prompt_models.settings import check_prompt_model, refuse_api_keys

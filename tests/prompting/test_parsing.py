@@ -117,7 +117,7 @@ CLAIMS = {
 
 
 @pytest.mark.parametrize("text", CLAIMS.values(), ids=CLAIMS.keys())
-def test_a_claim_is_read_however_it_is_dressed(text: str) -> None:
+def test_a_claim_is_read_however_it_is_formatted(text: str) -> None:
     assert parsed_or_reason(TRUE_CLAIM_TASK.read(text)) == ("Ferries leave at noon.", "supported")
 
 

@@ -102,7 +102,7 @@ CLAIMS: dict[str, tuple[str, Read]] = {
     "a label and its reason": ("Claim: The ferry leaves at noon. || Label: True, because the context says so", NOON),
     "a label with a tick": ("Claim: The ferry leaves at noon. || Label: True ✅", NOON),
     "a tick before the label": ("Claim: The ferry leaves at noon. || Label: ✅ True", NOON),
-    # dress
+    # quotes, markdown and separators
     "bold markers": ("**Claim:** The ferry leaves at noon. || **Label:** True", NOON),
     "bold italic markers": ("***Claim:*** The ferry leaves at noon. || ***Label:*** True", NOON),
     "underlined markers": ("__Claim:__ The ferry leaves at noon. || __Label:__ True", NOON),

@@ -26,6 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
+PUBLIC_DATA = Path(os.environ.get("LITTLEHUMAN_TEST_DATA") or ROOT.parent / "shared" / "data")
 TINY = (
     "model=tiny",
     "launch=cpu",

@@ -5,14 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
+from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-
-ROOT = Path(__file__).parents[1]
 
 
 def _project() -> Any:

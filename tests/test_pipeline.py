@@ -64,7 +64,7 @@ def _recorded(config: RunConfig, folder: Path, malformed: Collection[str] = ()) 
     """The cell with a recording of good answers, but for the points of `malformed`."""
     targets = {e.id: e.target for e in _loaded(config)[0].train}
     words = config.strategy.tasks[config.task.name]
-    with cache.CompletionWriter(folder / "recording") as shelf:
+    with cache.CompletionWriter(folder / "recording") as recording:
         for request in _requests(config):
             target = targets[request.example_id]
             fields = {
@@ -73,7 +73,7 @@ def _recorded(config: RunConfig, folder: Path, malformed: Collection[str] = ()) 
                 "explanation": "So.",
             }
             text = "I cannot help with that." if request.example_id in malformed else words.assistant.format(**fields)
-            shelf.add(Completion(request.key, text, "stop", SPENT, SPENT))
+            recording.add(Completion(request.key, text, "stop", SPENT, SPENT))
     return replace(config, prompt_model=replace(config.prompt_model, path=str(folder / "recording")))
 
 

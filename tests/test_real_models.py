@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import PUBLIC_DATA
 
-ROOT = Path(__file__).parent.parent
-DATA = Path(os.environ.get("LITTLEHUMAN_TEST_DATA", ROOT.parent / "shared" / "data"))
 FOLDERS = ["wanli", "fever", "scifact", "ropes", "coqa", "squad", "fairytaleqa"]
 
 WEIGHTS = Path(os.environ.get("LITTLEHUMAN_TEST_CACHE", "~/.cache/littlehuman")).expanduser() / "weights"
@@ -73,9 +72,9 @@ def test_the_strategies_without_human_examples_parse_with_packaged_models(
 @pytest.mark.data
 @pytest.mark.parametrize("name", FOLDERS)
 def test_real_datasets_run_end_to_end(tmp_path: Path, name: str) -> None:
-    if not (DATA / name).is_dir():
-        pytest.skip(f"no {DATA / name}: set LITTLEHUMAN_TEST_DATA to a folder with the public datasets")
-    overrides = [f"dataset={name}", f"dataset.path={DATA / name}", "prompt_model=smollm2", "synth_frac=0.5"]
+    if not (PUBLIC_DATA / name).is_dir():
+        pytest.skip(f"no {PUBLIC_DATA / name}: set LITTLEHUMAN_TEST_DATA to a folder with the public datasets")
+    overrides = [f"dataset={name}", f"dataset.path={PUBLIC_DATA / name}", "prompt_model=smollm2", "synth_frac=0.5"]
     result = run(tmp_path, *overrides, "n_train=8", "n_test=8", "training.epochs=1")
     assert result["counts"] == {"human": 4, "synthetic": 4, "total": 8, "shortfall": 0}
     assert result["scores"]

@@ -4,7 +4,7 @@ For every metric: an item may have several accepted targets, of which the best c
 no class of the task) scores 0, stays in n and is counted in n_failed. Only an item that cannot be scored (the metric
 returns None, or there is no target) is excluded from n; it is counted in n_failed too.
 
-A new metric is one function `(targets, prediction) -> float | None` and its entry in `ITEM_METRICS`.
+A new metric is one function `(targets, prediction) -> float | None` in `answers.py`, and its line in `ANSWER_METRICS`.
 """
 
 from __future__ import annotations

@@ -22,9 +22,8 @@ import torch
 from littlehuman.errors import ConfigError, GenerationError, WeightsError
 from littlehuman.models import base_model, devices
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
-from littlehuman.models.devices import silence_libraries
 from littlehuman.models.memory import DoesNotFit, fits, halved
-from littlehuman.models.prefix_cache import PASS_COST, Prefix, PrefixGroup, PrefixRow, can_share, prefix_groups
+from littlehuman.models.prefix_cache import Prefix, PrefixGroup, PrefixRow, prefix_groups, shared_prefix
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema.devices import precision
 
@@ -124,9 +123,7 @@ class BatchGenerator:
             GenerationError: when one row at a time does not fit into memory.
         """
         rows = sorted(group.rows, key=lambda row: len(row.tokens), reverse=True)
-        longest = len(rows[0].tokens) + self.max_tokens
-        worth_it = self.share_prefixes and group.saved > PASS_COST and can_share(self.model, longest)
-        prefix = Prefix(self.model, rows[0].tokens[: group.prefix_length]) if worth_it else None
+        prefix = shared_prefix(self.model, group, self.max_tokens) if self.share_prefixes else None
         while rows:
             batch = rows[: self.batch_size]
             answers = self._try_batch(batch, prefix)
@@ -228,7 +225,7 @@ def release(*, on_gpu_only: bool = False) -> None:
 def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-    silence_libraries()
+    devices.silence_libraries()
     key = "prompt_model.weights"
     path, commit = resolve(weights, key), commit_of(weights, revision, key)
     if commit:

@@ -80,7 +80,7 @@ def nf4_config(where: torch.device) -> Any:
         without = "model.quantization=null, and launch.dtype=bfloat16 halves the memory of float32"
         raise ConfigError(
             [Problem("model.quantization=nf4", f"needs {missing}; without: {without}")],
-            "pip install bitsandbytes (on a machine with CUDA)",
+            "pip install bitsandbytes  # on a machine with CUDA",
         )
     from transformers import BitsAndBytesConfig
 

@@ -5,13 +5,12 @@ Halving a batch changes results by rounding only.
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import Callable
 
 import torch
 
-from littlehuman.models.base_model import Base
+from littlehuman.models.base_model import Base, free_memory
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +31,7 @@ def fits(step: Callable[[], None]) -> bool:
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    free_memory()
     return False
 
 

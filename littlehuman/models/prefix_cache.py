@@ -114,6 +114,13 @@ class Prefix:
         return self._cache
 
 
+def shared_prefix(model: Any, group: PrefixGroup, max_tokens: int) -> Prefix | None:
+    """The prefix of a group where reading it once saves time and the model allows it; answers have `max_tokens`."""
+    longest = max(len(row.tokens) for row in group.rows) + max_tokens
+    worth_it = group.saved > PASS_COST and can_share(model, longest)
+    return Prefix(model, group.rows[0].tokens[: group.prefix_length]) if worth_it else None
+
+
 def can_share(model: Any, tokens: int) -> bool:
     """Whether a cached prefix may precede padded rows of up to `tokens` tokens in all.
 

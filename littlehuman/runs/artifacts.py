@@ -1,6 +1,8 @@
-"""The files of a run folder, written and read.
+"""The files that the pipeline writes into a run folder, written and read.
 
 `result.json` is written last: a run is complete where it exists. `rows` makes the table of a study of the folders.
+Who writes the other files names them: `training/state.py` the log and the checkpoint, `training/adapters.py` the
+adapter, `generation/spending.py` what was paid.
 """
 
 from __future__ import annotations

@@ -14,15 +14,15 @@ from littlehuman.models import chat
 from littlehuman.schema import LaunchConfig
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_cells
-from littlehuman.training.types import Cell, OnFinished, Outcome, Settings, group_key
+from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
-__all__ = ["Cell", "OnFinished", "Outcome", "Settings", "fit", "group_key"]
+__all__ = ["Cell", "OnFinished", "Outcome", "Settings", "fit"]
 
 
 def fit(
     cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | None = None
 ) -> list[Outcome | Exception]:
-    """Fine-tune and evaluate cells of one `group_key`, as many at once as fit into memory.
+    """Fine-tune and evaluate cells of one `types.group_key`, as many at once as fit into memory.
 
     Args:
         cells: at least one.

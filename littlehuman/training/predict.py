@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import torch
 from tqdm import tqdm
 
-from littlehuman.models import memory, prefix_cache
-from littlehuman.models.prefix_cache import Prefix, PrefixRow
+from littlehuman.models import memory
+from littlehuman.models.prefix_cache import Prefix, PrefixRow, prefix_groups, shared_prefix
 from littlehuman.training.encoding import EncodedRow, batch_by_length, pad_left
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
@@ -110,11 +110,9 @@ def _prefix_batches(model: Any, rows: Sequence[EncodedRow], tokens: int, max_tok
     """Batches of rows of similar length, grouped by common prefix where reading it once saves time."""
     by_index = {row.index: row for row in rows}
     prefix_rows = [PrefixRow(row.index, row.input_ids) for row in rows]
-    for group in prefix_cache.prefix_groups(prefix_rows, TYPICAL_ANSWER):
+    for group in prefix_groups(prefix_rows, TYPICAL_ANSWER):
         own = [by_index[member.index] for member in group.rows]
-        longest = max(len(row.input_ids) for row in own) + max_tokens
-        worth_it = group.saved > prefix_cache.PASS_COST and prefix_cache.can_share(model, longest)
-        prefix = Prefix(model, own[0].input_ids[: group.prefix_length]) if worth_it else None
+        prefix = shared_prefix(model, group, max_tokens)
         for batch in batch_by_length(own, tokens, max_tokens):
             yield batch, prefix
 

@@ -1,7 +1,7 @@
 """Preflight check: device and weights of a training, before the first twin is requested.
 
 It raises the error that the training would have ended with. It loads no weights and costs a look into a folder or
-one request to the hub; torch is imported only where launch or model ask for a GPU.
+one request to the hub; torch is imported only for a GPU, for 4-bit weights or for several processes.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "said"),
     [
         ("repot", "did you mean 'report'?\nTry: littlehuman report --help\n"),
         ("exprot", "did you mean 'export'?\nTry: littlehuman export --help\n"),
@@ -72,10 +72,10 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     ],
 )
 def test_an_unknown_subcommand_is_refused_with_the_one_that_was_meant(
-    word: str, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    word: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ended = call(monkeypatch, capsys, word, "multirun/study")
-    assert ended.code == 2 and ended.err.startswith(f"littlehuman: '{word}' is no command; ") and told in ended.err
+    assert ended.code == 2 and ended.err.startswith(f"littlehuman: '{word}' is no command; ") and said in ended.err
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PUBLIC_DATA
 from dataset_configs import CLASSIFY, FV, QA, dataset_config
 
 from littlehuman import data
 from littlehuman.records import Dataset
 from littlehuman.schema import DatasetConfig, TaskConfig
 
-ROOT = Path(os.environ.get("LITTLEHUMAN_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 SECONDS = 10.0  # loading takes well under a second; this only catches something quadratic
 
 # name: folder, task, rows of the source by split, duplicates in them, sizes of train, valid and test
@@ -39,12 +38,14 @@ MADE = {  # the splits that are held out, against which others
 
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(not ROOT.is_dir(), reason=f"no public datasets at {ROOT}; set $LITTLEHUMAN_TEST_DATA"),
+    pytest.mark.skipif(
+        not PUBLIC_DATA.is_dir(), reason=f"no public datasets at {PUBLIC_DATA}; set $LITTLEHUMAN_TEST_DATA"
+    ),
 ]
 
 
 def _config(name: str, **overrides: Any) -> DatasetConfig:
-    folder = ROOT / PUBLIC[name][0]
+    folder = PUBLIC_DATA / PUBLIC[name][0]
     if not folder.is_dir():
         pytest.skip(f"{name} is not at {folder}")
     return dataset_config(name, path=str(folder), **overrides)
@@ -135,6 +136,6 @@ def test_the_hub_path_reads_the_same_points_as_the_folder(
     copy = tmp_path / "repository"
     copy.mkdir()
     for file in {"fever": ("train", "valid", "test"), "wanli": ("train", "test")}[name]:
-        (copy / f"{file}.jsonl").symlink_to(ROOT / name / f"{file}.jsonl")
+        (copy / f"{file}.jsonl").symlink_to(PUBLIC_DATA / name / f"{file}.jsonl")
     hub = data.load(dataset_config(name, hub=str(copy), hub_config=None), FV)
     assert hub.fingerprint == folder.fingerprint

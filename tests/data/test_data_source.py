@@ -78,11 +78,11 @@ def test_a_folder_with_other_files_lists_what_it_holds_and_what_was_looked_for(t
         (tmp_path / name).write_text("x")
     with pytest.raises(DataError) as error:
         data.load(dataset_config("squad", path=str(tmp_path)), QA)
-    told = str(error.value)
-    assert f"{tmp_path}: no file of dataset=squad here." in told
-    assert "holds: notes.txt, part00.bin" in told and "and 3 more" in told
-    assert "train: train-v1.1.json, train.csv" in told and "test: dev-v1.1.json, validation.csv" in told
-    assert "Try: ++dataset.files.train=NAME" in told
+    said = str(error.value)
+    assert f"{tmp_path}: no file of dataset=squad here." in said
+    assert "holds: notes.txt, part00.bin" in said and "and 3 more" in said
+    assert "train: train-v1.1.json, train.csv" in said and "test: dev-v1.1.json, validation.csv" in said
+    assert "Try: ++dataset.files.train=NAME" in said
 
 
 def test_an_empty_folder_and_an_empty_file_are_named(tmp_path: Path) -> None:
@@ -167,6 +167,6 @@ def test_a_hub_that_cannot_be_reached_says_how_to_do_without(offline: Path, name
     config = dataset_config(name)
     with pytest.raises(DataError) as error:
         data.load(config, FV)
-    told = str(error.value)
-    assert told.startswith(f"hub {config.hub}") and "could not be read" in told
-    assert "dataset.path=DIR" in told and config.how_to_get in told
+    said = str(error.value)
+    assert said.startswith(f"hub {config.hub}") and "could not be read" in said
+    assert "dataset.path=DIR" in said and config.how_to_get in said

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import TINY, Cli, claims, compose, write_csv
+from cli_runs import HUMAN, QUICK, run_folder, table_rows
+from conftest import TINY, Cli, claims, write_csv
 from filelock import FileLock, Timeout
 from hydra.experimental.callback import Callback
 
-from littlehuman.config.identity import cell_name
-from littlehuman.config.run_config import RunConfig
+from littlehuman import metrics, twins
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.schema import LaunchConfig
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
 
 FUSED = ("-m", "hydra/launcher=fused")
-HUMAN = (*TINY, "synth_frac=0", "dataset=fieldnotes_fv")  # no twin is needed
-QUICK = (*HUMAN, "n_train=4")
-told: list[str] = []  # what Hydra's callbacks heard
+CLAIMS = (*HUMAN, "dataset=fieldnotes_fv")
+heard: list[str] = []  # calls of Hydra's callbacks
 
 
 class Listener(Callback):
     """A Hydra callback of a user."""
 
     def on_job_start(self, config: Any, **_: Any) -> None:
-        told.append(f"start {config.seed}")
+        heard.append(f"start {config.seed}")
 
     def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
-        told.append(f"end {config.seed} {job_return.status.name}")
+        heard.append(f"end {config.seed} {job_return.status.name}")
 
 
 @pytest.fixture
@@ -57,18 +56,10 @@ def _around_training(monkeypatch: pytest.MonkeyPatch, before: Callable[[Sequence
     monkeypatch.setattr(fit, "fit", watched)
 
 
-def _folder(multirun: Path, *overrides: str) -> Path:
-    """The run folder of a command's only cell."""
-    config: RunConfig = compose(*overrides)
-    return multirun / config.study / cell_name(config)
-
-
 def _table(study: Path) -> dict[str, dict[str, str]]:
-    with (study / "table.csv").open(encoding="utf-8", newline="") as handle:
-        return {
-            row["cell"]: {key: value for key, value in row.items() if key != "seconds"}
-            for row in csv.DictReader(handle)
-        }
+    return {
+        cell: {key: value for key, value in row.items() if key != "seconds"} for cell, row in table_rows(study).items()
+    }
 
 
 def _states(study: Path) -> list[str]:
@@ -118,7 +109,7 @@ def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: 
     first = cli(*sweep)
     assert first.code == 0 and [len(group) for group in trained] == [2]
     assert "cells: 100%" in first.err and "2/2" in first.err and "done=2" in first.err
-    lost = _folder(multirun, *QUICK, "seed=1")
+    lost = run_folder(multirun, *QUICK, "seed=1")
     (lost / "result.json").unlink()
     kept = {path: path.stat().st_mtime_ns for path in multirun.rglob("result.json")}
     again = cli(*sweep, "launch.progress=false")
@@ -139,7 +130,7 @@ def test_log_records_of_the_shared_training_are_in_the_log_of_each_cell(
     ended = cli(*FUSED, *QUICK, "seed=0,1")
     assert ended.code == 0 and ended.out.count("smaller batches") == 1
     for seed in (0, 1):
-        assert _lines(_folder(multirun, *QUICK, f"seed={seed}") / "run.log").count("WARNING smaller batches") == 1
+        assert _lines(run_folder(multirun, *QUICK, f"seed={seed}") / "run.log").count("WARNING smaller batches") == 1
 
 
 # What is trained together
@@ -156,7 +147,7 @@ def test_cells_of_different_models_or_launch_options_are_trained_apart(
     }.items():
         write_text(tmp_path / "conf" / "experiment" / f"{name}.yaml", f"# @package _global_\n{said}\n")
     mine = ("experiment=one,two,three,four", "training.lora_targets=all_linear")
-    ended = cli("--config-dir", str(tmp_path / "conf"), *FUSED, *HUMAN, *mine)
+    ended = cli("--config-dir", str(tmp_path / "conf"), *FUSED, *CLAIMS, *mine)
     assert ended.code == 0, ended.text
     about = {path.parent.name: read_json(path)["knobs"] for path in multirun.rglob("result.json")}
     groups = [[(about[cell]["model"]["weights"], about[cell]["n_train"]) for cell in group] for group in trained]
@@ -188,8 +179,8 @@ def test_a_sweep_that_may_prepare_no_cell_is_refused() -> None:
 
 
 def test_environment_and_callbacks_of_hydra_are_as_with_any_launcher(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    told.clear()
-    _around_training(monkeypatch, lambda cells: told.append(f"training says {os.environ.get('LITTLEHUMAN_SAID')}"))
+    heard.clear()
+    _around_training(monkeypatch, lambda cells: heard.append(f"training says {os.environ.get('LITTLEHUMAN_SAID')}"))
     ended = cli(
         *FUSED,
         *QUICK,
@@ -198,7 +189,7 @@ def test_environment_and_callbacks_of_hydra_are_as_with_any_launcher(cli: Cli, m
         f"+hydra.callbacks.mine._target_={__name__}.Listener",
     )
     assert ended.code == 0 and "LITTLEHUMAN_SAID" not in os.environ
-    assert told == ["start 0", "start 1", "training says so", "end 0 COMPLETED", "end 1 COMPLETED"]
+    assert heard == ["start 0", "start 1", "training says so", "end 0 COMPLETED", "end 1 COMPLETED"]
 
 
 @pytest.mark.slow  # a second each; the default tests hold the file's main promises
@@ -234,8 +225,8 @@ def test_a_cell_that_fails_stops_no_other_cell(cli: Cli, multirun: Path, monkeyp
 
     fit_ = fit.fit
     monkeypatch.setattr(fit, "fit", with_an_unreadable_row)
-    (_folder(multirun, *QUICK) / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
-    ended = cli(*FUSED, *HUMAN, "n_train=4,9000", "seed=0,1,2", "launch.progress=true")
+    (run_folder(multirun, *QUICK) / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
+    ended = cli(*FUSED, *CLAIMS, "n_train=4,9000", "seed=0,1,2", "launch.progress=true")
     assert ended.code == 1 and _states(multirun / "default") == ["done"] + ["failed"] * 5, ended.text
     assert "failed=5, done=1" in ended.err
     stages = []
@@ -256,7 +247,7 @@ def test_an_error_of_a_group_is_the_error_of_each_of_its_cells_and_of_no_other(
     ended = cli(*FUSED, *QUICK, "seed=0,1", f"model.weights=random:llama,{torn}")
     assert ended.code == 1 and _states(multirun / "default") == ["done", "done", "failed", "failed"], ended.text
     for seed in (0, 1):
-        failed = _folder(multirun, *QUICK, f"seed={seed}", f"model.weights={torn}")
+        failed = run_folder(multirun, *QUICK, f"seed={seed}", f"model.weights={torn}")
         status = read_json(failed / "status.json")
         assert (status["stage"], status["error_type"]) == ("training", "WeightsError") and str(torn) in status["error"]
         assert (failed / "run.log").read_text().count(status["error"]) == 1
@@ -273,12 +264,12 @@ def test_a_bug_in_the_training_of_a_group_leaves_a_traceback_with_each_cell(
     ended = cli(*FUSED, *QUICK, "seed=0,1")
     assert ended.code == 1 and ended.err.count("in stage training: ZeroDivisionError: broken on purpose") == 2
     for seed in (0, 1):
-        log = (_folder(multirun, *QUICK, f"seed={seed}") / "run.log").read_text()
+        log = (run_folder(multirun, *QUICK, f"seed={seed}") / "run.log").read_text()
         assert log.count("failed in stage training") == 1 and log.count("in broken") == 1
 
 
 def test_a_cell_that_another_process_computes_is_left_alone(cli: Cli, multirun: Path) -> None:
-    folder = _folder(multirun, *QUICK, "seed=1")
+    folder = run_folder(multirun, *QUICK, "seed=1")
     write_json(folder / "status.json", {"state": "running", "stage": "training", "pid": 1})
     with FileLock(folder / ".lock"):
         ended = cli(*FUSED, *QUICK, "seed=0,1")
@@ -301,25 +292,28 @@ def test_a_cell_stays_locked_from_preparation_to_end(cli: Cli, multirun: Path, m
     _around_training(monkeypatch, before)
     assert cli(*FUSED, *QUICK, "seed=0,1").code == 0 and seen == [("running", "training")] * 2
     for seed in (0, 1):
-        with FileLock(_folder(multirun, *QUICK, f"seed={seed}") / ".lock", timeout=0):
+        with FileLock(run_folder(multirun, *QUICK, f"seed={seed}") / ".lock", timeout=0):
             pass
+
+
+def _interrupt_at_the_second_call(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:
+    """Ctrl-C while the second cell is in the function `name` of a module."""
+    calls: list[object] = []
+    real = getattr(module, name)
+
+    def interrupted(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, interrupted)
 
 
 def test_an_interruption_keeps_what_is_finished_and_the_same_command_goes_on(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch, trained: list[list[str]]
 ) -> None:
-    from littlehuman import metrics
-
-    scored: list[object] = []
-    real = metrics.score
-
-    def pressed_at_the_second(*arguments: Any) -> Any:
-        scored.append(arguments)
-        if len(scored) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(metrics, "score", pressed_at_the_second)
+    _interrupt_at_the_second_call(monkeypatch, metrics, "score")
     ended = cli(*FUSED, *QUICK, "seed=0,1,2")
     assert ended.code == 130 and "Traceback" not in ended.text and ended.err.count("KeyboardInterrupt") == 2
     assert _states(multirun / "default") == ["done", "failed", "failed"]
@@ -335,18 +329,7 @@ def test_an_interruption_keeps_what_is_finished_and_the_same_command_goes_on(
 def test_an_interruption_while_cells_are_prepared_ends_the_prepared_ones_too(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from littlehuman import twins
-
-    asked: list[object] = []
-    real = twins.write
-
-    def pressed_at_the_second(*arguments: Any) -> Any:
-        asked.append(arguments)
-        if len(asked) == 2:
-            raise KeyboardInterrupt
-        return real(*arguments)
-
-    monkeypatch.setattr(twins, "write", pressed_at_the_second)
+    _interrupt_at_the_second_call(monkeypatch, twins, "write")
     ended = cli(*FUSED, *QUICK, "seed=0,1,2")
     assert ended.code == 130 and ended.err.count("NOT COMPLETE") == 2
     assert _states(multirun / "default") == ["failed", "failed"]  # the third one was never begun

@@ -219,10 +219,10 @@ def test_gumbel_sampler_draws_from_the_models_distribution(top_p: float) -> None
     if top_p < 1:  # the fewest tokens with a mass of 0.7
         expected = expected * (torch.arange(5) < 1 + int((expected.cumsum(0) < top_p).sum()))
         expected /= expected.sum()
-    keep_mask = expected > 0
+    kept = expected > 0
     counts = torch.bincount(drawn, minlength=5)
-    assert counts[~keep_mask].sum() == 0
-    assert chisquare(counts[keep_mask].numpy(), (expected[keep_mask] * count).numpy()).pvalue > 0.001
+    assert counts[~kept].sum() == 0
+    assert chisquare(counts[kept].numpy(), (expected[kept] * count).numpy()).pvalue > 0.001
 
 
 def test_each_conversation_needs_a_seed() -> None:

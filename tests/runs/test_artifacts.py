@@ -162,14 +162,14 @@ def test_the_table_depends_on_the_folders_alone(study: Path) -> None:
 
 
 def test_cells_that_end_at_the_same_time_leave_a_whole_table(tmp_path: Path) -> None:
-    books = [RunStatus(tmp_path / f"cell-{number}") for number in range(6)]
+    cells = [RunStatus(tmp_path / f"cell-{number}") for number in range(6)]
 
     def end(status: RunStatus) -> None:
         status.failed(DataError("no rows"))
         study_table.write(tmp_path)
 
-    with ThreadPoolExecutor(len(books)) as pool:
-        list(pool.map(end, books))
+    with ThreadPoolExecutor(len(cells)) as pool:
+        list(pool.map(end, cells))
     assert [row["state"] for row in _read(tmp_path)] == ["failed"] * 6
 
 
@@ -209,11 +209,11 @@ def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
 
 
 def test_a_score_is_written_with_interval_items_and_failures() -> None:
-    told = scores_as_json(
+    written = scores_as_json(
         {"accuracy": Score(2 / 3, 0.5, 0.8, 30, 2), "corpus_bleu": Score(0.1, 0.0, 0.2, 30, 0, "signature")}
     )
-    assert told["accuracy"] == {"value": 0.666667, "low": 0.5, "high": 0.8, "n": 30, "n_failed": 2}
-    assert told["corpus_bleu"]["note"] == "signature"
+    assert written["accuracy"] == {"value": 0.666667, "low": 0.5, "high": 0.8, "n": 30, "n_failed": 2}
+    assert written["corpus_bleu"]["note"] == "signature"
 
 
 def test_versions_list_the_packages_that_a_result_depends_on() -> None:

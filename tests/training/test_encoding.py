@@ -71,8 +71,8 @@ def test_only_the_evidence_is_shortened(max_tokens: int) -> None:
     text = _text(encoder, row.input_ids)
     ending = CLAIM.format(evidence="", text=LONG.text).lstrip()
     assert text.endswith(ending) and row.shortened
-    keep_mask = text.removesuffix(ending).rstrip()
-    assert LONG.evidence.startswith(keep_mask) and "\ufffd" not in text, "no character is cut in two"
+    kept = text.removesuffix(ending).rstrip()
+    assert LONG.evidence.startswith(kept) and "\ufffd" not in text, "no character is cut in two"
     assert max_tokens - 12 < len(row.input_ids) <= max_tokens, "no more than needed is cut off"
 
 

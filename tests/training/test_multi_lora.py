@@ -330,7 +330,7 @@ def test_gradient_of_a_cell_does_not_depend_on_the_others(task: str) -> None:
     cells = [settings(task, lora_dropout=0.2), settings(task), settings(task, lora_alpha=3)]
     with leased_base(cells[0]) as base, multi_lora(base, *cells) as lora:
         rows = train_rows_of(base, cells[0], _points(task))
-        together = forward_backward(lora, packed_batch(base, [rows[:3], rows[3:], []][:2]))[1]
+        together = forward_backward(lora, packed_batch(base, [rows[:3], rows[3:]]))[1]
         assert not together[2].any() and together[0].any() and together[1].any()
         assert distance(forward_backward(lora, packed_batch(base, [rows[:3]]))[1][0], together[0]) < 1e-5
 
@@ -387,7 +387,6 @@ def test_callback_is_called_for_each_cell_as_soon_as_it_is_done(tmp_path: Path) 
 def test_training_seconds_are_shared_in_proportion_to_tokens(tmp_path: Path) -> None:
     cells, shared = _different_cells(tmp_path, "fv", "random:llama")
     together = without_errors(fit(cells, shared.launch))
-    tokens = []
     with leased_base(shared) as base:
         tokens = [
             sum(len(row.input_ids) for row in train_rows_of(base, shared, [p.example for p in each.mixture.points]))

@@ -24,7 +24,6 @@ from training_parts import (  # noqa: F401
     small_encoder,
     texts,
     tiny_cache,
-    without_errors,
 )
 
 from littlehuman.errors import ConfigError, DataError, LittlehumanError, Problem, WeightsError

@@ -70,7 +70,7 @@ def _weights(kind: str) -> str:
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize(("task", "kind"), [*BOTH_TASKS, ("fv", "bert"), ("fv", "roberta"), ("fv", "modernbert")])
 def test_packed_equals_padded(task: str, kind: str, dtype: str) -> None:
-    """Logits and gradients of two cells with dropout, and the whole training of one in float32."""
+    """Logits and gradients of two cells with dropout."""
     shared = settings(task, _weights(kind), dtype=dtype, lora_dropout=0.1)
     points = questions() if task == "qa" else claims()
     with leased_base(shared) as base, multi_lora(base, shared, shared) as lora:

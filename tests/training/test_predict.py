@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 import torch
 from training_parts import (  # noqa: F401
-    CLASSES,
     FIXTURES,
     MEMORISE,
     claims,
-    distance,
     job,
     leased_base,
     model_with_pad_as_end,

@@ -207,15 +207,3 @@ class Prediction:
     text: str
     evidence: str = ""
     question: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A metric over the test items: value and 95 % interval in 0..1, items scored, items that failed."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-    n_failed: int
-    note: str = ""

@@ -223,7 +223,7 @@ def _regret(
     s, h = allocation.designs(bounds, terms, budget)
     allowed = terms.cost(s, h) <= budget * (1 + 1e-9)
     own = float(truth(np.array(float(best.n_synthetic)), np.array(float(best.n_human))))
-    covered = (best.score.low or -np.inf) <= own <= (best.score.high or np.inf)
+    covered = best.score.holds(own)
     return float(truth(s[allowed], h[allowed]).max()) - own, float(covered)
 
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from littlehuman.economics.human_worth import LEVEL, Estimate, estimate
+from littlehuman.economics.human_worth import estimate
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Bool
+from littlehuman.stats.interval import LEVEL, Interval
 
 _LEVELS = 24  # of each of two spacings, for each kind of points
 _SEARCH = 500  # draws that the search looks at; the answer takes all
@@ -62,7 +63,7 @@ class Purchase:
     n_synthetic: int
     n_human: int
     cost: float
-    score: Estimate
+    score: Interval
 
     def __str__(self) -> str:
         return f"{self.n_human:,} human + {self.n_synthetic:,} synthetic points"
@@ -81,13 +82,13 @@ class Purchase:
 class TargetCost:
     """The cheapest design that reaches a score: None where none within reach does.
 
-    `cost` is over the draws; `unreached` is the share of them in which no design reaches it. `cost.high` None: so many
-    draws do not reach the target that no upper end can be named.
+    `cost` is over the draws; `unreached` is the share of them in which no design reaches it. `cost.high` inf: so
+    many draws do not reach the target that no upper end can be named.
     """
 
     target: float
     best: Purchase | None
-    cost: Estimate
+    cost: Interval
     unreached: float
 
     def as_json(self) -> dict[str, Any]:
@@ -152,8 +153,7 @@ def cheapest_for(response: Response, bounds: Bounds, terms: Terms, target: float
     best = None if not len(reaching) else reaching[np.argmin(cost[reaching])]
     drawn = np.min(np.where(thin >= target, cost[:, None], np.inf), axis=0)
     low, high = (float(x) for x in np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], method="inverted_cdf"))
-    ends = (None if np.isinf(x) else x for x in (low, high))
-    interval = Estimate(None if best is None else float(cost[best]), *ends)
+    interval = Interval(np.inf if best is None else float(cost[best]), low, high)
     bought = None if best is None else _purchase(response, float(s[best]), float(h[best]), terms)
     return TargetCost(target, bought, interval, float(np.mean(np.isinf(drawn))))
 

@@ -15,8 +15,8 @@ import numpy as np
 from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Bool
+from littlehuman.stats.interval import LEVEL, Interval
 
-LEVEL = 0.95
 # An upper end of more than FAR times the largest size that was tried counts as infinite. A lower end is claimed up to
 # REACH times only: with 3 sizes tried and a truth 3.7 times beyond them, unbounded lower ends were too high in a fifth
 # of the simulated studies.
@@ -24,43 +24,25 @@ FAR, REACH = 1_000.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its 95 % interval; None where it is infinite or cannot be said."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def finite(cls, value: float, low: float, high: float) -> Estimate:
-        """With None for numbers that are infinite."""
-        return cls(*(float(x) if math.isfinite(x) else None for x in (value, low, high)))
-
-    def times(self, factor: float) -> Estimate:
-        """All three multiplied."""
-        return Estimate(*(None if x is None else x * factor for x in (self.value, self.low, self.high)))
-
-    def as_json(self) -> dict[str, float | None]:
-        """The three numbers."""
-        return {"value": self.value, "low": self.low, "high": self.high}
-
-
-@dataclass(frozen=True, slots=True)
 class HumanWorth:
     """Synthetic points that one of `human_points` replaces beside `n` synthetic ones.
 
-    `worth.high` None: no upper end; `worth.low` None: no lower end, or (`unmatched`) known that no number of synthetic
-    points is enough; `worth.value` None: no finite number, see `reasons`. `beyond` is the equivalent size as a multiple
-    of the largest that was tried. `lift` is what the human points add to the score.
+    An infinite `worth.value`: no finite number, see `reasons`; `worth.high` inf: no upper end; `worth.low` -inf: no
+    lower end, inf: known that no number of synthetic points is enough (`unmatched`). `beyond` is the equivalent size as
+    a multiple of the largest that was tried. `lift` is what the human points add to the score.
     """
 
     n: float
     human_points: float
-    worth: Estimate
-    lift: Estimate
+    worth: Interval
+    lift: Interval
     beyond: float | None
     reasons: tuple[Reason, ...]
-    unmatched: bool = False
+
+    @property
+    def unmatched(self) -> bool:
+        """Whether it is known that no number of synthetic points is enough."""
+        return self.worth.low == math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,28 +93,27 @@ def worth_at(response: Response, n: float, human_points: float) -> HumanWorth:
     """What each of `human_points` is worth beside n synthetic points."""
     drawn = worth_draws(response, n, human_points)
     middle, low, high = (float(x[0]) for x in drawn.limits())
-    worth = Estimate.finite(middle, low, high)
+    worth = Interval(middle, low, high)
     lift = estimate(drawn.lift[0])
-    beyond = None if worth.value is None else (n + worth.value * human_points) / response.scale.most_synthetic
-    return HumanWorth(
-        n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)), low == math.inf
-    )
+    size = (n + middle * human_points) / response.scale.most_synthetic
+    beyond = size if math.isfinite(size) else None
+    return HumanWorth(n, human_points, worth, lift, beyond, tuple(_reasons(response, drawn, worth, lift)))
 
 
-def estimate(draws: Array, level: float = LEVEL) -> Estimate:
+def estimate(draws: Array, level: float = LEVEL) -> Interval:
     """Median and percentiles of finite draws [D]."""
     tail = (1 - level) / 2
     low, middle, high = np.quantile(draws, [tail, 0.5, 1 - tail])
-    return Estimate(float(middle), float(low), float(high))
+    return Interval(float(middle), float(low), float(high))
 
 
-def _reasons(response: Response, drawn: WorthDraws, worth: Estimate, lift: Estimate) -> Iterator[Reason]:
-    interval = {"lift": lift.value or 0.0, "low": lift.low or 0.0, "high": lift.high or 0.0}
+def _reasons(response: Response, drawn: WorthDraws, worth: Interval, lift: Interval) -> Iterator[Reason]:
+    interval = {"lift": lift.value, "low": lift.low, "high": lift.high}
     if np.mean(np.isnan(drawn.worth[0])) > (1 - LEVEL) / 2:
         yield Reason(Kind.NEITHER_SHOWN, {"share": float(np.mean(np.isnan(drawn.worth[0])))})
-    if lift.high is not None and lift.high <= 0:
+    if lift.high <= 0:
         yield Reason(Kind.HUMAN_POINTS_HARM, interval)
-    elif lift.low is not None and lift.low <= 0:
+    elif lift.low <= 0:
         yield Reason(Kind.NO_LIFT_SHOWN, interval)
     falling = float(np.mean(~drawn.rises))
     if falling > 1 - LEVEL:
@@ -140,13 +121,13 @@ def _reasons(response: Response, drawn: WorthDraws, worth: Estimate, lift: Estim
         rise = estimate(span[1] - span[0])
         yield Reason(
             Kind.DOES_NOT_RISE,
-            {"share": falling, "rise": rise.value or 0.0, "low": rise.low or 0.0, "high": rise.high or 0.0},
+            {"share": falling, "rise": rise.value, "low": rise.low, "high": rise.high},
         )
     level_off = drawn.rises & np.isinf(drawn.worth[0])
     ceiling = response.ceiling()[level_off & np.isfinite(response.ceiling())]
-    if worth.high is None and len(ceiling) > (1 - LEVEL) / 2 * len(level_off):
+    if worth.high == math.inf and len(ceiling) > (1 - LEVEL) / 2 * len(level_off):
         yield Reason(Kind.LEVELS_OFF, {"share": float(np.mean(level_off)), "ceiling": float(np.median(ceiling))})
-    if worth.value is not None and worth.value > float(drawn.bound[0]):
+    if float(drawn.bound[0]) < worth.value < math.inf:
         yield Reason(Kind.BEYOND_REACH, {"factor": REACH, "largest": response.scale.most_synthetic})
 
 

@@ -21,6 +21,7 @@ from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import size
+from littlehuman.stats.interval import LEVEL
 from littlehuman.study.scores import ScoredRuns
 
 REACH, MOST_REACH = 2.0, 1_000  # times the largest tried numbers; beyond the second no curve holds any more
@@ -138,12 +139,12 @@ def _findings(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
             yield f"no design within reach gets to a score of {target:g}"
         elif not plan.aims_at_target:
             yield f"the budget does not reach a score of {target:g}: that would cost {cost.best.cost:,.2f}"
-        if cost.unreached > 0.025:
+        if cost.unreached > (1 - LEVEL) / 2:
             yield f"in {cost.unreached:.0%} of the draws no design within reach gets to {target:g}"
     if plan.allocation is not None and not plan.aims_at_target:
         yield from (sentence(reason) for reason in plan.allocation.reasons)
         yield from _of_unspent(plan, plan.allocation)
-    if plan.best is not None and (plan.best.score.high or 0) > highest_score(scored):
+    if plan.best is not None and plan.best.score.high > highest_score(scored):
         yield f"the curve rises above {highest_score(scored):g}, which no score can: at this size it does not hold"
 
 

@@ -5,15 +5,16 @@ In: a `PurchasePlan`. Out: the block that the command line prints, and JSON valu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from littlehuman import formatting
 from littlehuman.economics.allocation import Purchase, TargetCost
-from littlehuman.economics.human_worth import Estimate
 
 if TYPE_CHECKING:
     from littlehuman.economics.plan import PurchasePlan
+    from littlehuman.stats.interval import Interval
 
 ROWS = 6  # budgets that are shown
 
@@ -54,16 +55,15 @@ def _bill(purchase: Purchase | None) -> str:
     return "" if purchase is None else f"{purchase}, cost {purchase.cost:,.2f}: score {_score(purchase.score)}"
 
 
-def _score(of: Estimate) -> str:
+def _score(of: Interval) -> str:
     """`0.812 [0.801, 0.823]`."""
-    value, low, high = (float("nan") if x is None else x for x in (of.value, of.low, of.high))
-    return formatting.score(value, low, high)
+    return formatting.score(of.value, of.low, of.high)
 
 
 def _cost(of: TargetCost) -> str:
     """`120.00 [100.00, out of reach]`."""
     value, low, high = (
-        f"{x:,.2f}" if x is not None else "out of reach" for x in (of.cost.value, of.cost.low, of.cost.high)
+        f"{x:,.2f}" if math.isfinite(x) else "out of reach" for x in (of.cost.value, of.cost.low, of.cost.high)
     )
     return f"{value} [{low}, {high}]"
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from littlehuman.economics import human_worth, price_options, price_text
-from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.paper_equivalent import NOTE, PaperEquivalent
 from littlehuman.economics.price_verdict import PriceVerdict
 from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import DataError
+from littlehuman.stats.interval import Interval
 from littlehuman.study.scores import ScoredRuns, of_series
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Price:
     metric: str
     model: StudyModel
     by_human: tuple[HumanWorth, ...]
-    curve: tuple[tuple[float, Estimate], ...]
+    curve: tuple[tuple[float, Interval], ...]
     paper: PaperEquivalent | None = None
     prices: tuple[float, float] | None = None
     protocol: str = ""
@@ -133,11 +134,11 @@ def _human_levels(model: StudyModel) -> list[float]:
     return sorted(float(h) for h in values[np.argsort(-counts, kind="stable")][:ROWS])
 
 
-def _curve(model: StudyModel, headline: HumanWorth) -> tuple[tuple[float, Estimate], ...]:
+def _curve(model: StudyModel, headline: HumanWorth) -> tuple[tuple[float, Interval], ...]:
     tried = np.unique(model.n_synthetic[model.n_synthetic > 0])
     sizes = tried[np.unique(np.linspace(0, len(tried) - 1, min(ROWS, len(tried))).round().astype(int))]
     middle, low, high = human_worth.worth_draws(model.response, sizes, headline.human_points).limits()
-    return tuple((float(n), Estimate.finite(*ends)) for n, *ends in zip(sizes, middle, low, high, strict=True))
+    return tuple((float(n), Interval(*ends)) for n, *ends in zip(sizes, middle, low, high, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,17 +6,19 @@ the user's prices, the paper's own number beside it, and what must be said; or p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.paper_equivalent import NOTE, PaperEquivalent
 from littlehuman.economics.price_verdict import Buy, PriceVerdict
 from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.reasons import Kind
 from littlehuman.formatting import size
+from littlehuman.stats.interval import Interval
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Price
@@ -80,17 +82,17 @@ def because(verdict: PriceVerdict, worth: HumanWorth) -> str:
         matched = "a human point costs less than the synthetic points that it replaces"
         return "no number of synthetic points scores as high" if worth.unmatched else matched
     if verdict.buy is Buy.SYNTHETIC:
-        harm = worth.worth.high is not None and worth.worth.high <= 0
+        harm = worth.worth.high <= 0
         paid = "a human point costs more than the synthetic points that it replaces"
         return "human points are not worth any synthetic ones here" if harm else paid
     return next(sentence(reason) for reason in verdict.reasons if reason.kind is Kind.PRICE_IN_INTERVAL)
 
 
-def worth_range(of: Estimate) -> str:
+def worth_range(of: Interval) -> str:
     """`41.2 [33, 52]`; in words where there is no number or no end."""
-    value = "no finite number" if of.value is None else size(of.value)
-    low = "no lower end" if of.low is None else size(of.low)
-    return f"{value} [{low}, {'no upper end' if of.high is None else size(of.high)}]"
+    value = size(of.value) if math.isfinite(of.value) else "no finite number"
+    low = size(of.low) if math.isfinite(of.low) else "no lower end"
+    return f"{value} [{low}, {size(of.high) if math.isfinite(of.high) else 'no upper end'}]"
 
 
 def worth_sentence(worth: HumanWorth) -> str:
@@ -99,9 +101,9 @@ def worth_sentence(worth: HumanWorth) -> str:
     if worth.unmatched:
         return f"no number of synthetic points replaces {size(worth.human_points)} human ones {beside}"
     one = f"one of {size(worth.human_points)} human points replaces"
-    if found.value is not None:
+    if math.isfinite(found.value):
         return f"{one} {worth_range(found)} synthetic ones {beside}"
-    if found.low is None:
+    if not math.isfinite(found.low):
         return f"no number can be named for what {one} {beside}"
     return f"{one} at least {size(found.low)} synthetic ones {beside}, but no finite number that can be named"
 
@@ -120,8 +122,8 @@ def _verdict(price: Price) -> Iterator[str]:
     yield f"{'your prices':<17}one human point costs {human:g} / {synthetic:g} = {size(verdict.paid)} synthetic ones"
     yield f"{f'verdict at {size(price.headline.n)}':<17} {verdict.buy.value}: {because(verdict, price.headline)}"
     even = verdict.break_even
-    if even.value is not None and even.value > 0:
-        ends = " to ".join("no end" if x is None else f"{max(x, 0):.3g}" for x in (even.low, even.high))
+    if 0 < even.value < math.inf:
+        ends = " to ".join(f"{max(x, 0):.3g}" if math.isfinite(x) else "no end" for x in (even.low, even.high))
         yield f"{'break-even':<17}at a human price of {even.value:.3g} ({ends})"
 
 

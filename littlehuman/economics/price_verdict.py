@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from littlehuman.economics.human_worth import Estimate, HumanWorth
+from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.reasons import Kind, Reason
+from littlehuman.stats.interval import Interval
 
 
 class Buy(StrEnum):
@@ -32,15 +33,14 @@ class PriceVerdict:
 
     buy: Buy
     paid: float
-    break_even: Estimate
+    break_even: Interval
     reasons: tuple[Reason, ...]
 
 
 def price_verdict(worth: HumanWorth, human_price: float, synthetic_price: float) -> PriceVerdict:
     """Human wins below the interval of the worth, synthetic above it; inside nothing is known. Prices are above 0."""
     paid = human_price / synthetic_price
-    low = math.inf if worth.unmatched else -math.inf if worth.worth.low is None else worth.worth.low
-    high = math.inf if worth.worth.high is None else worth.worth.high
+    low, high = worth.worth.low, worth.worth.high
     buy = Buy.HUMAN if paid < low else Buy.SYNTHETIC if paid > high else Buy.NOT_KNOWN
     inside = {"paid": paid} | {name: x for name, x in (("low", low), ("high", high)) if math.isfinite(x)}
     reasons = (*worth.reasons, Reason(Kind.PRICE_IN_INTERVAL, inside)) if buy is Buy.NOT_KNOWN else worth.reasons

@@ -16,6 +16,7 @@ import numpy as np
 from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import style, text_layout
+from littlehuman.stats.interval import LEVEL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +130,8 @@ def _curve(axes: Axes, price: Price, right: float) -> Any:
         for ends in ((scale.least_synthetic, scale.most_synthetic, 40), (scale.most_synthetic, right, 20))
     )
     everywhere = np.concatenate([tried, beyond])
-    low, middle, high = 100 * np.quantile(price.model.response.score(everywhere, 0.0), [0.025, 0.5, 0.975], axis=1)
+    shares = [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2]
+    low, middle, high = 100 * np.quantile(price.model.response.score(everywhere, 0.0), shares, axis=1)
     line = axes.plot(tried, middle[: len(tried)], color=colour)[0]
     axes.plot(beyond, middle[len(tried) :], color=colour, linestyle=(0, (4, 2)), linewidth=1)
     axes.fill_between(everywhere, low, high, color=colour, alpha=0.12, linewidth=0)

@@ -16,8 +16,8 @@ from pathlib import Path
 from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
-from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, bootstrap_score
-from littlehuman.records import Prediction, Score
+from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, Score, bootstrap_score
+from littlehuman.records import Prediction
 from littlehuman.schema import MetricsConfig
 from littlehuman.store import read_json
 
@@ -155,4 +155,4 @@ def _mean(name: str, values: Sequence[float | None], pairs: Sequence[Pair]) -> S
     found = stats.of_items(scored)
     low, high = (found.low, found.high) if found.low == found.low else (0.0, 1.0)  # nan: one item has no variance
     n_failed = sum(value is None or not text for value, (_, text) in zip(values, pairs, strict=True))
-    return Score(found.value, low, high, len(scored), n_failed)
+    return Score(found.value, low, high, found.se, found.df, items=len(scored), n_failed=n_failed)

@@ -16,15 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
-from littlehuman.records import Score
 from littlehuman.seeding import number
-from littlehuman.stats import LEVEL
+from littlehuman.stats import LEVEL, Interval
 
 Floats = NDArray[np.float64]
 Pair = tuple[tuple[str, ...], str]
 CorpusMetric = Callable[[Sequence[Pair], Sequence[str]], "SumStatistics"]
 
 MAX_RESAMPLED = 2_000_000  # resampled items held in memory at once (about 40 MB)
+
+
+@dataclass(frozen=True, slots=True)
+class Score(Interval):
+    """A metric over the test items: its value in 0..1 with the interval, and how many items failed."""
+
+    n_failed: int = 0
+    note: str = ""
+
+    @property
+    def n(self) -> int:
+        """Items that were scored."""
+        return self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +135,8 @@ def bootstrap_score(name: str, statistics: SumStatistics, items: int, resamples:
     value = float(statistics.value(statistics.rows.sum(axis=0, keepdims=True))[0])
     resampled = statistics.value(_resampled_sums(statistics.rows, resamples, name))
     low, high = (float(q) for q in np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
-    return Score(value, min(low, value), max(high, value), n, statistics.n_failed + items - n, statistics.note)
+    failed = statistics.n_failed + items - n
+    return Score(value, min(low, value), max(high, value), items=n, n_failed=failed, note=statistics.note)
 
 
 def _resampled_sums(rows: Floats, resamples: int, name: str) -> Floats:

@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.generation import spending
-from littlehuman.records import Mixture, Prediction, Rejected, Score
+from littlehuman.records import Mixture, Prediction, Rejected
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
+
+if TYPE_CHECKING:
+    from littlehuman.metrics.corpus import Score
 
 STATUS = "status.json"  # state and stage of the run (`runs/status.py`)
 MIXTURE = "mixture.json"  # id and origin of each training point, and rejected answers
@@ -117,11 +120,12 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> None:
 
 def scores_as_json(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
     """Scores as `{metric: {value, low, high, n, n_failed}}`, rounded to 6 digits."""
-    rows = {name: asdict(score) for name, score in scores.items()}
-    return {
-        name: {key: round(v, 6) if isinstance(v, float) else v for key, v in row.items() if v != ""}
-        for name, row in rows.items()
-    }
+    return {name: _score_as_json(score) for name, score in scores.items()}
+
+
+def _score_as_json(score: Score) -> dict[str, Any]:
+    ends = {name: round(float(getattr(score, name)), 6) for name in ("value", "low", "high")}
+    return ends | {"n": score.n, "n_failed": score.n_failed} | ({"note": score.note} if score.note else {})
 
 
 def versions() -> dict[str, str]:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from littlehuman.errors import DataError
 
 LEVEL = 0.95  # confidence level wherever no other is asked for
 _UPPER = (1 + LEVEL) / 2
-_Z2 = float(special.ndtri(_UPPER)) ** 2
+_Z2 = NormalDist().inv_cdf(_UPPER) ** 2
 _SAME = 1e-12  # scores that differ by less differ by rounding only
 
 
@@ -26,9 +26,9 @@ class Interval:
     """A value with its confidence interval.
 
     `se` is its standard error; `df` are the degrees of freedom of the Student t behind the interval (infinite for
-    a normal one). nan stands for what cannot be known. `seeds` and `items` say what stands behind it (`items` is 0
-    where there are no item scores). `level` is the confidence level; of simultaneous intervals that of the whole
-    family.
+    a normal one). nan stands for what cannot be known, an infinite end for one that does not exist. `seeds` and `items`
+    say what stands behind it (`items` is 0 where there are no item scores). `level` is the confidence level; of
+    simultaneous intervals that of the whole family.
     """
 
     value: float
@@ -49,6 +49,17 @@ class Interval:
     def known(self) -> bool:
         """Whether there is an interval at all."""
         return not math.isnan(self.low + self.high)
+
+    def times(self, factor: float) -> Interval:
+        """The same in another unit; `factor` is above 0."""
+        return replace(
+            self, value=self.value * factor, low=self.low * factor, high=self.high * factor, se=self.se * factor
+        )
+
+    def as_json(self) -> dict[str, float | None]:
+        """Value and ends for strict JSON: None where one is infinite or not known."""
+        ends = {"value": self.value, "low": self.low, "high": self.high}
+        return {name: float(x) if math.isfinite(x) else None for name, x in ends.items()}
 
     def holds(self, value: float) -> bool:
         """Whether the interval covers `value`."""
@@ -74,7 +85,7 @@ def of_items(scores: npt.ArrayLike) -> Interval:
     items, mean = len(values), float(values.mean())
     if items == 1:
         return Interval(mean, math.nan, math.nan, math.nan, math.nan, 1, 1)
-    t = float(special.stdtrit(items - 1, _UPPER))
+    t = _quantile(items - 1)
     differ = np.ptp(values) >= _SAME
     se = math.sqrt(values.var(ddof=1) / items) if differ else _Z2 / (items + _Z2) / t
     return _clipped(Interval(mean, mean - t * se, mean + t * se, se, items - 1.0, 1, items))
@@ -96,7 +107,7 @@ def over_seeds(values: npt.ArrayLike) -> Interval:
     seeds, mean = len(runs), float(runs.mean())
     spread = float(runs.std(ddof=1)) if np.ptp(runs) > _SAME else math.nan
     se = spread / math.sqrt(seeds)
-    half = float(special.stdtrit(max(seeds - 1, 1), _UPPER)) * se
+    half = _quantile(max(seeds - 1, 1)) * se
     return _clipped(Interval(mean, mean - half, mean + half, se, seeds - 1 + 0 * se, seeds, 0))
 
 
@@ -124,6 +135,13 @@ def _wilson(scores: npt.NDArray[np.float64]) -> Interval:
     low, high = proportion_confint(float(scores.sum()), items, 1 - LEVEL, method="wilson")
     low, high = min(float(low), value), max(float(high), value)  # at 0 and 1 rounding would leave the value out
     return Interval(value, low, high, math.sqrt(value * (1 - value) / items), math.inf, 1, items)
+
+
+def _quantile(df: float) -> float:
+    """Of Student's t, at the upper end of the interval."""
+    from scipy import special
+
+    return float(special.stdtrit(df, _UPPER))
 
 
 def _clipped(interval: Interval) -> Interval:

@@ -25,6 +25,7 @@ from scipy import special
 
 from littlehuman.stats.cells import Cells
 from littlehuman.stats.clusters import Floats
+from littlehuman.stats.interval import LEVEL
 from littlehuman.stats.layout import ComparisonForms, comparison_forms, score_forms
 from littlehuman.stats.multiplicity import family_p, local_level
 from littlehuman.stats.tails import Known, half_width, two_sided
@@ -32,7 +33,7 @@ from littlehuman.stats.tails import Known, half_width, two_sided
 ITEMS_IN_OWN = 1.5  # times the items' part is taken off an arm's own scatter before it limits the variance from below
 ITEMS_IN_DOUBT = 0.65  # of the items' part of that scatter counts as known with the seeds' few degrees of freedom only
 NO_VARIANCE = 1e-14  # below: rounding; one item of 10,000 that differs makes 1e-8
-_Z2 = float(special.ndtri(0.975)) ** 2
+_Z2 = float(special.ndtri((1 + LEVEL) / 2)) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def _floored(cells: Cells, rows: Known) -> Known:
     """No variance at all does not mean certainty: that no cluster differed says that at most z^2 / (m + z^2) of all do
     (Wilson 1927)."""
     most = _Z2 / (1 / (cells.clusters.shares**2).sum() + _Z2)
-    least = (most / -special.stdtrit(rows.df, 0.025)) ** 2
+    least = (most / -special.stdtrit(rows.df, (1 - LEVEL) / 2)) ** 2
     variance = np.where(rows.variance > NO_VARIANCE, rows.variance, np.where(np.isnan(rows.variance), np.nan, least))
     return replace(rows, variance=variance)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from littlehuman.seeding import number
+from littlehuman.stats.interval import LEVEL
 
 RESAMPLES = 1999
 
@@ -54,7 +55,9 @@ def measure(name: str, unit: str, human: Sequence[float], synthetic: Sequence[fl
     from scipy import stats
 
     gap = np.asarray(synthetic, dtype=np.float64) - np.asarray(human, dtype=np.float64)
-    half = float(stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
+    half = (
+        float(stats.t.ppf((1 + LEVEL) / 2, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
+    )
     value = float(gap.mean())
     difference = (value, value - half, value + half) if len(gap) > 1 else None
     return Measure(name, unit, float(np.mean(human)), float(np.mean(synthetic)), difference, len(gap))

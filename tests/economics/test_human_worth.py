@@ -11,12 +11,13 @@ import pytest
 from benchmarks.simulate import economics
 from benchmarks.simulate import price_truths as truths
 from benchmarks.simulate.economics import Setting
-from littlehuman.economics.human_worth import Estimate, HumanWorth, worth_draws
+from littlehuman.economics.human_worth import HumanWorth, worth_draws
 from littlehuman.economics.paper_equivalent import paper_equivalent
 from littlehuman.economics.price_verdict import Buy, price_verdict
 from littlehuman.economics.reasons import Kind
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import ConfigError, DataError
+from littlehuman.stats.interval import Interval
 
 STUDIES = 60
 
@@ -41,15 +42,15 @@ def test_the_interval_holds_the_worth_and_confident_verdicts_are_right(truth: st
 def test_a_curve_that_falls_has_no_number_and_human_points_win_at_any_price() -> None:
     model = study("falling")
     worth = model.worth()
-    assert worth.worth.value is None and worth.unmatched
+    assert worth.worth.value == np.inf and worth.unmatched
     assert Kind.DOES_NOT_RISE in {reason.kind for reason in worth.reasons}
     assert {model.price(price, 1.0).buy for price in (1.0, 1e6)} == {Buy.HUMAN}
 
 
 def test_a_curve_that_levels_off_below_the_human_points_has_a_lower_end_only() -> None:
     worth = study("saturating, lift", 5, sds=(0.5, 0.2, 0.2)).worth()
-    assert worth.worth.value is None and worth.worth.high is None
-    assert worth.worth.low is not None and worth.worth.low > 0
+    assert worth.worth.value == np.inf and worth.worth.high == np.inf
+    assert 0 < worth.worth.low < np.inf
     levelling = next(reason for reason in worth.reasons if reason.kind is Kind.LEVELS_OFF)
     assert levelling.parts["ceiling"] == pytest.approx(85, abs=1)
 
@@ -58,7 +59,7 @@ def test_where_neither_kind_helps_nothing_is_claimed() -> None:
     s, h, seed = truths.LAYOUTS["20 sizes"].runs(3)
     model = StudyModel(s, h, 70 + np.random.default_rng(0).normal(size=len(s)), seed)
     worth = model.worth()
-    assert worth.worth.low is None and worth.worth.high is None and not worth.unmatched
+    assert worth.worth.low == -np.inf and worth.worth.high == np.inf and not worth.unmatched
     assert Kind.NEITHER_SHOWN in {reason.kind for reason in worth.reasons}
     assert {model.price(price, 1.0).buy for price in (0.1, 10.0, 1e4)} == {Buy.NOT_KNOWN}
 
@@ -95,15 +96,13 @@ def test_a_replacement_study_is_refused_with_the_reason_and_two_cells() -> None:
         (10.0, 30.0, 9.0, Buy.HUMAN),
         (10.0, 30.0, 20.0, Buy.NOT_KNOWN),
         (10.0, 30.0, 31.0, Buy.SYNTHETIC),
-        (10.0, None, 1e6, Buy.NOT_KNOWN),
+        (10.0, np.inf, 1e6, Buy.NOT_KNOWN),
         (-5.0, 2.0, 3.0, Buy.SYNTHETIC),
-        (None, None, 3.0, Buy.NOT_KNOWN),
+        (-np.inf, np.inf, 3.0, Buy.NOT_KNOWN),
     ],
 )
-def test_the_verdict_is_read_off_the_interval(
-    low: float | None, high: float | None, human_price: float, buy: Buy
-) -> None:
-    worth = HumanWorth(1000, 50, Estimate(20.0, low, high), Estimate(1.0, 0.5, 1.5), 2.0, ())
+def test_the_verdict_is_read_off_the_interval(low: float, high: float, human_price: float, buy: Buy) -> None:
+    worth = HumanWorth(1000, 50, Interval(20.0, low, high), Interval(1.0, 0.5, 1.5), 2.0, ())
     verdict = price_verdict(worth, human_price, 1.0)
     assert verdict.buy is buy
     assert (Kind.PRICE_IN_INTERVAL in {reason.kind for reason in verdict.reasons}) == (buy is Buy.NOT_KNOWN)
@@ -123,7 +122,7 @@ def test_one_seed_claims_less_than_three() -> None:
     first = three.seed == 0
     one = StudyModel(three.n_synthetic[first], three.n_human[first], three.score[first], three.seed[first])  # type: ignore[index]
     widths = [model.worth().lift for model in (three, one)]
-    assert (widths[1].high or 0) - (widths[1].low or 0) > 1.5 * ((widths[0].high or 0) - (widths[0].low or 0))
+    assert widths[1].half_width > 1.5 * widths[0].half_width
 
 
 def test_the_papers_own_number_is_its_mean_over_runs_without_an_interval() -> None:

@@ -77,7 +77,7 @@ def test_price_and_plan_agree_on_which_kind_is_the_better_buy() -> None:
     scored = planted("constant lift", "20 sizes")
     for at in (3000.0, 20_000.0):
         worth = price_of_scores(scored, at=at).headline.worth
-        assert worth.low is not None and worth.low > 0 and worth.high is not None
+        assert 0 < worth.low < worth.high < np.inf
         for paid, human_wins in ((0.5 * worth.low, True), (2 * worth.high, False)):
             verdict = price_of_scores(scored, paid, 1.0, at).verdict
             assert verdict is not None and (verdict.buy == "human wins") is human_wins

@@ -13,7 +13,8 @@ from conftest import compose
 from littlehuman.config.identity import identity_values
 from littlehuman.errors import ConfigError, DataError, Problem
 from littlehuman.execution import summary
-from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected, Score
+from littlehuman.metrics.corpus import Score
+from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected
 from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import (
     RESULT,
@@ -41,7 +42,10 @@ from littlehuman.study import table as study_table
 
 def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]:
     config = compose(f"seed={seed}", "synth_frac=0.5", "n_train=4")
-    scores = {"squad_f1": Score(value, value - 0.1, value + 0.1, 20, 1), "exact_match": Score(0.25, 0.2, 0.3, 20, 1)}
+    scores = {
+        "squad_f1": Score(value, value - 0.1, value + 0.1, items=20, n_failed=1),
+        "exact_match": Score(0.25, 0.2, 0.3, items=20, n_failed=1),
+    }
     return {
         "id": "a1",
         "scores": scores_as_json(scores),
@@ -210,7 +214,10 @@ def test_predictions_have_a_line_for_each_test_point(tmp_path: Path) -> None:
 
 def test_a_score_is_written_with_interval_items_and_failures() -> None:
     written = scores_as_json(
-        {"accuracy": Score(2 / 3, 0.5, 0.8, 30, 2), "corpus_bleu": Score(0.1, 0.0, 0.2, 30, 0, "signature")}
+        {
+            "accuracy": Score(2 / 3, 0.5, 0.8, items=30, n_failed=2),
+            "corpus_bleu": Score(0.1, 0.0, 0.2, items=30, note="signature"),
+        }
     )
     assert written["accuracy"] == {"value": 0.666667, "low": 0.5, "high": 0.8, "n": 30, "n_failed": 2}
     assert written["corpus_bleu"]["note"] == "signature"

@@ -15,7 +15,7 @@ from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, percent, share
 from littlehuman.reporting import verdicts
-from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_text
+from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
 
@@ -66,11 +66,9 @@ def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
         return
     for withholds, head in ((True, "No verdict rests on these runs"), (False, "To know of the runs")):
         for line in lines:
-            texts = [
-                warning_text(line, w) for w in shown_warnings(line) if w.withholds is withholds and w.share is not None
-            ]
-            if texts:
-                yield f"{_where(lines, line)}{head}: {'; '.join(texts)}."
+            said = [w for w in shown_warnings(line) if w.withholds is withholds and w.share is not None]
+            if said:
+                yield f"{_where(lines, line)}{head}: {warning_texts(line, said)}."
 
 
 def _one_by_one(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:

@@ -122,11 +122,11 @@ def methods_section(found: ReportData) -> list[str]:
 def _section(line: ReplacementCurve, delta: float) -> tuple[ReportTable, list[str], list[str]]:
     """The table of a curve, what is wrong with its runs, and what else limits its numbers."""
     from littlehuman.reporting import tables, verdicts
-    from littlehuman.reporting.warning_texts import shown_warnings, warning_text
+    from littlehuman.reporting.warning_texts import shown_warnings, warning_texts
 
     return (
         tables.curve(line, delta),
-        [warning_text(line, warning) for warning in shown_warnings(line)],
+        [warning_texts(line, [warning]) for warning in shown_warnings(line)],
         [*verdicts.notes(line)],
     )
 

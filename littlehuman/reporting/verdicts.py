@@ -63,7 +63,8 @@ def verdict(curve: ReplacementCurve, row: Any, delta: float) -> str:
         return f"withheld: because {withheld_reason(curve, row.synth_frac)}"
     change = f"{percent(row.change, signed=True)} points {bounds(row)}"
     if row.verdict == "unknown":
-        return f"not known: {change}, {_why_unknown(row, delta)}"
+        head = "not known whether better or equal" if ruled_out(row) else "not known"
+        return f"{head}: {change}, {_why_unknown(row, delta)}"
     words = f"equal within {points(delta)}" if row.verdict == "equal" else str(row.verdict)
     return f"{words}: {change}"
 

@@ -5,7 +5,7 @@ In: `CurveWarning`s. Out: clauses without a full stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from littlehuman.formatting import percent, share
@@ -26,13 +26,21 @@ CAVEATS: Mapping[Caveat, str] = {
 }
 
 
-def warning_text(curve: ReplacementCurve, warning: CurveWarning) -> str:
-    """One warning: `at 95 %, seed 2: the training collapsed, ...`."""
+def warning_texts(curve: ReplacementCurve, warnings: Iterable[CurveWarning]) -> str:
+    """Warnings in one clause, those that say the same together: `at 95 %, seed 2: the training collapsed, ...`."""
+    alike: dict[tuple[str, tuple[int, ...]], list[float]] = {}
+    for warning in warnings:
+        places = alike.setdefault((_text(curve, warning), warning.seeds), [])
+        places += [] if warning.share is None else [warning.share]
+    return "; ".join(f"{_where(curve, shares, seeds)}{text}" for (text, seeds), shares in alike.items())
+
+
+def _text(curve: ReplacementCurve, warning: CurveWarning) -> str:
     if warning.kind is WarningKind.NOTHING_LEARNT:
         highest = max(curve.floors, key=lambda floor: floor.value)
         floor = f"{highest.kind.value} ({percent(highest.value)} %)"
-        return f"{_where(warning)}no score is shown to lie above {floor}, so nothing is shown to be learnt"
-    return f"{_where(warning)}{_TEXTS[warning.kind](warning.parts)}"
+        return f"no score is shown to lie above {floor}, so nothing is shown to be learnt"
+    return _TEXTS[warning.kind](warning.parts)
 
 
 def shown_warnings(curve: ReplacementCurve) -> list[CurveWarning]:
@@ -44,15 +52,18 @@ def shown_warnings(curve: ReplacementCurve) -> list[CurveWarning]:
 
 def withheld_reason(curve: ReplacementCurve, fraction: float) -> str:
     """Why a share has no verdict."""
-    return "; ".join(warning_text(curve, warning) for warning in curve.withheld_because(fraction))
+    return warning_texts(curve, curve.withheld_because(fraction))
 
 
-def _where(warning: CurveWarning) -> str:
-    if warning.share is None:
+def _where(curve: ReplacementCurve, shares: Sequence[float], seeds: Sequence[int]) -> str:
+    """`at 95 %, seed 2: `; without seeds where all are concerned."""
+    if not shares:
         return ""
-    seeds = ", ".join(map(str, warning.seeds))
-    named = f", seed{'s' if len(warning.seeds) > 1 else ''} {seeds}" if seeds else ""
-    return f"at {share(warning.share)}{named}: "
+    every = len(shares) == len(curve.shares) > 1
+    at = "all shares" if every else ", ".join(share(fraction) for fraction in shares)
+    some = bool(seeds) and set(seeds) != set(curve.curve.cells["seed"])
+    named = f", seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if some else ""
+    return f"at {at}{named}: "
 
 
 def _percent(parts: Parts, key: str) -> str:

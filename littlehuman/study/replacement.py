@@ -140,7 +140,9 @@ def curves_of_study(
 def replacement_curve(curve: CurveCells, metric: str, delta: float, index: ClusterIndex) -> ReplacementCurve:
     """Statistics, floors, warnings and the table of one curve.
 
-    Runs that collapsed have no part in the variances by which other shares are judged; their own share keeps them.
+    Runs that collapsed or lie far from their share's other seeds have no part in the variances by which other shares
+    are judged; their own share keeps them, without a verdict where it would be another one without them. Of the
+    smallest share all are compared with, only collapsed ones are left out.
     """
     found = comparisons.statistics_of(curve.cells, metric, index)
     analysis = stats.of_cells(found.cells, delta=delta) if found else None
@@ -148,18 +150,41 @@ def replacement_curve(curve: CurveCells, metric: str, delta: float, index: Clust
     floors = floors_of(curve.series, metric, folders[0])
     warnings = warnings_of_curve(curve.cells, metric, found, analysis, floors)
     shares = found.scores.arms if found else ()
-    table = curve_table(curve, metric, shares, analysis, found.cells if found else None, warnings)
-    collapsed = {(w.share, seed) for w in warnings if w.kind is WarningKind.COLLAPSED for seed in w.seeds}
-    if found and analysis and collapsed:
-        found = _without_cells(found, collapsed)
+    far = _far_cells(warnings, shares)
+    if not found or not analysis or not far:
+        table = curve_table(curve, metric, shares, analysis, found.cells if found else None, warnings)
+    else:
+        whole, whole_cells, found = analysis, found.cells, _without_cells(found, far)
         clean = stats.of_cells(found.cells, delta=delta)
+        warnings = tuple(_resting(warning, shares, whole, clean) for warning in warnings)
+        kept = [share not in {share for share, _ in far} for share in shares]
+        analysis = _merged(clean, whole, kept)
+        table = curve_table(curve, metric, shares, whole, whole_cells, warnings)
         rest = curve_table(curve, metric, shares, clean, found.cells, warnings)
-        kept = [share not in {share for share, _ in collapsed} for share in shares]
-        analysis = _merged(clean, analysis, kept)
         table = table.where(~table["synth_frac"].isin([s for s, k in zip(shares, kept, strict=True) if k]), rest)
     return ReplacementCurve(
         _label(curve), curve, metric, table, _missing(curve), shares, analysis, found, floors, warnings
     )
+
+
+def _far_cells(warnings: Sequence[CurveWarning], shares: Sequence[float]) -> frozenset[tuple[float | None, int]]:
+    """Share and seed of runs that must not blur the other shares."""
+    named = [
+        warning
+        for warning in warnings
+        if warning.kind is WarningKind.COLLAPSED
+        or (warning.kind is WarningKind.OUTLYING and warning.share not in shares[:1])
+    ]
+    return frozenset((warning.share, seed) for warning in named for seed in warning.seeds)
+
+
+def _resting(warning: CurveWarning, shares: Sequence[float], whole: stats.Curve, clean: stats.Curve) -> CurveWarning:
+    """An outlying seed withholds the verdict that is another one without it."""
+    if warning.kind is not WarningKind.OUTLYING or warning.share not in shares[1:]:
+        return warning
+    arm = shares.index(warning.share)
+    verdicts = [None if d is None else d.verdict for d in (whole.differences[arm], clean.differences[arm])]
+    return replace(warning, withholds=verdicts[0] != verdicts[1])
 
 
 def _without_cells(found: CurveStatistics, cells: Collection[tuple[float | None, int]]) -> CurveStatistics:

@@ -149,10 +149,24 @@ def test_a_collapsed_seed_does_not_blur_the_other_shares(tmp_path: Path) -> None
     assert curve.table["mean"].iloc[3] < 0.65 and curve.analysis is not None and curve.analysis.parts.seed_sd < 0.05
 
 
-def test_a_seed_far_from_the_others_is_named_and_judged_all_the_same(tmp_path: Path) -> None:
-    curve = _curve(tmp_path, leaked={}, **{**USUAL, "outlying": {(0.9, 1): -0.25}})
+def test_a_seed_far_from_the_others_is_named_and_does_not_blur_the_other_shares(tmp_path: Path) -> None:
+    curve = _curve(tmp_path, leaked={}, **{**EXACT, "truth": _drop(0.1), "outlying": {(0.9, 1): -0.25}})
     warning = _warning(curve, WarningKind.OUTLYING, 0.9)
-    assert warning.seeds == (1,) and not warning.withholds and "withheld" not in _verdicts(curve)
+    assert warning.seeds == (1,) and _verdicts(curve)[-1] == "worse"
+    detectable = curve.table["smallest_detectable"]
+    assert detectable.iloc[3] < 0.05 < detectable.iloc[2]
+
+
+def test_a_verdict_that_rests_on_a_seed_far_from_the_others_is_withheld(tmp_path: Path) -> None:
+    far = {"outlying": {(0.9, 1): -0.25}}
+    with_it = _curve(tmp_path / "exact", leaked={}, **{**EXACT, **far})
+    assert _warning(with_it, WarningKind.OUTLYING, 0.9).withholds and _verdicts(with_it) == [
+        "equal",
+        "withheld",
+        "equal",
+    ]
+    unknown = _curve(tmp_path / "usual", leaked={}, **{**USUAL, **far})
+    assert not _warning(unknown, WarningKind.OUTLYING, 0.9).withholds and "withheld" not in _verdicts(unknown)
 
 
 def test_missing_cells_leave_the_verdicts_of_what_is_there(tmp_path: Path) -> None:

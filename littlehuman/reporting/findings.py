@@ -18,6 +18,7 @@ from littlehuman.reporting import verdicts
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_text
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
+from littlehuman.study.look_design import FILE
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
@@ -46,6 +47,7 @@ def findings_of_study(found: ReportData) -> list[str]:
     rest = [*_added(found.added), *_worth(found.tradeoffs)]
     short: list[str] = [
         *_problems(lines),
+        *_looks(lines),
         *_unfinished(found),
         *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
         *_caveats(lines),
@@ -71,6 +73,16 @@ def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
             ]
             if texts:
                 yield f"{_where(lines, line)}{head}: {'; '.join(texts)}."
+
+
+def _looks(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
+    """Levels of the curves that are looked at while their seeds come in; of many curves how many there are."""
+    looked = [line for line in lines if line.blocks]
+    if len(looked) > FEW:
+        yield f"{len(looked)} of {len(lines)} curves are looked at as {FILE} fixes (named below their tables)."
+        return
+    for line in looked:
+        yield f"{_where(lines, line)}{' '.join(verdicts.looks(line))}"
 
 
 def _one_by_one(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from littlehuman.economics import look_text
 from littlehuman.formatting import absent, count, percent, share
 from littlehuman.reporting.warning_texts import CAVEATS, withheld_reason
 
@@ -153,8 +154,16 @@ def _why_unknown(row: Any, delta: float) -> str:
     return "; ".join([*parts, f"a difference of {percent(row.smallest_detectable)} points would be found (80 % power)"])
 
 
+def looks(curve: ReplacementCurve) -> list[str]:
+    """When a curve is looked at and at which level, and what ends its guarantee; empty where no looks were fixed."""
+    if curve.blocks is None:
+        return []
+    return [text for text in (look_text.schedule(curve.blocks), look_text.added(curve.blocks)) if text]
+
+
 def notes(curve: ReplacementCurve) -> Iterator[str]:
-    """Under the table of a curve: clusters of the test items, floors, and caveats of its statistics."""
+    """Under the table of a curve: its looks, clusters of the test items, floors, and caveats of its statistics."""
+    yield from looks(curve)
     if curve.analysis is not None:
         yield _clusters(curve)
         yield from (sentence(CAVEATS[caveat]) for caveat in curve.analysis.caveats)

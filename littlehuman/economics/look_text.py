@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from littlehuman.formatting import share
+from littlehuman.formatting import listed, share
 from littlehuman.study.blocks import Blocks
 from littlehuman.study.look_design import FILE
 
@@ -39,7 +39,7 @@ def missing(blocks: Blocks) -> str:
     found = []
     for seed, cells in groupby(blocks.missing, key=lambda cell: cell.seed):
         states = [share(cell.share) + (f" ({cell.state})" if cell.state != "not run" else "") for cell in cells]
-        found.append(f"seed {seed} at {_listed(states)}")
+        found.append(f"seed {seed} at {listed(states)}")
     return "; ".join(found)
 
 
@@ -53,14 +53,10 @@ def added(blocks: Blocks) -> str | None:
     plural = len(blocks.added) > 1
     return (
         f"{len(blocks.added)} cell{'s were' if plural else ' was'} added that {FILE} does not ask for "
-        f"({_listed([*named, *rest])}): the rate of false alarms over all looks is no longer guaranteed."
+        f"({listed([*named, *rest])}): the rate of false alarms over all looks is no longer guaranteed."
     )
 
 
 def seeds_listed(seeds: Sequence[int]) -> str:
-    """`3, 4 and 5`."""
-    return _listed([str(seed) for seed in seeds])
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
+    """Numbers of seeds in words."""
+    return listed([str(seed) for seed in seeds])

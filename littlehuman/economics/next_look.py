@@ -18,6 +18,7 @@ from littlehuman.economics import next_runs, stopping
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.study import look_design
 from littlehuman.study.blocks import Blocks, blocks_of, complete_blocks, never_begun
+from littlehuman.study.curve_table import WITHHELD
 from littlehuman.study.look_design import AskedRules, LookDesign, cells_of_curve, key_of
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Cost:
 class NextStep:
     """Where a study stands. `rows` (of the curve's table, without the base) and `advice` at a look alone.
 
-    `series`: the curve that was named. `newly_fixed`: whether this call wrote the design. `command`: what to run up to
-    the next look, None where nothing is.
+    `withheld`: shares without a verdict that the choice would rest on; then there is no advice. `series`: the curve
+    that was named. `newly_fixed`: whether this call wrote the design. `command`: what to run up to the next look, None
+    where nothing is.
     """
 
     study: Path
@@ -54,6 +56,7 @@ class NextStep:
     series: str | None = None
     rows: tuple[Mapping[str, Any], ...] = ()
     advice: stopping.Advice | None = None
+    withheld: tuple[float, ...] = ()
     command: str | None = None
 
     @property
@@ -95,9 +98,11 @@ def next_step(
         look_design.write(study, [*designs, design])  # before anything is computed from the scores
     blocks = blocks_of(design, curve)
     rows, advice = _looked_at(blocks, curve, index) if blocks.at_look else ((), None)
+    withheld = _withheld(design, rows, advice.choice) if advice else ()
+    advice = None if withheld else advice
     stops = advice is not None and advice.stop is not stopping.Stop.GO_ON
     line = None if stops else _command(study, blocks, curve)
-    return NextStep(study, blocks, _cost(blocks, curve), not fixed, series, rows, advice, line)
+    return NextStep(study, blocks, _cost(blocks, curve), not fixed, series, rows, advice, withheld, line)
 
 
 def _looked_at(blocks: Blocks, curve: CurveCells, index: Any) -> tuple[tuple[Mapping[str, Any], ...], stopping.Advice]:
@@ -110,6 +115,12 @@ def _looked_at(blocks: Blocks, curve: CurveCells, index: Any) -> tuple[tuple[Map
     means = whole.cells.pivot(index="synth_frac", columns="seed", values=design.metric).sort_index()
     look = stopping.look_at(means.to_numpy(dtype=float), [row["verdict"] in SETTLED for row in rows], blocks.number)
     return tuple(rows), stopping.advise(_rules(design), look)
+
+
+def _withheld(design: LookDesign, rows: Sequence[Mapping[str, Any]], choice: float) -> tuple[float, ...]:
+    """Shares whose verdict is withheld among those that make a choice: all up to the first one beyond it."""
+    deciding = design.shares[: design.shares.index(choice) + 2]
+    return tuple(row["synth_frac"] for row in rows if row["verdict"] == WITHHELD and row["synth_frac"] in deciding)
 
 
 def _rules(design: LookDesign) -> stopping.Rules:

@@ -13,7 +13,7 @@ from littlehuman.cli import command
 from littlehuman.economics import look_text
 from littlehuman.economics.next_look import NextStep
 from littlehuman.economics.stopping import CERTAINTY, Stop
-from littlehuman.formatting import absent, count, percent, share
+from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.study.look_design import FILE
 
 _NUMBERS = ("synth_frac", "mean", "change", "change_low", "change_high", "p_holm")
@@ -25,7 +25,9 @@ def text(step: NextStep) -> str:
 
 
 def as_json(step: NextStep) -> dict[str, Any]:
-    """The same as plain values; `look` and `advice` are null between looks, `command` where nothing is to run."""
+    """The same as plain values; `look` and `advice` are null between looks, `advice` also where it would rest on a
+    withheld verdict, `command` where nothing is to run.
+    """
     blocks, design = step.blocks, step.design
     look = {"number": blocks.number, "seeds": len(blocks.seeds), "level": blocks.level, "shares": _json_rows(step)}
     return {
@@ -35,6 +37,7 @@ def as_json(step: NextStep) -> dict[str, Any]:
         "seeds": blocks.seeds,
         "look": look if blocks.at_look else None,
         "advice": step.advice.as_json() if step.advice else None,
+        "withheld": step.withheld,
         "to_run": {"seeds": blocks.to_run if step.command else (), "command": step.command},
         "missing": [asdict(cell) for cell in blocks.missing],
         "added": [{"share": fraction, "seed": seed} for fraction, seed in blocks.added],
@@ -95,17 +98,16 @@ def _verdict(step: NextStep, row: Mapping[str, Any]) -> str:
 def _warnings(step: NextStep) -> Iterator[str]:
     if sentence := look_text.added(step.blocks):
         yield f"{sentence} They are not counted here."
-    if any(row["verdict"] == "withheld" for row in step.rows):
-        yield (
-            "The choice below counts shares whose verdict is withheld: mend their runs first; "
-            f"{command('report', [str(step.study)])} names them."
-        )
 
 
 def _what_to_do(step: NextStep) -> Iterator[str]:
     if step.advice:
         yield _choice(step)
         yield _why(step)
+    if step.withheld:
+        shares = listed([share(fraction) for fraction in step.withheld])
+        yield f"No choice is made: it would rest on {shares}, whose verdict is withheld; more seeds rarely mend runs."
+        yield f"What is wrong with them: {command('report', [str(step.study)])}"
     yield f"Cost: {_cost(step)}."
     if step.command:
         seeds = step.blocks.to_run

@@ -13,7 +13,7 @@ import pandas as pd
 from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
-from littlehuman.formatting import absent, count, percent, share
+from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.reporting import verdicts
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_text
 from littlehuman.stats.curve import Caveat
@@ -117,7 +117,7 @@ def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
         words = [f"{n} {_WORDS[v].format(delta=verdicts.points(delta))}" for v, n in counts.items() if n]
         changes = [row.change for row in rows if not absent(row.change) and row.verdict != "withheld"]
         span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} points" if changes else ""
-        found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {verdicts.listed(words)}{span}.")
+        found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {listed(words)}{span}.")
     return found or ["No share of any curve can be compared."]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.economics import look_text
-from littlehuman.formatting import absent, count, percent, share
+from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.reporting.warning_texts import CAVEATS, withheld_reason
 
 if TYPE_CHECKING:
@@ -102,11 +102,6 @@ def base(curve: ReplacementCurve) -> str:
 def sentence(text: str) -> str:
     """A clause with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
 
 
 def _reach(safe: Sequence[Any], rows: Sequence[Any], delta: float) -> str:

@@ -17,7 +17,7 @@ from littlehuman.cli import command
 from littlehuman.economics import next_runs, stopping
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.study import look_design
-from littlehuman.study.blocks import Blocks, blocks_of, complete_blocks, never_begun
+from littlehuman.study.blocks import Blocks, blocks_of, complete_blocks, complete_seeds, never_begun
 from littlehuman.study.curve_table import WITHHELD
 from littlehuman.study.look_design import AskedRules, LookDesign, cells_of_curve, key_of
 
@@ -112,8 +112,13 @@ def _looked_at(blocks: Blocks, curve: CurveCells, index: Any) -> tuple[tuple[Map
     design, whole = blocks.design, complete_blocks(blocks, curve)
     found = replacement_curve(whole, design.metric, design.delta, index, blocks)
     rows = [{str(key): value for key, value in row.items()} for row in found.table.to_dict("records")[1:]]
-    means = whole.cells.pivot(index="synth_frac", columns="seed", values=design.metric).sort_index()
-    look = stopping.look_at(means.to_numpy(dtype=float), [row["verdict"] in SETTLED for row in rows], blocks.number)
+    means = whole.cells.pivot(index="synth_frac", columns="seed", values=design.metric).sort_index().astype(float)
+    if means.isna().any(axis=None):
+        cell = whole.cells[whole.cells[design.metric].isna()]["folder"].iloc[0]
+        raise DataError(
+            f"{cell}: has no {design.metric}\nTry: rm -r {shlex.quote(cell)}, and the sweep's command again"
+        )
+    look = stopping.look_at(means.to_numpy(), [row["verdict"] in SETTLED for row in rows], blocks.number)
     return tuple(rows), stopping.advise(_rules(design), look)
 
 
@@ -240,7 +245,7 @@ def _refuse_what_cannot_be_fixed(
     if design.cost_unit == "usd" and not curve.cells["usd"].astype(float).sum() > 0:
         mend = again(cost_unit="cells")
         raise DataError(f"{study}: nothing was paid for its twins, so its cost in usd is not known\nTry: {mend}")
-    whole = len(blocks_of(design, curve).seeds)
+    whole = len(complete_seeds(design, curve))
     if whole > design.looks[0]:
         looks = tuple(whole + more for more in range(3))
         raise DataError(

@@ -74,9 +74,8 @@ class Blocks:
 
 def blocks_of(design: LookDesign, curve: CurveCells) -> Blocks:
     """Where the curve of a design stands."""
-    states = _states(cells_of_curve(curve))
-    whole = [seed for seed, mine in states.items() if all(mine.get(share) == "done" for share in design.shares)]
-    counted = tuple(sorted(whole)[: design.last])
+    states, whole = _states(cells_of_curve(curve)), complete_seeds(design, curve)
+    counted = whole[: design.last]
     room = (_upcoming(design, len(counted)) or len(counted)) - len(counted)
     partial = [seed for seed, mine in states.items() if seed not in whole and set(mine) & set(design.shares)]
     begun = tuple(sorted(sorted(partial, key=lambda seed: (-_done(states[seed], design), seed))[:room]))
@@ -84,6 +83,12 @@ def blocks_of(design: LookDesign, curve: CurveCells) -> Blocks:
     foreseen = {(share, seed) for seed in (*counted, *begun) for share in design.shares}
     done = {(share, seed) for seed, mine in states.items() for share, state in mine.items() if state == "done"}
     return Blocks(design, counted, tuple(sorted(states)), begun, missing, tuple(sorted(done - foreseen)))
+
+
+def complete_seeds(design: LookDesign, curve: CurveCells) -> tuple[int, ...]:
+    """All seeds that are complete on all shares of the design, ascending, also beyond its last look."""
+    states = _states(cells_of_curve(curve))
+    return tuple(sorted(seed for seed, mine in states.items() if _done(mine, design) == len(design.shares)))
 
 
 def blocks_of_curve(designs: Iterable[LookDesign], curve: CurveCells) -> Blocks | None:

@@ -196,6 +196,12 @@ def test_a_study_that_has_passed_its_first_look_cannot_fix_it_any_more(
     assert (fixed(made)["looks"], fixed(made)["delta"]) == ([5, 6, 7], 0.03)
 
 
+def test_looks_that_are_proposed_start_at_the_seeds_that_there_are(
+    study: Callable[..., Path], said: Callable[..., str]
+) -> None:
+    assert "--looks 4,5,6" in said(study(seeds=range(4), items=20), "--looks", "2,3", code=1)
+
+
 def test_a_design_of_another_study_is_refused(study: Callable[..., Path], said: Callable[..., str]) -> None:
     said(study())
     other = study(name="other", datasets=("fever",))

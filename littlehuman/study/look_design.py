@@ -152,7 +152,7 @@ def read(study: Path) -> tuple[LookDesign, ...]:
     file = study / FILE
     try:
         value = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     except (OSError, ValueError) as error:
         raise _damaged(file, str(error)) from None

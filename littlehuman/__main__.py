@@ -29,6 +29,7 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("run", "littlehuman.run:cli", "train on mixtures of human and synthetic points, and measure"),
     Command("report", "littlehuman.report:main", "tables, tests and figures of a study, as one HTML page"),
+    Command("next", "littlehuman.next:main", "whether a study needs another seed, and the command that adds it"),
     Command("price", "littlehuman.price:main", "what a human label is worth, in synthetic points and in money"),
     Command("plan", "littlehuman.plan:main", "how many human and synthetic points to buy for a sum, or for a score"),
     Command("export", "littlehuman.export:main", "the synthetic data of a cell as a dataset with its data card"),

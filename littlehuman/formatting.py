@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 NOTHING = "–"
 
@@ -89,3 +90,8 @@ def shortened(cause: object, most: int = 300) -> str:
     """The reason of a failure, cut for a table; the cell's `status.json` has all of it."""
     text = NOTHING if absent(cause) else str(cause)
     return text if len(text) <= most else f"{text[:most]} ... (all of it in status.json)"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])

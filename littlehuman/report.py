@@ -48,7 +48,8 @@ def write(
 
     Args:
         study: the folder.
-        delta: the equivalence margin, as a share of 1: a smaller loss does not matter (default: `stats.curve.DELTA`).
+        delta: the equivalence margin, as a share of 1: a smaller loss does not matter (default: that of
+            `next.json`, else 0.02).
         metric: for the curves, instead of each series' headline metric.
         prices: of a human label and of a synthetic point.
         dpi: resolution of the PNG figures.
@@ -62,14 +63,12 @@ def write(
     """
     from littlehuman.figures import style
     from littlehuman.reporting import findings, gathering, page, tables
-    from littlehuman.stats.curve import DELTA
     from littlehuman.store import write_text
     from littlehuman.study import table
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    margin = DELTA if delta is None else delta
-    data = gathering.gather(study, delta=margin, metric=metric, prices=prices, load_clusters=_clusters_from_data)
+    data = gathering.gather(study, delta=delta, metric=metric, prices=prices, load_clusters=_clusters_from_data)
     found = findings.findings_of_study(data)
     files = [
         study / "report.html",
@@ -127,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("study", help="a folder multirun/STUDY")
     made.add_argument(
-        "--delta", type=_share, help="the loss that would matter, such as 0.01 (default: two percentage points)"
+        "--delta", type=_share, help="the loss that would matter, such as 0.01 (default: that of next.json, else 0.02)"
     )
     made.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
     price_options.add_options(made)

@@ -13,23 +13,24 @@ from benchmarks.simulate.verdicts import Row, at_most, rate
 from littlehuman.stats import model
 from littlehuman.stats.cells import Cells
 from littlehuman.stats.looks import SPENDING, Looks
+from littlehuman.study.look_design import LOOKS
 
 CHUNK = 2_000
 PLANS = ((2, 3, 4, 5), (3, 4, 5, 6))
+SETTINGS = (*((spending, plan) for spending in SPENDING for plan in PLANS), ("pocock", LOOKS))
 
 
 def designs() -> list[tuple[Design, Looks, float | None]]:
     """Designs with the looks at them, and the most false alarms that they may give (None where there is a drop, or
     none is set)."""
     found: list[tuple[Design, Looks, float | None]] = []
-    for spending in SPENDING:
-        for plan in PLANS:
-            looks = Looks(plan, spending=spending)
-            for items, se in ((500, 1.0), (10_000, 0.22)):
-                # `item_se` is that over all seeds of the last look
-                base = Design(seeds=plan[-1], item_se=se, clusters=min(items, 2_000))
-                found += [(base, looks, 0.055), (replace(base, wild=5), looks, 0.055 if plan[0] > 2 else None)]
-            found += [(Design(seeds=plan[-1], item_se=1.0, drop=drop), looks, None) for drop in (3, 5, 8)]
+    for spending, plan in SETTINGS:
+        looks = Looks(plan, spending=spending)
+        for items, se in ((500, 1.0), (10_000, 0.22)):
+            # `item_se` is that over all seeds of the last look
+            base = Design(seeds=plan[-1], item_se=se, clusters=min(items, 2_000))
+            found += [(base, looks, 0.055), (replace(base, wild=5), looks, 0.055 if plan[0] > 2 else None)]
+        found += [(Design(seeds=plan[-1], item_se=1.0, drop=drop), looks, None) for drop in (3, 5, 8)]
     return found
 
 

@@ -3,6 +3,8 @@
     runs -> response (one fitted model, as draws) -> human_worth, price_verdict, allocation -> price, plan -> text
 
 `study_model` answers all questions from one model; `identification` says why a layout cannot; `reason_text` has all
-words. `paper_equivalent` is the paper's own number (Section 4, Table 3). `stopping` says when a replacement study needs
-no more seeds; no command uses it yet, `benchmarks.simulate.economics` alone does.
+words. `paper_equivalent` is the paper's own number (Section 4, Table 3).
+
+`littlehuman next`: `next_look` asks `stopping` whether a replacement study needs more seeds; `look_text` and
+`next_text` have its words.
 """

@@ -57,10 +57,19 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
 
     rows: Sequence[Mapping[Hashable, Any]] = load.load(study).to_dict("records")
     same = [row for row in rows if row["state"] == "done" and row["series"] == series]
-    settings, own = _settings(same)
-    return tuple(
-        replace(cell, command=_command(cell, settings, own, study.resolve(), _seeds(same, cell))) for cell in cells
-    )
+    return tuple(replace(cell, command=sweep(same, study, _mixture(cell, _seeds(same, cell)))) for cell in cells)
+
+
+def sweep(cells: Sequence[Mapping[Hashable, Any]], study: Path, mixture: Sequence[str]) -> str:
+    """The command that adds cells to a study: what was typed for `cells` of it, with other mixtures and seeds.
+
+    A study elsewhere than new runs go says where.
+    """
+    settings, own = _settings(cells)
+    folder = study.resolve()
+    elsewhere = folder.parent != multirun_root().resolve()
+    place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(folder.parent))} " if elsewhere else ""
+    return place + sweep_command([*settings, f"study={folder.name}", *mixture], own)
 
 
 def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str | None]:
@@ -68,7 +77,7 @@ def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str |
 
     Read from one of them, with twins where there is one.
     """
-    cells = sorted(cells, key=lambda row: not row["n_synthetic"] > 0)
+    cells = sorted(cells, key=lambda row: not (row["n_synthetic"] or 0) > 0)
     chosen = next(filter(_typed, cells), cells[0] if cells else {})
     own = config_dir_of(Path(str(chosen["folder"]))) if chosen else None
     if typed := _typed(chosen):
@@ -95,16 +104,12 @@ def _seeds(cells: Iterable[Mapping[Hashable, Any]], cell: NextCell) -> list[int]
     return [next(free) for _ in range(cell.runs)]
 
 
-def _command(cell: NextCell, settings: Sequence[str], own: str | None, study: Path, seeds: Sequence[int]) -> str:
-    """A line for a shell; a study elsewhere than new runs go says where."""
+def _mixture(cell: NextCell, seeds: Sequence[int]) -> list[str]:
     alone = cell.n_synthetic == 0
-    mixture = [
+    return [
         f"n_train={cell.n_human if alone else cell.n_synthetic}",
         f"synth_frac={0 if alone else 1}",
         f"extra_human={0 if alone else cell.n_human}",
         "synthetic=true",
         f"seed={','.join(map(str, seeds))}",
     ]
-    elsewhere = study.parent != multirun_root().resolve()
-    place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} " if elsewhere else ""
-    return place + sweep_command([*settings, f"study={study.name}", *mixture], own)

@@ -1,15 +1,15 @@
 """When a replacement study needs no more seeds: stochastic curtailment of a fixed grid.
 
-In: after a look, the loss of each synthetic share against the base, how much one seed scatters, and the verdicts at the
-level that this look may spend (both from the curve model; alpha spending is not done here). Out: stop, or the next
-block, which is one new seed on all shares.
+In: after a look, the mean scores of the complete blocks (one seed on all shares each), and which shares have a verdict
+at the level that this look may spend (from the curve model; alpha spending is not done here). Out: stop, or go on.
 
 A study stops when every share has a verdict, when its looks are used up, or when the decision that the full grid would
 come to is the present one with a probability of at least `certainty`: conditional on what was seen, new seeds would
 hardly change it (Lan, Simon and Halperin 1982). The rule spends no alpha by itself: it looks at the choice of a share,
 and claims nothing that the verdicts do not. With fewer than two seeds the scatter is not known, and a study goes on.
 
-No command uses this module yet: it is simulated (`benchmarks/simulate/next_cells.py`) and tested, nothing more.
+`littlehuman next` and its simulation (`benchmarks/simulate/next_cells.py`) call the same two functions: `look_at` and
+`advise`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 
 from littlehuman import seeding
 from littlehuman.economics.response_shapes import Array, Bool, Index
+from littlehuman.stats.layout import PRIOR
 
 FEWEST_SEEDS, MOST_LOOKS = 2, 4
 CERTAINTY = 0.85
@@ -62,9 +63,9 @@ class Look:
     """What a look found, share by share without the base.
 
     `loss` [A]: mean score of the base less that of the share; `seed_sd` [A + 1]: standard deviation of one seed's mean
-    score, the base first (pooled or shrunk, as the curve model has it), with `df` degrees of freedom; `settled` [A]:
-    whether the share has a verdict (worse, better or equal) at the level of this look; `seeds` so far, `number` of this
-    look from 1.
+    score on the same test items, the base first, net of what all shares have in common, with `df` degrees of freedom;
+    `settled` [A]: whether the share has a verdict (worse, better or equal) at the level of this look; `seeds` so far,
+    `number` of this look from 1.
     """
 
     loss: Array
@@ -77,33 +78,42 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`stop` says whether and why; `choice` is the largest share within delta now.
+    """`stop` says whether and why; `choice` is the largest share up to which none loses delta or more now.
 
-    `certainty` that the full grid chooses the same.
+    `certainty` that it stands after the full grid.
     """
 
     stop: Stop
     choice: float
     certainty: float
-    cells: tuple[tuple[float, int], ...]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields as plain values; `cells` are pairs of a share and a seed."""
-        cells = [{"share": share, "seed": seed} for share, seed in self.cells]
-        return {"stop": self.stop.value, "choice": self.choice, "certainty": self.certainty, "next_cells": cells}
+        """All fields as plain values."""
+        return {"stop": self.stop.value, "choice": self.choice, "certainty": self.certainty}
 
 
-def advise(rules: Rules, look: Look, used_seeds: Sequence[int] = ()) -> Advice:
-    """Whether to stop after a look, and the cells of the next block.
+def look_at(means: Array, settled: Sequence[bool], number: int) -> Look:
+    """A look at mean scores [A + 1, seeds] of complete blocks, the base first.
 
-    All shares with the lowest seed that was not used.
+    What a seed adds to all shares drops out (two-way residuals). Each share's variance is drawn towards the common one,
+    which counts for `PRIOR` degrees of freedom, as in the curve model; unlike there it keeps the noise of single items,
+    for new seeds have it too.
     """
+    arms, seeds = means.shape
+    rest = means - means.mean(axis=1, keepdims=True) - means.mean(axis=0) + means.mean()
+    df = max((arms - 1) * (seeds - 1), 1)
+    common, weight = (rest**2).sum() / df, PRIOR / (PRIOR + seeds - 1)
+    own = (rest**2).sum(axis=1) * arms / df
+    average = means.mean(axis=1)
+    sd = np.sqrt(weight * common + (1 - weight) * own)
+    return Look(average[0] - average[1:], sd, df, settled, seeds, number)
+
+
+def advise(rules: Rules, look: Look) -> Advice:
+    """Whether to stop after a look, and the choice as it stands."""
     now = int(choices(look.loss[None], rules.delta)[0])
     certainty = _certainty(rules, look, now)
-    stop = _stop(rules, look, certainty)
-    seed = next(n for n in range(len(used_seeds) + 1) if n not in used_seeds)
-    cells = tuple((share, seed) for share in rules.shares) if stop is Stop.GO_ON else ()
-    return Advice(stop, rules.shares[now], certainty, cells)
+    return Advice(_stop(rules, look, certainty), rules.shares[now], certainty)
 
 
 def choices(loss: Array, delta: float) -> Index:

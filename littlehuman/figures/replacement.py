@@ -149,6 +149,8 @@ def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0)
         "lower panels: change in percentage points against the smallest synthetic share, paired by seed; "
         f"its bars hold for all shares at once; grey band: within {100 * delta:g} points"
     )
+    if levels := sorted({f"{100 * (1 - line.blocks.level):.1f} %" for line in lines if line.blocks}):
+        parts.append(f"bars of changes at {' or '.join(levels)} where looks were fixed")
     if any(line.seeds[-1] > 1 for line in lines):
         parts.append("small dots: single seeds")
     if not start and _stretches(lines):

@@ -13,11 +13,12 @@ import pandas as pd
 from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
-from littlehuman.formatting import absent, count, percent, share
+from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.reporting import verdicts
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
+from littlehuman.study.look_design import FILE
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
@@ -46,6 +47,7 @@ def findings_of_study(found: ReportData) -> list[str]:
     rest = [*_added(found.added), *_worth(found.tradeoffs)]
     short: list[str] = [
         *_problems(lines),
+        *_looks(lines),
         *_unfinished(found),
         *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
         *_caveats(lines),
@@ -69,6 +71,16 @@ def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
             said = [w for w in shown_warnings(line) if w.withholds is withholds and w.share is not None]
             if said:
                 yield f"{_where(lines, line)}{head}: {warning_texts(line, said)}."
+
+
+def _looks(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
+    """Levels of the curves that are looked at while their seeds come in; of many curves how many there are."""
+    looked = [line for line in lines if line.blocks]
+    if len(looked) > FEW:
+        yield f"{len(looked)} of {len(lines)} curves are looked at as {FILE} fixes (named below their tables)."
+        return
+    for line in looked:
+        yield f"{_where(lines, line)}{' '.join(verdicts.looks(line))}"
 
 
 def _one_by_one(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
@@ -103,7 +115,7 @@ def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
         words = [f"{n} {_WORDS[v].format(delta=verdicts.points(delta))}" for v, n in counts.items() if n]
         changes = [row.change for row in rows if not absent(row.change) and row.verdict != "withheld"]
         span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} points" if changes else ""
-        found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {verdicts.listed(words)}{span}.")
+        found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {listed(words)}{span}.")
     return found or ["No share of any curve can be compared."]
 
 

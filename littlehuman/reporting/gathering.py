@@ -7,7 +7,7 @@ prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +19,9 @@ from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import RESULT, STATUS
+from littlehuman.stats.curve import DELTA
 from littlehuman.store import read_json
-from littlehuman.study import comparisons, text_comparison
+from littlehuman.study import comparisons, look_design, text_comparison
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
@@ -29,6 +30,7 @@ from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
+    from littlehuman.study.look_design import LookDesign
     from littlehuman.study.text_comparison import TextComparison
 
 AUDITED = (
@@ -69,7 +71,7 @@ class ReportData:
 def gather(
     study: Path,
     *,
-    delta: float,
+    delta: float | None = None,
     metric: str | None = None,
     prices: tuple[float, float] | None = None,
     load_clusters: LoadClusters | None = None,
@@ -78,14 +80,16 @@ def gather(
 
     Args:
         study: the study's folder.
-        delta: the largest loss that would not matter, as a share of 1 (0.02: two percentage points).
+        delta: the largest loss that would not matter, as a share of 1 (default: the one that `next.json` fixes, else
+            `DELTA`, two percentage points).
         metric: for the curves over the fraction, instead of each series' headline.
         prices: of a human label and of a synthetic point.
         load_clusters: reads the clusters of test items from the data, for runs that did not write them.
 
     Raises:
         ConfigError: for a price that cannot be.
-        DataError: for a folder that is no study, one without a complete cell, and a metric that no cell has.
+        DataError: for a folder that is no study, one without a complete cell, a metric that no cell has, and a damaged
+            `next.json`.
     """
     checked.check_prices(*(prices or (None, None)))
     frame = load(study)
@@ -96,8 +100,10 @@ def gather(
         )
     _check_metric(study, done, metric)
     index = ClusterIndex(frame, load_clusters)
-    lines = curves_of_study(frame, metric, delta, index=index)
-    controls = curves_of_study(frame, metric, delta, control=True, index=index)
+    designs = look_design.read(study)
+    margin = _margin(delta, designs)
+    lines = curves_of_study(frame, metric, margin, index=index, designs=designs)
+    controls = curves_of_study(frame, metric, margin, control=True, index=index)
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
     return ReportData(
         study=study,
@@ -117,8 +123,14 @@ def gather(
             )
         ),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
-        delta=delta,
+        delta=margin,
     )
+
+
+def _margin(delta: float | None, designs: Sequence[LookDesign]) -> float:
+    """The margin asked for, else the one that all designs have."""
+    fixed = {design.delta for design in designs}
+    return delta or (fixed.pop() if len(fixed) == 1 else DELTA)
 
 
 def cost_table(frame: pd.DataFrame) -> pd.DataFrame:

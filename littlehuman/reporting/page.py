@@ -45,6 +45,11 @@ CURVES = (
     "training, leaked test items, a training set much shorter than asked for, or scores that are not above what "
     "needs no training.",
 )
+LOOKS = (
+    "Where looks at a curve were fixed before its first one (next.json), its intervals hold at the level of the look "
+    "instead of 95 %: a group-sequential design with evenly spent alpha (Lan and DeMets 1983) on the t scale. Nothing "
+    "is decided between looks."
+)
 ALONE = (
     "The human points alone are the same human points as in the mixture, without the twins; the comparison is "
     "paired, and its intervals are simultaneous over the shares of a curve (Bonferroni)."
@@ -113,6 +118,7 @@ def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
+    said += [LOOKS] if any(line.blocks for line in found.lines) else []
     said += [ALONE] if len(found.added) else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []

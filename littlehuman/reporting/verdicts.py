@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.formatting import absent, count, percent, share
+from littlehuman.economics import look_text
+from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.reporting.warning_texts import CAVEATS, withheld_reason
 
 if TYPE_CHECKING:
@@ -104,11 +105,6 @@ def sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([*([", ".join(words[:-1])] if len(words) > 1 else []), *words[-1:]])
-
-
 def _reach(safe: Sequence[Any], rows: Sequence[Any], delta: float) -> str:
     """Shares that cost less than delta: `up to` one where no smaller share is in doubt."""
     shares = [share(row.synth_frac) for row in safe]
@@ -154,8 +150,16 @@ def _why_unknown(row: Any, delta: float) -> str:
     return "; ".join([*parts, f"a difference of {percent(row.smallest_detectable)} points would be found (80 % power)"])
 
 
+def looks(curve: ReplacementCurve) -> list[str]:
+    """When a curve is looked at and at which level, and what ends its guarantee; empty where no looks were fixed."""
+    if curve.blocks is None:
+        return []
+    return [text for text in (look_text.schedule(curve.blocks), look_text.added(curve.blocks)) if text]
+
+
 def notes(curve: ReplacementCurve) -> Iterator[str]:
-    """Under the table of a curve: clusters of the test items, floors, and caveats of its statistics."""
+    """Under the table of a curve: its looks, clusters of the test items, floors, and caveats of its statistics."""
+    yield from looks(curve)
     if curve.analysis is not None:
         yield _clusters(curve)
         yield from (sentence(CAVEATS[caveat]) for caveat in curve.analysis.caveats)

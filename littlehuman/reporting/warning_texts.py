@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from littlehuman.economics import look_text
 from littlehuman.formatting import percent, share
 from littlehuman.stats import Caveat
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind
@@ -40,6 +41,8 @@ def _text(curve: ReplacementCurve, warning: CurveWarning) -> str:
         highest = max(curve.floors, key=lambda floor: floor.value)
         floor = f"{highest.kind.value} ({percent(highest.value)} %)"
         return f"no score is shown to lie above {floor}, so nothing is shown to be learnt"
+    if warning.kind is WarningKind.BETWEEN_LOOKS and curve.blocks:
+        return look_text.between(curve.blocks)
     return _TEXTS[warning.kind](warning.parts)
 
 

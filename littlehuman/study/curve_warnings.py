@@ -32,6 +32,7 @@ _AT_FLOOR = 0.02
 class WarningKind(StrEnum):
     """What is wrong, as a reader of a table sees it."""
 
+    BETWEEN_LOOKS = "between looks nothing is decided"
     NOTHING_LEARNT = "no score is shown to lie above its floors"
     MOSTLY_EMPTY = "most answers are empty"
     CONSTANT = "one answer to nearly all test items"

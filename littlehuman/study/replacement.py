@@ -6,7 +6,7 @@ points alone.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,12 +14,15 @@ import pandas as pd
 
 from littlehuman import stats
 from littlehuman.config.identity import TWIN_GROUPS
+from littlehuman.stats.interval import LEVEL
 from littlehuman.study import comparisons
+from littlehuman.study.blocks import Blocks, blocks_of_curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.comparisons import CurveCells, CurveStatistics
 from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withheld_because
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind, warnings_of_curve
 from littlehuman.study.floors import Floor, floors_of
+from littlehuman.study.look_design import LookDesign
 from littlehuman.study.series import Series
 
 __all__ = ["COLUMNS", "ReplacementCurve", "curves_of_study", "replacement_curve"]
@@ -32,7 +35,7 @@ class ReplacementCurve:
     `table`: a row per share (`curve_table`). `analysis`: its arms are `shares`, ascending, the base is the smallest;
     None for metrics without statistics of items. `statistics`: what it was computed from, without collapsed runs.
     `missing`: shares that were begun and have no complete cell. `floors`: scores that need no training. `warnings`:
-    what is wrong with its runs.
+    what is wrong with its runs. `blocks`: where it stands in its group-sequential design, None where none was fixed.
     """
 
     label: str
@@ -45,6 +48,7 @@ class ReplacementCurve:
     statistics: CurveStatistics | None = None
     floors: tuple[Floor, ...] = ()
     warnings: tuple[CurveWarning, ...] = ()
+    blocks: Blocks | None = None
 
     @property
     def place(self) -> str:
@@ -116,6 +120,7 @@ def curves_of_study(
     *,
     control: bool = False,
     index: ClusterIndex | None = None,
+    designs: Iterable[LookDesign] = (),
 ) -> tuple[ReplacementCurve, ...]:
     """The replacement curves of a study; controls that several series share come once.
 
@@ -125,37 +130,43 @@ def curves_of_study(
         delta: the loss that can be borne, in score units.
         control: the human points of the mixtures alone.
         index: clusters of the test items (default: those that the runs wrote).
+        designs: of curves that are looked at while their seeds come in; each curve is analysed at its look's level.
     """
     known = index or ClusterIndex(frame)
-    seen, found = set(), []
+    fixed, seen, found = tuple(designs), set(), []
     for curve in comparisons.replacement_curves(frame, control=control):
         cells = frozenset(curve.cells["cell"])
         if cells not in seen:
             seen.add(cells)
             name = metric if metric and _has(curve.series, metric) else curve.series.metric
-            found.append(replacement_curve(curve, name, delta, known))
+            found.append(replacement_curve(curve, name, delta, known, blocks_of_curve(fixed, curve)))
     return tuple(found)
 
 
-def replacement_curve(curve: CurveCells, metric: str, delta: float, index: ClusterIndex) -> ReplacementCurve:
-    """Statistics, floors, warnings and the table of one curve.
+def replacement_curve(
+    curve: CurveCells, metric: str, delta: float, index: ClusterIndex, blocks: Blocks | None = None
+) -> ReplacementCurve:
+    """Statistics, floors, warnings and the table of one curve, at the level of its look where it has looks.
 
     Runs that collapsed or lie far from their share's other seeds have no part in the variances by which other shares
     are judged; their own share keeps them, without a verdict where it would be another one without them. Of the
     smallest share all are compared with, only collapsed ones are left out.
     """
+    alpha = blocks.level if blocks else 1 - LEVEL
     found = comparisons.statistics_of(curve.cells, metric, index)
-    analysis = stats.of_cells(found.cells, delta=delta) if found else None
+    analysis = stats.of_cells(found.cells, delta=delta, alpha=alpha) if found else None
     folders = list(found.scores.folders if found else curve.cells["folder"])
     floors = floors_of(curve.series, metric, folders[0])
     warnings = warnings_of_curve(curve.cells, metric, found, analysis, floors)
+    if blocks and not blocks.at_look:
+        warnings = (CurveWarning(WarningKind.BETWEEN_LOOKS, None, withholds=True), *warnings)
     shares = found.scores.arms if found else ()
     far = _far_cells(warnings, shares)
     if not found or not analysis or not far:
         table = curve_table(curve, metric, shares, analysis, found.cells if found else None, warnings)
     else:
         whole, whole_cells, found = analysis, found.cells, _without_cells(found, far)
-        clean = stats.of_cells(found.cells, delta=delta)
+        clean = stats.of_cells(found.cells, delta=delta, alpha=alpha)
         warnings = tuple(_resting(warning, shares, whole, clean) for warning in warnings)
         kept = [share not in {share for share, _ in far} for share in shares]
         analysis = _merged(clean, whole, kept)
@@ -163,7 +174,7 @@ def replacement_curve(curve: CurveCells, metric: str, delta: float, index: Clust
         rest = curve_table(curve, metric, shares, clean, found.cells, warnings)
         table = table.where(~table["synth_frac"].isin([s for s, k in zip(shares, kept, strict=True) if k]), rest)
     return ReplacementCurve(
-        _label(curve), curve, metric, table, _missing(curve), shares, analysis, found, floors, warnings
+        _label(curve), curve, metric, table, _missing(curve), shares, analysis, found, floors, warnings, blocks
     )
 
 

@@ -2,7 +2,8 @@
 
 The first call fixes the design in `STUDY/next.json`, before any score is looked at: shares, tolerated loss, error rate
 and looks (group-sequential design with alpha spending). Every later report of the study uses the level of its look.
-Prints what the look says and whether the study can stop, or what to run up to the next look.
+Prints what the look says and whether the study can stop, or what to run next. From two seeds on a study may also stop
+between looks, where more seeds would hardly change the choice of a share; that decides no verdict.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def parser() -> argparse.ArgumentParser:
         "--looks",
         type=_looks,
         metavar="SEEDS",
-        help="numbers of seeds after which the study is looked at, at most four (3,4,5); 2,3,4,5 needs fewer cells, "
-        "but two seeds cannot see a share that scatters more than the others",
+        help="numbers of seeds after which the study is looked at, at most four (3,4,5); "
+        "verdicts at two seeds, as in 2,3,4,5, would not see a share that scatters more than the others",
     )
     made.add_argument("--alpha", type=_share, help="false alarms over all shares and looks (0.05)")
     made.add_argument("--metric", help="instead of the headline metric")

@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.simulate import price_truths as truths
 from littlehuman.economics import stopping
 from littlehuman.economics.response_shapes import Array
+from littlehuman.study.blocks import CHECKED_FROM
 from littlehuman.study.look_design import LOOKS
 
 HEAD = (
@@ -21,8 +22,8 @@ HEAD = (
     + "|---" * 7
     + "|"
 )
-EARLY = (2, 3, 4, 5)
-PLANS = (LOOKS, EARLY)  # the default of `littlehuman next`, and the one that needs fewest cells
+CHECKS = (CHECKED_FROM, *LOOKS)  # when the default of `littlehuman next` asks whether the study may stop
+PLANS = (CHECKS, LOOKS)  # and, to compare, the looks alone
 SHARES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 1.0)
 
 
@@ -43,7 +44,7 @@ class NextRow:
         return f"| {self.truth} | {self.sd} | {', '.join(map(str, self.looks))} | {numbers} |"
 
 
-def simulate(truth: str, sd: float, studies: int, seeds: Sequence[int] = EARLY) -> NextRow:
+def simulate(truth: str, sd: float, studies: int, seeds: Sequence[int] = CHECKS) -> NextRow:
     """Studies of 8 shares, delta 2 points, looked at after these numbers of `seeds`; no verdict stops them."""
     loss = np.concatenate([[0.0], truths.LOSS[truth](np.array(SHARES[1:]))])
     rules, rng = _rules(seeds), np.random.default_rng(zlib.crc32(f"{truth} {sd}".encode()))

@@ -42,11 +42,11 @@ class Cost:
 
 @dataclass(frozen=True, eq=False)
 class NextStep:
-    """Where a study stands. `rows` (of the curve's table, without the base) and `advice` at a look alone.
+    """Where a study stands. `rows` (of the curve's table, without the base) at a look alone, `advice` from two
+    complete blocks on.
 
     `withheld`: shares without a verdict that the choice would rest on; then there is no advice. `series`: the curve
-    that was named. `newly_fixed`: whether this call wrote the design. `command`: what to run up to the next look, None
-    where nothing is.
+    that was named. `newly_fixed`: whether this call wrote the design. `command`: what to run next, if anything.
     """
 
     study: Path
@@ -97,20 +97,24 @@ def next_step(
         _refuse_what_cannot_be_fixed(study, design, curve, index, partial(_again, study, series, asked))
         look_design.write(study, [*designs, design])  # before anything is computed from the scores
     blocks = blocks_of(design, curve)
-    rows, advice = _looked_at(blocks, curve, index) if blocks.at_look else ((), None)
-    withheld = _withheld(design, rows, advice.choice) if advice else ()
+    rows, advice, withheld = _checked(blocks, curve, index) if blocks.may_stop else ((), None, ())
     advice = None if withheld else advice
     stops = advice is not None and advice.stop is not stopping.Stop.GO_ON
     line = None if stops else _command(study, blocks, curve)
     return NextStep(study, blocks, _cost(blocks, curve), not fixed, series, rows, advice, withheld, line)
 
 
-def _looked_at(blocks: Blocks, curve: CurveCells, index: Any) -> tuple[tuple[Mapping[str, Any], ...], stopping.Advice]:
-    """The verdicts of a look, and whether the study may stop; of complete blocks alone."""
+def _checked(
+    blocks: Blocks, curve: CurveCells, index: Any
+) -> tuple[tuple[Mapping[str, Any], ...], stopping.Advice, tuple[float, ...]]:
+    """The verdicts of a look, whether the study may stop, and which shares' runs forbid to say so; of complete blocks.
+
+    Between looks there is no verdict: there a study stops only where more seeds would hardly change the choice.
+    """
     from littlehuman.study.replacement import replacement_curve
 
     design, whole = blocks.design, complete_blocks(blocks, curve)
-    found = replacement_curve(whole, design.metric, design.delta, index, blocks)
+    found = replacement_curve(whole, design.metric, design.delta, index, blocks if blocks.at_look else None)
     rows = [{str(key): value for key, value in row.items()} for row in found.table.to_dict("records")[1:]]
     means = whole.cells.pivot(index="synth_frac", columns="seed", values=design.metric).sort_index().astype(float)
     if means.isna().any(axis=None):
@@ -118,8 +122,9 @@ def _looked_at(blocks: Blocks, curve: CurveCells, index: Any) -> tuple[tuple[Map
         raise DataError(
             f"{cell}: has no {design.metric}\nTry: rm -r {shlex.quote(cell)}, and the sweep's command again"
         )
-    look = stopping.look_at(means.to_numpy(), [row["verdict"] in SETTLED for row in rows], blocks.number)
-    return tuple(rows), stopping.advise(_rules(design), look)
+    settled = [blocks.at_look and row["verdict"] in SETTLED for row in rows]
+    advice = stopping.advise(_rules(design), stopping.look_at(means.to_numpy(), settled, blocks.number))
+    return tuple(rows) if blocks.at_look else (), advice, _withheld(design, rows, advice.choice)
 
 
 def _withheld(design: LookDesign, rows: Sequence[Mapping[str, Any]], choice: float) -> tuple[float, ...]:

@@ -116,6 +116,12 @@ def _what_to_do(step: NextStep) -> Iterator[str]:
         yield f"Then: {command('next', [str(step.study), *(['--series', step.series] if step.series else [])])}"
 
 
+def _no_verdict(step: NextStep) -> str:
+    """Of a choice between looks."""
+    first = step.blocks.upcoming
+    return "" if step.blocks.at_look else f" It is a choice, no finding: verdicts come at the look after {first} seeds."
+
+
 def _choice(step: NextStep) -> str:
     assert step.advice
     design, choice = step.design, step.advice.choice
@@ -135,7 +141,7 @@ def _why(step: NextStep) -> str:
     return {
         Stop.GO_ON: f"Go on: this choice stands {full} with a probability of {sure}; {enough} would be enough.",
         Stop.ALL_SETTLED: f"Stop: every share has a verdict. The choice stands {full} with a probability of {sure}.",
-        Stop.DECISION_STANDS: f"Stop: this choice stands {full} with a probability of {sure}.",
+        Stop.DECISION_STANDS: f"Stop: this choice stands {full} with a probability of {sure}.{_no_verdict(step)}",
         Stop.LAST_LOOK: "Stop: this was the last look. What is not known now stays not known in this study.",
     }[step.advice.stop]
 

@@ -15,6 +15,7 @@ import pandas as pd
 from littlehuman.study.comparisons import CurveCells
 from littlehuman.study.look_design import LookDesign, cells_of_curve, key_of
 
+CHECKED_FROM = 2  # complete blocks: of one seed nobody knows how much seeds scatter
 NOT_RUN = "not run"
 
 
@@ -48,6 +49,11 @@ class Blocks:
         return len(self.seeds) in self.design.looks and not self.begun
 
     @property
+    def may_stop(self) -> bool:
+        """Whether it may be asked whether more seeds would change the choice: that decides no verdict, at any block."""
+        return CHECKED_FROM <= len(self.seeds) <= self.design.last and not self.begun
+
+    @property
     def number(self) -> int:
         """The number of this look, from 1; 0 between looks."""
         return self.design.looks.index(len(self.seeds)) + 1 if self.at_look else 0
@@ -64,10 +70,10 @@ class Blocks:
 
     @property
     def to_run(self) -> tuple[int, ...]:
-        """Seeds of the blocks up to the next look: those under way, then the lowest that were not used."""
+        """Seeds of the next block, at first of the two that `may_stop` needs: under way, or the lowest not used."""
         if self.upcoming is None:
             return ()
-        fresh = self.upcoming - len(self.seeds) - len(self.begun)
+        fresh = max(max(CHECKED_FROM, len(self.seeds) + 1) - len(self.seeds) - len(self.begun), 0)
         free = (seed for seed in range(len(self.used) + fresh) if seed not in self.used)
         return (*self.begun, *(next(free) for _ in range(fresh)))
 

@@ -57,6 +57,9 @@ def asked(said: Callable[..., str]) -> Callable[..., dict[str, Any]]:
     return lambda study, *options: json.loads(said(study, *options, "--json"))
 
 
+OPEN = {"truth": lambda human, _: 0.7 - 0.02 * (human < 5000), "scatter": 0.9, "items": 100, "seed_sd": 0.04}
+
+
 def fixed(study: Path) -> dict[str, Any]:
     (design,) = read_json(study / look_design.FILE)["designs"]
     return dict(design)
@@ -93,19 +96,36 @@ def test_the_design_is_written_before_any_score_is_analysed(
 def test_the_printed_command_adds_one_new_seed_on_all_shares_with_the_settings_of_the_study(
     study: Callable[..., Path], asked: Callable[..., dict[str, Any]]
 ) -> None:
-    answer = asked(study(seeds=(0, 2)))
+    answer = asked(study(seeds=(1,)))
     words = shlex.split(answer["to_run"]["command"])
     assert words[:2] == ["littlehuman", "-m"] and "study=s" in words and set(TYPED) <= set(words)
-    assert "synth_frac=0,0.5,0.9,1" in words and "seed=1" in words and answer["to_run"]["seeds"] == [1]
+    assert "synth_frac=0,0.5,0.9,1" in words and "seed=0" in words and answer["to_run"]["seeds"] == [0]
     swept = [word for word in words[2:] if not word.startswith(("synth_frac=", "seed="))]
     composed = compose(*swept, "synth_frac=0.9", "seed=1")
     assert (composed.n_train, composed.extra_human, composed.synthetic) == (5000, 0, True)
 
 
-def test_all_seeds_up_to_the_next_look_are_asked_for_at_once(
+def test_one_seed_alone_is_no_ground_for_a_choice(
     study: Callable[..., Path], asked: Callable[..., dict[str, Any]]
 ) -> None:
-    assert asked(study(seeds=(0,)))["to_run"]["seeds"] == [1, 2]
+    answer = asked(study(seeds=(0,)))
+    assert answer["to_run"]["seeds"] == [1] and answer["advice"] is None
+
+
+def test_a_clear_choice_stops_the_study_after_two_seeds_and_gives_no_verdict(
+    study: Callable[..., Path], asked: Callable[..., dict[str, Any]], said: Callable[..., str]
+) -> None:
+    made = study(seeds=(0, 1), items=2000)
+    answer, text = asked(made), said(made)
+    assert (answer["advice"]["stop"], answer["look"], answer["to_run"]["command"]) == ("decision_stands", None, None)
+    assert "It is a choice, no finding: verdicts come at the look after 3 seeds." in text
+
+
+def test_a_choice_that_would_rest_on_broken_runs_is_not_made_between_looks_either(
+    study: Callable[..., Path], said: Callable[..., str]
+) -> None:
+    text = said(study(seeds=(0, 1), items=2000, empty=[(0.9, 0), (0.9, 1)]))
+    assert "No choice is made: it would rest on 90 %" in text
 
 
 def test_an_unfinished_block_is_named_and_only_its_cells_are_asked_for(
@@ -142,14 +162,10 @@ def test_shares_that_all_have_a_verdict_stop_the_study(
 def test_an_open_decision_goes_on_until_the_last_look(
     study: Callable[..., Path], asked: Callable[..., dict[str, Any]]
 ) -> None:
-    close = {"truth": lambda human, _: 0.7 - 0.02 * (human < 5000), "scatter": 0.9, "items": 100, "seed_sd": 0.04}
-    made = study(**close)
+    made = study(**OPEN)
     first = asked(made, "--looks", "3,5")
-    assert first["advice"]["stop"] == "go_on" and first["to_run"]["seeds"] == [3, 4]
-    study(seeds=(3,), **close)
-    between = asked(made)
-    assert between["look"] is None and between["to_run"]["seeds"] == [4]
-    study(seeds=(4,), **close)
+    assert first["advice"]["stop"] == "go_on" and first["to_run"]["seeds"] == [3]
+    study(seeds=(3, 4), **OPEN)
     last = asked(made)
     assert last["advice"]["stop"] == "last_look" and last["to_run"]["command"] is None
     assert last["look"]["level"] == pytest.approx(Looks((3, 5)).level(5))

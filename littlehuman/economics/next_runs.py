@@ -57,10 +57,19 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
 
     rows: Sequence[Mapping[Hashable, Any]] = load.load(study).to_dict("records")
     same = [row for row in rows if row["state"] == "done" and row["series"] == series]
-    settings, own = _settings(same)
-    return tuple(
-        replace(cell, command=_command(cell, settings, own, study.resolve(), _seeds(same, cell))) for cell in cells
-    )
+    return tuple(replace(cell, command=sweep(study, same, _axes(cell, _seeds(same, cell)))) for cell in cells)
+
+
+def sweep(study: Path, cells: Sequence[Mapping[Hashable, Any]], axes: Sequence[str]) -> str:
+    """A line for a shell that adds cells to a study: settings as its `cells` have them, `axes` as given.
+
+    A study elsewhere than new runs go says where.
+    """
+    settings, own = _settings(cells)
+    place = study.resolve()
+    elsewhere = place.parent != multirun_root().resolve()
+    before = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(place.parent))} " if elsewhere else ""
+    return before + sweep_command([*settings, f"study={place.name}", *axes], own)
 
 
 def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str | None]:
@@ -95,16 +104,13 @@ def _seeds(cells: Iterable[Mapping[Hashable, Any]], cell: NextCell) -> list[int]
     return [next(free) for _ in range(cell.runs)]
 
 
-def _command(cell: NextCell, settings: Sequence[str], own: str | None, study: Path, seeds: Sequence[int]) -> str:
-    """A line for a shell; a study elsewhere than new runs go says where."""
+def _axes(cell: NextCell, seeds: Sequence[int]) -> list[str]:
+    """The mixture of a cell, as overrides."""
     alone = cell.n_synthetic == 0
-    mixture = [
+    return [
         f"n_train={cell.n_human if alone else cell.n_synthetic}",
         f"synth_frac={0 if alone else 1}",
         f"extra_human={0 if alone else cell.n_human}",
         "synthetic=true",
         f"seed={','.join(map(str, seeds))}",
     ]
-    elsewhere = study.parent != multirun_root().resolve()
-    place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(study.parent))} " if elsewhere else ""
-    return place + sweep_command([*settings, f"study={study.name}", *mixture], own)

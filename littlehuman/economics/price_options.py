@@ -35,10 +35,10 @@ def check_prices(human: float | None, synthetic: float | None) -> None:
         raise ConfigError(wrong)
 
 
-def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> None:
+def add_options(parser: argparse._ActionsContainer, *, measured: bool = False) -> None:
     """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed.
 
-    `measured`: the first is required, and the default of the second is what the synthetic points of the study cost.
+    `parser`: of a command, or a group of its options. `measured`: the first is required (by `check_options`), and the default of the second is what the synthetic points of the study cost.
     """
     default = "; default: what those of the study cost, in US dollars" if measured else ""
     helps = {
@@ -46,9 +46,7 @@ def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> N
         "synthetic": f"what one synthetic point costs, in the same currency{default}",
     }
     for kind, text in helps.items():
-        parser.add_argument(
-            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=text
-        )
+        parser.add_argument(f"--{kind}-price", type=float, metavar="PRICE", help=text)
 
 
 def check_options(
@@ -56,6 +54,8 @@ def check_options(
 ) -> tuple[float, float] | None:
     """The two prices, None where they were not given; ends the program with 2 where they cannot be."""
     human, synthetic = asked.human_price, asked.synthetic_price
+    if measured and human is None:
+        parser.error("--human-price is missing: what one human label costs, such as --human-price 0.8")
     if wrong := problems(human, 1.0 if measured and synthetic is None else synthetic):
         parser.error("; ".join(f"--{problem.where} {problem.what}" for problem in wrong))
     return None if human is None or synthetic is None else (human, synthetic)

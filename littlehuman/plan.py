@@ -34,8 +34,10 @@ __all__ = ["PurchasePlan", "main", "plan_of_scores"]
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
+    program = cli.program("plan")
     made = argparse.ArgumentParser(
-        prog=cli.program("plan"),
+        prog=program,
+        usage=f"{program} [-h] STUDY --budget SUM --human-price PRICE ...\n       {program} --pilot STUDY ...",
         description="How many human and synthetic points to buy; or how large a study must be, before it is run.",
     )
     buy = made.add_argument_group("what to buy")
@@ -77,6 +79,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return cli.print_lines(lambda: [_size(args)])
     if args.scores is None:
         options.error("give STUDY and --human-price (what to buy), or --pilot STUDY (how large a study must be)")
+    if args.human_price is None:
+        options.error("--human-price is missing: what one human label costs, such as --human-price 0.8")
     if args.budget is None and args.target is None:
         options.error("give --budget, --target or both")
     if args.synthetic_price is None and not Path(args.scores).expanduser().is_dir():
@@ -139,12 +143,11 @@ def _answers(args: argparse.Namespace) -> tuple[list[DesignAnswer], list[tuple[s
     from littlehuman.economics import pilot
     from littlehuman.exporting.item_clusters import clusters_of_test_items
     from littlehuman.stats.curve import DELTA
-    from littlehuman.stats.power import Variation
 
     drop = DELTA if args.delta is None else args.delta
     wanted = pilot.Wanted(drop, args.shares, args.seeds, args.items)
     if args.pilot is None:
-        varies = Variation(args.seed_sd, args.item_sd, args.noise_sd or 0.0, args.icc or 0.0)
+        varies = pilot.stated(args.seed_sd, args.item_sd, args.noise_sd or 0.0, args.icc or 0.0)
         return [pilot.of_stated(varies, wanted, args.clusters)], []
     study = Path(args.pilot).expanduser()
     found: list[DesignAnswer] = []

@@ -52,8 +52,25 @@ class DesignAnswer:
     pilot: ReplacementCurve | None = None
 
 
+def stated(seed_sd: float, item_sd: float, noise_sd: float = 0.0, icc: float = 0.0) -> Variation:
+    """A variation that is known from elsewhere; standard deviations in score units.
+
+    Raises:
+        ConfigError: for numbers that scores in 0..1 cannot have; all of them at once.
+    """
+    given = (("seed-sd", seed_sd, 0.5), ("item-sd", item_sd, 1.0), ("noise-sd", noise_sd, 1.0), ("icc", icc, 1.0))
+    problems = [
+        Problem(f"{name}={value:g}", f"must be from 0 to {most:g}" + "; one point is 0.01" * (name != "icc"))
+        for name, value, most in given
+        if not 0 <= value <= most
+    ]
+    if problems:
+        raise ConfigError(problems, "--seed-sd 0.01 --item-sd 0.3")
+    return Variation(seed_sd, item_sd, noise_sd, icc)
+
+
 def of_stated(varies: Variation, wanted: Wanted, clusters: int | None = None) -> DesignAnswer:
-    """The answer for a variation that is known from elsewhere, with `clusters` in the test items that were asked about.
+    """The answer for a stated variation, with `clusters` in the test items that were asked about.
 
     Raises:
         ConfigError: for numbers that no study has.

@@ -23,7 +23,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "before a study is run: from a pilot study with two seeds or more, or from stated parts of the variation; "
         "all in score units, where 0.01 is one percentage point",
     )
-    made.add_argument("--pilot", metavar="STUDY", help="a study folder multirun/STUDY, from which the variation is read")
+    made.add_argument(
+        "--pilot", metavar="STUDY", help="a study folder multirun/STUDY, from which the variation is read"
+    )
     made.add_argument("--delta", type=float, help="the drop to find, against the smallest share (0.02)")
     made.add_argument("--shares", type=int, metavar="N", help="synthetic shares (those of the pilot; without one 8)")
     made.add_argument("--seeds", type=int, metavar="N", help="seeds of each share that are asked about (3)")
@@ -57,7 +59,8 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     """End the program with 2 where options of the two questions, or of pilot and stated parts, are mixed."""
     sizes, buys = _given(args, _SIZE), _given(args, _BUY)
     if sizes and buys:
-        parser.error(f"{_names(buys)}: what to buy; {_names(sizes)}: how large a study must be (--pilot STUDY); ask one at a time")
+        size = f"{_names(sizes)}: how large a study must be (--pilot STUDY)"
+        parser.error(f"{_names(buys)}: what to buy; {size}; ask one at a time")
     if not sizes:
         return
     stated = _given(args, _STATED)

@@ -11,6 +11,8 @@ import math
 
 from littlehuman.errors import ConfigError, Problem
 
+_EXAMPLES = {"human-price": 0.8, "synthetic-price": 0.002}
+
 
 def problems(human: float | None, synthetic: float | None) -> list[Problem]:
     """What is wrong with two prices; None is a price that was not given."""
@@ -21,7 +23,8 @@ def problems(human: float | None, synthetic: float | None) -> list[Problem]:
         ]
     wrong = {name: price for name, price in given.items() if price is not None and not 0 < price < math.inf}
     return [
-        Problem(f"{name}={price:g}", "must be a number above 0: what one point costs") for name, price in wrong.items()
+        Problem(f"{name}={price:g}", f"must be a number above 0: what one point costs, such as {_EXAMPLES[name]}")
+        for name, price in wrong.items()
     ]
 
 
@@ -38,7 +41,8 @@ def check_prices(human: float | None, synthetic: float | None) -> None:
 def add_options(parser: argparse._ActionsContainer, *, measured: bool = False) -> None:
     """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed.
 
-    `parser`: of a command, or a group of its options. `measured`: the first is required (by `check_options`), and the default of the second is what the synthetic points of the study cost.
+    `parser`: of a command, or a group of its options. `measured`: the default of the second is what the
+    synthetic points of the study cost.
     """
     default = "; default: what those of the study cost, in US dollars" if measured else ""
     helps = {
@@ -54,8 +58,6 @@ def check_options(
 ) -> tuple[float, float] | None:
     """The two prices, None where they were not given; ends the program with 2 where they cannot be."""
     human, synthetic = asked.human_price, asked.synthetic_price
-    if measured and human is None:
-        parser.error("--human-price is missing: what one human label costs, such as --human-price 0.8")
     if wrong := problems(human, 1.0 if measured and synthetic is None else synthetic):
         parser.error("; ".join(f"--{problem.where} {problem.what}" for problem in wrong))
     return None if human is None or synthetic is None else (human, synthetic)

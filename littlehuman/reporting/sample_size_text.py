@@ -1,6 +1,7 @@
-"""How many seeds and test items a study needs, in words and as JSON: the answer, then the table, then where scores vary.
+"""How many seeds and test items a study needs, in words and as JSON.
 
-In: `DesignAnswer`s. Out: the blocks that `plan --pilot` prints, and JSON values. Smallest differences are rounded up.
+In: `DesignAnswer`s. Out: the blocks that `plan --pilot` prints (the answer, its table, where scores vary), and JSON
+values. Smallest differences are rounded up.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LABEL, _CELL = 24, 7  # characters of a row's name, and of a column at least
 def text(answer: DesignAnswer) -> str:
     """The block that the command line prints."""
     sizes = answer.sizes
-    lines = [f"{answer.name}: {sentence(sizes)}", *_table(sizes), *_variation(answer)]
+    lines = [f"{answer.name}: {sentence(sizes)}", *_at_upper(sizes), *_table(sizes), *_variation(answer)]
     return "\n".join([*lines, *(f"- {note[0].upper()}{note[1:]}." for note in _notes(answer))])
 
 
@@ -36,11 +37,21 @@ def sentence(sizes: SampleSizes) -> str:
     goal, found = f"a drop of {_points(question.drop)} with {_CHANCE} power", _found(sizes, column)
     on = f"{question.items:,} test items"
     if column.fewest is None:
-        return f"No number of seeds up to {MOST_SEEDS} finds {goal} on {on}{_elsewhere(sizes)}; on {question.items:,}, {found}."
+        none = f"No number of seeds up to {MOST_SEEDS} finds {goal} on {on}"
+        return f"{none}{_elsewhere(sizes)}; on {question.items:,}, {found}."
     if column.fewest > question.seeds:
         return f"To find {goal}, run {column.fewest} seeds on {on}; {found}."
     fewer = f" ({column.fewest} would do)" if column.fewest < question.seeds else ""
     return f"{question.seeds} seeds on {on} are enough to find {goal}{fewer}: they find {_smallest(sizes, column)}."
+
+
+def _at_upper(sizes: SampleSizes) -> Iterator[str]:
+    """The answer where seeds differ by as much as the pilot allows."""
+    upper, question = sizes.asked_at_upper, sizes.question
+    if sizes.limits is not None and upper is not None:
+        need = f"it takes {upper.fewest}" if upper.fewest else f"{MOST_SEEDS} are not enough"
+        high = f"{percent(sizes.limits[1])} points between seeds, the upper end of what the pilot allows"
+        yield f"  At {high}, {need} on {question.items:,} test items, and {_found(sizes, upper)}."
 
 
 def _found(sizes: SampleSizes, column: Column) -> str:
@@ -48,7 +59,8 @@ def _found(sizes: SampleSizes, column: Column) -> str:
 
 
 def _smallest(sizes: SampleSizes, column: Column) -> str:
-    return f"{_up(column.smallest[sizes.question.seeds])} points"
+    value = column.smallest[sizes.question.seeds]
+    return f"{_up(value)} points" if value < 1 else "nothing below 100 points"
 
 
 def _elsewhere(sizes: SampleSizes) -> str:
@@ -87,7 +99,7 @@ def _variation(answer: DesignAnswer) -> Iterator[str]:
     seeds = f"{percent(varies.seed_sd)}"
     if sizes.limits is not None and answer.pilot is not None and answer.pilot.analysis is not None:
         df = answer.pilot.analysis.parts.df_seeds
-        seeds += f"   95 % interval {percent(sizes.limits[0])} to {percent(sizes.limits[1])}, {df:.3g} degrees of freedom"
+        seeds += f"   95 % interval {percent(sizes.limits[0])} to {percent(sizes.limits[1])}, {_degrees(df)}"
     yield f"    between the seeds of a share                         {seeds}"
     yield f"    per test item between two shares, under every seed   {percent(varies.stable_sd)}"
     yield f"    per test item between two shares, new in every run   {percent(varies.noise_sd)}"
@@ -108,15 +120,8 @@ def _source(answer: DesignAnswer) -> str:
 
 def _notes(answer: DesignAnswer) -> Iterator[str]:
     sizes = answer.sizes
-    upper, question = sizes.asked_at_upper, sizes.question
-    if sizes.limits is not None and upper is not None:
-        need = f"it takes {upper.fewest} seeds" if upper.fewest else f"not even {MOST_SEEDS} seeds are enough"
-        yield (
-            f"if seeds differ by {percent(sizes.limits[1])} points, the upper end of what the pilot allows, "
-            f"{need} on {question.items:,} test items, and {_found(sizes, upper)}"
-        )
-        if sizes.limits[0] == 0:
-            yield "the pilot has too few test items or seeds to tell how much seeds differ: plan for the upper end"
+    if sizes.limits is not None and sizes.limits[0] == 0:
+        yield "the pilot has too few test items or seeds to tell how much seeds differ: plan for the upper end"
     if answer.pilot is not None:
         yield from _of_pilot(answer.pilot)
 
@@ -130,6 +135,10 @@ def _of_pilot(curve: ReplacementCurve) -> Iterator[str]:
         yield curve.cluster_notice.rstrip(".")
 
 
+def _degrees(df: float) -> str:
+    return f"{df:.3g} degree{'s' * (round(df, 2) != 1)} of freedom"
+
+
 def _points(value: float) -> str:
     points = round(100 * value, 6)
     return f"{points:g} point{'s' * (points != 1)}"
@@ -137,7 +146,7 @@ def _points(value: float) -> str:
 
 def _up(value: float) -> str:
     """In points, rounded up: a drop of exactly that is found with at least the power that was asked for."""
-    return f"{math.ceil(round(1000 * value, 6)) / 10:.1f}"
+    return f"{math.ceil(round(1000 * value, 6)) / 10:.1f}" if value < 1 else "> 100"
 
 
 def as_json(
@@ -177,7 +186,7 @@ def _as_json(answer: DesignAnswer) -> dict[str, Any]:
             "icc": varies.icc,
             "cluster_size": question.cluster_size,
         },
-        "answer": {**_of_column(sizes.asked), "text": sentence(sizes)},
+        "answer": {**_of_column(sizes.asked), "text": " ".join([sentence(sizes), *map(str.strip, _at_upper(sizes))])},
         "at_upper_seed_sd": None if sizes.at_upper is None else [_of_column(column) for column in sizes.at_upper],
         "table": [_of_column(column) for column in sizes.columns],
         "notes": list(_notes(answer)),

@@ -81,9 +81,7 @@ def variation(pilot: Curve | Parts) -> Variation:
     return Variation(parts.seed_sd, parts.stable_sd, parts.noise_sd, icc)
 
 
-def power(
-    drop: float, design: Design, varies: Variation, alpha: float = 1 - LEVEL, *, studies: int = STUDIES
-) -> float:
+def power(drop: float, design: Design, varies: Variation, alpha: float = 1 - LEVEL, *, studies: int = STUDIES) -> float:
     """Probability that a true difference of `drop` between one arm and the base is found, at the family-wise level
     `alpha`; over so many drawn `studies`."""
     halves, se = _halves(design, varies, alpha, studies)

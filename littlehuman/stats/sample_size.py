@@ -1,8 +1,8 @@
 """Sample size of a study before it is run: how many seeds and test items find a drop, and what other designs find.
 
-In: how scores vary (`Variation`) and a `Question`. Out: `SampleSizes`, the smallest detectable difference of each number
-of seeds and test items, with the fewest seeds that find the drop. A pilot knows the between-seed standard deviation from
-few degrees of freedom; its interval is that of a variance of normal values (chi-square).
+In: how scores vary (`Variation`) and a `Question`. Out: `SampleSizes`: the smallest detectable difference for each
+number of seeds and test items, and the fewest seeds that find the drop. A pilot knows the between-seed standard
+deviation from few degrees of freedom; its interval is that of a variance of normal values (chi-square).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SEEDS = (2, 3, 4, 5, 8)
 ITEMS = (250, 500, 1_000, 2_000, 5_000)
 MOST_SEEDS, MOST_SHARES, MOST_ITEMS = 20, 20, 10_000_000
 DRAWS = 250  # studies a design: a difference is then known to about 1 % of itself
+_WIDEST = 0.5  # standard deviation of scores in 0..1: they lie at both ends
 _LEAST = float(special.ndtri((1 + LEVEL) / 2) + special.ndtri(POWER))  # standard errors that no test of 95 % goes below
 
 
@@ -130,15 +131,15 @@ def sample_sizes(question: Question, varies: Variation, limits: tuple[float, flo
 
 
 def seed_sd_limits(parts: Parts, level: float = LEVEL) -> tuple[float, float]:
-    """Interval of the between-seed standard deviation: chi-square for the scatter of the cell means, from which the part
-    of the test items is then taken off."""
+    """Interval of the between-seed standard deviation: chi-square for the scatter of the cell means, from which the
+    part of the test items is then taken off."""
     size = parts.items / parts.clusters
     icc = 0.0 if math.isnan(parts.icc_differences) else min(max(parts.icc_differences, 0.0), 1.0)
     noise = parts.noise_sd**2 / 2 * (1 + (size - 1) * icc) / parts.items
     scatter = (parts.seed_sd**2 + noise) * parts.df_seeds
     tails = (1 - level) / 2, (1 + level) / 2
     low, high = (scatter / float(special.chdtri(parts.df_seeds, tail)) - noise for tail in tails)
-    return math.sqrt(max(low, 0.0)), math.sqrt(max(high, 0.0))
+    return math.sqrt(max(low, 0.0)), min(math.sqrt(max(high, 0.0)), _WIDEST)
 
 
 def _column(question: Question, varies: Variation, items: int, rows: Sequence[int]) -> Column:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _HEIGHT = 2.7  # inches of a facet
 _ROUND = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100)  # labels along y, in points
+_BETWEEN = (0.3, 0.7, 1.5, 4, 7, 15, 30, 70)  # and where the axis is short
+_SHORT = 8.0  # times its lower end
+UPPER = "at worst"
 
 
 def sample_sizes(answers: Sequence[tuple[str, SampleSizes]]) -> Figure:
@@ -32,6 +35,8 @@ def sample_sizes(answers: Sequence[tuple[str, SampleSizes]]) -> Figure:
         handles: dict[str, Any] = {}
         for (name, sizes), (row, column) in zip(answers, places, strict=False):
             handles |= _facet(axes[row][column], name, sizes, _limits(answers))
+            if column == 0:
+                axes[row][column].set_ylabel(f"difference found with {POWER:.0%} power (points)".replace("%", " %"))
         for row, column in places[len(answers) :]:
             axes[row][column].remove()
         text_layout.finish(figure, handles, _caption(answers))
@@ -49,31 +54,44 @@ def _facet(axes: Axes, name: str, sizes: SampleSizes, limits: tuple[float, float
     goal = 100 * sizes.question.drop
     sought = axes.axhline(goal, color=text_layout.DARK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     handles[f"sought: {goal:g} point{'s' * (goal != 1)}"] = sought
+    if sizes.at_upper is not None:
+        handles |= _at_upper(axes, sizes)
     axes.axvline(sizes.question.items, color="#bbbbbb", linewidth=0.8, zorder=0)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(0.85 * items[0], 1.18 * items[-1])
     axes.set_ylim(*limits)
-    axes.yaxis.set_major_locator(FixedLocator([y for y in _ROUND if limits[0] <= y <= limits[1]]))
+    labels = (*_ROUND, *(_BETWEEN if limits[1] < _SHORT * limits[0] else ()))
+    axes.yaxis.set_major_locator(FixedLocator(sorted(y for y in labels if limits[0] <= y <= limits[1])))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_minor_formatter(NullFormatter())
     text_layout.title(axes, f"{name}, {sizes.question.shares} shares")
     axes.set_xlabel("test items")
-    axes.set_ylabel(f"difference found with {POWER:.0%} power (points)".replace("%", " %"))
     text_layout.of_sizes(axes)
     return handles
 
 
+def _at_upper(axes: Axes, sizes: SampleSizes) -> dict[str, Any]:
+    """The seeds that were asked about, where seeds differ by the upper end of what the pilot allows."""
+    seeds = sizes.question.seeds
+    found = [(column.items, 100 * column.smallest[seeds]) for column in sizes.at_upper or ()]
+    look = {"color": style.of_series(list(sizes.columns[0].smallest).index(seeds))["color"], "linewidth": 0.8}
+    return {f"{seeds} seeds, {UPPER}": axes.plot(*zip(*found, strict=True), linestyle=(0, (1, 2)), **look)[0]}
+
+
 def _limits(answers: Sequence[tuple[str, SampleSizes]]) -> tuple[float, float]:
-    """Of the y axis: all lines, and the drop that is sought."""
-    found = [100 * value for _, sizes in answers for column in sizes.columns for value in column.smallest.values()]
+    """Of the y axis: all lines up to 100 points, and the drop that is sought."""
+    columns = [column for _, sizes in answers for column in (*sizes.columns, *(sizes.at_upper or ()))]
+    found = [100 * value for column in columns for value in column.smallest.values()]
     found += [100 * sizes.question.drop for _, sizes in answers]
-    return 0.85 * min(found), 1.18 * max(found)
+    return 0.85 * min(found), 1.18 * min(max(found), 100.0)
 
 
 def _caption(answers: Sequence[tuple[str, SampleSizes]]) -> str:
     items = sorted({sizes.question.items for _, sizes in answers})
     parts = ["each share against the smallest, 5 % error over all shares", "logarithmic axes"]
     parts.append(f"grey line: {' and '.join(formatting.count(n) for n in items)} test items, which were asked about")
+    if any(sizes.at_upper is not None for _, sizes in answers):
+        parts.append("at worst: seeds differ as much as the pilot allows, the upper end of its 95 % interval")
     return "; ".join(parts)

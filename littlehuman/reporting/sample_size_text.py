@@ -21,7 +21,7 @@ from littlehuman.study.replacement import ReplacementCurve
 
 _CHANCE = f"{POWER:.0%}".replace("%", " %")
 _NONE = f"> {MOST_SEEDS}"
-_LABEL, _CELL = 24, 7  # characters of a row's name, and of a column at least
+_LABEL, _CELL = 24, 7  # characters of a row's name, and of a number at least
 
 
 def text(answer: DesignAnswer) -> str:
@@ -33,6 +33,15 @@ def text(answer: DesignAnswer) -> str:
 
 def sentence(sizes: SampleSizes) -> str:
     """The answer: `To find a drop of 2 points with 80 % power, run 5 seeds on 1,000 test items; 3 seeds find ...`."""
+    said = _sentence(sizes)
+    if sizes.limits is None or sizes.limits[0] > 0:
+        return said
+    return (
+        f"At {percent(sizes.varies.seed_sd)} points between seeds, the pilot's best guess: {said[0].lower()}{said[1:]}"
+    )
+
+
+def _sentence(sizes: SampleSizes) -> str:
     question, column = sizes.question, sizes.asked
     goal, found = f"a drop of {_points(question.drop)} with {_CHANCE} power", _found(sizes, column)
     on = f"{question.items:,} test items"
@@ -73,23 +82,24 @@ def _elsewhere(sizes: SampleSizes) -> str:
 
 def _table(sizes: SampleSizes) -> Iterator[str]:
     question, columns = sizes.question, sizes.columns
+    width = max(_CELL, *(len(f"{column.items:,}") + 2 for column in columns))
     error = f"{100 * (1 - LEVEL):.2g} % error over all comparisons with the smallest share"
     yield f"  Smallest difference found with {_CHANCE} power, in points ({question.shares} shares; {error})"
-    yield _row("test items", [f"{column.items:,}" for column in columns])
+    yield _row("test items", [f"{column.items:,}" for column in columns], width)
     if question.cluster_size > 1:
-        yield _row("texts (clusters)", [f"{column.clusters:,}" for column in columns])
+        yield _row("texts (clusters)", [f"{column.clusters:,}" for column in columns], width)
     for seeds in columns[0].smallest:
-        yield _row(f"{seeds} seeds", [_up(column.smallest[seeds]) for column in columns])
+        yield _row(f"{seeds} seeds", [_up(column.smallest[seeds]) for column in columns], width)
     yield f"  To find a drop of {_points(question.drop)}"
-    yield _row(f"power of {question.seeds} seeds (%)", [f"{100 * column.power:.0f}" for column in columns])
-    yield _row("seeds to run", [str(column.fewest or _NONE) for column in columns])
+    yield _row(f"power of {question.seeds} seeds (%)", [f"{100 * column.power:.0f}" for column in columns], width)
+    yield _row("seeds to run", [str(column.fewest or _NONE) for column in columns], width)
     if sizes.limits is not None and sizes.at_upper is not None:
         name = f"at {percent(sizes.limits[1])} between seeds"
-        yield _row(name, [str(column.fewest or _NONE) for column in sizes.at_upper])
+        yield _row(name, [str(column.fewest or _NONE) for column in sizes.at_upper], width)
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"    {name:<{_LABEL}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
+def _row(name: str, cells: Sequence[str], width: int) -> str:
+    return f"    {name:<{_LABEL}}" + "".join(f"{cell:>{width}}" for cell in cells)
 
 
 def _variation(answer: DesignAnswer) -> Iterator[str]:

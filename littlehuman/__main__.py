@@ -31,7 +31,11 @@ COMMANDS = (
     Command("report", "littlehuman.report:main", "tables, tests and figures of a study, as one HTML page"),
     Command("next", "littlehuman.next:main", "whether a study needs another seed, and the command that adds it"),
     Command("price", "littlehuman.price:main", "what a human label is worth, in synthetic points and in money"),
-    Command("plan", "littlehuman.plan:main", "how many human and synthetic points to buy for a sum, or for a score"),
+    Command(
+        "plan",
+        "littlehuman.plan:main",
+        "what to buy for a sum or a score, or how large a study has to be",
+    ),
     Command("export", "littlehuman.export:main", "the synthetic data of a cell as a dataset with its data card"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -153,7 +153,7 @@ def _sweep(study: Path, curve: CurveCells, shares: Sequence[float], seeds: Seque
     twins = cells[~cells["without_twins"]]  # cells without twins may have been typed for another series
     rows: Sequence[Mapping[Hashable, Any]] = twins.to_dict("records")
     words = [f"n_train={curve.n_train}", f"synth_frac={_joined(shares)}", "extra_human=0", "synthetic=true"]
-    return next_runs.sweep(rows, study, [*words, f"seed={_joined(seeds)}"])
+    return next_runs.sweep(study, rows, [*words, f"seed={_joined(seeds)}"])
 
 
 def _joined(values: Sequence[float]) -> str:
@@ -210,7 +210,7 @@ def _replacement(study: Path, frame: pd.DataFrame) -> str:
     words = [f"n_train={int(sizes.max())}"] if len(sizes) and sizes.max() > 0 else []
     rows: Sequence[Mapping[Hashable, Any]] = frame.to_dict("records")
     mixtures = ["synth_frac=0,0.5,0.9,1", "extra_human=0", "synthetic=true", "seed=0,1,2"]
-    return next_runs.sweep(rows, study, [*words, *mixtures])
+    return next_runs.sweep(study, rows, [*words, *mixtures])
 
 
 def _of_another_study(study: Path, design: LookDesign, why: str) -> DataError:

@@ -57,19 +57,19 @@ def commands(cells: Sequence[NextCell], study: Path, series: str) -> tuple[NextC
 
     rows: Sequence[Mapping[Hashable, Any]] = load.load(study).to_dict("records")
     same = [row for row in rows if row["state"] == "done" and row["series"] == series]
-    return tuple(replace(cell, command=sweep(same, study, _mixture(cell, _seeds(same, cell)))) for cell in cells)
+    return tuple(replace(cell, command=sweep(study, same, _axes(cell, _seeds(same, cell)))) for cell in cells)
 
 
-def sweep(cells: Sequence[Mapping[Hashable, Any]], study: Path, mixture: Sequence[str]) -> str:
-    """The command that adds cells to a study: what was typed for `cells` of it, with other mixtures and seeds.
+def sweep(study: Path, cells: Sequence[Mapping[Hashable, Any]], axes: Sequence[str]) -> str:
+    """A line for a shell that adds cells to a study: settings as its `cells` have them, `axes` as given.
 
     A study elsewhere than new runs go says where.
     """
     settings, own = _settings(cells)
-    folder = study.resolve()
-    elsewhere = folder.parent != multirun_root().resolve()
-    place = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(folder.parent))} " if elsewhere else ""
-    return place + sweep_command([*settings, f"study={folder.name}", *mixture], own)
+    place = study.resolve()
+    elsewhere = place.parent != multirun_root().resolve()
+    before = f"LITTLEHUMAN_MULTIRUN={shlex.quote(str(place.parent))} " if elsewhere else ""
+    return before + sweep_command([*settings, f"study={place.name}", *axes], own)
 
 
 def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str | None]:
@@ -104,7 +104,8 @@ def _seeds(cells: Iterable[Mapping[Hashable, Any]], cell: NextCell) -> list[int]
     return [next(free) for _ in range(cell.runs)]
 
 
-def _mixture(cell: NextCell, seeds: Sequence[int]) -> list[str]:
+def _axes(cell: NextCell, seeds: Sequence[int]) -> list[str]:
+    """The mixture of a cell, as overrides."""
     alone = cell.n_synthetic == 0
     return [
         f"n_train={cell.n_human if alone else cell.n_synthetic}",

@@ -11,6 +11,8 @@ import math
 
 from littlehuman.errors import ConfigError, Problem
 
+_EXAMPLES = {"human-price": 0.8, "synthetic-price": 0.002}
+
 
 def problems(human: float | None, synthetic: float | None) -> list[Problem]:
     """What is wrong with two prices; None is a price that was not given."""
@@ -21,7 +23,8 @@ def problems(human: float | None, synthetic: float | None) -> list[Problem]:
         ]
     wrong = {name: price for name, price in given.items() if price is not None and not 0 < price < math.inf}
     return [
-        Problem(f"{name}={price:g}", "must be a number above 0: what one point costs") for name, price in wrong.items()
+        Problem(f"{name}={price:g}", f"must be a number above 0: what one point costs, such as {_EXAMPLES[name]}")
+        for name, price in wrong.items()
     ]
 
 
@@ -35,10 +38,11 @@ def check_prices(human: float | None, synthetic: float | None) -> None:
         raise ConfigError(wrong)
 
 
-def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> None:
+def add_options(parser: argparse._ActionsContainer, *, measured: bool = False) -> None:
     """`--human-price` and `--synthetic-price`; call `check_options` on what was parsed.
 
-    `measured`: the first is required, and the default of the second is what the synthetic points of the study cost.
+    `parser`: of a command, or a group of its options. `measured`: the default of the second is what the
+    synthetic points of the study cost.
     """
     default = "; default: what those of the study cost, in US dollars" if measured else ""
     helps = {
@@ -46,9 +50,7 @@ def add_options(parser: argparse.ArgumentParser, *, measured: bool = False) -> N
         "synthetic": f"what one synthetic point costs, in the same currency{default}",
     }
     for kind, text in helps.items():
-        parser.add_argument(
-            f"--{kind}-price", type=float, required=measured and kind == "human", metavar="PRICE", help=text
-        )
+        parser.add_argument(f"--{kind}-price", type=float, metavar="PRICE", help=text)
 
 
 def check_options(

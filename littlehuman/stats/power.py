@@ -81,41 +81,54 @@ def variation(pilot: Curve | Parts) -> Variation:
     return Variation(parts.seed_sd, parts.stable_sd, parts.noise_sd, icc)
 
 
-def power(drop: float, design: Design, varies: Variation, alpha: float = 1 - LEVEL) -> float:
+def power(drop: float, design: Design, varies: Variation, alpha: float = 1 - LEVEL, *, studies: int = STUDIES) -> float:
     """Probability that a true difference of `drop` between one arm and the base is found, at the family-wise level
-    `alpha`."""
-    halves, se = _halves(design, varies, alpha)
+    `alpha`; over so many drawn `studies`."""
+    halves, se = _halves(design, varies, alpha, studies)
     if se == 0:
         return float((abs(drop) > halves).mean())
     return float(special.ndtr((abs(drop) - halves) / se).mean() + special.ndtr((-abs(drop) - halves) / se).mean())
 
 
-def smallest_detectable(design: Design, varies: Variation, chance: float = POWER, alpha: float = 1 - LEVEL) -> float:
-    """The difference that is found with probability `chance`.
+def smallest_detectable(
+    design: Design, varies: Variation, chance: float = POWER, alpha: float = 1 - LEVEL, *, studies: int = STUDIES
+) -> float:
+    """The difference that is found with probability `chance`; over so many drawn `studies`.
 
     Raises:
         ConfigError: when `chance` is not between alpha and 1.
     """
     if not alpha < chance < 1:
         raise _refused("chance", chance, f"must lie between {alpha:g} and 1", "chance=0.8")
-    halves, se = _halves(design, varies, alpha)
+    halves, se = _halves(design, varies, alpha, studies)
     low, high = 0.0, float(halves.max()) + 10 * se
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if power(middle, design, varies, alpha) > chance else (middle, high)
+        low, high = (low, middle) if power(middle, design, varies, alpha, studies=studies) > chance else (middle, high)
     return high
 
 
+def standard_error(design: Design, varies: Variation) -> float:
+    """True standard error of a difference between an arm and the base."""
+    noise, stable = _of_items(design, varies)
+    return math.sqrt(2 * ((varies.seed_sd**2 + noise) / design.seeds + stable))
+
+
+def _of_items(design: Design, varies: Variation) -> tuple[float, float]:
+    """What the items add to the variance of one cell's mean: new in every cell, and repeated under every seed."""
+    size = 1.0 if design.clusters is None else design.items / design.clusters
+    inflated = (1 + (size - 1) * varies.icc) / design.items
+    return varies.noise_sd**2 * inflated / 2, varies.stable_sd**2 * inflated / 2
+
+
 @lru_cache(maxsize=256)
-def _halves(design: Design, varies: Variation, alpha: float) -> tuple[Floats, float]:
+def _halves(design: Design, varies: Variation, alpha: float, studies: int) -> tuple[Floats, float]:
     """Half widths of the last arm's interval over drawn studies, and the true standard error of its difference."""
     count = design.items if design.clusters is None else design.clusters
-    size = design.items / count
-    inflated = (1 + (size - 1) * varies.icc) / design.items
-    noise, stable = varies.noise_sd**2 * inflated / 2, varies.stable_sd**2 * inflated / 2
+    noise, stable = _of_items(design, varies)
     items = _items(design, noise, stable)
     generator = np.random.default_rng(number(0, "power", design.arms, design.seeds))
-    draws = generator.standard_normal((STUDIES, design.arms, design.seeds))
+    draws = generator.standard_normal((studies, design.arms, design.seeds))
     means = math.sqrt(varies.seed_sd**2 + noise) * draws
     known = clustered.Clusters(
         design.items, np.full(count, 1 / count), np.ones(count), np.asarray(np.nan), np.asarray(count - 1.0)
@@ -124,7 +137,7 @@ def _halves(design: Design, varies: Variation, alpha: float) -> tuple[Floats, fl
     cells = Cells(means, items[None], present, known, np.full(design.arms, 3 / (count - 1)), np.asarray(np.nan))
     family = model.compare(cells, alpha)
     halves = half_width(family.rows.only(design.arms - 2), family.local)[:, 0]
-    return halves, math.sqrt(2 * ((varies.seed_sd**2 + noise) / design.seeds + stable))
+    return halves, standard_error(design, varies)
 
 
 def _items(design: Design, noise: float, stable: float) -> Floats:

@@ -15,7 +15,7 @@ import pandas as pd
 from littlehuman import stats
 from littlehuman.stats import curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
-from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
+from littlehuman.study.item_scores import ItemScores, item_scores
 from littlehuman.study.series import Series, split
 
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
@@ -78,8 +78,8 @@ def over_seeds(
     """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
 
     The interval is for new seeds and new test items, the same as in the condition's curve; with one seed for new
-    items alone (see `seeds`). Metrics without scores of single items (corpus BLEU, macro F1) have intervals over
-    seeds alone here, and none with one seed: bootstrapping every condition takes too long.
+    items alone (see `seeds`). Metrics without statistics of single items have intervals over seeds alone, and none
+    with one seed.
     """
     known, rows = index or ClusterIndex(frame), []
     for series in split(frame):
@@ -119,8 +119,6 @@ def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
 def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[Any, ...], stats.Interval]:
     """Interval of each condition, from one model per size with twins and another without."""
     found: dict[tuple[Any, ...], stats.Interval] = {}
-    if metric in OF_COUNTS:
-        return found
     for (size, extra), same in series.complete.groupby(["n_train", "extra_human"], sort=True):
         for synthetic in (True, False):
             mine = same[same["synthetic"] == synthetic]

@@ -169,9 +169,10 @@ def _leaked(folder: str) -> float:
 
 def _constant(folder: str) -> tuple[str, float] | None:
     read = predictions_of(folder)
-    if read is None or not read.answer.strip() or not read.answer_share > CONSTANT or not read.target_share < CONSTANT:
+    if read is None or read.answers is None or read.targets is None:
         return None
-    return read.answer, read.answer_share
+    answer, part = read.answers.commonest
+    return (answer, part) if answer.strip() and part > CONSTANT > read.targets.commonest[1] else None
 
 
 def _unlearnt(

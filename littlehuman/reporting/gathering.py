@@ -7,14 +7,17 @@ prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from littlehuman.economics import next_runs
 from littlehuman.economics import price_options as checked
+from littlehuman.economics.allocation import Terms
+from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.formatting import shortened
@@ -59,6 +62,7 @@ class ReportData:
     versions: tuple[str, ...]
     newest: str
     delta: float
+    plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
 
     @property
     def protocols(self) -> str:
@@ -72,6 +76,7 @@ def gather(
     delta: float,
     metric: str | None = None,
     prices: tuple[float, float] | None = None,
+    budget: float | None = None,
     load_clusters: LoadClusters | None = None,
 ) -> ReportData:
     """Read a study and compute all tables.
@@ -81,10 +86,11 @@ def gather(
         delta: the largest loss that would not matter, as a share of 1 (0.02: two percentage points).
         metric: for the curves over the fraction, instead of each series' headline.
         prices: of a human label and of a synthetic point.
+        budget: to spend on both, where there are prices.
         load_clusters: reads the clusters of test items from the data, for runs that did not write them.
 
     Raises:
-        ConfigError: for a price that cannot be.
+        ConfigError: for a price or a budget that cannot be.
         DataError: for a folder that is no study, one without a complete cell, and a metric that no cell has.
     """
     checked.check_prices(*(prices or (None, None)))
@@ -98,6 +104,7 @@ def gather(
     index = ClusterIndex(frame, load_clusters)
     lines = curves_of_study(frame, metric, delta, index=index)
     controls = curves_of_study(frame, metric, delta, control=True, index=index)
+    tradeoffs = tuple(of_study(study, frame, prices))
     finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
     return ReportData(
         study=study,
@@ -105,7 +112,7 @@ def gather(
         lines=lines,
         controls=controls,
         added=compare_with_controls(lines, controls),
-        tradeoffs=tuple(of_study(study, frame, prices)),
+        tradeoffs=tradeoffs,
         texts=tuple(text_comparison.compare(study)),
         over_seeds=comparisons.over_seeds(frame, index=index),
         cost=cost_table(frame),
@@ -118,7 +125,15 @@ def gather(
         ),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=delta,
+        plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
     )
+
+
+def _plans(study: Path, tradeoffs: Sequence[Tradeoff], terms: Terms, budget: float) -> Iterator[PurchasePlan]:
+    """What the budget buys, by the runs of each series; human labels that the study has cost nothing any more."""
+    for one in tradeoffs:
+        plan = plan_of_scores(one.scored, PlanRequest(replace(terms, owned_human=one.scored.owned_human), budget))
+        yield replace(plan, next_cells=next_runs.commands(plan.next_cells, study, plan.name))
 
 
 def cost_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -25,7 +25,7 @@ COLUMNS = (
     *("synth_frac", "n_human", "n_synthetic", "seeds", "items", "mean", "low", "high"),
     *("change", "change_low", "change_high", "relative", "relative_low", "relative_high"),
     *("p", "p_items", "p_holm", "smallest_detectable", "at_most", "shown", "pairs"),
-    *("verdict", "withheld_because", "clusters", "icc", "effective_items"),
+    *("verdict", "withheld_because", "clusters", "icc", "effective_items", "power_at_delta"),
 )
 WITHHELD = "withheld"
 
@@ -47,8 +47,8 @@ def curve_table(
     it was Holm's), `smallest_detectable` (true difference found in 80 % of studies at the level that decides),
     `at_most` (adjusted p of "loses delta or more"), `shown` (whether the interval rules such a loss out), `pairs`
     (seeds that both shares have); `verdict` (worse, better, equal within delta, unknown, withheld) and
-    `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`.
-    Metrics without scores of items have means alone.
+    `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`;
+    `power_at_delta`: the chance that a true difference of delta is found. Metrics without scores of items have means alone.
     """
     tests = {} if cells is None or analysis is None else p_values(cells, analysis)
     rows = []
@@ -118,6 +118,7 @@ def _difference(analysis: stats.Curve, arm: int) -> dict[str, Any]:
         "relative_high": relative.high,
         "p_holm": found.p,
         "smallest_detectable": found.detectable,
+        "power_at_delta": found.power,
         "shown": found.loss_below_delta,
         "pairs": change.seeds,
     }

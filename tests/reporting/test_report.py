@@ -32,7 +32,7 @@ class Written:
 
 
 def _write(study: Path, **options: object) -> Written:
-    said, files = report.write(study, dpi=DPI, **options)  # type: ignore[arg-type]
+    said, files, _ = report.write(study, dpi=DPI, **options)  # type: ignore[arg-type]
     return Written(study, said, files, (study / "report.html").read_text("utf-8"))
 
 
@@ -59,7 +59,8 @@ def test_every_file_is_written(written: Written) -> None:
     figures = {
         f"figures/{name}.{kind}" for name in ("replacement", "zoom", "tradeoff", "texts") for kind in ("png", "svg")
     }
-    assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | figures
+    answers = {"answers.json", "comparisons.csv", "prices.csv"}
+    assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | answers | figures
     assert all(path.stat().st_size > 100 for path in written.files)
 
 

@@ -21,7 +21,7 @@ from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.formatting import shortened
-from littlehuman.runs.artifacts import RESULT, STATUS
+from littlehuman.runs.artifacts import STATUS
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, text_comparison
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
@@ -29,6 +29,7 @@ from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
+from littlehuman.study.run_files import result_of
 from littlehuman.study.series import split
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def gather(
     lines = curves_of_study(frame, metric, delta, index=index)
     controls = curves_of_study(frame, metric, delta, control=True, index=index)
     tradeoffs = tuple(of_study(study, frame, prices))
-    finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
+    finished = {folder: result_of(folder) for folder in done["folder"]}
     return ReportData(
         study=study,
         frame=frame,

@@ -48,7 +48,8 @@ def curve_table(
     `at_most` (adjusted p of "loses delta or more"), `shown` (whether the interval rules such a loss out), `pairs`
     (seeds that both shares have); `verdict` (worse, better, equal within delta, unknown, withheld) and
     `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`;
-    `power_at_delta`: the chance that a true difference of delta is found. Metrics without scores of items have means alone.
+    `power_at_delta`: the chance that a true difference of delta is found. Metrics without scores of items have means
+    alone.
     """
     tests = {} if cells is None or analysis is None else p_values(cells, analysis)
     rows = []

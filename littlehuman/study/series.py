@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Series:
     name: str
     cells: pd.DataFrame
 
-    @property
+    @cached_property
     def complete(self) -> pd.DataFrame:
         """The cells that have a result."""
         return self.cells[self.cells["state"] == "done"]

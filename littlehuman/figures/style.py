@@ -107,8 +107,10 @@ def save(figure: Figure, folder: Path, name: str, dpi: int = DPI) -> tuple[Path,
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
     with look(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
-        figure.set_layout_engine(None)
         figure.savefig(png, dpi=dpi, metadata={"Software": None})
     return png, svg
 

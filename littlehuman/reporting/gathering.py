@@ -30,7 +30,7 @@ from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.run_files import result_of
-from littlehuman.study.series import split
+from littlehuman.study.series import Cells, split
 
 if TYPE_CHECKING:
     from littlehuman.study.text_comparison import TextComparison
@@ -102,10 +102,10 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    index = ClusterIndex(frame, load_clusters)
-    lines = curves_of_study(frame, metric, delta, index=index)
-    controls = curves_of_study(frame, metric, delta, control=True, index=index)
-    tradeoffs = tuple(of_study(study, frame, prices))
+    index, series = ClusterIndex(frame, load_clusters), split(frame)
+    lines = curves_of_study(series, metric, delta, index=index)
+    controls = curves_of_study(series, metric, delta, control=True, index=index)
+    tradeoffs = tuple(of_study(study, series, prices))
     finished = {folder: result_of(folder) for folder in done["folder"]}
     return ReportData(
         study=study,
@@ -115,10 +115,10 @@ def gather(
         added=compare_with_controls(lines, controls),
         tradeoffs=tradeoffs,
         texts=tuple(text_comparison.compare(study)),
-        over_seeds=comparisons.over_seeds(frame, index=index),
-        cost=cost_table(frame),
-        audit=audit_table(frame, finished),
-        missing=missing_conditions(frame),
+        over_seeds=comparisons.over_seeds(series, index=index),
+        cost=cost_table(series),
+        audit=audit_table(series, finished),
+        missing=missing_conditions(series),
         versions=tuple(
             sorted(
                 {f"{name} {v}" for r in finished.values() for name, v in r.get("versions", {}).items() if v != "absent"}
@@ -137,7 +137,7 @@ def _plans(study: Path, tradeoffs: Sequence[Tradeoff], terms: Terms, budget: flo
         yield replace(plan, next_cells=next_runs.commands(plan.next_cells, study, plan.name))
 
 
-def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
+def cost_table(frame: Cells) -> pd.DataFrame:
     """Per series: complete cells, money, requests, seconds, and human labels per cell (fewest and most).
 
     Money paid is that of all cells; the rest is of complete ones.
@@ -158,7 +158,7 @@ def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def audit_table(frame: pd.DataFrame, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def audit_table(frame: Cells, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Per series the largest share in any cell: copied and repeated twins, training points in the test split."""
     rows = []
     for series in split(frame):

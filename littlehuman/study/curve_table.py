@@ -53,8 +53,10 @@ def curve_table(
     """
     tests = {} if cells is None or analysis is None else p_values(cells, analysis)
     rows = []
+    wanted = ["synth_frac", "seed", "n_human", "n_synthetic", *([metric] if metric in curve.cells else [])]
+    runs = curve.cells[wanted].drop_duplicates(["synth_frac", "seed"])
     for share in curve.fractions:
-        row = _counts(curve, metric, share)
+        row = _counts(runs[runs["synth_frac"] == share], metric, share)
         if analysis is not None and share in shares:
             arm = list(shares).index(share)
             row |= _score(analysis, arm) | _difference(analysis, arm) | tests.get(arm, {})
@@ -91,8 +93,7 @@ def item_p(rows: Known, at: int) -> float:
     return float(2 * special.stdtr(rows.df_items[at], -abs(rows.value[at]) / np.sqrt(rows.by_items[at])))
 
 
-def _counts(curve: CurveCells, metric: str, share: float) -> dict[str, Any]:
-    cells = curve.cells[curve.cells["synth_frac"] == share].drop_duplicates("seed")
+def _counts(cells: pd.DataFrame, metric: str, share: float) -> dict[str, Any]:
     counts = {"n_human": cells["n_human"].mean(), "n_synthetic": cells["n_synthetic"].mean(), "seeds": len(cells)}
     found = interval_over_seeds(cells, metric)
     score = {} if found is None else {"mean": found.value, "low": found.low, "high": found.high}

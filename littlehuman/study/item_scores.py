@@ -62,7 +62,7 @@ def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
     Raises:
         DataError: when the cells were not tested on the same items.
     """
-    ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
+    ordered = one_per_seed(cells)
     read = counts_of if metric in OF_COUNTS else scores_of
     found: dict[tuple[float, int], OfItems] = {}
     folders = []
@@ -79,6 +79,12 @@ def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
     for (arm, seed), (ids, values) in found.items():
         table[arms.index(arm), seeds.index(seed)] = _aligned(ids, values, items)
     return ItemScores(tuple(arms), tuple(seeds), items, table, tuple(folders), metric)
+
+
+def one_per_seed(cells: pd.DataFrame) -> pd.DataFrame:
+    """Share, seed and folder of each run of a curve, in order; the first where a share has a seed twice."""
+    placed = cells[["synth_frac", "seed", "folder"]]
+    return placed.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
 
 
 def scores_of(folder: str, metric: str) -> OfItems | None:

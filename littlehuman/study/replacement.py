@@ -20,7 +20,7 @@ from littlehuman.study.comparisons import CurveCells, CurveStatistics
 from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withheld_because
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind, warnings_of_curve
 from littlehuman.study.floors import Floor, floors_of
-from littlehuman.study.series import Series
+from littlehuman.study.series import Cells, Series, frame_of
 
 __all__ = ["COLUMNS", "ReplacementCurve", "curves_of_study", "replacement_curve"]
 
@@ -110,7 +110,7 @@ class ReplacementCurve:
 
 
 def curves_of_study(
-    frame: pd.DataFrame,
+    frame: Cells,
     metric: str | None,
     delta: float,
     *,
@@ -120,13 +120,13 @@ def curves_of_study(
     """The replacement curves of a study; controls that several series share come once.
 
     Args:
-        frame: of `results.load`.
+        frame: of `results.load`, or its series.
         metric: instead of each series' headline, where it has it.
         delta: the loss that can be borne, in score units.
         control: the human points of the mixtures alone.
         index: clusters of the test items (default: those that the runs wrote).
     """
-    known = index or ClusterIndex(frame)
+    known = index or ClusterIndex(frame_of(frame))
     seen, found = set(), []
     for curve in comparisons.replacement_curves(frame, control=control):
         cells = frozenset(curve.cells["cell"])

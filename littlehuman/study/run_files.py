@@ -5,6 +5,7 @@ Predictions are read by columns (pyarrow): a report of 2,000 cells reads a milli
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -54,8 +55,9 @@ class Predictions:
 
 def result_of(folder: Path | str) -> Mapping[str, Any]:
     """`result.json` of a run; empty where it is absent or torn."""
-    file = Path(folder) / RESULT
-    return _result(file, file.stat().st_mtime_ns) if file.is_file() else {}
+    file = f"{folder}/{RESULT}"
+    modified = _modified(file)
+    return {} if modified is None else _result(file, modified)
 
 
 def predictions_of(folder: Path | str) -> Predictions | None:
@@ -64,8 +66,9 @@ def predictions_of(folder: Path | str) -> Predictions | None:
     Raises:
         DataError: when the file holds no prediction.
     """
-    file = Path(folder) / PREDICTIONS
-    return _predictions(file, file.stat().st_mtime_ns) if file.is_file() else None
+    file = f"{folder}/{PREDICTIONS}"
+    modified = _modified(file)
+    return None if modified is None else _predictions(file, modified)
 
 
 def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
@@ -80,16 +83,25 @@ def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
     return found if all(targets for targets, _ in found) else []
 
 
-@lru_cache(maxsize=RUNS)
-def _result(file: Path, _modified: int) -> Mapping[str, Any]:
-    return read_json(file)
+def _modified(file: str) -> int | None:
+    """When a file was written, in nanoseconds; None where it is gone. Asked for often: no `Path`, which is slow."""
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=RUNS)
-def _predictions(file: Path, _modified: int) -> Predictions:
+def _result(file: str, _modified: int) -> Mapping[str, Any]:
+    return read_json(Path(file))
+
+
+@lru_cache(maxsize=RUNS)
+def _predictions(name: str, _modified: int) -> Predictions:
     import pyarrow as pa
     from pyarrow import json as reader
 
+    file = Path(name)
     # One block: an answer may be longer than a default one. Texts by schema: a column of dates would become timestamps.
     whole = reader.ReadOptions(use_threads=False, block_size=max(file.stat().st_size, 1))
     texts = pa.schema([(name, pa.string()) for name in ("id", "target", "prediction")])

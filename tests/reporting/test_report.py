@@ -188,6 +188,13 @@ def test_one_seed_is_said_to_know_nothing_of_other_seeds(tmp_path: Path) -> None
     assert not re.search(r"<td>(worse|better|equal within delta)</td>", one.html)
 
 
+def test_a_share_with_one_seed_is_judged_by_the_scatter_of_the_others(tmp_path: Path) -> None:
+    less = {"truth": lambda human, synthetic: 0.8 if human else 0.4, "items": 500, "scatter": 0.3}
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.9, 1.0), absent=[(1.0, 1), (1.0, 2)], **less))
+    assert "100 % costs" in page.said[0]
+    assert "<td>100 %</td><td>worse</td>" in page.html and "not known: one seed" not in page.html
+
+
 def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:
     plain = _write(write_study(tmp_path, fractions=(1.0,), seeds=(0,)))
     assert (

@@ -131,7 +131,9 @@ def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str,
 
     The fraction that is compared with has change 0, and gaps are NaN.
     """
-    table = line.table.assign(thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max())
+    table = line.table[["synth_frac", *columns]].assign(
+        thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max()
+    )
     table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
@@ -157,7 +159,7 @@ def _seeds(pair: Pair, line: ReplacementCurve, common: FacetStyle, drawing: _Lin
     """A small dot per seed, right of the mean: its score, and its change where it has the base too."""
     from matplotlib.transforms import ScaledTranslation
 
-    cells = line.curve.cells.drop_duplicates(["synth_frac", "seed"])
+    cells = line.curve.cells[["synth_frac", "seed", line.metric]].drop_duplicates(["synth_frac", "seed"])
     scores = cells.set_index(["seed", "synth_frac"])[line.metric].astype(float)
     at_base = scores[scores.index.get_level_values("synth_frac") == line.curve.fractions[0]].droplevel("synth_frac")
     changes = scores - at_base.reindex(scores.index.get_level_values("seed")).to_numpy()

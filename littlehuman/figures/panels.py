@@ -131,7 +131,7 @@ def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str,
 
     The fraction that is compared with has change 0, and gaps are NaN.
     """
-    table = line.table[["synth_frac", *columns]].assign(
+    table = line.table[["synth_frac", "verdict", *columns]].assign(
         thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max()
     )
     table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")

@@ -42,6 +42,11 @@ _SECRET_OVERRIDE = re.compile(  # but neither settings about tokens nor a datase
     r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
     re.DOTALL | re.IGNORECASE,
 )
+_IN_EXTRA_BODY = re.compile(  # a secret within the table of further parameters
+    rf"\+*(?P<name>[\w.@/]*extra_body)[\w.]*=.*[{{,'\"\s]{parameters.SECRET_NAME.pattern}['\"]?\s*:.*",
+    re.DOTALL | re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\+*(?P<name>[\w.@/]*base_url)=.*//[^/\s]*@.*", re.DOTALL)
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # between the values of a sweep
 
 
@@ -143,12 +148,27 @@ def refuse_api_keys(arguments: Iterable[str]) -> None:
     values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
     wrong = [name for name, given in values.items() if not all(is_variable_name(value) for value in given if value)]
     found = [Problem(f"{name}=***", NAME_RULE) for name in wrong]
+    found += _hidden_secrets(arguments)
     found += [
         Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME")
         for name in secrets
     ]
     if found:
         raise ConfigError(found)
+
+
+def _hidden_secrets(arguments: Iterable[str]) -> Iterator[Problem]:
+    """Secrets inside a value: a password in an address, a key in `extra_body`."""
+    for argument in arguments:
+        if "${" in argument:
+            continue
+        if match := _ADDRESS.fullmatch(argument):
+            what = "has a password in the address, which files and logs would keep"
+            mend = f"export it, and name it: '{match['name'].lstrip('+')}=http://me:${{oc.env:PASSWORD}}@HOST/v1'"
+            yield Problem(f"{match['name']}=***", f"{what}; {mend}")
+        if match := _IN_EXTRA_BODY.fullmatch(argument):
+            what = "holds a secret; export it, and give its variable: prompt_model.api_key_env=NAME"
+            yield Problem(f"{match['name']}=***", what)
 
 
 def _wrong_address(asked: str, group: str) -> Iterator[Problem]:

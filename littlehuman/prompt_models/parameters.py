@@ -25,7 +25,6 @@ _REFUSES = re.compile(
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(r"too (?:large|long|many|big)|maximum context|context (?:length|window)|exceed", re.IGNORECASE)
-_PLAIN = re.compile(r"[A-Za-z_][\w.-]*")
 
 
 def sampling_parameters(config: PromptModelConfig, max_tokens: int) -> dict[str, Any]:
@@ -65,32 +64,21 @@ def _place(name: str, said: str) -> int | None:
 
 def _mend(name: str, said: str, config: PromptModelConfig) -> str:
     if name in (config.extra_body or {}):
-        rest = {key: value for key, value in (config.extra_body or {}).items() if key != name}
-        return f"prompt_model.extra_body={_override(rest) if rest else 'null'}: this model takes no {name}"
+        return f"~prompt_model.extra_body.{name}, which leaves it out: this model takes no {name}"
     if name == config.token_limit_name:
         other = "max_completion_tokens" if name == "max_tokens" else "max_tokens"
         return f"prompt_model.token_limit_name={other}, or null, which sends no limit: this model takes no {name}"
     return f"prompt_model.{name}=null, which does not send it: this model takes no {name} of ours"
 
 
-def _override(value: Any) -> str:
-    """A value in the grammar of Hydra's overrides."""
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_override(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_override, value)) + "]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    text = str(value)
-    is_word = not isinstance(value, str) or (_PLAIN.fullmatch(text) and text not in ("null", "true", "false"))
-    return text if is_word else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def problems(config: PromptModelConfig, group: str) -> Iterator[Problem]:
     """What is wrong with `extra_body`, `reasoning_effort` and parameters that are null."""
-    for name, value in (config.extra_body or {}).items():
+    extra = config.extra_body or {}
+    if not isinstance(extra, Mapping):
+        yield Problem(f"{group}.extra_body={extra}", "must be a table, such as {top_k:20}, or null")
+    for name, value in extra.items() if isinstance(extra, Mapping) else ():
         key = f"{group}.extra_body.{name}"
-        if SECRET_NAME.fullmatch(name):
+        if SECRET_NAME.fullmatch(str(name)):
             yield Problem(f"{key}=***", f"is no place for a secret; give the key's variable: {group}.api_key_env=NAME")
         elif name in OWN:
             instead = "name" if name == "model" else "token_limit_name" if "max" in name else name

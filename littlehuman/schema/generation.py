@@ -71,7 +71,7 @@ class PromptModelConfig:
     api_key_env: str | None = field(default=None, metadata=NOT_IDENTITY)
     token_limit_name: str | None = field(default="max_tokens", metadata=IF_NULL)
     reasoning_effort: str | None = field(default=None, metadata=IF_SET)
-    extra_body: dict[str, Any] | None = field(default=None, metadata=IF_SET)  # further parameters of a request
+    extra_body: Any = field(default=None, metadata=IF_SET)  # table of further parameters; any, for Hydra to replace it
     path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py adds the content of provided twins
     columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=NOT_IDENTITY)
     batch_size: int = field(default=8, metadata=NOT_IDENTITY)

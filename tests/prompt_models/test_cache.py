@@ -146,13 +146,6 @@ def test_a_number_of_more_digits_than_python_reads_harms_no_other_line(tmp_path:
     assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
 
 
-def test_a_spoilt_line_is_asked_again_and_ends_no_run(known: Known) -> None:
-    spoilt = json.dumps(asdict(completion("a")) | {"text": None, "prompt_tokens": 10**400}) + "\n"
-    write_cache(cache_path(MODEL) / "spoilt.jsonl", tail=spoilt)
-    assert ask("a")[0] == {"a": completion("a")} and known.asked == ["a"]
-    assert ask("a")[1].from_cache == 1
-
-
 def test_tokens_from_the_providers_cache_are_kept_and_old_lines_have_none(tmp_path: Path) -> None:
     cached = replace(completion("a"), cached_tokens=64)
     with CompletionWriter(tmp_path) as writer:
@@ -317,3 +310,10 @@ def test_an_interrupted_run_keeps_what_came(known: Known, monkeypatch: pytest.Mo
     monkeypatch.setattr(completions, "open_model", lambda config: known)
     ask("a", "b", "c", "d")
     assert known.asked == ["b", "a"]  # the last two were answered before
+
+
+def test_a_spoilt_line_is_asked_again_and_ends_no_run(known: Known) -> None:
+    spoilt = json.dumps(asdict(completion("a")) | {"text": None, "prompt_tokens": 10**400}) + "\n"
+    write_cache(cache_path(MODEL) / "spoilt.jsonl", tail=spoilt)
+    assert ask("a")[0] == {"a": completion("a")} and known.asked == ["a"]
+    assert ask("a")[1].from_cache == 1

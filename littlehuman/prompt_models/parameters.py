@@ -56,9 +56,11 @@ def refused_parameter_mend(said: str, named: object, config: PromptModelConfig) 
 
 
 def _place(name: str, said: str) -> int | None:
-    """Where an error names a parameter, as we write it or in camel case."""
+    """Where an error names a parameter, as we write it or in camel case; an ordinary word only in quotes."""
     camel = re.sub(r"_(\w)", lambda letter: letter[1].upper(), name)
-    found = re.search(rf"(?<![\w]){re.escape(name)}(?!\w)|(?<![\w]){re.escape(camel)}(?!\w)", said)
+    is_word = "_" not in name and name != "temperature"
+    before = r"(?:['\"`\[(]|: ?)" if is_word else r"(?<!\w)"
+    found = re.search(rf"{before}(?:{re.escape(name)}|{re.escape(camel)})(?!\w)", said)
     return found.start() if found else None
 
 

@@ -83,6 +83,11 @@ def split_fields(text: str, form: str) -> dict[str, str]:
     return _first_whole(answers, markers) if answers else {}
 
 
+def after_thoughts(text: str, form: str) -> str:
+    """What a text says last outside of its thoughts; empty where it says nothing there."""
+    return next(iter(_parts(text, form_fields(form))), "")
+
+
 def _parts(text: str, markers: Mapping[str, str]) -> list[str]:
     """What the text says outside of thoughts, the last part first; of an empty text nothing."""
     return outside_thoughts(_INVISIBLE.sub("", plain_text(text)), tuple(markers))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -85,16 +86,20 @@ class BatchClient:
     def upload(self, name: str, handle: IO[bytes]) -> str:
         """Upload a file; its id at the provider."""
         timeout = self._transfer_timeout
-        return self._call(lambda: self._client.files.create(file=(name, handle), purpose="batch", timeout=timeout)).id
+        made = self._call(lambda: self._client.files.create(file=(name, handle), purpose="batch", timeout=timeout))
+        self._check_id(made.id)
+        return made.id
 
     def create(self, submission: Submission) -> Batch:
         """Create a batch, without retries: after a lost reply it is not known whether the batch exists."""
         metadata = {METADATA_KEY: submission.id}
-        return self._call(
+        made = self._call(
             lambda: self._once.batches.create(
                 input_file_id=submission.file, endpoint=CHAT, completion_window="24h", metadata=metadata
             )
         )
+        self._check_id(made.id)
+        return made
 
     def find(self, submission: Submission) -> Batch | None:
         """The batch that was asked for, if the provider has it."""
@@ -107,7 +112,10 @@ class BatchClient:
                     return None
             return None
 
-        return self._call(search)
+        found = self._call(search)
+        if found:
+            self._check_id(found.id)
+        return found
 
     def retrieve(self, batch: str, mend_if_absent: str) -> Batch:
         """The state of a batch; `mend_if_absent` goes into the error when the provider does not know it."""
@@ -134,6 +142,11 @@ class BatchClient:
     def error(self, reason: str, mend: str) -> GenerationError:
         """The error that ends the run, without the key."""
         return connection.endpoint_error(self.config, self.key, reason, mend)
+
+    def _check_id(self, given: object) -> None:
+        """Refuse what is no id: it goes into the command that cancels batches, and into logs."""
+        if not re.fullmatch(r"[\w.:=@/+-]{1,256}", str(given)):
+            raise self.error(self.key.short_reason(f"an id that is none: {given!r}"), "another prompt_model.base_url")
 
     def _redacted(self, line: bytes) -> bytes:
         return self.key.redact_answer(line.decode("utf-8", "replace")).encode("utf-8")

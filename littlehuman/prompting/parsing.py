@@ -46,6 +46,7 @@ _BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # before a marker: a list's nu
 _SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
 _INLINE = r"(?:(?<=[.?!\"”’)।؟])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
 _AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends; what follows is chatter
+_MENTIONED = re.compile(r" (?:<\|\w+\|>|</s>)\w* \w")  # a special token as a word: in doubt the value is none
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
 _FORM_FIELD = re.compile(r"\{\w+\}")
 _AROUND_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
@@ -101,7 +102,11 @@ def _read(part: str, markers: Mapping[str, str]) -> dict[str, str]:
         if not _absent(found, markers):
             return found
     found = _first_whole(_answers(part, markers), markers)
-    if held and _absent(found, markers) == [marker for marker, name in markers.items() if name == "target"]:
+    if (
+        held
+        and "target" not in found
+        and _absent(found, markers) == [marker for marker, name in markers.items() if name == "target"]
+    ):
         return found if contents(found.get("text", "")) else found | {"target": _clean(_plain(held[0]), "")}
     return found
 
@@ -154,15 +159,17 @@ def _fields(block: str, markers: Mapping[str, str]) -> dict[str, str]:
 @lru_cache
 def _patterns(marker: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Where a field begins: `marker:` after a separator, or else after the end of a sentence."""
-    start = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_` ]*"
+    start = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_ ]*(?:`+[*_ ]+)?"
     return re.compile(_SEPARATED + start, re.IGNORECASE), re.compile(_INLINE + start, re.IGNORECASE)
 
 
 def _value(text: str, is_last: bool) -> str:
     """A field's value in the text before the next field: the last field is one line, the others one paragraph."""
     if is_last:
-        value = _AFTER_LAST.split(text.removeprefix("\n").lstrip(" "), maxsplit=1)[0]
-        return "" if _CUT in value else value
+        text = text.removeprefix("\n").lstrip(" ")
+        end = _AFTER_LAST.search(text)
+        value = text[: end.start()] if end else text
+        return "" if _CUT in value or (end and _MENTIONED.match(text, end.start() - 1)) else value
     return re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
 
 

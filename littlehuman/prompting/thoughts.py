@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 _NAME = (
     r"(?:[a-z_]+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|analysis|scratch_?pad|inner_monologue"
-    r"|internal_thoughts|chain_of_thought|cot|deliberation)"
+    r"|internal_thoughts|chain_of_thought|cot|deliberation|ant_?thinking)"
 )
 _FAMILIES = {"thinking": "think", "thought": "think", "thoughts": "think", "reason": "reasoning"}
 _PAIRS = {  # special tokens of model families: opening -> closing
@@ -33,8 +33,8 @@ _PAIRS = {  # special tokens of model families: opening -> closing
 _MARK = re.compile(
     rf"<(?P<slash>/?)\s*(?P<tag>{_NAME})(?:\s[^<>\n]{{0,80}})?(?P<alone>/?)>"
     r"|\[(?P<bar>/?)(?P<bracket>THINK(?:ING)?)\]"
-    r"|(?:<\|start\|>\s*\w+\s*)?<\|channel\|>\s*(?P<channel>\w+)[^<>\n]{0,80}"
-    r"(?:<\|constrain\|>\s*\w+\s*)?(?P<message><\|message\|>)?"
+    r"|(?:<\|start\|>\s*\w+\s*)?<\|channel\|>\s*(?P<channel>\w+)"
+    r"(?:[^<>\n]{0,80}(?:<\|constrain\|>\s*\w+\s*)?(?P<message><\|message\|>))?"
     r"|(?-i:assistant(?P<glued>final|analysis|commentary))"
     + "".join(f"|(?P<o{i}>{left})|(?P<c{i}>{right})" for i, (left, right) in enumerate(_PAIRS.items())),
     re.IGNORECASE,
@@ -68,18 +68,16 @@ def outside_thoughts(text: str, markers: Sequence[str]) -> list[str]:
     A text without thoughts is one part. `markers` are the words of the answer form (`Claim`, `Label`).
     """
     parts: list[str] = []
-    inside, begin, place = "", 0, _Place(text, markers)
+    state, begin, place = _State(text), 0, _Place(text, markers)
     for mark in _marks(text, place):
-        if inside:
-            if not mark.opens and mark.family == inside:
-                inside, begin = "", mark.end
-        elif mark.opens:
-            parts.append(text[begin : mark.start if mark.certain else place.value_begin(mark)])
-            inside = mark.family
-        else:  # the chat template wrote the opening marker
-            parts.clear()
-            begin = mark.end
-    if not inside:
+        if mark.opens:
+            if state.open(mark):
+                parts.append(text[begin : place.value_begin(mark)])
+        elif (was_open := state.family) == mark.family or state.ends_all(mark):
+            if was_open != mark.family:  # the chat template wrote the opening marker
+                parts.clear()
+            state.family, begin = "", mark.end
+    if not state.family:
         parts.append(text[begin:])
     if parts == [text]:
         return [text.strip()] if text.strip() else []
@@ -98,19 +96,37 @@ def _marks(text: str, place: _Place) -> Iterator[_Mark]:
     found += _prose(text)
     if start := _channel_start(text, any(mark.family == "harmony" and not mark.opens for mark in found)):
         found.append(start)
-    inside, mentioned, value_end = "", "", _object_end(text, 0)
+    state, mentioned, value_end = _State(text), "", _object_end(text, 0)
     for mark in sorted(found, key=lambda mark: (mark.start, mark.end)):
         if mark.start < value_end or place.quotes(mark):
             continue
         partner = mentioned == mark.family and not mark.opens and place.follows_on_line(mark)
-        if not inside and not mark.certain and len(found) <= _MAX_MENTIONS and (partner or place.mentions(mark)):
+        if not state.family and not mark.certain and len(found) <= _MAX_MENTIONS and (partner or place.mentions(mark)):
             mentioned = mark.family if mark.opens else ""
             continue
         yield mark
         if mark.opens:
-            inside = inside or mark.family
-        elif not inside or mark.family == inside:
-            inside, mentioned, value_end = "", "", _object_end(text, mark.end)
+            state.open(mark)
+        elif state.family == mark.family or state.ends_all(mark):
+            state.family, mentioned, value_end = "", "", _object_end(text, mark.end)
+
+
+class _State:
+    """Which family of thoughts is open (`family`, empty: none), while the markers are read in order."""
+
+    def __init__(self, text: str) -> None:
+        self.family, self._text, self._at_start = "", text, False
+
+    def open(self, mark: _Mark) -> bool:
+        """Note an opening marker; False within thoughts, which do not nest."""
+        if self.family:
+            return False
+        self.family, self._at_start = mark.family, not self._text[: mark.start].strip()
+        return True
+
+    def ends_all(self, mark: _Mark) -> bool:
+        """Whether a closing marker of another family ends thoughts that began before the text did."""
+        return not self.family or not self._at_start
 
 
 def _read(match: re.Match[str]) -> _Mark | None:
@@ -173,7 +189,8 @@ class _Place:
 
     def value_begin(self, mark: _Mark) -> int:
         """The line's beginning where a mark breaks off a value, which may have mentioned it; else the mark's own."""
-        return self.text.rfind("\n", 0, mark.start) + 1 if self._begun_on_line(mark) else mark.start
+        is_word = not mark.certain or self.text[mark.start - 1 : mark.start] == " "
+        return self.text.rfind("\n", 0, mark.start) + 1 if is_word and self._begun_on_line(mark) else mark.start
 
     def mentions(self, mark: _Mark) -> bool:
         """Whether a marker outside of thoughts is a word of a sentence."""

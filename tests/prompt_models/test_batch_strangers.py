@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from config_groups import prompt_model
 
 from littlehuman.errors import GenerationError
 from littlehuman.prompt_models.batch_files import read_results
 from littlehuman.prompt_models.batch_store import BatchStore, Submission
+from littlehuman.prompt_models.connection import ApiKey
 from littlehuman.prompt_models.responses import TOO_LONG
 from littlehuman.records import Completion
 
@@ -33,6 +35,16 @@ def test_a_spoilt_file_of_a_batch_is_named(tmp_path: Path, values: dict[str, Any
     file.write_text(json.dumps(asdict(Submission(ADDRESS, ["k"])) | values))
     with pytest.raises(GenerationError, match="x.json: this file should remember a batch"):
         list(BatchStore(tmp_path).containing({"k"}, ADDRESS))
+
+
+@pytest.mark.parametrize("name", ["", "x y", "b'; rm -rf ~ #", 'b"$(id)', "b\x1b[2J", "b\n"])
+def test_an_id_that_could_be_a_command_is_refused(name: str) -> None:
+    from littlehuman.prompt_models.batch_client import BatchClient
+
+    config = prompt_model("openai_compatible")
+    with BatchClient(config, "http://h/v1", ApiKey(None), 50) as client, pytest.raises(GenerationError) as error:
+        client._check_id(name)
+    assert "an id that is none" in str(error.value) and "\x1b" not in str(error.value)
 
 
 def test_a_whole_file_of_a_batch_is_read(tmp_path: Path) -> None:

@@ -81,6 +81,8 @@ THOUGHTS: dict[str, tuple[str, Read]] = {
     "a lone closing mark and nothing": (f"{DRAFT}</think>", THINKING),
     "a lone closing mark and chatter": (f"{DRAFT}</think>I cannot say.", "no Claim"),
     "a lone closing mark, then thoughts again": (f"{DRAFT}</think><think>{DRAFT}", THINKING),
+    "a lone closing mark after other open thoughts": (f"{DRAFT}\n<reasoning>{DRAFT}</think>{FINE}", NOON),
+    "a lone closing mark after a channel": (f"{DRAFT}assistantanalysis{DRAFT}[/THINK]{FINE}", NOON),
     # open
     "open": (f"<think>{DRAFT}", THINKING),
     "open in brackets": (f"[THINK]{DRAFT}", THINKING),
@@ -104,6 +106,7 @@ THOUGHTS: dict[str, tuple[str, Read]] = {
         '{"claim": "The ferry leaves at noon.", "label": "True"}',
         NOON,
     ),
+    "harmony, the message's mark missing": (f"<|channel|>analysis {DRAFT}\n<|channel|>final {FINE}", NOON),
     "harmony, thoughts alone": (f"{ANALYSIS}{DRAFT}", THINKING),
     "harmony, thoughts after thoughts": (f"{ANALYSIS}a<|end|><|start|>assistant{ANALYSIS}{DRAFT}<|end|>", THINKING),
     "harmony, two finals": (f"{FINAL}{DRAFT}<|end|><|start|>assistant{FINAL}{FINE}", NOON),
@@ -206,10 +209,21 @@ def test_a_label_alone_may_stand_in_a_tag() -> None:
     assert _read(found) == ("The human claim.", "unsupported")
 
 
-@pytest.mark.parametrize("answer", ["the <think> tag", "noon <think> or one", "the <think>x</think> tag"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "the <think> tag",
+        "noon <think> or one",
+        "the <think>x</think> tag",
+        "the ◁think▷ tag",
+        "the <|channel|>final marker",
+        f"the {ANALYSIS} marker",
+        "the token <|im_end|> ends it",
+    ],
+)
 def test_a_value_is_never_cut_at_a_mark_that_it_may_only_mention(answer: str) -> None:
     found = parse(Completion("k", f"Question: Which? || Answer: {answer}", "stop", 1, 1), QUESTION, QA)
-    assert _read(found) in (THINKING, "no Question", ("Which?", answer))
+    assert _read(found) in (THINKING, "no Question", "no Answer", ("Which?", answer))
 
 
 def test_thoughts_without_an_answer_are_rejected_for_that_reason() -> None:
@@ -262,6 +276,31 @@ def test_nothing_that_was_thought_is_in_the_twin(thought: list[str], pair: tuple
     assert read(f"{opening}{draft}{closing}{FINE}") == NOON
     alone = split_fields(f"{opening}{draft}{closing if not opening else ''}", FV.assistant)
     assert SECRET not in "".join(alone.values())
+
+
+OTHER_MARKS = [
+    "<reasoning>",
+    "assistantanalysis",
+    "`</think>`",
+    '"<think>"',
+    "<answer>",
+    "</answer>",
+    "\\boxed{",
+    "}",
+    "\n",
+]
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(st.sampled_from([DRAFT, *OTHER_MARKS]), max_size=8).map("".join), st.sampled_from(sorted(PAIRS.items()))
+)
+@example(f"{DRAFT}\n<reasoning>", ("", "\n</think>"))
+@example(f"{DRAFT}assistantanalysis{DRAFT}", ("", "\n</think>"))
+def test_a_draft_among_other_marks_is_no_twin(thought: str, pair: tuple[str, str]) -> None:
+    opening, closing = pair
+    for raw in (f"{opening}{thought}{closing}{FINE}", f"{opening or '<think>'}{thought}"):
+        assert read(raw) != ("It sinks.", "supported")
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)

@@ -110,7 +110,7 @@ def _completion(row: dict[str, Any]) -> Completion:
     counts = [row.get(name, 0) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")]
     if row.keys() - _NAMES or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"request {row['key']}: no completion")
-    if not all(type(count) is int and 0 <= count <= MAX_TOKENS for count in counts):
+    if not all(type(count) is int and 0 <= count <= MAX_TOKENS for count in counts) or counts[2] > counts[0]:
         raise ValueError(f"request {row['key']}: an impossible number of tokens")
     return Completion(**row)
 

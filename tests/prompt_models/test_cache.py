@@ -122,6 +122,7 @@ IMPOSSIBLE = {
     "a list for a finish reason": {"finish": ["stop"]},
     "10^400 tokens": {"prompt_tokens": 10**400},
     "less than no tokens": {"completion_tokens": -1},
+    "more tokens from a cache than there are": {"cached_tokens": 101},
     "half a token": {"prompt_tokens": 0.5},
     "tokens that are true": {"completion_tokens": True},
     "tokens that are words": {"cached_tokens": "5"},

@@ -92,13 +92,18 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One raw answer. `finish` is the provider's finish reason: stop, length, content_filter, ..."""
+    """One raw answer. `finish` is the provider's finish reason: stop, length, content_filter, ...
+
+    `completion_tokens` has the tokens of thoughts in it; `cached_tokens` of `prompt_tokens` were read from the
+    provider's prompt cache.
+    """
 
     key: str
     text: str
     finish: str
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

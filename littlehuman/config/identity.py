@@ -7,6 +7,7 @@ the run folder, so a change of these values' form would orphan every result on d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -84,9 +85,16 @@ def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_operational(value: Any) -> Any:
-    counting = [f for f in fields(value) if not f.metadata.get("operational")]
-    kept = {f.name: v for f in counting if (v := getattr(value, f.name)) is not None or not f.metadata.get("if_set")}
+    kept = {f.name: v for f in fields(value) if _counts(f.metadata, v := getattr(value, f.name))}
     return {name: _without_operational(v) if is_dataclass(v) else _plain(v) for name, v in kept.items()}
+
+
+def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
+    """Whether a field's value is part of the identity (`schema.metadata`); an empty table is none."""
+    if metadata.get("operational"):
+        return False
+    is_set = value is not None and value != {}
+    return is_set if metadata.get("if_set") else not is_set if metadata.get("if_null") else True
 
 
 def _plain(value: Any) -> Any:

@@ -85,8 +85,14 @@ def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
 
 def _without_operational(value: Any) -> Any:
     counting = [f for f in fields(value) if not f.metadata.get("operational")]
-    kept = {f.name: v for f in counting if (v := getattr(value, f.name)) is not None or not f.metadata.get("if_set")}
+    kept = {f.name: v for f in counting if _is_set(v := getattr(value, f.name)) or not f.metadata.get("if_set")}
     return {name: _without_operational(v) if is_dataclass(v) else _plain(v) for name, v in kept.items()}
+
+
+def _is_set(value: Any) -> bool:
+    """Whether it is not null, nor a group whose values are all null."""
+    is_group = is_dataclass(value) and not isinstance(value, type)
+    return value is not None and not (is_group and value == type(value)())
 
 
 def _plain(value: Any) -> Any:

@@ -243,10 +243,7 @@ class Trainer:
             ),
             steps=c.state.total_steps,
             final_loss=c.state.log_rows[-1]["loss"] if c.state.log_rows else None,
-            shortened={
-                "train": sum(row.shortened for row in c.train_rows),
-                "test": sum(row.shortened for row in c.test_rows),
-            },
+            shortened=_shortened(c),
             seconds={**seconds, "predict": time.perf_counter() - started},
             environment=self._environment(cells_at_once=len(lora.cells)),
         )
@@ -295,3 +292,11 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         } | ({"model_commit": self.base.commit} if self.base.commit else {})
+
+
+def _shortened(cell: PreparedCell) -> dict[str, int]:
+    """Rows that were too long, and, where there are any, those that lost their answer."""
+    parts = {"train": cell.train_rows, "test": cell.test_rows}
+    lost = {f"{part}_answers": sum(row.cut_answer_at is not None for row in rows) for part, rows in parts.items()}
+    counts = {part: sum(row.shortened for row in rows) for part, rows in parts.items()}
+    return counts | {part: count for part, count in lost.items() if count}

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from littlehuman.config.reading import reading_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.mixture.mixing import synthetic_count
@@ -22,6 +23,7 @@ from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 _HEADS = ("classification", "generation")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
+_readings: dict[tuple[Any, ...], int | None] = {}
 
 
 def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -73,7 +75,10 @@ def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
 
 def _dataset_values(config: DatasetConfig) -> dict[str, Any]:
     """The values that can change a dataset's points."""
-    return {**_without_operational(config), "path": _content(config.path)}
+    values = {**_without_operational(config), "path": _content(config.path)}
+    place = packaged(config.path) if config.path else None
+    version = _reading(config, place, _stamp(place)) if place else None
+    return values | ({} if version is None else {"reading": version})
 
 
 def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +122,13 @@ def _content(path: str | None) -> str | None:
 @cache  # Hydra resolves a run's name several times; the stamp invalidates the entry of an edited file
 def _read(path: Path, stamp: tuple[Any, ...]) -> str:
     return file_digest(path)
+
+
+def _reading(config: DatasetConfig, path: Path, stamp: tuple[Any, ...]) -> int | None:
+    key = (str(path), stamp, config.csv, bool(config.labels))
+    if key not in _readings:
+        _readings[key] = reading_version(config, path)
+    return _readings[key]
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ def read(path: Path, config: CsvConfig, remarks: Remarks) -> Iterator[Row]:
     dialect = dialect_of(path, config)
     with path.open(encoding=dialect.encoding, newline="") as handle:
         table = dialect.records(handle)
-        start = 1
+        start, before = 1, ""
         try:
             names: list[str] = []
             for record in table:
@@ -47,17 +47,18 @@ def read(path: Path, config: CsvConfig, remarks: Remarks) -> Iterator[Row]:
                     if dialect.header:
                         record = []
                 if record:
-                    yield _row(record, names, _Place(path, start, dialect), remarks)
+                    yield _row(record, names, _Place(path, start, dialect, before), remarks)
+                    before = record[-1]
                 start = table.line_num + 1
         except csv.Error as error:
             raise DataError(_unreadable(path, start, dialect, error)) from error
 
 
 class _Place:
-    """The line where a row begins, and how it is read."""
+    """The line where a row begins, how it is read, and the last cell of the row before."""
 
-    def __init__(self, path: Path, line: int, dialect: Dialect) -> None:
-        self.path, self.line, self.dialect = path, line, dialect
+    def __init__(self, path: Path, line: int, dialect: Dialect, before: str) -> None:
+        self.path, self.line, self.dialect, self.before = path, line, dialect, before
 
     def __str__(self) -> str:
         return f"{self.path.name} line {self.line}"
@@ -83,10 +84,10 @@ def _row(record: list[str], names: list[str], place: _Place, remarks: Remarks) -
             f"a quote may be missing{_other_quoting(place.path, dialect)}"
         )
     if len(record) < len(names):
-        if dialect.quoting == "none" and record[-1].startswith('"') and not _enclosed(record[-1]):
+        if dialect.quoting == "none" and (_opens(record[-1]) or (_opens(place.before) and record[0].endswith('"'))):
             raise DataError(
-                f"{place.path}: line {place.line} has {len(record)} of {len(names)} cells, and a quote that opens: "
-                f"{record[-1]:.40}\nTry: {QUOTED}, if a CSV writer wrote it; else that row corrected"
+                f"{place.path}: line {place.line} has {len(record)} of {len(names)} cells, and a cell in quotes seems "
+                f"to go on over a line break\nTry: {QUOTED}, if a CSV writer wrote it; else that row corrected"
             )
         remarks.add(SHORT, str(place))
     for cell in record:
@@ -95,6 +96,10 @@ def _row(record: list[str], names: list[str], place: _Place, remarks: Remarks) -
         elif dialect.quoting == "none" and _enclosed(cell):
             remarks.add(ENCLOSED, str(place))
     return dict(zip(names, record + [""] * (len(names) - len(record)), strict=True))
+
+
+def _opens(cell: str) -> bool:
+    return cell.startswith('"') and not _enclosed(cell)
 
 
 def _enclosed(cell: str) -> bool:

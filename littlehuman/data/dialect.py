@@ -52,7 +52,7 @@ def problems(config: CsvConfig) -> Iterator[Problem]:
         what = f"is no quoting; {did_you_mean(config.quoting, QUOTINGS)}"
         yield Problem(f"dataset.csv.quoting={config.quoting}", what)
     try:
-        b"".decode(config.encoding or "utf-8")
+        "a".encode(config.encoding or "utf-8")
     except LookupError:
         yield Problem(f"dataset.csv.encoding={config.encoding}", "is no encoding; try utf-8, cp1252 or utf-16")
 

@@ -13,6 +13,14 @@ from littlehuman.errors import DataError
 
 DATA = "data"
 MAX_LISTED = 6
+_PLURALS = {
+    "dict": "objects",
+    "str": "texts",
+    "int": "numbers",
+    "float": "numbers",
+    "bool": "booleans",
+    "NoneType": "nulls",
+}
 
 
 def read_document(path: Path) -> Any:
@@ -153,10 +161,9 @@ def described(value: Any) -> str:
 def _kind(value: Any) -> str:
     if isinstance(value, list):
         kinds = sorted({type(item).__name__ for item in value})
-        return (
-            f"a list of {len(value):,} {' and '.join('object' if kind == 'dict' else kind for kind in kinds)}".rstrip()
-        )
-    return f"an object of {len(value):,}" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+        names = dict.fromkeys(_PLURALS.get(kind, f"{kind}s") for kind in kinds)
+        return f"a list of {len(value):,} {' and '.join(names) or 'items'}"
+    return f"an object of {len(value):,}" if isinstance(value, Mapping) else f"a single {type(value).__name__}"
 
 
 def _listed(names: Any) -> str:

@@ -16,6 +16,7 @@ from littlehuman.store import packaged
 
 SPLITS = ("train", "valid", "test")
 MAX_LISTED = 12  # file names of a folder in a message
+BOOKKEEPING = ("dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json")  # of `datasets`
 SAVED = "data-*.arrow"  # what `save_to_disk` of `datasets` writes, in a folder per split
 
 
@@ -82,8 +83,12 @@ def _local(config: DatasetConfig, name: str) -> Source:
     if not files:
         raise DataError(_nothing_found(root, config))
     used = {path for found in files.values() for path in found}
-    unread = sorted(path.name for path in root.iterdir() if options.reads(path) and path not in used)
+    unread = sorted(path.name for path in root.iterdir() if _is_left(path, options) and path not in used)
     return Source(str(root), files=files, options=options, unread=tuple(unread) if config.reader == "table" else ())
+
+
+def _is_left(path: Path, options: ReadOptions) -> bool:
+    return path.is_file() and options.reads(path) and path.name not in BOOKKEEPING and not path.name.startswith(".")
 
 
 def _splits_in(file: Path, config: DatasetConfig) -> list[str]:

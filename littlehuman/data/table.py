@@ -122,6 +122,8 @@ def _cells(row: Row, config: DatasetConfig, name: str, place: _Place) -> list[st
     columns = map(str, _columns(getattr(config.columns, name)))
     null = f", or dataset.columns.{name}=null where there is none" if name in ("evidence", "id", "group") else ""
     hint = f"dataset.columns.{name}=NAME{null}"
+    if place.where.endswith((".csv", ".tsv", ".txt")) and config.csv.header is not False:
+        hint += "; or, where the file has no header, dataset.csv.header=false with columns by number, from 1"
     if reader := layouts.fitting_reader(row) if config.reader == "table" else "":
         hint += f"; or, for this layout, {reader}"
     return [text for column in columns for text in column_texts(row, column, place.where, hint, place.row)]

@@ -137,6 +137,14 @@ class Encoder:
             )
 
 
+def count_shortened(train: Sequence[EncodedRow], test: Sequence[EncodedRow]) -> dict[str, int]:
+    """Rows that were too long (train, test), and those that lost their answer, where there are any."""
+    parts = {"train": train, "test": test}
+    counts = {part: sum(row.shortened for row in rows) for part, rows in parts.items()}
+    lost = {f"{part}_answers": sum(row.cut_answer_at is not None for row in rows) for part, rows in parts.items()}
+    return counts | {part: count for part, count in lost.items() if count}
+
+
 def pad_left(rows: Sequence[Sequence[int]], pad_token_id: int, device: torch.device) -> dict[str, torch.Tensor]:
     """Inputs of `generate`: `input_ids` and `attention_mask`, [rows, longest], padded on the left.
 

@@ -21,7 +21,7 @@ from littlehuman.models.base_model import Base, lease
 from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
-from littlehuman.training.encoding import EncodedRow, Encoder
+from littlehuman.training.encoding import EncodedRow, Encoder, count_shortened
 from littlehuman.training.loop import StepOptions, num_targets, train
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing_check import should_pack
@@ -243,7 +243,7 @@ class Trainer:
             ),
             steps=c.state.total_steps,
             final_loss=c.state.log_rows[-1]["loss"] if c.state.log_rows else None,
-            shortened=_shortened(c),
+            shortened=count_shortened(c.train_rows, c.test_rows),
             seconds={**seconds, "predict": time.perf_counter() - started},
             environment=self._environment(cells_at_once=len(lora.cells)),
         )
@@ -292,11 +292,3 @@ class Trainer:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         } | ({"model_commit": self.base.commit} if self.base.commit else {})
-
-
-def _shortened(cell: PreparedCell) -> dict[str, int]:
-    """Rows that were too long, and, where there are any, those that lost their answer."""
-    parts = {"train": cell.train_rows, "test": cell.test_rows}
-    lost = {f"{part}_answers": sum(row.cut_answer_at is not None for row in rows) for part, rows in parts.items()}
-    counts = {part: sum(row.shortened for row in rows) for part, rows in parts.items()}
-    return counts | {part: count for part, count in lost.items() if count}

@@ -160,7 +160,7 @@ def described(value: Any) -> str:
 
 def _kind(value: Any) -> str:
     if isinstance(value, list):
-        kinds = sorted({type(item).__name__ for item in value})
+        kinds = [type(item).__name__ for item in value]
         names = dict.fromkeys(_PLURALS.get(kind, f"{kind}s") for kind in kinds)
         return f"a list of {len(value):,} {' and '.join(names) or 'items'}"
     return f"an object of {len(value):,}" if isinstance(value, Mapping) else f"a single {type(value).__name__}"

@@ -56,7 +56,8 @@ def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
 def _kept_questions(parsed: Mapping[str, ParsedSplit], config: DatasetConfig) -> Iterator[str]:
     for split, part in parsed.items() if config.unanswerable else ():
         count = sum(example.targets == (NO_ANSWER,) for example in part.examples)
-        yield f"{split if len(parsed) > 1 else 'all'}: {count} of {len(part.examples)} questions have no answer; theirs is '{NO_ANSWER}'"
+        name = split if len(parsed) > 1 else "all"
+        yield f"{name}: {count} of {len(part.examples)} questions have no answer; theirs is '{NO_ANSWER}'"
 
 
 def _remarks(source: Source) -> Iterator[str]:

@@ -187,7 +187,7 @@ def test_lists_that_belong_to_one_point_are_read_as_before(tmp_path: Path) -> No
     ]
     path = _write(tmp_path / "all.json", rows)
     dataset = _load(path, "dataset.columns.evidence=evidence.sentence", base=QUESTIONS)
-    assert dataset.train[0].text.startswith("A\nquestion") and dataset.train[0].evidence.endswith("\nmore")
+    assert dataset.train[0].text.startswith("A question\nof parts") and dataset.train[0].evidence.endswith("\nmore")
 
 
 @pytest.mark.data

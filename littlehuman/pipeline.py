@@ -201,11 +201,12 @@ def training_cell(
     """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
     from littlehuman.training.types import Cell
 
-    settings = _settings(dataset, config, tested_on)
+    settings = cell_settings(dataset, config, tested_on)
     return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
 
 
-def _settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
+def cell_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
+    """What decides how a cell is trained; `tested_on` sets the length limits of the test points, in tokens."""
     from littlehuman.training.types import Settings
 
     return Settings(
@@ -225,7 +226,7 @@ def _limits(
     """Log what the limits of the configuration leave out, one sentence each, and return the sentences."""
     said = [*filter(None, [data.test_shortage(dataset, config.n_test)])]
     points = plan.human + plan.to_replace + plan.extra
-    said += length_check.sentences(points, test, _settings(dataset, config, tested_on))
+    said += length_check.sentences(points, test, cell_settings(dataset, config, tested_on))
     for sentence in said:
         log.warning(sentence)
     return said

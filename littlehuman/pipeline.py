@@ -226,7 +226,10 @@ def _limits(
     """Log what the limits of the configuration leave out, one sentence each, and return the sentences."""
     said = [*filter(None, [data.test_shortage(dataset, config.n_test)])]
     points = plan.human + plan.to_replace + plan.extra
-    said += length_check.sentences(points, test, cell_settings(dataset, config, tested_on))
+    settings = cell_settings(dataset, config, tested_on)
+    said += length_check.sentences(points, test, settings)
+    has_text = config.strategy.writes is Writes.pair
+    said += length_check.of_twins(plan.to_replace, settings, config.strategy.max_tokens, with_text=has_text)
     for sentence in said:
         log.warning(sentence)
     return said

@@ -37,8 +37,10 @@ def read(path: Path, config: CsvConfig, remarks: Remarks) -> Iterator[Row]:
     csv.field_size_limit(FIELD_LIMIT)
     dialect = dialect_of(path, config)
     with path.open(encoding=dialect.encoding, newline="") as handle:
+        for _ in range(dialect.lines_before):
+            next(handle)
         table = dialect.records(handle)
-        start, before = 1, ""
+        start, before = 1 + dialect.lines_before, ""
         try:
             names: list[str] = []
             for record in table:
@@ -49,7 +51,7 @@ def read(path: Path, config: CsvConfig, remarks: Remarks) -> Iterator[Row]:
                 if record:
                     yield _row(record, names, _Place(path, start, dialect, before), remarks)
                     before = record[-1]
-                start = table.line_num + 1
+                start = table.line_num + 1 + dialect.lines_before
         except csv.Error as error:
             raise DataError(_unreadable(path, start, dialect, error)) from error
 

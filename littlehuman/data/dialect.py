@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -37,6 +38,7 @@ class Dialect:
     quoting: str
     header: bool
     encoding: str
+    lines_before: int = 0  # a first line `sep=;`, which Excel writes and reads
 
     def records(self, lines: Iterator[str]) -> Any:
         """The `csv.reader` of this dialect. Strict: an unclosed quote would silently swallow the rest of the file."""
@@ -69,16 +71,25 @@ def dialect_of(path: Path, config: CsvConfig) -> Dialect:
             if handle.read(2) in BYTE_ORDER_MARKS:
                 raise DataError(f"{path}: not UTF-8 but UTF-16\nTry: dataset.csv.encoding=utf-16")
     encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    if config.delimiter is not None:
+    said = _said_delimiter(path, encoding)
+    if said:
+        delimiter = said
+    elif config.delimiter is not None:
         delimiter = _NAMES.get(config.delimiter, config.delimiter)
     elif path.suffix.lower() == ".tsv":
         delimiter = "\t"
     else:
         delimiter = _delimiter(path, config.quoting or "minimal", encoding)
     unquoted = path.suffix.lower() != ".csv" and delimiter == "\t"
-    return Dialect(
-        delimiter, config.quoting or ("none" if unquoted else "minimal"), config.header is not False, encoding
-    )
+    quoting = config.quoting or ("none" if unquoted else "minimal")
+    return Dialect(delimiter, quoting, config.header is not False, encoding, int(bool(said)))
+
+
+def _said_delimiter(path: Path, encoding: str) -> str:
+    """The delimiter of a first line `sep=;`; empty where there is none."""
+    with path.open(encoding=encoding, newline="", errors="replace") as handle:
+        found = re.fullmatch(r"sep=([^\w\s]|\t)\s*", handle.readline())
+    return found[1] if found else ""
 
 
 def _delimiter(path: Path, quoting: str, encoding: str) -> str:

@@ -106,9 +106,11 @@ def _is_rows(value: Any) -> TypeGuard[list[Row]]:
     return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
-def _is_keyed(value: Any) -> bool:
-    """Whether a value is an object of objects."""
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(part, Mapping) for part in value.values())
+def _is_keyed(value: Any) -> TypeGuard[Mapping[str, Mapping[str, Any]]]:
+    """Whether a value is an object of objects that are alike: they have a key in common."""
+    if not isinstance(value, Mapping) or not all(isinstance(part, Mapping) for part in value.values()):
+        return False
+    return bool(value) and bool(set.intersection(*(set(part) for part in value.values())))
 
 
 def is_by_column(document: Any) -> bool:
@@ -141,9 +143,18 @@ def fitting_reader(document: Any) -> str:
     if not isinstance(document, Mapping):
         numbered = isinstance(document, list) and bool(document) and all(isinstance(row, list) for row in document)
         return "a csv file of these rows, with dataset.csv.header=false" if numbered else ""
-    parts = {key: part for key, part in document.items() if part and (_is_rows(part) or _is_keyed(part))}
-    keyed = [f"dataset.rows={key}" + " dataset.reader=by_id" * (not _is_rows(part)) for key, part in parts.items()]
-    return " or ".join(keyed[:MAX_LISTED])
+    return " or ".join(list(_places(document))[:MAX_LISTED])
+
+
+def _places(document: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Settings that read the parts of a document that are rows, or objects by id, at any depth."""
+    for key, part in document.items():
+        if part and _is_rows(part):
+            yield f"dataset.rows={above}{key}"
+        elif isinstance(part, Mapping) and _is_keyed(part) and len(part) > 1:
+            yield f"dataset.rows={above}{key} dataset.reader=by_id"
+        elif isinstance(part, Mapping):
+            yield from _places(part, f"{above}{key}.")
 
 
 def described(value: Any) -> str:

@@ -11,6 +11,7 @@ from littlehuman.data.label_overrides import ignored_override, map_overrides
 from littlehuman.records import Example, evidence_key
 
 MAX_LISTED = 6
+MANY_CLASSES = 20
 SHOWN = 60  # characters of a text in a message
 _MISSING = ("nan", "null", "n/a", "<na>", "nat")  # what programs write for a missing value; `none` may be a class
 _TRUTH = {"yes": "true", "t": "true", "y": "true", "1": "true", "no": "false", "f": "false", "n": "false", "0": "false"}
@@ -53,6 +54,9 @@ def remarks(classes: Mapping[str, int], from_data: bool) -> Iterator[str]:
             f"classes that read like a missing label: {_counted(missing, classes)}\n"
             f"To leave their rows out: {ignored_override(missing)}"
         )
+    rows = sum(classes.values())
+    if len(classes) > MANY_CLASSES and 2 * len(classes) > rows:
+        yield f"{len(classes)} classes in {rows} rows: these look like free answers\nIf they are: task=qa"
     others = [name for name in classes if name != "-1"]
     if "-1" in classes and others and all(name.isdigit() for name in others):
         yield (

@@ -44,8 +44,9 @@ def parse_rows(rows: Iterable[Row], config: DatasetConfig, where: str, labels: L
     for number, row in enumerate(rows, 1):
         place = _Place(where, f"row {number}: ")
         example = _example(row, config, labels, place)
-        if labels is None and isinstance(row.get(str(config.columns.text)), list | tuple):
-            lists[1 < len(_cells(row, config, "text", place)) == len(_cells(row, config, "target", place))] += 1
+        if labels is None and isinstance(config.columns.text, str) and "\n" in getattr(example, "text", ""):
+            count = len(_cells(row, config, "text", place))
+            lists.update([count == len(_cells(row, config, "target", place))] if count > 1 else ())
         if isinstance(example, str):
             dropped[example] += 1
         elif (content := _content(example)) in examples:

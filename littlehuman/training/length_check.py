@@ -64,6 +64,31 @@ def sentences(train: Sequence[Example], test: Sequence[Example], settings: Setti
     return said
 
 
+def of_twins(points: Sequence[Example], settings: Settings, limit: int, *, with_text: bool) -> list[str]:
+    """The sentence for a limit of the prompt model's answers that human points would pass, if they do.
+
+    Their tokens are counted by the tokenizer of the fine-tuned model, so they are an estimate for the prompt model's.
+
+    Args:
+        points: the points whose twins are asked for.
+        settings: names the model.
+        limit: tokens of an answer (`strategy.max_tokens`).
+        with_text: a twin has a text of its own, not the label or answer alone.
+    """
+    tokenizer = _tokenizer(settings.model.weights, settings.model.revision) if points else None
+    if tokenizer is None:
+        return []
+    texts = (f"{point.text} {point.target}" if with_text else point.target for point in points)
+    long = [tokens for tokens in map(tokenizer.answer_tokens, texts) if tokens > limit]
+    if len(long) <= TOLERATED * len(points):
+        return []
+    part = "text and answer" if with_text else "answer"
+    return [
+        f"strategy.max_tokens={limit} is less than the {part} of {len(long)} of {len(points)} human points, so twins "
+        f"like them would be cut; strategy.max_tokens={max(long)} has room for them, but not for a form around them"
+    ]
+
+
 def _truncation(found: Lengths, what: str, limit: int) -> str:
     line = f"dataset.max_tokens={limit} cuts the end of the evidence of {found.shortened} of {found.rows} {what} rows"
     if not found.cut:

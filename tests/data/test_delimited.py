@@ -109,6 +109,7 @@ DELIMITERS = {  # content -> the rows that it has
     ),
     "commas in all texts": ("id;text\n1;a, b\n2;c, d\n", [["1", "a, b"], ["2", "c, d"]]),
     "tabs in a csv": ("id\ttext, as read\n1\ta, b, c\n", [["1", "a, b, c"]]),
+    "a line for Excel": ("sep=;\na, b;c\n1;2\n", [["1", "2"]]),
     "pipes": ("id|text\n1|a, b\n", [["1", "a, b"]]),
     "one column": ("text\na b\nc; d\n", [["a b"], ["c; d"]]),
     "a line break in the header": ('"a\nb;c;d",e\n1,2\n', [["1", "2"]]),

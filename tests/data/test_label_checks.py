@@ -197,6 +197,11 @@ def test_a_class_that_reads_like_a_missing_value_is_named(tmp_path: Path) -> Non
     assert "'nan' (4)" in warning and "'dataset.ignored_labels=[nan]'" in warning
 
 
+def test_classes_that_look_like_free_answers_are_said_to(tmp_path: Path) -> None:
+    (warning,) = _load(_rows(tmp_path, [f"answer {i}" for i in range(30)]), test_share=0.0, valid_share=0.0).warnings
+    assert warning == "30 classes in 30 rows: these look like free answers\nIf they are: task=qa"
+
+
 def test_classes_that_the_config_names_are_not_doubted(tmp_path: Path) -> None:
     labels = {"Spam": "Spam", "1": "1", "true": "true"}
     assert not _load(_rows(tmp_path, ["Spam", "1", "true"] * 4), labels=labels).warnings

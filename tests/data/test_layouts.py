@@ -74,6 +74,11 @@ DOCUMENTS: dict[str, tuple[Any, str, str]] = {  # what is found, and what is to 
         "'train' (a list of 12 objects), 'dev' (a list of 3 objects)",
         "dataset.rows=train",
     ),
+    "splits further in": (
+        {"meta": {"by": "us"}, "data": {"train": ROWS, "dev": ROWS[:3]}},
+        "'data' (an object of 2)",
+        "dataset.rows=data.train",
+    ),
     "objects by id inside": (
         {"version": 1, "questions": {f"q{i}": row for i, row in enumerate(ROWS)}},
         "'questions' (an object of 12)",
@@ -174,6 +179,13 @@ def test_conversations_are_not_melted_into_one_question(tmp_path: Path) -> None:
     said = _refusal(path, *words, "dataset.columns.target=answers.input_text", base=QUESTIONS)
     assert "as many answers" in said and "Try: dataset.reader=coqa" in said
     assert len(_load(path, *_tries(said), base=QUESTIONS).train) > 0
+
+
+def test_lists_of_questions_inside_a_part_are_not_melted_either(tmp_path: Path) -> None:
+    asked = {"text": ["Who?", "When?", "Why?"], "answer": ["Pim", "six", "salt"]}
+    path = _write(tmp_path / "all.json", [{"evidence": f"S{i}", "asked": asked} for i in range(6)])
+    said = _refusal(path, "dataset.columns.text=asked.text", "dataset.columns.target=asked.answer", base=QUESTIONS)
+    assert "dataset.columns.text=asked.text holds lists of texts, each with as many answers" in said
 
 
 def test_lists_that_belong_to_one_point_are_read_as_before(tmp_path: Path) -> None:

@@ -86,3 +86,16 @@ def test_a_model_whose_tokenizer_is_elsewhere_is_not_measured(monkeypatch: pytes
     settings = _settings()
     away: Any = replace(settings, model=replace(settings.model, weights="nobody/nothing"))
     assert length_check.sentences(_examples(3), _examples(3), away) == []
+
+
+@pytest.mark.parametrize(("with_text", "limit"), [(True, 12), (False, 4)])
+def test_a_limit_of_the_prompt_model_that_would_cut_twins_is_named_with_one_that_would_not(
+    with_text: bool, limit: int
+) -> None:
+    points = [
+        Example(str(i), "E", "Who was it that came over the sea to the quay?", ("the gull of Ost",)) for i in range(9)
+    ]
+    (said,) = length_check.of_twins(points, _settings(), limit, with_text=with_text)
+    assert said.startswith(f"strategy.max_tokens={limit} is less than the") and "of 9 of 9 human points" in said
+    enough = int(re.findall(r"; strategy.max_tokens=(\d+)", said)[0])
+    assert length_check.of_twins(points, _settings(), enough, with_text=with_text) == []

@@ -57,7 +57,7 @@ def _named(value: Any, feature: Any) -> Any:
         return value
     if value == NO_LABEL:
         return None
-    return ClassName(str(names[value]).strip(), value) if 0 <= value < len(names) else value
+    return ClassName([str(name).strip() for name in names], value) if 0 <= value < len(names) else value
 
 
 def _inner(feature: Any) -> Any:

@@ -65,20 +65,34 @@ class LabelMapper:
         self._some_known = False
 
     def class_of(self, raw: str) -> str | None:
-        """The class; None for an ignored or unknown label. Unknown ones are counted for `raise_unknown`."""
+        """The class; None for an ignored or unknown label. Unknown ones are counted for `raise_unknown`.
+
+        Raises:
+            DataError: when the map may be by names or by numbers, which differ.
+        """
         forms = [raw, folded(raw), *([str(raw.number)] if isinstance(raw, ClassName) else [])]
         if not self._ignored.isdisjoint(forms):
             return None
         if self._mapping is None:
             return str(raw)
         forms += [_YAML_TRUTH[form] for form in forms if form in _YAML_TRUTH]
-        known = (self._mapping.get(form, self._folded.get(form)) for form in forms)
-        name = next((name for name in known if name is not None), None)
+        known = {form: name for form in forms if (name := self._mapping.get(form, self._folded.get(form))) is not None}
+        if isinstance(raw, ClassName) and len(set(known.values())) > 1 and "0" in self._mapping:
+            known = {"": self._by_number(raw, known)}  # names that are the numbers of other classes
+        name = next(iter(known.values()), None)
         if name is None:
             self._unknown[str(raw)] += 1
         else:
             self._some_known = True
         return name
+
+    def _by_number(self, raw: ClassName, known: Mapping[str, str]) -> str:
+        if "0" in raw.names:
+            raise DataError(
+                f"dataset.labels: 0 may be a name or a number of a class ({', '.join(raw.names)}); "
+                f"'{raw}' is number {raw.number}\nTry: a copy of the data in which they agree"
+            )
+        return known[str(raw.number)]
 
     def raise_unknown(self, where: str) -> None:
         """Report labels that are not in the map.

@@ -14,14 +14,15 @@ LONG_NAME = 60  # characters; a longer name of a column is the text of a row wit
 
 
 class ClassName(str):
-    """The name of a class, where the column holds its number (`number`)."""
+    """The name of a class, where the column holds its number; `names` are those of all classes, by number."""
 
     number: int
+    names: Sequence[str]
 
-    def __new__(cls, name: str, number: int) -> ClassName:
-        """The name, with its number."""
-        made = super().__new__(cls, name)
-        made.number = number
+    def __new__(cls, names: Sequence[str], number: int) -> ClassName:
+        """The name with this number."""
+        made = super().__new__(cls, names[number])
+        made.number, made.names = number, names
         return made
 
 

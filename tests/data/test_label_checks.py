@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from littlehuman import data
 from littlehuman.config.run_config import schema
 from littlehuman.data.description import description
+from littlehuman.errors import DataError
 from littlehuman.records import Dataset
 from littlehuman.schema import DatasetConfig, TaskConfig
 from littlehuman.store import write_jsonl
@@ -83,6 +84,31 @@ def test_classes_with_names_are_mapped_by_name_or_by_number(tmp_path: Path, labe
     _hub_table().to_parquet(tmp_path / "a.parquet")
     dataset = _load(tmp_path / "a.parquet", FV, labels=labels)
     assert sorted(_points(dataset)) == ["supported"] * 6 + ["unsupported"] * 6
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "first"),
+    [
+        (["1", "2"], {"0": "unsupported", "1": "supported"}, "unsupported"),
+        (["1", "2"], {"1": "unsupported", "2": "supported"}, "unsupported"),
+        (["1", "0"], {"0": "unsupported", "1": "supported"}, None),
+    ],
+)
+def test_names_that_are_numbers_of_other_classes_are_told_apart_or_refused(
+    tmp_path: Path, quiet: None, names: list[str], labels: dict[str, str], first: str | None
+) -> None:
+    import datasets
+
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+    rows = {"text": [f"t {i}" for i in range(12)], "label": [0] * 6 + [1] * 6}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(tmp_path / "a.parquet")
+    if first is None:
+        with pytest.raises(DataError, match="dataset.labels: 0 may be a name or a number of a class"):
+            _load(tmp_path / "a.parquet", FV, labels=labels)
+        return
+    dataset = _load(tmp_path / "a.parquet", FV, labels=labels)
+    found = {point.text: point.target for point in dataset.train + dataset.valid + dataset.test}
+    assert found["t 0"] == first and sorted(found.values()) == ["supported"] * 6 + ["unsupported"] * 6
 
 
 def test_names_of_classes_inside_lists_and_parts_are_used_too(tmp_path: Path, quiet: None) -> None:

@@ -71,7 +71,9 @@ def dialect_of(path: Path, config: CsvConfig) -> Dialect:
             if handle.read(2) in BYTE_ORDER_MARKS:
                 raise DataError(f"{path}: not UTF-8 but UTF-16\nTry: dataset.csv.encoding=utf-16")
     encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    said = _said_delimiter(path, encoding)
+    with path.open(encoding=encoding, newline="", errors="replace") as handle:
+        first = handle.readline()
+    said = _said_delimiter(first)
     if said:
         delimiter = said
     elif config.delimiter is not None:
@@ -79,17 +81,22 @@ def dialect_of(path: Path, config: CsvConfig) -> Dialect:
     elif path.suffix.lower() == ".tsv":
         delimiter = "\t"
     else:
-        delimiter = _delimiter(path, config.quoting or "minimal", encoding)
+        delimiter = _only_delimiter(first) or _delimiter(path, config.quoting or "minimal", encoding)
     unquoted = path.suffix.lower() != ".csv" and delimiter == "\t"
     quoting = config.quoting or ("none" if unquoted else "minimal")
     return Dialect(delimiter, quoting, config.header is not False, encoding, int(bool(said)))
 
 
-def _said_delimiter(path: Path, encoding: str) -> str:
+def _said_delimiter(first: str) -> str:
     """The delimiter of a first line `sep=;`; empty where there is none."""
-    with path.open(encoding=encoding, newline="", errors="replace") as handle:
-        found = re.fullmatch(r"sep=([^\w\s]|\t)\s*", handle.readline())
+    found = re.fullmatch(r"sep=([^\w\s]|\t)\s*", first)
     return found[1] if found else ""
+
+
+def _only_delimiter(first: str) -> str:
+    """The delimiter of a header without quotes that has a single kind of them; then no other row need be looked at."""
+    found = [delimiter for delimiter in DELIMITERS.values() if delimiter in first]
+    return found[0] if len(found) == 1 and '"' not in first else ""
 
 
 def _delimiter(path: Path, quoting: str, encoding: str) -> str:

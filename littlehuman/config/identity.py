@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from littlehuman.config.reading import reading_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.mixture.mixing import synthetic_count
@@ -23,6 +24,7 @@ from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 _HEADS = ("classification", "generation")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
+_readings: dict[tuple[Any, ...], int | None] = {}
 
 
 def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -74,7 +76,10 @@ def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
 
 def _dataset_values(config: DatasetConfig) -> dict[str, Any]:
     """The values that can change a dataset's points."""
-    return {**_without_operational(config), "path": _content(config.path)}
+    values = {**_without_operational(config), "path": _content(config.path)}
+    place = packaged(config.path) if config.path else None
+    version = _reading(config, place, _stamp(place)) if place else None
+    return values | ({} if version is None else {"reading": version})
 
 
 def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
@@ -90,11 +95,16 @@ def _without_operational(value: Any) -> Any:
 
 
 def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
-    """Whether a field's value is part of the identity (`schema.metadata`); an empty table is none."""
+    """Whether a field's value is part of the identity (`schema.metadata`)."""
     if metadata.get("operational"):
         return False
-    is_set = value is not None and value != {}
-    return is_set if metadata.get("if_set") else not is_set if metadata.get("if_null") else True
+    return _is_set(value) if metadata.get("if_set") else not _is_set(value) if metadata.get("if_null") else True
+
+
+def _is_set(value: Any) -> bool:
+    """Whether it is not null, an empty table, or a group whose values are all null."""
+    is_group = is_dataclass(value) and not isinstance(value, type)
+    return value is not None and value != {} and not (is_group and value == type(value)())
 
 
 def _plain(value: Any) -> Any:
@@ -119,6 +129,13 @@ def _content(path: str | None) -> str | None:
 @cache  # Hydra resolves a run's name several times; the stamp invalidates the entry of an edited file
 def _read(path: Path, stamp: tuple[Any, ...]) -> str:
     return file_digest(path)
+
+
+def _reading(config: DatasetConfig, path: Path, stamp: tuple[Any, ...]) -> int | None:
+    key = (str(path), stamp, config.csv, bool(config.labels))
+    if key not in _readings:
+        _readings[key] = reading_version(config, path)
+    return _readings[key]
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:

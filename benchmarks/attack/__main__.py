@@ -1,0 +1,69 @@
+"""`make attack`: kills, server faults, damaged files and concurrent sweeps; exit status 1 where anything did not hold.
+
+python -m benchmarks.attack [--only kills faults files sweeps] [--quick] [--kills 100] [--scenario NAME] [--workers 2]
+
+The project is used from outside alone: its command line, a chat endpoint of this machine, temporary folders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from benchmarks.attack import faults, files, kills, sweeps
+from benchmarks.attack.trials import Trial
+
+KINDS = ("kills", "faults", "files", "sweeps")
+QUICK = 8  # every eighth scenario
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__)
+    options.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
+    options.add_argument("--quick", action="store_true", help="every eighth scenario, 8 kills, one group of sweeps")
+    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--scenario", help="the name of one scenario (kills: the number of a round)")
+    options.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2), help="scenarios side by side")
+    return options
+
+
+def runs(asked: argparse.Namespace) -> dict[str, Callable[[], Iterator[Trial]]]:
+    """How the scenarios of each kind are run."""
+    every, only, workers = (QUICK if asked.quick else 1), asked.scenario, asked.workers
+    count = min(asked.kills, 8) if asked.quick else asked.kills
+    return {
+        "kills": lambda: kills.trials(count, workers, only),
+        "faults": lambda: faults.trials(workers, only, every),
+        "files": lambda: files.trials(workers, only, every),
+        "sweeps": lambda: sweeps.trials(only, every),
+    }
+
+
+def summary(kind: str, trials: list[Trial], seconds: float) -> str:
+    """One line: how many attacks of a kind, in how many scenarios, and how many held."""
+    attacks, held = sum(trial.weight for trial in trials), sum(not trial.problems for trial in trials)
+    broken = len(trials) - held
+    scenarios = f"{len(trials)} scenarios" if attacks == len(trials) else f"{attacks} in {len(trials)} rounds"
+    return f"{kind:<7} {scenarios}: {held} held, {broken} did not, {seconds:.0f} s"
+
+
+def main() -> int:
+    """Run what is asked for; print failures as they come, then a line per kind."""
+    asked, lines, failed, start = parser().parse_args(), [], 0, time.monotonic()
+    for kind in asked.only:
+        begun, found = time.monotonic(), []
+        for trial in runs(asked)[kind]():
+            found.append(trial)
+            print("\n".join(trial.lines() or [f"held    {kind} {trial.name} ({trial.seconds:.0f} s)"]), flush=True)
+        failed += sum(bool(trial.problems) for trial in found) + (not found)
+        lines.append(summary(kind, found, time.monotonic() - begun))
+    print("\n".join(["", *lines, f"all: {time.monotonic() - start:.0f} s; scenarios that did not hold: {failed}"]))
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     options.add_argument("--quick", action="store_true", help="every eighth scenario, 8 kills, one group of sweeps")
     options.add_argument("--kills", type=int, default=100)
-    options.add_argument("--scenario", help="the name of one scenario (kills: the number of a round)")
+    options.add_argument("--scenario", nargs="+", help="names of scenarios (kills: numbers of rounds)")
     options.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2), help="scenarios side by side")
     return options
 
@@ -43,24 +43,36 @@ def runs(asked: argparse.Namespace) -> dict[str, Callable[[], Iterator[Trial]]]:
     }
 
 
+def unknown(asked: argparse.Namespace) -> list[str]:
+    """The scenarios that were asked for and do not exist in the kinds that were asked for."""
+    names = {"faults": faults.names, "files": files.names, "sweeps": sweeps.names}
+    known = {name for kind in asked.only if kind in names for name in names[kind]()}
+    rounds = "kills" in asked.only
+    return [name for name in asked.scenario or () if name not in known and not (rounds and name.isdigit())]
+
+
 def summary(kind: str, trials: list[Trial], seconds: float) -> str:
-    """One line: how many attacks of a kind, in how many scenarios, and how many held."""
-    attacks, held = sum(trial.weight for trial in trials), sum(not trial.problems for trial in trials)
+    """One line: how many attacks of a kind, and how many scenarios held."""
+    held = sum(not trial.problems for trial in trials)
+    kills = f"{sum(trial.weight for trial in trials)} kills in " if kind == "kills" else ""
     broken = len(trials) - held
-    scenarios = f"{len(trials)} scenarios" if attacks == len(trials) else f"{attacks} in {len(trials)} rounds"
-    return f"{kind:<7} {scenarios}: {held} held, {broken} did not, {seconds:.0f} s"
+    return f"{kind:<7} {kills}{len(trials)} scenarios: {held} held, {broken} did not, {seconds:.0f} s"
 
 
 def main() -> int:
     """Run what is asked for; print failures as they come, then a line per kind."""
-    asked, lines, failed, start = parser().parse_args(), [], 0, time.monotonic()
+    options = parser()
+    asked, lines, failed, start = options.parse_args(), [], 0, time.monotonic()
+    if wrong := unknown(asked):
+        options.error(f"no scenario of {', '.join(asked.only)} is named {', '.join(wrong)}")
     for kind in asked.only:
         begun, found = time.monotonic(), []
         for trial in runs(asked)[kind]():
             found.append(trial)
             print("\n".join(trial.lines() or [f"held    {kind} {trial.name} ({trial.seconds:.0f} s)"]), flush=True)
-        failed += sum(bool(trial.problems) for trial in found) + (not found)
-        lines.append(summary(kind, found, time.monotonic() - begun))
+        failed += sum(bool(trial.problems) for trial in found)
+        if found:
+            lines.append(summary(kind, found, time.monotonic() - begun))
     print("\n".join(["", *lines, f"all: {time.monotonic() - start:.0f} s; scenarios that did not hold: {failed}"]))
     return int(failed > 0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from benchmarks.attack.endpoint import FaultServer, ReplyScript, ScriptedReply, answer, twin
@@ -14,7 +14,7 @@ Bad = Callable[[str], ScriptedReply]  # question -> the faulty reply
 class Hits(Enum):
     """Which tries meet the fault."""
 
-    SOME = "every third request, whenever it is tried"
+    SOME = "every third request from the sixth on, whenever it is tried"
     FIRST = "the first try of every request"
     ALL = "everything"
 
@@ -44,8 +44,6 @@ class Fault:
     never: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     away: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    limit_s: float = 75.0
 
 
 class FaultyScript:
@@ -75,10 +73,10 @@ class FaultyScript:
             return answer(twin(question), delay=0.02)
         self.hit.add(question)
         reply = self.fault.bad(question)
-        headers = {k: v.replace("{other}", self.other) for k, v in {**reply.headers, **self.fault.headers}.items()}
+        headers = {k: v.replace("{other}", self.other) for k, v in reply.headers.items()}
         return ScriptedReply(reply.body, reply.status, headers, reply.delay, reply.delivery)
 
     def _hits(self, number: int, attempt: int) -> bool:
         if self.fault.away is not None:
             return False
-        return {Hits.SOME: number % 3 == 1, Hits.FIRST: attempt == 1, Hits.ALL: True}[self.fault.hits]
+        return {Hits.SOME: number % 3 == 2 and number > 4, Hits.FIRST: attempt == 1, Hits.ALL: True}[self.fault.hits]

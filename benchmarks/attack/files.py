@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,11 @@ class Study:
     codes: dict[str, int]
 
 
+def names() -> list[str]:
+    """The names of all scenarios."""
+    return [damage.name for damage in DAMAGES]
+
+
 @contextmanager
 def complete() -> Iterator[Study]:
     """The study that is copied and damaged.
@@ -52,9 +57,9 @@ def complete() -> Iterator[Study]:
         yield Study(base.folder, {name: outcome(cell) for name, cell in base.cells().items()}, codes)
 
 
-def trials(workers: int, only: str | None = None, every: int = 1) -> Iterator[Trial]:
+def trials(workers: int, only: Sequence[str] | None = None, every: int = 1) -> Iterator[Trial]:
     """Each damage (or every n-th) as one trial."""
-    chosen = [damage for damage in DAMAGES if only in (None, damage.name)][::every]
+    chosen = [damage for damage in DAMAGES if only is None or damage.name in only][::every]
     if chosen:
         with complete() as study:
             yield from side_by_side([partial(_trial, study, damage) for damage in chosen], workers)

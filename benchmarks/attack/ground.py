@@ -22,7 +22,7 @@ SECRET_PARTS = ("sk-planted", "+7f3a&9c")  # every encoding leaves one of these 
 KEY_VARIABLE = "ATTACK_KEY"
 STUDY = "attacked"
 CONCURRENCY = 4
-LIMIT_S = 120.0  # of a command that nothing disturbs
+LIMIT_S = 300.0  # of a command that nothing disturbs: a guard against hanging
 TINY = (
     *("model=tiny", "launch=cpu", "launch.progress=false", "metrics.bootstrap=100", "n_test=3", f"study={STUDY}"),
     *("dataset=fieldnotes_qa", "n_train=12", "prompt_model=openai_compatible", "prompt_model.retries=1"),

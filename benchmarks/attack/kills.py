@@ -11,9 +11,10 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count, takewhile
 from threading import Lock
 from typing import Any
 
@@ -33,6 +34,7 @@ WEIGHTS = (4, 3, 2, 1)
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 PHASES = ("any", "any", "twins", "twins", "training", "scoring", "files")
 KILLS_A_ROUND = 4
+ROUNDS_IN_VAIN = 6
 GRACE_S = 10.0  # for the end after SIGTERM or SIGINT
 ORPHANS_S = 5.0  # for the end of workers whose parent is dead
 
@@ -72,34 +74,37 @@ def words(kind: str, url: str) -> tuple[str, ...]:
 
 def _undisturbed(kind: str) -> Reference:
     with ground() as place, FaultServer(healthy(DELAY)) as server:
-        ended = place.run("run", *words(kind, server.url), limit_s=4 * LIMIT_S)
+        ended = place.run("run", *words(kind, server.url), limit_s=LIMIT_S)
         if ended.code:
             raise RuntimeError(f"undisturbed, {kind} ended with {ended.code}: {ended.said}")
         cells = {name: outcome(cell) for name, cell in place.cells().items()}
         return Reference(cells, ended.seconds, len(server.paid))
 
 
-def trials(kills: int, workers: int, only: str | None = None) -> Iterator[Trial]:
-    """Rounds of up to four kills, until there are as many as asked for; `only` names one round."""
-    references, number, done = References(), 0, 0
-    if only is not None:
-        yield _trial(references, KILLS_A_ROUND, int(only))
-        return
-    while done < kills:
-        rounds = max(1, min(workers, (kills - done) // KILLS_A_ROUND))
-        most = min(KILLS_A_ROUND, kills - done)
-        for trial in side_by_side([partial(_trial, references, most, number + i) for i in range(rounds)], workers):
-            done += trial.weight
-            yield trial
-        number += rounds
+def trials(kills: int, workers: int, only: Sequence[str] | None = None) -> Iterator[Trial]:
+    """Rounds of up to four kills, until there are at least as many as asked for; `only` numbers the rounds instead."""
+    references, ended = References(), list[Trial]()
+    numbers: Iterable[int]
+    if only is None:
+        numbers = takewhile(lambda _: sum(trial.weight for trial in ended) < kills and not _in_vain(ended), count())
+    else:
+        numbers = (int(number) for number in only if number.isdigit())
+    for trial in side_by_side((partial(_trial, references, number) for number in numbers), workers):
+        ended.append(trial)
+        yield trial
 
 
-def _trial(references: References, most: int, seed: int) -> Trial:
+def _in_vain(ended: Sequence[Trial]) -> bool:
+    """Whether the last rounds came to no kill at all: then something else is wrong."""
+    return len(ended) >= ROUNDS_IN_VAIN and not any(trial.weight for trial in ended[-ROUNDS_IN_VAIN:])
+
+
+def _trial(references: References, seed: int) -> Trial:
     def scenario(problems: Problems) -> int:
         choice = random.Random(f"kills {seed}")
         (kind,) = choice.choices(list(COMMANDS), WEIGHTS)
         with ground() as place, FaultServer(healthy(DELAY)) as server:
-            return _Round(references.of(kind), kind, place, server, choice, problems).run(most)
+            return _Round(references.of(kind), kind, place, server, choice, problems).run()
 
     return guarded("kills", str(seed), scenario)
 
@@ -113,10 +118,10 @@ class _Round:
     choice: random.Random
     problems: Problems
 
-    def run(self, most: int) -> int:
-        """Kill up to `most` times, then let the command end; return the number of kills."""
+    def run(self) -> int:
+        """Kill up to four times, then let the command end; return the number of kills."""
         done = lossy = 0
-        while done < most:
+        while done < KILLS_A_ROUND:
             before = len(self.server.requests)
             if not self._kill():
                 break
@@ -124,7 +129,7 @@ class _Round:
             lossy += len(self.server.requests) > before
         if done:
             self._report()
-        ended = self.place.run("run", *words(self.kind, self.server.url), limit_s=4 * LIMIT_S)
+        ended = self.place.run("run", *words(self.kind, self.server.url), limit_s=LIMIT_S)
         self.problems.expect(ended.code == 0, f"{self.kind}: the last command ended with {ended.code}: {ended.said}")
         missing = sorted(set(self.reference.cells) - set(self.place.cells()))
         self.problems.expect(not missing, f"{self.kind}: not complete at the end: {missing}")
@@ -143,7 +148,7 @@ class _Round:
         number, phase = self.choice.choice(SIGNALS), self.choice.choice(PHASES)
         fraction = self.choice.random()
         process = self.place.start("run", *words(self.kind, self.server.url))
-        comes = process.until(self._moment(phase, fraction, process), 4 * LIMIT_S)
+        comes = process.until(self._moment(phase, fraction, process), LIMIT_S)
         if comes and phase != "any":
             process.until(lambda: False, fraction * 0.3)
         if process.ended() is not None:

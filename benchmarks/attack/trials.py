@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import islice
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,22 @@ class Problems:
 
 def guarded(kind: str, name: str, scenario: Callable[[Problems], int | None]) -> Trial:
     """Run a scenario; an error of the scenario itself is a failure too."""
-    problems, weight, started = Problems(), 1, time.monotonic()
+    problems, weight, started = Problems(), 0, time.monotonic()
     try:
-        weight = scenario(problems) or 1
+        counted = scenario(problems)
+        weight = 1 if counted is None else counted
     except Exception:
         problems.found.append("the scenario itself failed: " + traceback.format_exc(limit=-2).replace("\n", " | "))
     return Trial(kind, name, tuple(problems.found), weight, time.monotonic() - started)
 
 
-def side_by_side(trials: Sequence[Callable[[], Trial]], workers: int) -> Iterator[Trial]:
-    """Run trials in threads (each waits for processes), and yield them as they end."""
+def side_by_side(trials: Iterable[Callable[[], Trial]], workers: int) -> Iterator[Trial]:
+    """Run trials in threads (each waits for processes), and yield them as they end; each is drawn when it can start."""
+    waiting = iter(trials)
     with ThreadPoolExecutor(workers) as pool:
-        for future in as_completed([pool.submit(trial) for trial in trials]):
-            yield future.result()
+        running = {pool.submit(trial) for trial in islice(waiting, workers)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                yield future.result()
+            running |= {pool.submit(trial) for trial in islice(waiting, workers - len(running))}

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.attack.endpoint import ScriptedReply, answer, twin
 from benchmarks.attack.fault_types import Bad, Fault, Hits
-from benchmarks.attack.ground import SECRET
+from benchmarks.attack.ground import HOSTILE, SECRET
 
 DRAFT = "Question: What is DRAFTED here? || Answer: DRAFTED"
 TAIL = "THE-TAIL-OF-A-LONG-ANSWER"
@@ -81,14 +81,19 @@ def _usage(question: str) -> dict[str, Any]:
 
 def _texts() -> list[Fault]:
     long = "Question: " + "long " * 4_000 + f"{TAIL}? || Answer: {TAIL}"
-    hostile = "\x1b]0;owned\x07\x1b[2J"
+    named = f"Question: What is {SECRET} beside "
+    hostile = f" {HOSTILE} || "
     return [
-        Fault("huge-body", lambda _: answer("Question: " + "x" * 10_000_000 + TAIL), never=(TAIL,)),
+        Fault("huge-body", lambda _: answer(long + "\n" + "x" * 10_000_000), never=(TAIL,)),
         Fault("ignores-max-tokens", lambda _: answer(long, tokens=(100, 4_100)), never=(TAIL,)),
         Fault("surrogates", lambda q: answer(twin(q) + " \ud83d"), Hits.ALL, kept=True),
-        Fault("escapes", lambda q: answer(twin(q).replace(" || ", f" {hostile} || ") + hostile), Hits.ALL, kept=True),
+        Fault("escapes", lambda q: answer(twin(q).replace(" || ", hostile) + HOSTILE), Hits.ALL, kept=True, shown=True),
         Fault(
-            "key-in-answer", lambda _: answer(f"Question: What is {SECRET}? || Answer: {SECRET}"), Hits.ALL, kept=True
+            "key-in-answer",
+            lambda q: answer(twin(q).replace("Question: What ", named)),
+            Hits.ALL,
+            kept=True,
+            shown=True,
         ),
     ]
 

@@ -32,8 +32,8 @@ class Fault:
     """One way in which a server misbehaves.
 
     `kept`: its answers are paid for and whole, so the same command does not ask for them again. `never`: texts that no
-    training set may hold. `away`: seconds for which the server goes away after its sixth request. `other`: the reply
-    names another origin in its body or headers as `{other}`.
+    twin may hold. `words`: further overrides. `away`: seconds for which the server goes away after its sixth request.
+    `shown`: the report is made too, before what is left behind is searched. Headers name another origin as `{other}`.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Fault:
     never: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     away: float | None = None
+    shown: bool = False
 
 
 class FaultyScript:

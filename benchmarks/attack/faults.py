@@ -104,6 +104,9 @@ def _again(fault: Fault, place: Ground, good: set[str], problems: Problems) -> N
 
 
 def _what_is_left(fault: Fault, place: Ground, problems: Problems) -> None:
+    if fault.shown:
+        ended = place.run("report", str(place.study))
+        problems.expect(ended.code == 0, f"report ended with {ended.code}: {ended.said}")
     leaks, escapes = place.leaks(), place.escapes()
     problems.expect(not leaks, f"the key stands in {', '.join(leaks[:4])}")
     problems.expect(not escapes, f"control characters stand in {', '.join(escapes[:4])}")

@@ -19,6 +19,7 @@ from benchmarks.attack.processes import Ended, Process
 ROOT = Path(__file__).parents[2]
 SECRET = 'sk-planted/"key"+7f3a&9c'  # with characters that JSON, URLs and HTML write in another way
 SECRET_PARTS = ("sk-planted", "+7f3a&9c")  # every encoding leaves one of these whole
+HOSTILE = "\x1b]0;owned\x07\x1b[2J"  # a terminal takes another title, and is cleared
 KEY_VARIABLE = "ATTACK_KEY"
 STUDY = "attacked"
 CONCURRENCY = 4

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import time
+import zlib
 from email.utils import formatdate
+from functools import cache
 
 from benchmarks.attack.endpoint import DROP, HALF, HANG, TRICKLE, ScriptedReply, answer, refusal, twin
 from benchmarks.attack.fault_types import Bad, End, Fault, Hits
-from benchmarks.attack.ground import SECRET
+from benchmarks.attack.ground import HOSTILE, SECRET
 
 STATUSES = (400, 401, 402, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 529)
 FATAL = (401, 402, 403, 404)
@@ -23,13 +24,13 @@ def faults() -> list[Fault]:
 
 
 def _statuses() -> list[Fault]:
-    """Each repeats the key that it was asked with, as some gateways do in their messages."""
+    """Each repeats the key that it was asked with, as some gateways do in their messages, and moves the cursor."""
     ends = {status: End.ERROR for status in FATAL}
     return [Fault(f"status-{status}", _refuses(status), end=ends.get(status, End.EITHER)) for status in STATUSES]
 
 
 def _refuses(status: int) -> Bad:
-    return lambda _: refusal(status, f"refused, Authorization: Bearer {SECRET}")
+    return lambda _: refusal(status, f"refused{HOSTILE}, Authorization: Bearer {SECRET}")
 
 
 def _waits() -> list[Fault]:
@@ -58,23 +59,15 @@ def _deliveries() -> list[Fault]:
 
 
 def _bomb(question: str) -> ScriptedReply:
-    return ScriptedReply(_BOMB.body(), headers={"content-encoding": "gzip"})
+    return ScriptedReply(_bomb_body(), headers={"content-encoding": "gzip"})
 
 
-class _Bomb:
-    """Half a gigabyte of blanks before an answer, compressed once."""
-
-    def __init__(self) -> None:
-        self._body = b""
-
-    def body(self) -> bytes:
-        if not self._body:
-            parts = [b" " * (1 << 20)] * BOMB_MB
-            self._body = b"".join(gzip.compress(part, 6) for part in parts) + gzip.compress(answer("x").body)
-        return self._body
-
-
-_BOMB = _Bomb()
+@cache
+def _bomb_body() -> bytes:
+    """Half a gigabyte of blanks before an answer, as one gzip stream: half a megabyte on the wire."""
+    packer = zlib.compressobj(1, wbits=31)
+    parts = [packer.compress(b" " * (1 << 20)) for _ in range(BOMB_MB)]
+    return b"".join(parts) + packer.compress(answer("x").body) + packer.flush()
 
 
 def _redirects() -> list[Fault]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -61,6 +62,8 @@ def summary(kind: str, trials: list[Trial], seconds: float) -> str:
 
 def main() -> int:
     """Run what is asked for; print failures as they come, then a line per kind."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: its children would ignore it too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     options = parser()
     asked, lines, failed, start = options.parse_args(), [], 0, time.monotonic()
     if wrong := unknown(asked):

@@ -80,12 +80,12 @@ def _usage(question: str) -> dict[str, Any]:
 
 
 def _texts() -> list[Fault]:
-    long = "Question: " + "long " * 4_000 + f"{TAIL}? || Answer: {TAIL}"
+    long = "Question: " + "long " * 3_000 + f"{TAIL}? || Answer: {TAIL}"
     named = f"Question: What is {SECRET} beside "
     hostile = f" {HOSTILE} || "
     return [
         Fault("huge-body", lambda _: answer(long + "\n" + "x" * 10_000_000), never=(TAIL,)),
-        Fault("ignores-max-tokens", lambda _: answer(long, tokens=(100, 4_100)), never=(TAIL,)),
+        Fault("ignores-max-tokens", lambda _: answer(long, tokens=(100, 3_100)), never=(TAIL,)),
         Fault("surrogates", lambda q: answer(twin(q) + " \ud83d"), Hits.ALL, kept=True),
         Fault("escapes", lambda q: answer(twin(q).replace(" || ", hostile) + HOSTILE), Hits.ALL, kept=True, shown=True),
         Fault(

@@ -32,7 +32,8 @@ COMMANDS = {
 }
 WEIGHTS = (4, 3, 2, 1)
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-PHASES = ("any", "any", "twins", "twins", "training", "scoring", "files")
+AFTER_S = {"any": 0.0, "twins": 0.1, "training": 0.3, "scoring": 0.3, "files": 0.05}  # at most, after a phase begins
+PHASES = ("any", "any", *AFTER_S, "twins")
 KILLS_A_ROUND = 4
 ROUNDS_IN_VAIN = 6
 GRACE_S = 10.0  # for the end after SIGTERM or SIGINT
@@ -145,24 +146,22 @@ class _Round:
 
     def _kill(self) -> bool:
         """One command that is killed; False when it ended before its moment came."""
-        number, phase = self.choice.choice(SIGNALS), self.choice.choice(PHASES)
-        fraction = self.choice.random()
+        number, phase, fraction = self.choice.choice(SIGNALS), self.choice.choice(PHASES), self.choice.random()
         process = self.place.start("run", *words(self.kind, self.server.url))
-        comes = process.until(self._moment(phase, fraction, process), LIMIT_S)
-        if comes and phase != "any":
-            process.until(lambda: False, fraction * 0.3)
+        if process.until(self._moment(phase, fraction, process), LIMIT_S):
+            process.until(lambda: False, fraction * AFTER_S[phase])
         if process.ended() is not None:
             self._end_well(process)
             return False
         process.send(number)
         where = f"{self.kind}, {number.name} in phase {phase}"
-        in_time = process.until(lambda: False, GRACE_S) or process.ended() is not None
-        self.problems.expect(in_time, f"{where}: not ended {GRACE_S:g} s after the signal")
+        grace = max(GRACE_S, self.reference.seconds)
+        process.until(lambda: False, grace)
+        self.problems.expect(process.ended() is not None, f"{where}: not ended {grace:.0f} s after the signal")
         process.send(signal.SIGKILL)
-        process.wait(GRACE_S)
-        self.problems.expect(
-            not process.outlived(ORPHANS_S), f"{where}: workers live {ORPHANS_S:g} s after their parent"
-        )
+        process.wait(grace)
+        left = max(ORPHANS_S, self.reference.seconds / 3)
+        self.problems.expect(not process.outlived(left), f"{where}: workers live {left:.0f} s after their parent")
         self._compare(f"after {number.name} in phase {phase}")
         return True
 
@@ -172,15 +171,16 @@ class _Round:
         self.problems.expect(ended.code == 0, f"{self.kind}: issued again, it ended with {ended.code}: {ended.said}")
 
     def _moment(self, phase: str, fraction: float, process: Process) -> Callable[[], bool]:
-        if phase == "any":
-            return lambda: process.seconds >= fraction * self.reference.seconds
-        if phase == "twins":
-            wanted = len(self.server.requests) + 1 + int(fraction * self.reference.requests)
+        if phase == "twins" and len(self.server.paid) < self.reference.requests:
+            left = self.reference.requests - len(self.server.paid)
+            wanted = len(self.server.requests) + 1 + int(fraction * left)
             return lambda: len(self.server.requests) >= wanted
         started = time.time()
         if phase == "files":
             return lambda: any(path.stat().st_mtime >= started for path in self.place.study.glob("*/predictions.jsonl"))
-        return partial(self._in_stage, phase, started)
+        if phase in ("training", "scoring"):
+            return partial(self._in_stage, phase, started)
+        return lambda: process.seconds >= fraction * self.reference.seconds
 
     def _in_stage(self, stage: str, started: float) -> bool:
         """Whether a cell's status names the stage, written since this command began."""

@@ -190,6 +190,11 @@ def test_output_exit_code_and_memory_of_a_command_are_noted(tmp_path: Path) -> N
     assert (ended.code, ended.text, ended.timed_out) == (3, "said\n", False) and 1 < ended.peak_mb < 1_000
 
 
+def test_what_is_shown_of_an_output_cannot_reach_the_terminal(tmp_path: Path) -> None:
+    code = r"import sys; sys.stdout.buffer.write(b'first\n\x1b[2Jsaid \xff\n')"
+    assert _python(code, tmp_path).wait(30).said == "first | ?[2Jsaid ?"
+
+
 def test_trials_are_drawn_when_they_can_start_and_run_side_by_side() -> None:
     drawn: list[int] = []
 

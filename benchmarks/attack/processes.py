@@ -33,8 +33,9 @@ class Ended:
 
     @property
     def said(self) -> str:
-        """The last lines of the output, to be shown with a failure."""
-        return " | ".join(self.text.strip().splitlines()[-3:])[-300:]
+        """The last lines of the output, to be shown with a failure: what a terminal would obey is left out."""
+        last = " | ".join(self.text.strip().splitlines()[-3:])[-300:]
+        return "".join(character if character.isprintable() else "?" for character in last)
 
 
 class Process:

@@ -89,7 +89,8 @@ def each_line(change: Callable[[dict[str, object]], object]) -> Harm:
     return harm
 
 
-RESULT, PREDICTIONS, STATUS = "*-f1-s1-*/result.json", "*-f1-s1-*/predictions.jsonl", "*-f1-s1-*/status.json"
+CELL = "*-f1-s1-*"  # the run folder whose files are damaged
+RESULT, PREDICTIONS, STATUS = f"{CELL}/result.json", f"{CELL}/predictions.jsonl", f"{CELL}/status.json"
 ANSWERS = "completions/*/*.jsonl"
 YAML_TAGS = "- !!python/object/apply:os.system ['touch owned']\n- &a [*a]\n"
 
@@ -105,16 +106,16 @@ DAMAGES = (
     Damage("predictions-truncated", PREDICTIONS, truncate),
     Damage("predictions-deleted", PREDICTIONS, delete),
     Damage("predictions-wrong-types", PREDICTIONS, each_line(lambda row: {**row, "scores": "none", "id": 7})),
-    Damage("mixture-deleted", "*-f1-s1-*/mixture.json", delete),
-    Damage("mixture-truncated", "*-f1-s1-*/mixture.json", truncate),
+    Damage("mixture-deleted", f"{CELL}/mixture.json", delete),
+    Damage("mixture-truncated", f"{CELL}/mixture.json", truncate),
     Damage("status-garbage", STATUS, says(b"\x00\x01garbage"), matters=False),
     Damage("status-wrong-types", STATUS, says('{"state": [], "knobs": 3, "pid": "x"}'), matters=False),
     Damage("status-deep", STATUS, says(DEEP), matters=False, resets=True),
-    Damage("overrides-with-tags", "*-f1-s1-*/.hydra/overrides.yaml", says(YAML_TAGS), matters=False),
-    Damage("adapter-truncated", "*-f1-s1-*/adapter/adapter_model.safetensors", truncate),
+    Damage("overrides-with-tags", f"{CELL}/.hydra/overrides.yaml", says(YAML_TAGS), matters=False),
+    Damage("adapter-truncated", f"{CELL}/adapter/adapter_model.safetensors", truncate),
     Damage("checkpoint-folder", STATUS, beside("training.safetensors"), matters=False, resets=True),
-    Damage("lock-folder", "*-f1-s1-*/.lock", folder, resets=True),
-    Damage("cell-is-a-file", "*-f1-s1-*", file),
+    Damage("lock-folder", f"{CELL}/.lock", folder, resets=True),
+    Damage("cell-is-a-file", CELL, file),
     Damage("table-garbage", "table.csv", says(b"\xff\x00cell,\n"), matters=False),
     Damage(
         "answers-wrong-types",

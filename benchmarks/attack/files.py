@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attack.damages import DAMAGES, Damage
+from benchmarks.attack.damages import CELL, DAMAGES, Damage
 from benchmarks.attack.endpoint import FaultServer, healthy
 from benchmarks.attack.ground import TINY, Ground, at, ground, outcome
 from benchmarks.attack.processes import Ended
@@ -52,7 +52,7 @@ def complete() -> Iterator[Study]:
             ended = base.run("run", *SWEEP, at(server.url))
         if ended.code:
             raise RuntimeError(f"undisturbed, the sweep ended with {ended.code}: {ended.said}")
-        codes = {command: base.run(command, str(base.study)).code for command in READERS}
+        codes = {command: base.run(command, str(base.study)).code for command in READERS} | {"run": 0}
         shutil.rmtree(base.folder / "output")
         yield Study(base.folder, {name: outcome(cell) for name, cell in base.cells().items()}, codes)
 
@@ -73,30 +73,28 @@ def _trial(study: Study, damage: Damage) -> Trial:
             ended = {command: place.run(command, str(place.study)) for command in READERS}
             with FaultServer(healthy()) as server:
                 ended["run"] = place.run("run", *SWEEP, at(server.url))
+            told = {command for command, end in ended.items() if _names(end.text, victim, damage)}
             for command, end in ended.items():
-                _check(command, end, study, problems)
+                _check(command, end, command in told or study.codes[command] == end.code, problems)
             logs = "".join(path.read_text("utf-8", "replace") for path in place.study.glob("*/run.log"))
             problems.expect("Traceback" not in logs, "a traceback in a cell's log")
-            named = any(_names(end.text, victim) for end in ended.values())
             mended = _content(victim) != harmed
-            problems.expect(named or mended or not damage.matters, f"{victim.name}: neither named nor mended")
-            _others(study, place, damage, victim, problems)
-            problems.expect(ended["run"].code == 0 or named, f"run failed without naming it: {ended['run'].said}")
+            problems.expect(bool(told) or mended or not damage.matters, f"{victim.name}: neither named nor mended")
+            _compare(study, place, damage, victim, bool(told), problems)
 
     return guarded("files", damage.name, scenario)
 
 
-def _check(command: str, end: Ended, study: Study, problems: Problems) -> None:
+def _check(command: str, end: Ended, explained: bool, problems: Problems) -> None:
     problems.expect(not end.timed_out, f"{command}: not ended")
     problems.expect("Traceback" not in end.text, f"{command}: a traceback: {end.said}")
     problems.expect(end.code in (0, 1), f"{command}: exit code {end.code}: {end.said}")
-    if command != "run" and study.codes[command] == 0 and end.code:
-        problems.expect(bool(end.text.strip()), f"{command}: ended with {end.code} without a word")
+    problems.expect(explained, f"{command}: ended with {end.code} without naming the file: {end.said}")
 
 
-def _names(text: str, victim: Path) -> bool:
-    """Whether an output names the file, or, for a cell, its folder."""
-    return victim.name in text or f"{victim.parent.name} " in text and victim.name.split(".")[0] in text
+def _names(text: str, victim: Path, damage: Damage) -> bool:
+    """Whether an output names the file; of the cache its folder will do."""
+    return victim.name in text or damage.in_cache and victim.parent.name in text
 
 
 def _content(path: Path) -> bytes | None:
@@ -104,16 +102,19 @@ def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _others(study: Study, place: Ground, damage: Damage, victim: Path, problems: Problems) -> None:
-    """Cells that were not damaged are complete, as before; a damaged one that is told complete is whole."""
+def _compare(study: Study, place: Ground, damage: Damage, victim: Path, told: bool, problems: Problems) -> None:
+    """Cells that were not damaged are complete, as before; a damaged one that is complete is as before, or told."""
     cells = place.cells()
     harmed = {part for part in victim.relative_to(place.folder).parts if part in study.cells}
+    if damage.in_cache:
+        harmed = {path.name for path in place.study.glob(CELL)}  # the cell that is computed anew
     for name, expected in study.cells.items():
-        if name in harmed:
-            continue
-        if damage.in_cache and name not in cells:
-            continue  # the cell that was computed anew
-        problems.expect(name in cells and _same(cells[name], expected), f"{name}, which was not damaged, has changed")
+        if name not in harmed:
+            problems.expect(
+                name in cells and _same(cells[name], expected), f"{name}, which was not damaged, has changed"
+            )
+        elif name in cells:
+            problems.expect(told or _same(cells[name], expected), f"{name} is complete and not as before")
 
 
 def _same(cell: Path, expected: dict[str, Any]) -> bool:

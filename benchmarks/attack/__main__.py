@@ -21,14 +21,20 @@ KINDS = ("kills", "faults", "files", "sweeps")
 QUICK = 8  # every eighth scenario
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__)
     options.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     options.add_argument("--quick", action="store_true", help="every eighth scenario, 8 kills, one group of sweeps")
-    options.add_argument("--kills", type=int, default=100)
+    options.add_argument("--kills", type=_count, default=100)
     options.add_argument("--scenario", nargs="+", help="names of scenarios (kills: numbers of rounds)")
-    options.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2), help="scenarios side by side")
+    options.add_argument("--workers", type=_count, default=max(2, os.cpu_count() or 2), help="scenarios side by side")
     return options
 
 

@@ -404,9 +404,9 @@ LONG = {
 
 @pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
 def test_a_hundred_kilobytes_of_nothing_are_rejected_quickly(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert isinstance(TRUE_CLAIM_TASK.read(text), Rejected)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_an_answer_is_found_before_a_hundred_kilobytes_of_chatter() -> None:

@@ -222,9 +222,9 @@ CLAIMS: dict[str, tuple[str, Read]] = {
 
 @pytest.mark.parametrize(("raw", "expected"), CLAIMS.values(), ids=CLAIMS.keys())
 def test_a_claim(raw: str, expected: Read) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert read_claim(raw) == expected
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 QUESTIONS: dict[str, tuple[str, Read]] = {

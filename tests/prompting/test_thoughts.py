@@ -314,6 +314,6 @@ def test_a_text_without_marks_is_one_part(text: str) -> None:
     "mark", ["<think>", "</think>", "a </think> b ", "assistantfinal", "[THINK", "<|channel|>", "\\boxed{"]
 )
 def test_a_text_full_of_marks_is_read_in_no_time(mark: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     read("Claim: " + mark * (60_000 // len(mark)))
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2

@@ -251,7 +251,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 def test_fifty_curves_of_forty_cells_take_seconds() -> None:
     table = np.random.default_rng(0).random((8, 5, 500))
     analyse(table)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(5):
         analyse(table, np.arange(500) // 5)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

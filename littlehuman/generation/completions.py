@@ -184,15 +184,16 @@ class _Requests:
             try:
                 with closing(gate.ask(opened, locked)) as answers:
                     for answer in answers:
+                        del missing[answer.key]
+                        self._settled(answer, from_cache=False, batched=gate.batched)  # paid, even if it is lost now
                         if isinstance(answer, Completion):
                             writer.add(answer)
-                        del missing[answer.key]
-                        yield self._settled(answer, from_cache=False, batched=gate.batched)
+                        yield answer
             finally:
                 for late in opened.undelivered:
                     if missing.pop(late.key, None) is not None:
-                        writer.add(late)
                         self._settled(late, from_cache=False, batched=gate.batched)
+                        writer.add(late, wait=False)  # the run ends
 
     def _settled(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
         again = answer.key in self.resampled

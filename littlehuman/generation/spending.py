@@ -8,6 +8,7 @@ killed or failed is not forgotten.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import uuid
 from collections import defaultdict
@@ -24,6 +25,8 @@ from littlehuman.prompt_models import Answer, PromptModel
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
 from littlehuman.store import process_name, read_json
+
+log = logging.getLogger(__name__)
 
 FOLDER = "paid"  # of a run folder: one spend record per attempt
 _ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
@@ -191,15 +194,28 @@ class SpendRecord:
         self.file = run / FOLDER / f"{process_name()}-{uuid.uuid4().hex[:8]}.json"
         self._handle: BinaryIO | None = None
         self._width = 0
+        self._failed = False
 
     def write(self, bill: Bill) -> None:
-        """Write the bill; what the operating system has received outlives a killed process."""
+        """Write the bill; what the operating system has received outlives a killed process.
+
+        A disk that takes nothing ends no run: it is said once, and the next answer's bill is tried again.
+        """
         if not bill.usd:
             return
+        try:
+            self._overwrite(json.dumps(asdict(bill)).encode())
+        except OSError as error:
+            if not self._failed:
+                log.error("%s: %s; what is paid is not recorded until it can be", self.file, error.strerror or error)
+            self._failed = True
+        else:
+            self._failed = False
+
+    def _overwrite(self, text: bytes) -> None:
         if self._handle is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._handle = self.file.open("r+b" if self.file.exists() else "wb", buffering=0)
-        text = json.dumps(asdict(bill)).encode()
         self._width = max(self._width, len(text))
         self._handle.seek(0)
         self._handle.write(text.ljust(self._width))  # one write of about 250 bytes: no reader sees half of it

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman import data, metrics, twins
-from littlehuman.config.identity import identity_values, run_id
+from littlehuman.config.identity import identity_values, needs_twins, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing, text_features
@@ -87,6 +87,8 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     """Steps 1 to 4, from the human data to the training set (arguments and errors as in `run`)."""
     metrics.check_metrics(config.task.metrics, expected_classes(config), config.metrics)
     preflight.check_training(config.model, config.launch)
+    if needs_twins(config):
+        twins.log_limit(config, folder)
     with status.stage("data"):
         dataset = load_dataset(config, test_from)
         test = select_test_points(dataset, config.n_test)

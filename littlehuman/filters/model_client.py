@@ -72,7 +72,7 @@ class ModelFilterClient:
         """
         if self.has_own_model and self._needs_model:
             with self._errors_renamed():
-                check_price(self.model, self.spending.limit)
+                check_price(self.model, self.spending)
                 open_model(self.model)
 
     def ask(self, twins: Sequence[Synthetic], request: FilterRequest) -> dict[str, Synthetic | Rejected]:

@@ -46,7 +46,7 @@ from littlehuman.training import preflight
 from littlehuman.twins import Twins
 
 if TYPE_CHECKING:
-    from littlehuman.training.types import Cell, Outcome
+    from littlehuman.training.types import Cell, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +94,9 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         test = select_test_points(dataset, config.n_test)
     with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
+    if needs_twins(config):
+        settings = training_settings(dataset, config, test_from or config.dataset)
+        preflight.check_cell(settings, (*plan.human, *plan.extra), (*plan.to_replace, *plan.spares), test)
     with status.stage("generation"):
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
     with status.stage("mixing"):
@@ -194,9 +197,17 @@ def training_cell(
     folder: Path,
 ) -> Cell:
     """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
-    from littlehuman.training.types import Cell, Settings
+    from littlehuman.training.types import Cell
 
-    settings = Settings(
+    settings = training_settings(dataset, config, tested_on)
+    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def training_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
+    """The part of a training that does not depend on its points (arguments as in `training_cell`)."""
+    from littlehuman.training.types import Settings
+
+    return Settings(
         model=config.model,
         task=config.task,
         tuning=config.fine_tuning,
@@ -205,7 +216,6 @@ def training_cell(
         test_max_tokens=tested_on.max_tokens,
         answer_tokens=config.answer_tokens_for(tested_on),
     )
-    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
 
 
 def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:

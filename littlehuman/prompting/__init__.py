@@ -7,6 +7,6 @@ answer_schema  the answer form as JSON schema, for endpoints with structured out
 parsing        a completion -> a twin, or a rejection with its cause
 """
 
-from littlehuman.prompting.requests import build_prompts, repeat_indices, request_key
+from littlehuman.prompting.requests import build_prompts, distinct_requests, repeat_indices, request_key
 
-__all__ = ["build_prompts", "repeat_indices", "request_key"]
+__all__ = ["build_prompts", "distinct_requests", "repeat_indices", "request_key"]

@@ -2,6 +2,7 @@
 
 writing    rounds of requests, until there are enough twins or no spare point is left
 limit      the spending limit of a cell: its share of what the whole command may spend
+enough     whether the points can give as many different twins as are wanted
 answers    the requests of one round, and the twins that were parsed out of its answers
 """
 

@@ -19,6 +19,7 @@ from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Provider, Shots
 from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
+from littlehuman.twins.enough import check_enough
 from littlehuman.twins.limit import open_limit
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,15 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
         folder: the run folder, where costs are recorded even when the run does not finish.
 
     Raises:
+        ConfigError: when the points cannot give that many different twins, and duplicates are dropped.
         GenerationError: when the prompt model cannot be reached, gives too few usable twins, or could cost more than
             the command's limit.
     """
     wanted, spares = list(plan.to_replace), list(plan.spares)
     writer = _TwinWriter(config, dataset, open_limit(config, folder))
     provided = _provided(config, dataset) if wanted else None
+    if not provided:
+        check_enough(plan, dataset, config)
     if provided:
         spares = [example for example in spares if provided.has(example)]
     try:

@@ -1,4 +1,4 @@
-"""What would end a training is known before a twin is paid for: damaged weights, rows that cannot be read, too few texts."""
+"""What would end a training is known before a twin is paid for: damaged weights, unreadable rows, too few texts."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman import data, metrics, twins
-from littlehuman.config.identity import identity_values, run_id
+from littlehuman.config.identity import identity_values, needs_twins, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.metrics.no_answer import with_no_answer
@@ -90,6 +90,8 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     """Steps 1 to 4, from the human data to the training set (arguments and errors as in `run`)."""
     metrics.check_metrics(config.task.metrics, expected_classes(config), config.metrics)
     preflight.check_training(config.model, config.launch)
+    if needs_twins(config):
+        twins.log_limit(config, folder)
     with status.stage("data"):
         dataset = load_dataset(config, test_from)
         data.log_dataset(dataset)
@@ -97,6 +99,9 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
         limits = _limits(plan, test, dataset, config, test_from or config.dataset)
+    if needs_twins(config):
+        settings = cell_settings(dataset, config, test_from or config.dataset)
+        preflight.check_cell(settings, (*plan.human, *plan.extra), (*plan.to_replace, *plan.spares), test)
     with status.stage("generation"):
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
     with status.stage("mixing"):

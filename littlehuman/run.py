@@ -29,7 +29,7 @@ from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import status
 from littlehuman.runs.artifacts import RESULT
-from littlehuman.store import digest, multirun_root, read_json, slug
+from littlehuman.store import INVOCATION, digest, multirun_root, read_json, slug
 
 
 def conf_folder() -> Path:
@@ -97,7 +97,7 @@ def cli() -> None:
         sys.exit(1)
     root = multirun_root().absolute()  # a job may work in another folder
     reports = root / f".invocation-{uuid.uuid4().hex}"
-    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), status.INVOCATION: str(reports)}
+    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
     code = 0
     try:
         main()

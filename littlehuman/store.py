@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+INVOCATION = "LITTLEHUMAN_INVOCATION"  # environment variable: the folder of one command, removed at its end
 DIGEST_CHARS = 16
 
 

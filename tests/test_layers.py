@@ -40,7 +40,7 @@ ALLOWED = {
     "twins": {"config", "filters", "generation", "mixture", "prompting", "prompt_models"},
     "runs": {"generation"},
     "pipeline": {"config", "data", "metrics", "mixture", "runs", "training", "twins"},
-    "execution": {"config", "pipeline", "runs", "study"},
+    "execution": {"config", "generation", "pipeline", "runs", "study"},
     "exporting": {"config", "data", "generation", "mixture", "pipeline", "prompting", "prompt_models", "runs", "twins"},
     # from here on run folders are read, and nothing is computed or asked
     "study": {"config", "metrics", "runs", "stats"},

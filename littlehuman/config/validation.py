@@ -58,6 +58,7 @@ _LIMITS = {  # key -> minimum and maximum
     "launch.cells": (1, math.inf),
     "launch.processes": (1, math.inf),
     "launch.save_every_s": (0, math.inf),
+    "launch.max_usd": (0, math.inf),
     "fine_tuning.epochs": (1, math.inf),
     "fine_tuning.batch_size": (1, math.inf),
     "fine_tuning.warmup_ratio": (0, 1),
@@ -191,8 +192,8 @@ def _filter_problems(config: RunConfig) -> Iterator[Problem]:
         )
     if chosen.model.max_usd is not None:
         what = (
-            "a run has one limit, for twins and filters together; "
-            "try prompt_model.max_usd=NUMBER, and filter.model.max_usd=null"
+            "a command has one limit, for twins and filters together; "
+            "try launch.max_usd=NUMBER, and filter.model.max_usd=null"
         )
         yield Problem(f"filter.model.max_usd={chosen.model.max_usd:g}", what)
     for step, part in model_steps.items() if config.synthetic and config.synth_frac != 0 else ():

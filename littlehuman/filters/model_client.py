@@ -17,6 +17,7 @@ from littlehuman import generation
 from littlehuman.errors import ConfigError, GenerationError, Problem, WeightsError
 from littlehuman.generation.spending import SpendingLimit, check_price
 from littlehuman.prompt_models import open_model
+from littlehuman.prompt_models.settings import IN_PROCESS
 from littlehuman.prompting import request_key
 from littlehuman.prompting.few_shot import clean_evidence
 from littlehuman.prompting.parsing import after_thoughts, parse
@@ -68,12 +69,16 @@ class ModelFilterClient:
         """Check that `filter.model` can be asked: to be called before twins are paid for.
 
         Raises:
-            GenerationError, ConfigError: when it cannot.
+            GenerationError, ConfigError, WeightsError: when it cannot.
         """
+        from littlehuman.models.weights import check_weights
+
         if self.has_own_model and self._needs_model:
             with self._errors_renamed():
-                check_price(self.model, self.spending.limit)
+                check_price(self.model, self.spending)
                 open_model(self.model)
+                if self.model.provider in IN_PROCESS:
+                    check_weights(str(self.model.weights), self.model.revision, "prompt_model.weights")
 
     def ask(self, twins: Sequence[Synthetic], request: FilterRequest) -> dict[str, Synthetic | Rejected]:
         """The model's answer about each twin, by example id.

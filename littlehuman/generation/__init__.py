@@ -2,7 +2,8 @@
 
 completions      prompts -> answers: from the cache where possible, else from the prompt model
 request_locks    two processes that need the same request pay once
-spending         the spending limit of a run (`max_usd`), and the record of what each attempt paid
+spending         the spending limit (`launch.max_usd`) as a cell sees it, and the record of what each attempt paid
+ledger           adds up what the cells and processes of one command spend: the limit is that of the command
 circuit_breaker  ends a run whose prompt model answers nothing
 costs            token counts, the estimate before, the bill afterwards
 

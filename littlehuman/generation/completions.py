@@ -106,7 +106,7 @@ class _Requests:
             return
         if self.before:
             self.before()
-        check_price(self.model, self.spending.limit)
+        check_price(self.model, self.spending)
         opened = open_model(self.model)
         gate = self._gate(opened, missing, sample, requested)
         title = f"{self.what} by {self.model.name}"
@@ -150,8 +150,8 @@ class _Requests:
         tokens = round(tokens_per_byte(counter, sample) * sum(missing.values()))
         from_cache, price = requested - len(missing), self.model.price
         estimate = CostEstimate(len(missing), from_cache, tokens, self.max_tokens, counter.how, price, batched)
-        limit = self.spending.limit
-        shown = "" if limit is None else f"; at most {dollars(limit)} (prompt_model.max_usd)"
+        limit, key = self.spending.limit, self.spending.key
+        shown = "" if limit is None else f"; at most {dollars(limit)} ({key})"
         log.info("asking %s for %s: %s%s", self.model.name, self.what, estimate, shown)
         return SpendingGate(self.requests, self.model, self.max_tokens, self.spending, counter, batched)
 
@@ -184,15 +184,16 @@ class _Requests:
             try:
                 with closing(gate.ask(opened, locked)) as answers:
                     for answer in answers:
+                        del missing[answer.key]
+                        self._settled(answer, from_cache=False, batched=gate.batched)  # paid, even if it is lost now
                         if isinstance(answer, Completion):
                             writer.add(answer)
-                        del missing[answer.key]
-                        yield self._settled(answer, from_cache=False, batched=gate.batched)
+                        yield answer
             finally:
                 for late in opened.undelivered:
                     if missing.pop(late.key, None) is not None:
-                        writer.add(late)
                         self._settled(late, from_cache=False, batched=gate.batched)
+                        writer.add(late, wait=False)  # the run ends
 
     def _settled(self, answer: Answer, *, from_cache: bool, batched: bool = False) -> Answer:
         again = answer.key in self.resampled

@@ -31,7 +31,8 @@ class Bill:
 
     Tokens and `usd` are those of the requests made now, `usd_without_cache` those of all. `batched` of them went
     through the batch API at its lower price; `asked_again` are further samples of requests whose first answer could
-    not be parsed. `usd_before` is what earlier attempts of the same run paid: their answers are `from_cache` now.
+    not be parsed. `usd_before` is what earlier attempts of the same run paid: their answers are `from_cache` now, and
+    nothing was saved by them.
     """
 
     requests: int = 0
@@ -81,7 +82,7 @@ class Bill:
         text = f"{dollars(self.usd)} for {self.requests - self.from_cache:,} requests {tokens}"
         if self.from_cache:
             text += f"; {self.from_cache:,} more came from the cache for nothing"
-            saved = self.usd_without_cache - self.usd
+            saved = usd_saved(self.usd, self.usd_without_cache, self.usd_before)
             text += f", which saved {dollars(saved)}" if saved > 0 else ""
         return text + (f"; earlier attempts paid {dollars(self.usd_before)}" if self.usd_before else "")
 
@@ -109,6 +110,11 @@ class CostEstimate:
         low = usd(self.prompt_tokens, 0, self.price, batched=self.batched)
         high = usd(self.prompt_tokens, self.requests * self.max_tokens, self.price, batched=self.batched)
         return f"between {dollars(low)} and {dollars(high)}" + (" through the batch API" if self.batched else "")
+
+
+def usd_saved(now: float, without_cache: float, before: float) -> float:
+    """US dollars that the cache saved a run that paid `now`, and `before` in earlier attempts, for its own answers."""
+    return max(round(without_cache - now - before, 9), 0.0)
 
 
 def usd(

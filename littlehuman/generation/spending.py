@@ -1,13 +1,14 @@
-"""The spending limit of a run (`prompt_model.max_usd`), the gate that keeps it, and the record of what was paid.
+"""The spending limit (`launch.max_usd`) as one cell sees it, the gate that keeps it, and the record of what was paid.
 
 In: requests that are to be sent, and answers that arrive. Out: requests pass while the worst case of everything in
 flight stays within the limit; the bill, written down with each answer, so that the money of attempts that were
-killed or failed is not forgotten.
+killed or failed is not forgotten. The limit is that of the whole command: `ledger` adds its cells up.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import uuid
 from collections import defaultdict
@@ -20,28 +21,42 @@ from typing import BinaryIO
 from littlehuman.errors import ConfigError, GenerationError, Problem
 from littlehuman.generation.circuit_breaker import CircuitBreaker
 from littlehuman.generation.costs import Bill, TokenCounter, dollars, usd
+from littlehuman.generation.ledger import ROUNDING, Ledger
 from littlehuman.prompt_models import Answer, PromptModel
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
 from littlehuman.store import process_name, read_json
 
+log = logging.getLogger(__name__)
+
 FOLDER = "paid"  # of a run folder: one spend record per attempt
-_ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 
 
 class SpendingLimit:
     """What one run has spent, has in flight and may spend, in US dollars, and its circuit breakers.
 
-    `limit` None: no limit. Requests are reserved in the prompt model's thread and settled in the caller's, hence the
-    lock.
+    Requests are reserved in the prompt model's thread and settled in the caller's, hence the lock.
+
+    Args:
+        limit: None: no limit.
+        record: where the run's bill is written down.
+        key: the config key that set the limit.
+        ledger: adds up all that the limit is for; None: this run alone.
     """
 
-    def __init__(self, limit: float | None = None, record: SpendRecord | None = None) -> None:
-        self.limit, self.record = limit, record
+    def __init__(
+        self,
+        limit: float | None = None,
+        record: SpendRecord | None = None,
+        *,
+        key: str = "prompt_model.max_usd",
+        ledger: Ledger | None = None,
+    ) -> None:
+        self.limit, self.record, self.key = limit, record, key
+        self.ledger = ledger or Ledger()
         self.bill = Bill()
         self.breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)  # by prompt model's name
         self.uncounted = 0  # answers whose number of tokens the endpoint did not report
-        self._spent = 0.0  # compared with the limit: an uncounted answer counts with its worst case
         self._in_flight: dict[str, tuple[float, float]] = {}  # key -> worst case as computed, and as reserved
         self._reserved = 0.0
         self._excess = 1.0  # largest ratio of a cost to its worst case: not every server keeps max_tokens
@@ -53,7 +68,7 @@ class SpendingLimit:
             return True
         with self._lock:
             amount = worst * self._excess
-            if self._spent + self._reserved + amount > self.limit + _ROUNDING:
+            if not self.ledger.reserve(self._reserved, amount, self.limit):
                 return False
             self._in_flight[key] = worst, amount
             self._reserved += amount
@@ -72,13 +87,16 @@ class SpendingLimit:
         with self._lock:
             worst, reserved = self._in_flight.pop(answer.key, (0.0, 0.0))
             self._reserved = self._reserved - reserved if self._in_flight else 0.0
-            self._spent += reserved if uncounted else bill.usd
+            paid_now = reserved if uncounted else bill.usd  # an uncounted answer counts with its worst case
+            if reserved or paid_now:
+                self.ledger.settle(self._reserved, paid_now)
             self._excess = max(self._excess, bill.usd / worst) if worst else self._excess
         if self.record:
             self.record.write(self.bill)
 
     def final_bill(self) -> Bill:
         """The bill of the run so far, with what its earlier attempts paid; closes the spend record."""
+        self.ledger.close()
         if not self.record:
             return self.bill
         self.record.close()
@@ -87,38 +105,45 @@ class SpendingLimit:
     def release_all(self) -> None:
         """Free everything that is reserved: nothing is in flight any more."""
         with self._lock:
+            if self._in_flight:
+                self.ledger.settle(0.0, 0.0)
             self._in_flight.clear()
             self._reserved = 0.0
 
     def limit_error(self, worst: float, left: int) -> GenerationError:
         """The error of a run that may send no further request."""
+        whose, spent = self.ledger.whose, self.ledger.spent
+        if self.ledger.problem:
+            problem = f"{self.key}={self.limit:g} cannot be kept, so nothing more is asked: {self.ledger.problem}"
+            return GenerationError(f"{problem}\nTry: the same command again, which counts from nothing")
         stopped = "stopped before it is passed"
-        if self._spent > (self.limit or 0.0) + _ROUNDING:
+        if spent > (self.limit or 0.0) + ROUNDING:
             stopped = "it is passed, for the server gave longer answers than max_tokens allows"
         kept = self.bill.requests - self.bill.failed
         return GenerationError(
-            f"prompt_model.max_usd={self.limit:g}: {stopped}; this run spent {dollars(self._spent)}, "
+            f"{self.key}={self.limit:g}: {stopped}; this {whose} spent {dollars(spent)}, "
             f"the next request may cost {dollars(worst * self._excess)}, and {left:,} requests are left\n"
             f"The {kept:,} answers that came are kept in the cache and cost nothing again.\n"
-            "Try: the same command with a larger prompt_model.max_usd (each run counts from nothing), "
-            "a smaller n_train or synth_frac; prompt_model.max_usd=0 shows the estimate and asks nothing"
+            f"Try: the same command with a larger {self.key} (each {whose} counts from nothing), "
+            f"a smaller n_train or synth_frac; {self.key}=0 shows the estimate and asks nothing"
         )
 
 
-def check_price(model: PromptModelConfig, limit: float | None) -> None:
+def check_price(model: PromptModelConfig, spending: SpendingLimit) -> None:
     """Refuse a limit on an endpoint without a price.
 
     Raises:
         ConfigError: when there is a limit and the endpoint's price is not known.
     """
+    limit, key = spending.limit, spending.key
     if limit is not None and model.provider is Provider.openai and not (model.price.prompt or model.price.completion):
         prices = "prompt_model.price.prompt and .completion are US dollars per million tokens"
-        problem = Problem(f"prompt_model.max_usd={limit:g}", f"cannot hold without a price; {prices}")
-        raise ConfigError([problem], "prompt_model.max_usd=null where the endpoint costs nothing")
+        problem = Problem(f"{key}={limit:g}", f"cannot hold without a price; {prices}")
+        raise ConfigError([problem], f"{key}=null where the endpoint costs nothing")
     if limit is not None and model.provider is Provider.openai and model.token_limit_name is None:
         what = "cannot hold with prompt_model.token_limit_name=null: no request has a largest price then"
-        mend = "prompt_model.token_limit_name=max_completion_tokens, or prompt_model.max_usd=null"
-        raise ConfigError([Problem(f"prompt_model.max_usd={limit:g}", what)], mend)
+        mend = f"prompt_model.token_limit_name=max_completion_tokens, or {key}=null"
+        raise ConfigError([Problem(f"{key}={limit:g}", what)], mend)
 
 
 @dataclass
@@ -138,7 +163,7 @@ class SpendingGate:
         """Yield the answers to `keys`.
 
         Where the limit does not allow all at once, what is in flight is finished first: it usually costs less than
-        its worst case, so more requests can follow.
+        its worst case, so more requests can follow. So with what other processes of the command have in flight.
 
         Raises:
             GenerationError: when the next request could exceed the limit though none is in flight.
@@ -157,7 +182,7 @@ class SpendingGate:
                 self.spending.release_all()
             if self._refused is None:
                 break
-            if not self._sent:
+            if not self._sent and not self.spending.ledger.wait_for_others():
                 raise self.spending.limit_error(self._refused, len(left))
         yield from (Failure(key, "the prompt model gave no answer") for key in sorted(left))
 
@@ -195,15 +220,28 @@ class SpendRecord:
         self.file = run / FOLDER / f"{process_name()}-{uuid.uuid4().hex[:8]}.json"
         self._handle: BinaryIO | None = None
         self._width = 0
+        self._failed = False
 
     def write(self, bill: Bill) -> None:
-        """Write the bill; what the operating system has received outlives a killed process."""
+        """Write the bill; what the operating system has received outlives a killed process.
+
+        A disk that takes nothing ends no run: it is said once, and the next answer's bill is tried again.
+        """
         if not bill.usd:
             return
+        try:
+            self._overwrite(json.dumps(asdict(bill)).encode())
+        except OSError as error:
+            if not self._failed:
+                log.error("%s: %s; what is paid is not recorded until it can be", self.file, error.strerror or error)
+            self._failed = True
+        else:
+            self._failed = False
+
+    def _overwrite(self, text: bytes) -> None:
         if self._handle is None:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             self._handle = self.file.open("r+b" if self.file.exists() else "wb", buffering=0)
-        text = json.dumps(asdict(bill)).encode()
         self._width = max(self._width, len(text))
         self._handle.seek(0)
         self._handle.write(text.ljust(self._width))  # one write of about 250 bytes: no reader sees half of it
@@ -217,6 +255,11 @@ class SpendRecord:
     def before(self) -> float:
         """US dollars that earlier attempts of the run paid."""
         return paid(self.run) - float(read_json(self.file).get("usd", 0.0))
+
+
+def paid_in_study(study: Path) -> float:
+    """US dollars that all attempts of all runs of a study paid."""
+    return float(sum(paid(folder.parent) for folder in sorted(study.glob(f"*/{FOLDER}"))))
 
 
 def paid(run: Path) -> float:

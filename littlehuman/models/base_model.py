@@ -11,14 +11,15 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from littlehuman.errors import WeightsError
 from littlehuman.models.devices import nf4_config, silence_libraries
-from littlehuman.models.weights import commit_of, resolve
+from littlehuman.models.hub import is_downloaded
+from littlehuman.models.weights import commit_of, loading_error, resolve
 from littlehuman.schema import Head, ModelConfig, Quantization
 
 _HEADS = ("score", "classifier")
@@ -135,40 +136,82 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+def skeleton(config: ModelConfig, head: Head, classes: int) -> Base:
+    """The base without its weights (PyTorch's meta device), to be asked what loading and training would find.
 
-    silence_libraries()
-    weights = config.weights
-    path, commit = resolve(weights), commit_of(weights, config.revision)
-    classifies = head is Head.classification
-    model_class = AutoModelForSequenceClassification if classifies else AutoModelForCausalLM
-    options: dict[str, Any] = {"num_labels": classes} if classifies else {}
+    Reads what loading reads, but of the files of weights their headers alone. Where hub weights are not downloaded
+    yet, only their config and tokenizer are looked at.
+
+    Raises:
+        WeightsError: when the weights could not be loaded.
+    """
+    return _skeleton(config.weights, config.revision, head, classes)
+
+
+@lru_cache(maxsize=1)
+def _skeleton(weights: str, revision: str | None, head: Head, classes: int) -> Base:
+    read = _read(weights, revision, head, classes, device_map="meta")
+    base = Base(read.model, read.tokenizer, read.path, torch.device("meta"), read.new_modules, commit=read.commit)
+    base.original_modules = {name: read.model.get_submodule(name) for name in read.new_modules}
+    return base
+
+
+def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, dtype: torch.dtype) -> Base:
+    options: dict[str, Any] = {"dtype": dtype}
     if config.quantization is Quantization.nf4:
         options |= {"quantization_config": nf4_config(device), "device_map": {"": device}}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit)
-        with torch.random.fork_rng():
-            torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
-            model, info = model_class.from_pretrained(
-                path, revision=commit, dtype=dtype, output_loading_info=True, **options
-            )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: wrong shapes, a torn file
-        raise WeightsError(
-            f"model.weights={weights}: could not be loaded: {error}\nTry: a folder that save_pretrained wrote"
-        ) from error
-    if head is Head.generation and info["missing_keys"]:
-        missing = ", ".join(sorted(info["missing_keys"]))
-        raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {missing}")
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model.config.pad_token_id = tokenizer.pad_token_id
-    model.requires_grad_(False).eval()
+    read = _read(config.weights, config.revision, head, classes, **options)
     if config.quantization is None:
-        model.to(device)
-    new_modules = _new_modules(model, info["missing_keys"]) if classifies else ()
-    base = Base(model, tokenizer, path, device, new_modules, commit=commit)
+        read.model.to(device)
+    base = Base(read.model, read.tokenizer, read.path, device, read.new_modules, commit=read.commit)
     base.snapshot()
     return base
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What transformers made of the files."""
+
+    model: Any
+    tokenizer: Any
+    path: str
+    commit: str | None
+    new_modules: tuple[str, ...]
+
+
+def _read(weights: str, revision: str | None, head: Head, classes: int, **options: Any) -> _Read:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+    silence_libraries()
+    path, commit = resolve(weights), commit_of(weights, revision)
+    classifies = head is Head.classification
+    model_class = AutoModelForSequenceClassification if classifies else AutoModelForCausalLM
+    labels: dict[str, Any] = {"num_labels": classes} if classifies else {}
+    version: dict[str, Any] = {"revision": commit, "trust_remote_code": False}
+    missing: Iterable[str] = ()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, **version)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
+            if options.get("device_map") == "meta" and commit and not is_downloaded(weights, commit):
+                with torch.device("meta"):
+                    model = model_class.from_config(AutoConfig.from_pretrained(path, **version, **labels))
+            else:
+                model, info = model_class.from_pretrained(
+                    path, output_loading_info=True, **version, **labels, **options
+                )
+                missing = info["missing_keys"]
+    except Exception as error:  # whatever the libraries raise about a file: there are too many kinds to name them
+        raise loading_error(error, weights, path) from error
+    if head is Head.generation and missing:
+        lacking = ", ".join(sorted(missing))
+        raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {lacking}")
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    if tokenizer.pad_token is None or (head is Head.generation and tokenizer.eos_token is None):
+        raise WeightsError(f"model.weights={weights}: its tokenizer has no end token, so no answer could end")
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.requires_grad_(False).eval()
+    return _Read(model, tokenizer, path, commit, _new_modules(model, missing) if classifies else ())
 
 
 def _new_modules(model: Any, missing: Iterable[str]) -> tuple[str, ...]:

@@ -30,6 +30,14 @@ def commit(name: str, revision: str | None, key: str) -> str:
         raise WeightsError(f"{key}={name}: could not be loaded: {why}\nTry: {mend}") from error
 
 
+def is_downloaded(name: str, commit: str) -> bool:
+    """Whether weights of a hub model are on this machine, in part or whole."""
+    from huggingface_hub import try_to_load_from_cache
+
+    files = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+    return any(isinstance(try_to_load_from_cache(name, file, revision=commit), str) for file in files)
+
+
 @cache  # so that all cells of a process get the same weights, even when main moves; errors are not cached
 def _commit(name: str, revision: str | None) -> str:
     from huggingface_hub import hf_hub_download

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import logging
+import pickle
 import shutil
 import sys
 from collections.abc import Iterator
@@ -123,6 +124,22 @@ def check_weights(weights: str, revision: str | None = None, key: str = "model.w
         _check_folder(weights, key)
     else:
         commit_of(weights, revision, key)
+
+
+def loading_error(error: Exception, weights: str, path: str, key: str = "model.weights") -> WeightsError:
+    """The error of weights that a library could not load, with a mend for what is often the cause."""
+    text, first = str(error), next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if "trust_remote_code" in text:
+        why, mend = "it needs code of its own, which is never run", "a model that the library transformers knows"
+    elif isinstance(error, pickle.UnpicklingError):
+        why, mend = "its pickle file holds more than weights, which is never run", "the same weights as safetensors"
+    elif "header" in text or "zip archive" in text:
+        why, mend = f"a file of weights is cut short or damaged ({first})", "copy or download it again"
+    else:
+        why, mend = text, "a folder that save_pretrained wrote"
+    if weights.startswith(("package:", "random:")):
+        mend = f"remove {path}; it is made anew"
+    return WeightsError(f"{key}={weights}: could not be loaded: {why}\nTry: {mend}")
 
 
 def _check_folder(weights: str, key: str) -> None:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, fields
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from littlehuman.prompt_models.usage import MAX_TOKENS, bounded_int
 from littlehuman.records import Completion
@@ -23,6 +26,14 @@ from littlehuman.schema import PromptModelConfig
 from littlehuman.store import cache_root, process_name, slug
 
 log = logging.getLogger(__name__)
+
+RETRY_S = (1.0, 10.0)  # first and longest wait between two tries to write an answer
+SAY_AGAIN_S = 300.0
+FULL = (
+    "%s: %s. A paid answer cannot be written there, so nothing more is asked. It and the answers under way are kept in "
+    "memory, and the run goes on by itself once there is room; Ctrl-C ends it without them"
+)
+_sleep = time.sleep
 _HEAD = b'{"key": "'
 _NAMES = {field.name for field in fields(Completion)}
 UNREADABLE = "%s: %d lines are no answers (wrong types or impossible values) and were passed over; they are asked again"
@@ -116,34 +127,80 @@ def _completion(row: dict[str, Any]) -> Completion:
 
 
 class CompletionWriter:
-    """Appends completions to a file of its own; each is handed to the operating system before `add` returns."""
+    """Appends completions to a file of its own; each is handed to the operating system before `add` returns.
+
+    Where the file takes nothing (disk full, quota, folder gone), `add` waits until it does. Requests are drawn by the
+    thread that calls `add`, so nothing more is asked meanwhile, and what is under way is kept in memory.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{process_name()}.jsonl"
-        self._handle: BinaryIO | None = None
+        self._handle: FileIO | None = None
+        self._unwritten: deque[bytes] = deque()  # lines
 
     def __enter__(self) -> CompletionWriter:
         return self
 
-    def add(self, completion: Completion) -> None:
-        """Write one completion."""
-        if self._handle is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            torn = _ends_in_torn_line(self.path)
-            self._handle = self.path.open("ab")
-            if torn:
-                self._handle.write(b"\n")
+    def add(self, completion: Completion, *, wait: bool = True) -> None:
+        """Write one completion; with `wait` false, it is tried once, and again with the next one and at the end."""
         # `backslashreplace` writes a lone surrogate (half an emoji) as its JSON escape, which reads back unchanged.
         row = {name: value for name, value in asdict(completion).items() if value or name != "cached_tokens"}
         line = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        self._handle.write(line + b"\n")
-        self._handle.flush()
+        self._unwritten.append(line + b"\n")
+        error = self._write()
+        if error and wait:
+            self._wait(error)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._unwritten and (error := self._write()):
+            lost = "%d paid answers could not be kept in %s (%s): they are lost, and are asked and paid for again"
+            log.error(lost, len(self._unwritten), self.path, error.strerror or error)
+        self._close()
+
+    def _write(self) -> OSError | None:
+        """Write the lines that wait; the error where some could not be written."""
+        try:
+            if self._handle is None:
+                self._handle = self._open()
+            while self._unwritten:
+                _write_all(self._handle, self._unwritten[0])
+                self._unwritten.popleft()
+        except OSError as error:
+            self._close()  # opened anew at the next try: the folder may be another one then; half a line is ended first
+            return error
+        return None
+
+    def _open(self) -> FileIO:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        torn = _ends_in_torn_line(self.path)
+        handle = self.path.open("ab", buffering=0)  # unbuffered: it is known how much of a line was written
+        if torn:
+            _write_all(handle, b"\n")
+        return handle
+
+    def _close(self) -> None:
         if self._handle is not None:
             self._handle.close()
+            self._handle = None
+
+    def _wait(self, error: OSError | None) -> None:
+        """Try again, at growing intervals, until the lines are written. Ctrl-C ends it."""
+        pause, last_said = RETRY_S[0], -SAY_AGAIN_S
+        while error:
+            if time.monotonic() - last_said >= SAY_AGAIN_S:
+                last_said = time.monotonic()
+                log.error(FULL, self.path, error.strerror or error)
+            _sleep(pause)
+            pause = min(2 * pause, RETRY_S[1])
+            error = self._write()
+        log.info("%s: can be written again; going on", self.path)
+
+
+def _write_all(handle: FileIO, data: bytes) -> None:
+    while data:
+        data = data[handle.write(data) :]
 
 
 def _ends_in_torn_line(file: Path) -> bool:

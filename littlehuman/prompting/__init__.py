@@ -9,6 +9,6 @@ thoughts       what of a completion is outside of its reasoning traces
 containers     what `<answer>` and `\\boxed` hold
 """
 
-from littlehuman.prompting.requests import build_prompts, repeat_indices, request_key
+from littlehuman.prompting.requests import build_prompts, distinct_requests, repeat_indices, request_key
 
-__all__ = ["build_prompts", "repeat_indices", "request_key"]
+__all__ = ["build_prompts", "distinct_requests", "repeat_indices", "request_key"]

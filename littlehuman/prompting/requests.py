@@ -137,6 +137,30 @@ def repeat_indices(
     return indices
 
 
+def distinct_requests(
+    points: Sequence[Example],
+    pool: Sequence[Example],
+    strategy: StrategyConfig,
+    task: str,
+    classes: Sequence[str] = (),
+    *,
+    replacement: bool = False,
+    enough: int,
+) -> int:
+    """How many of the points' requests differ, counted up to `enough` (arguments as in `build_prompts`)."""
+    builder = _PromptBuilder(pool, strategy, task, replacement, classes)
+    groups: dict[tuple[str, ...], list[Example]] = defaultdict(list)
+    for point in points:
+        groups[builder.point_values(point)].append(point)
+    found = len(groups)  # each has one at least; which more there are depends on the shown points
+    for group in groups.values():
+        if found >= enough:
+            break
+        if len(group) > 1:
+            found += len({digest(list(builder.build(point)[1])) for point in group}) - 1
+    return min(found, enough)
+
+
 class _PromptBuilder:
     """Renders the messages of each point's request."""
 

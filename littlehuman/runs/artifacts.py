@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.generation import spending
+from littlehuman.generation import costs, spending
 from littlehuman.records import Mixture, Prediction, Rejected
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
@@ -179,8 +179,9 @@ def _row(folder: Path) -> dict[str, Any]:
 def _cost_columns(cost: Mapping[str, Any]) -> dict[str, Any]:
     """US dollars paid by all attempts of the run and saved by the cache, and the number of requests."""
     paid, without_cache = cost.get("usd", ""), cost.get("usd_without_cache", "")
-    saved = "" if "" in (paid, without_cache) else round(without_cache - paid, 9)
-    paid = "" if paid == "" else paid + cost.get("usd_before", 0.0)
+    before = cost.get("usd_before", 0.0)
+    saved = "" if "" in (paid, without_cache) else costs.usd_saved(paid, without_cache, before)
+    paid = "" if paid == "" else paid + before
     return {
         "usd": paid,
         "usd_saved": saved,

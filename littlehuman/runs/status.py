@@ -19,10 +19,9 @@ from typing import Any
 
 from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.runs.artifacts import STATUS
-from littlehuman.store import digest, in_a_study, read_json, write_json
+from littlehuman.store import INVOCATION, digest, in_a_study, read_json, write_json
 
 START = "start"  # the stage in which the config is validated
-INVOCATION = "LITTLEHUMAN_INVOCATION"  # environment variable: the folder of one command's reports of incomplete cells
 _WITHOUT_WORK = {STATUS, ".lock", ".hydra", "run.log"}  # files of a job that was refused before it did anything
 
 

@@ -96,7 +96,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchConfig:
-    """Group `launch`: hardware, parallelism and memory. Changes results by rounding only."""
+    """Group `launch`: hardware, parallelism and memory. And the spending limit. Changes results by rounding only."""
 
     device: str = "auto"
     dtype: str = "auto"
@@ -109,6 +109,7 @@ class LaunchConfig:
     save_every_s: float = 300.0
     keep_adapter: bool = True
     progress: bool = True
+    max_usd: float | None = None
 
 
 class Tracker(StrEnum):

@@ -69,17 +69,12 @@ def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: Model
     Raises:
         ConfigError: when the model has no modules with the names of `lora_targets`.
     """
-    from peft import get_peft_model, get_peft_model_state_dict
+    from peft import get_peft_model_state_dict
 
     config = _lora_config(base, head, tuning, model)
     with torch.random.fork_rng():
         torch.manual_seed(seeding.number(seed, "adapter initialisation"))
-        try:
-            peft_model = get_peft_model(base.model, config)
-        except ValueError as error:
-            raise ConfigError(
-                [Problem(f"training.lora_targets={tuning.lora_targets}", f"model={model.name}: {error}")]
-            ) from error
+        peft_model = _peft_model(base, config, tuning, model)
         _initialise_new_modules(peft_model, base)
     weights = get_peft_model_state_dict(peft_model, save_embedding_layers=False)
     config = peft_model.peft_config["default"]
@@ -89,6 +84,26 @@ def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: Model
     peft_model.unload()
     base.restore_modules()
     return adapter
+
+
+def check_targets(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig) -> None:
+    """Check that the base has the modules of `lora_targets`, without drawing an adapter; the base may lack its weights.
+
+    Raises:
+        ConfigError: as `initial_adapter`.
+    """
+    _peft_model(base, _lora_config(base, head, tuning, model), tuning, model).unload()
+    base.restore_modules()
+
+
+def _peft_model(base: Base, config: Any, tuning: TrainingConfig, model: ModelConfig) -> Any:
+    from peft import get_peft_model
+
+    try:
+        return get_peft_model(base.model, config)
+    except ValueError as error:
+        problem = Problem(f"training.lora_targets={tuning.lora_targets}", f"model={model.name}: {error}")
+        raise ConfigError([problem]) from error
 
 
 def _lora_config(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig) -> Any:

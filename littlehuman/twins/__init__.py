@@ -1,9 +1,12 @@
 """The synthetic points of a mixture: a twin of each human point that is replaced.
 
 writing    rounds of requests, until there are enough twins or no spare point is left
+limit      the spending limit of a cell: its share of what the whole command may spend
+enough     whether the points can give as many different twins as are wanted
 answers    the requests of one round, and the twins that were parsed out of its answers
 """
 
+from littlehuman.twins.limit import log_limit
 from littlehuman.twins.writing import Twins, pair_with_originals, write
 
-__all__ = ["Twins", "pair_with_originals", "write"]
+__all__ = ["Twins", "log_limit", "pair_with_originals", "write"]

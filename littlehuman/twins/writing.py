@@ -13,12 +13,14 @@ from pathlib import Path
 from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
 from littlehuman.generation.costs import Bill
-from littlehuman.generation.spending import SpendingLimit, SpendRecord
+from littlehuman.generation.spending import SpendingLimit
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Provider, Shots
 from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
+from littlehuman.twins.enough import check_enough
+from littlehuman.twins.limit import open_limit
 
 log = logging.getLogger(__name__)
 
@@ -51,13 +53,15 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
         folder: the run folder, where costs are recorded even when the run does not finish.
 
     Raises:
+        ConfigError: when the points cannot give that many different twins, and duplicates are dropped.
         GenerationError: when the prompt model cannot be reached, gives too few usable twins, or could cost more than
-            `prompt_model.max_usd`.
+            the command's limit.
     """
     wanted, spares = list(plan.to_replace), list(plan.spares)
-    record = SpendRecord(folder) if folder else None
-    writer = _TwinWriter(config, dataset, SpendingLimit(config.prompt_model.max_usd, record))
+    writer = _TwinWriter(config, dataset, open_limit(config, folder))
     provided = _provided(config, dataset) if wanted else None
+    if not provided:
+        check_enough(plan, dataset, config)
     if provided:
         spares = [example for example in spares if provided.has(example)]
     try:

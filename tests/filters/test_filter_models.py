@@ -66,6 +66,10 @@ BEFORE = {
         ["filter=judge", "prompt_model.max_usd=5"],
         "prompt_model.max_usd=5  cannot hold without a price; filter.model.price.prompt and .completion",
     ),
+    "no weights": (
+        ["filter=judge", "filter.model.provider=hf", "filter.model.weights=/no/such/folder"],
+        "filter.model.weights=/no/such/folder: this folder holds no config.json",
+    ),
     "no price, in a round trip": (["filter=round_trip", "prompt_model.max_usd=5"], "filter.model.price.prompt"),
 }
 

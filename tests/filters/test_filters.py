@@ -395,7 +395,7 @@ IMPOSSIBLE = {
     ),
     "a limit of its own": (
         [*OWN_MODEL, "filter.model.max_usd=0"],
-        "filter.model.max_usd=0  a run has one limit, for twins and filters together; try prompt_model.max_usd=NUMBER",
+        "filter.model.max_usd=0  a command has one limit, for twins and filters together; try launch.max_usd=NUMBER",
     ),
     "a temperature below 0": (
         [*OWN_MODEL, "filter.model.temperature=-1"],

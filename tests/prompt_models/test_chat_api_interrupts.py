@@ -47,7 +47,7 @@ def test_an_error_of_the_caller_ends_the_requests_and_keeps_what_came(monkeypatc
     with FakeEndpoint(echo) as fake:
         writer = cache.CompletionWriter(cache.cache_path(at(fake)))
         real = writer.add
-        monkeypatch.setattr(cache.CompletionWriter, "add", lambda self, answer: taken.add(answer))
+        monkeypatch.setattr(cache.CompletionWriter, "add", lambda self, answer, **_: taken.add(answer))
         with writer, pytest.raises(KeyboardInterrupt) as error:
             gather(requests(20), at(fake, concurrency=2), 50, progress=False)
         assert error.tb and worker_threads() == []  # at once, though the traceback still holds the iterator

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from littlehuman import data, metrics, twins
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.languages import language_of_points, rules_of_result
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
@@ -101,6 +102,7 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
+    result |= scoring(test, config, test_from or config.dataset)
     cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
     return PreparedCell(config, cell, result)
 
@@ -119,7 +121,9 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     """Step 6: score the predictions of the fine-tuned model; write and return the result."""
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
-        scored = metrics.score(outcome.predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
+        language = rules_of_result(prepared.result)
+        classes = prepared.cell.settings.classes
+        scored = metrics.score(outcome.predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
         write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
@@ -204,6 +208,21 @@ def training_cell(
         answer_tokens=config.answer_tokens_for(tested_on),
     )
     return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def scoring(test: Sequence[Example], config: RunConfig, tested_on: DatasetConfig) -> dict[str, Any]:
+    """The entry of the result that says by which rules free answers are scored; empty for classes and for English.
+
+    Logs why, and what the texts look like where that is another language.
+    """
+    if config.task.head is Head.classification:
+        return {}
+    language, why = language_of_points(tested_on.language, test)
+    if why:
+        log.info("%s: %s", tested_on.name, why)
+    if config.metrics.bleu_tokenizer:
+        language = replace(language, bleu=config.metrics.bleu_tokenizer)
+    return {} if language.is_default else {"scoring": {"language": language.code, "bleu_tokenizer": language.bleu}}
 
 
 def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:

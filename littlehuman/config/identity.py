@@ -13,10 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from littlehuman.config.languages import scoring_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.mixture.mixing import synthetic_count
-from littlehuman.schema import DatasetConfig, FilterStep, Provider
+from littlehuman.schema import DatasetConfig, FilterStep, Head, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _HEADS = ("classification", "generation")
@@ -49,10 +50,11 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         tree[group] = {key: value for key, value in tree[group].items() if key not in _HEADS}
     tree["training"] = _plain(asdict(config.fine_tuning))
     tree["n_train"] = config.size
-    tree["dataset"] = _dataset_values(config.dataset)
+    answers = config.task.head is Head.generation
+    tree["dataset"] = _dataset_values(config.dataset, answers)
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
-        tree["test_dataset"] = _dataset_values(test_from)
+        tree["test_dataset"] = _dataset_values(test_from, answers)
     return tree
 
 
@@ -71,9 +73,11 @@ def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
     return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config, test_from)}"
 
 
-def _dataset_values(config: DatasetConfig) -> dict[str, Any]:
-    """The values that can change a dataset's points."""
-    return {**_without_operational(config), "path": _content(config.path)}
+def _dataset_values(config: DatasetConfig, answers: bool) -> dict[str, Any]:
+    """The values that can change a dataset's points, or the scores of free answers."""
+    values = {**_without_operational(config), "path": _content(config.path)}
+    version = scoring_version(packaged(config.path)) if answers and config.path and config.language is None else None
+    return values if version is None else values | {"scoring_version": version}
 
 
 def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:

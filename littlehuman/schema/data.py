@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from littlehuman.schema.metadata import NOT_IDENTITY
+from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
 
 
 class Head(StrEnum):
@@ -33,6 +33,7 @@ class DatasetConfig:
 
     name: str = "?"
     reader: str = "table"
+    language: str | None = field(default=None, metadata=IF_SET)  # of the answers, ISO 639-1; null: by their script
     hub: str | None = None
     hub_config: str | None = None
     hub_revision: str | None = None

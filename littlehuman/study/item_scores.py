@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from littlehuman import stats
 from littlehuman.errors import DataError
+from littlehuman.languages import rules_of_result
 from littlehuman.metrics.corpus import CORPUS_METRICS
 from littlehuman.stats import counts
 from littlehuman.study.run_files import answers_of, predictions_of, result_of
@@ -100,7 +101,7 @@ def counts_of(folder: str, metric: str) -> OfItems | None:
     classes = sorted(result["knobs"].get("task", {}).get("classes") or {targets[0] for targets, _ in answers})
     of_classes = metric == "macro_f1"
     pairs = [(targets, said if not of_classes or said in classes else "") for targets, said in answers]
-    rows = CORPUS_METRICS[metric](pairs, classes).rows
+    rows = CORPUS_METRICS[metric](pairs, classes, rules_of_result(result)).rows
     value = float(OF_COUNTS[metric](rows.sum(0, keepdims=True))[0])
     return (read.ids, rows) if abs(value - stated) < _ROUNDING else None
 

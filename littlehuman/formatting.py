@@ -1,6 +1,6 @@
 """Formats of printed answers, reports and figures: scores in 0..1, counts, p values, estimates, addresses.
 
-None and NaN are missing values.
+None and NaN are missing values. `one_line` and `plain_text` make texts of strangers (servers, datasets) safe to print.
 """
 
 from __future__ import annotations
@@ -10,6 +10,19 @@ import re
 from collections.abc import Sequence
 
 NOTHING = "–"
+# Terminal control (ECMA-48): strings up to their end (OSC, DCS, SOS, PM, APC), sequences (CSI), other escapes.
+# A string without an end is dropped up to the end of its line, as far as 4096 characters.
+_ESCAPE_SEQUENCE = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)?"
+    r"|(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,16}[@-~]?"
+    r"|\x1b[ -/]{0,16}[0-~]?"
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")  # C0 and C1 but for tabs and line ends
+_DIRECTIONS = re.compile(r"[\u202a-\u202e]")  # embeddings and overrides: they reorder what follows
+_ISOLATES = re.compile(r"[\u2066-\u2069]")
+_FORMULA = re.compile("'*[=+@\t\r\uff1d\uff0b\uff0d\uff20-]")  # the last four: full width
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_TO_SPACE = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 
 
 def absent(value: object) -> bool:
@@ -20,6 +33,46 @@ def absent(value: object) -> bool:
 def without_password(text: str) -> str:
     """An address, or a command line with some, without their passwords (which may contain an @)."""
     return re.sub(r"//[^/\s]*@", "//***@", text)
+
+
+def plain_text(text: str) -> str:
+    """A text without escape sequences, control characters and overrides of the writing direction.
+
+    Tabs, line ends and all letters stay, and the marks and isolates of scripts from right to left.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _DIRECTIONS.sub("", _CONTROLS.sub("", _ESCAPE_SEQUENCE.sub("", text)))
+
+
+def one_line(text: str) -> str:
+    """`plain_text` on one line: for names, labels and reasons in logs, tables and errors. Isolates go too."""
+    return _ISOLATES.sub("", plain_text(_TO_SPACE.sub(" ", text)))
+
+
+def markdown_text(text: str) -> str:
+    """A name or reason of a stranger within a line or table cell of Markdown: no markup, HTML, link or new cell."""
+    return re.sub(r"([\\`*|<>\[\]~])|(?<!\w)_|_(?!\w)", lambda mark: f"\\{mark[0]}", one_line(text))
+
+
+def csv_cell(value: object) -> object:
+    """A value for a CSV that people open in a spreadsheet: a text that would be a formula has a ' before it.
+
+    `csv_value` takes it off again. Numbers stay as they are, also those in texts.
+    """
+    if not isinstance(value, str):
+        return value
+    text = plain_text(value)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def csv_value(cell: str) -> str:
+    """The text of a cell that `csv_cell` wrote."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
 
 
 def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from littlehuman import cli
 from littlehuman.economics import price_options
 from littlehuman.errors import DataError
+from littlehuman.formatting import csv_cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +78,7 @@ def write(
         study / "over_seeds.csv",
         study / "over_seeds.md",
     ]
-    write_text(files[3], data.over_seeds.to_csv(index=False))
+    write_text(files[3], data.over_seeds.rename(columns=csv_cell).map(csv_cell).to_csv(index=False))
     write_text(files[4], tables.over_seeds(data.over_seeds).markdown())
     drawn = []
     for name, alt, figure in _figures(data):

@@ -16,6 +16,7 @@ from typing import Any
 from littlehuman.config.languages import scoring_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.schema import DatasetConfig, FilterStep, Head, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
@@ -102,6 +103,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, str) and "://" in value:
+        return without_password(value)  # it came from the environment, and no file may keep it
     return value
 
 

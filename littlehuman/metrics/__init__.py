@@ -111,6 +111,8 @@ def _problems(names: Sequence[str], classes: Sequence[str], config: MetricsConfi
     folder = Path(config.bert_score_model or "")
     if BERT_SCORE not in names or config.bert_score_model is None or not folder.is_dir():
         return
+    if "auto_map" in read_json(folder / "config.json"):
+        yield Problem(f"metrics.bert_score_model={folder}", "has code of its own, which is not run; try another model")
     if config.bert_score_layer is None:
         yield Problem("metrics.bert_score_layer=null", "must name the layer of a local model (usually its last)")
     if "t5" in str(folder) and "t5" not in str(read_json(folder / "config.json").get("model_type")):

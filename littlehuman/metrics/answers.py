@@ -61,7 +61,13 @@ def rouge1(targets: tuple[str, ...], prediction: str, language: Language = ENGLI
     Its own tokenizer, for English, knows a-z and 0-9 only; other languages have the words of `languages/words.py`.
     """
     scorer = _rouge(language.is_english)
-    return _best(targets, prediction, language, lambda gold, said: float(scorer.score(gold, said)["rouge1"].fmeasure))
+
+    def score(gold: str, said: str) -> float:
+        if gold == said and not language.is_english:
+            return 1.0  # also for texts without words, as signs are
+        return float(scorer.score(gold, said)["rouge1"].fmeasure)
+
+    return _best(targets, prediction, language, score)
 
 
 def squad_em(targets: tuple[str, ...], prediction: str, language: Language = ENGLISH) -> float | None:

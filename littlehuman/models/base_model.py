@@ -147,11 +147,11 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
     if config.quantization is Quantization.nf4:
         options |= {"quantization_config": nf4_config(device), "device_map": {"": device}}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit)
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, trust_remote_code=False)
         with torch.random.fork_rng():
             torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
             model, info = model_class.from_pretrained(
-                path, revision=commit, dtype=dtype, output_loading_info=True, **options
+                path, revision=commit, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: wrong shapes, a torn file
         raise WeightsError(

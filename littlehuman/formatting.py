@@ -31,8 +31,11 @@ def absent(value: object) -> bool:
 
 
 def without_password(text: str) -> str:
-    """An address, or a command line with some, without their passwords (which may contain an @)."""
-    return re.sub(r"//[^/\s]*@", "//***@", text)
+    """An address, or a command line with some, without their passwords (which may contain an @).
+
+    The name of a variable that holds one (`${oc.env:NAME}`) stays.
+    """
+    return re.sub(r"//(?![^/\s:@]*:\$\{[^}]*\}@)[^/\s]*@", "//***@", text)
 
 
 def plain_text(text: str) -> str:

@@ -54,8 +54,8 @@ def password_problems(config: DictConfig | ListConfig, path: str = "") -> Iterat
 
 def has_password(text: str) -> bool:
     """Whether a text has an address with a password or token that stands there itself."""
-    found = (match for pattern in (_USER, _LONE_USER, _QUERY) for match in pattern.finditer(text))
-    return any(match["password"] and not _FROM_ELSEWHERE.fullmatch(match["password"]) for match in found)
+    own = _FROM_ELSEWHERE.sub("", text)
+    return any(match["password"] for pattern in (_USER, _LONE_USER, _QUERY) for match in pattern.finditer(own))
 
 
 def _problem(key: str) -> Problem:

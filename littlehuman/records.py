@@ -17,6 +17,8 @@ from typing import Any
 from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.store import digest
 
+NO_ANSWER = "unanswerable"  # the answer to a question without one (`dataset.unanswerable=keep`)
+
 
 class Origin(StrEnum):
     """Who wrote a training point: a person, or the prompt model."""
@@ -62,7 +64,10 @@ def evidence_key(evidence: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """The three splits of a dataset. `classes` is empty for free answers; `dropped` counts rows by reason."""
+    """The three splits of a dataset. `classes` is empty for free answers; `dropped` counts rows by reason.
+
+    `notes` say how it was made, `warnings` what may be wrong with it: a line, and on a second one what to try.
+    """
 
     name: str
     train: tuple[Example, ...]
@@ -71,6 +76,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -92,13 +98,18 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One raw answer. `finish` is the provider's finish reason: stop, length, content_filter, ..."""
+    """One raw answer. `finish` is the provider's finish reason: stop, length, content_filter, ...
+
+    `completion_tokens` has the tokens of thoughts in it; `cached_tokens` of `prompt_tokens` were read from the
+    provider's prompt cache.
+    """
 
     key: str
     text: str
     finish: str
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

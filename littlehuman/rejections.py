@@ -20,6 +20,7 @@ class RejectionKind(StrEnum):
     FAILED_REQUEST = auto()
     UNFINISHED = auto()  # cut at the token limit, or withheld by the provider
     EMPTY_ANSWER = auto()
+    ONLY_THOUGHTS = auto()  # the model was still thinking, or wrote nothing after its thoughts
     MISSING_FIELD = auto()
     UNFILLED_FORM = auto()  # the placeholders of the answer form came back
     UNKNOWN_LABEL = auto()
@@ -65,6 +66,7 @@ _FILTER_SENTENCES = {
 _SENTENCES = _FILTER_SENTENCES | {
     RejectionKind.UNFINISHED: "finish reason: {finish}",
     RejectionKind.EMPTY_ANSWER: "empty answer",
+    RejectionKind.ONLY_THOUGHTS: "no answer after the thoughts",
     RejectionKind.UNFILLED_FORM: "the form was repeated, not filled: {quoted}",
     RejectionKind.UNKNOWN_LABEL: "unknown label: {quoted}",
     RejectionKind.WRONG_LABEL: "label {returned} returned, {requested} requested",

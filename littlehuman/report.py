@@ -1,17 +1,20 @@
 """`littlehuman report multirun/STUDY`: the report of a study.
 
 Reads a study folder; of runs by older versions also the data, for what their test items share. Writes into the folder:
-`report.html` (one file with its figures inside), `table.csv` and `over_seeds.csv`, both as Markdown too, and the
-figures as PNG and SVG. Prints the findings.
+`report.html` (one file with its figures inside); `table.csv` (cells) and `over_seeds.csv` (conditions), both as
+Markdown too; `answers.json`, `comparisons.csv` and `prices.csv` (what the report says, for programs: see
+`reporting/answers.py`); and the figures as PNG and SVG. Prints the findings, or with `--json` what is in
+`answers.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from littlehuman import cli
 from littlehuman.economics import price_options
@@ -19,9 +22,11 @@ from littlehuman.errors import DataError
 from littlehuman.formatting import csv_cell
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from littlehuman.reporting.gathering import ReportData
+    from littlehuman.reporting.page import EmbeddedFigure
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,11 +35,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     prices = price_options.check_options(options, arguments)
 
+    if arguments.budget is not None and prices is None:
+        options.error("--budget needs --human-price and --synthetic-price")
+
     def lines() -> list[str]:
-        found, files = write(Path(arguments.study), delta=arguments.delta, metric=arguments.metric, prices=prices)
-        return [*found, "", *map(str, files)]
+        made = write(
+            Path(arguments.study),
+            delta=arguments.delta,
+            metric=arguments.metric,
+            prices=prices,
+            budget=arguments.budget,
+        )
+        return [made.answers] if arguments.json else [*made.findings, "", *map(str, made.files)]
 
     return cli.print_lines(lines)
+
+
+class Report(NamedTuple):
+    """What was written: the sentences, the files, and the text of `answers.json`."""
+
+    findings: list[str]
+    files: list[Path]
+    answers: str
 
 
 def write(
@@ -43,8 +65,9 @@ def write(
     delta: float | None = None,
     metric: str | None = None,
     prices: tuple[float, float] | None = None,
+    budget: float | None = None,
     dpi: int = 150,
-) -> tuple[list[str], list[Path]]:
+) -> Report:
     """Write a study's report into its folder.
 
     Args:
@@ -53,40 +76,70 @@ def write(
             `next.json`, else 0.02).
         metric: for the curves, instead of each series' headline metric.
         prices: of a human label and of a synthetic point.
+        budget: to spend on both, where there are prices.
         dpi: resolution of the PNG figures.
 
-    Returns:
-        The findings, and the files that were written.
-
     Raises:
-        ConfigError: for a price that is not above 0, or one price without the other.
+        ConfigError: for a price or budget that is not above 0, or one price without the other.
         DataError: for a folder that is no study or has no complete cell, or an unknown metric.
     """
-    from littlehuman.figures import style
-    from littlehuman.reporting import findings, gathering, page, tables
+    from littlehuman.reporting import findings, gathering, page
     from littlehuman.store import write_text
     from littlehuman.study import table
 
     if not study.is_dir():
         raise DataError(f"{study}: is no folder\nTry: a folder multirun/STUDY")
-    data = gathering.gather(study, delta=delta, metric=metric, prices=prices, load_clusters=_clusters_from_data)
+    data = gathering.gather(
+        study, delta=delta, metric=metric, prices=prices, budget=budget, load_clusters=_clusters_from_data
+    )
     found = findings.findings_of_study(data)
-    files = [
-        study / "report.html",
-        table.write(study),
-        study / "table.md",
-        study / "over_seeds.csv",
-        study / "over_seeds.md",
-    ]
-    write_text(files[3], data.over_seeds.rename(columns=csv_cell).map(csv_cell).to_csv(index=False))
-    write_text(files[4], tables.over_seeds(data.over_seeds).markdown())
-    drawn = []
+    files = [study / "report.html", table.write(study), study / "table.md", *_write_conditions(data)]
+    drawn, images = _draw(data, dpi)
+    write_text(files[0], page.render(data, found, drawn))
+    written, answers = _write_answers(data, found, [*files, *images])
+    return Report(found, [*files, *written, *images], answers)
+
+
+def _write_conditions(data: ReportData) -> list[Path]:
+    from littlehuman.reporting import tables
+    from littlehuman.store import write_text
+
+    files = [data.study / "over_seeds.csv", data.study / "over_seeds.md"]
+    write_text(files[0], _csv(data.over_seeds))
+    write_text(files[1], tables.over_seeds(data.over_seeds).markdown())
+    return files
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """A table for spreadsheets, without formulas."""
+    return str(frame.rename(columns=csv_cell).map(csv_cell).to_csv(index=False))
+
+
+def _write_answers(data: ReportData, found: list[str], others: Sequence[Path]) -> tuple[list[Path], str]:
+    """What the report says, for programs; `others` are the report's other files, which it names."""
+    from littlehuman.reporting import answers
+    from littlehuman.store import write_text
+
+    files = [data.study / name for name in ("answers.json", "comparisons.csv", "prices.csv")]
+    value = answers.of_report(data, found, [*others, *files])
+    text = answers.text(value)
+    write_text(files[0], text + "\n")
+    write_text(files[1], _csv(answers.comparisons(value)))
+    write_text(files[2], _csv(answers.prices(value)))
+    return files, text
+
+
+def _draw(data: ReportData, dpi: int) -> tuple[list[EmbeddedFigure], list[Path]]:
+    """The figures for the page, and their files."""
+    from littlehuman.figures import style
+    from littlehuman.reporting import page
+
+    drawn, files = [], []
     for name, alt, figure in _figures(data):
-        png, svg = style.save(figure, study / "figures", name, dpi)
+        png, svg = style.save(figure, data.study / "figures", name, dpi)
         drawn.append(page.embed(name, svg, alt))
         files += [png, svg]
-    write_text(files[0], page.render(data, found, drawn))
-    return found, files
+    return drawn, files
 
 
 def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
@@ -131,7 +184,21 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
     price_options.add_options(made)
+    made.add_argument("--budget", type=_sum, metavar="SUM", help="with both prices: what to buy for this sum")
+    made.add_argument(
+        "--json", action="store_true", help="print answers.json instead of the findings; files are written all the same"
+    )
     return made
+
+
+def _sum(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} must be a number above 0")
+    return value
 
 
 def _share(text: str) -> float:

@@ -166,6 +166,8 @@ class _Connection(asyncio.Protocol):
             return
         if reply.delivery is Delivery.TRICKLE:
             for position in range(len(whole)):
+                if self._transport.is_closing():
+                    return
                 self._transport.write(whole[position : position + 1])
                 await asyncio.sleep(0.05)
             return

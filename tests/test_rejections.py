@@ -11,6 +11,7 @@ from littlehuman.rejections import RejectionCause, RejectionKind
 SENTENCES: dict[str, tuple[str, dict[str, Any]]] = {  # as run folders of version 3709adb have them
     "finish reason: length": ("unfinished", {"finish": "length"}),
     "empty answer": ("empty_answer", {}),
+    "no answer after the thoughts": ("only_thoughts", {}),
     "no Label": ("missing_field", {"field": "Label"}),
     "the form was repeated, not filled: the claim": ("unfilled_form", {"quoted": "the claim"}),
     "unknown label: perhaps: yes": ("unknown_label", {"quoted": "perhaps: yes"}),

@@ -7,6 +7,7 @@ the run folder, so a change of these values' form would orphan every result on d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.config.languages import scoring_version
+from littlehuman.config.reading import reading_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
@@ -24,6 +26,7 @@ from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 _HEADS = ("classification", "generation")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 ID_CHARS = 8
+_readings: dict[tuple[Any, ...], int | None] = {}
 
 
 def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -77,8 +80,11 @@ def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
 def _dataset_values(config: DatasetConfig, answers: bool) -> dict[str, Any]:
     """The values that can change a dataset's points, or the scores of free answers."""
     values = {**_without_operational(config), "path": _content(config.path)}
-    version = scoring_version(packaged(config.path)) if answers and config.path and config.language is None else None
-    return values if version is None else values | {"scoring_version": version}
+    place = packaged(config.path) if config.path else None
+    version = _reading(config, place, _stamp(place)) if place else None
+    values |= {} if version is None else {"reading": version}
+    scoring = scoring_version(place) if answers and place and config.language is None else None
+    return values | ({} if scoring is None else {"scoring_version": scoring})
 
 
 def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
@@ -89,9 +95,21 @@ def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_operational(value: Any) -> Any:
-    counting = [f for f in fields(value) if not f.metadata.get("operational")]
-    kept = {f.name: v for f in counting if (v := getattr(value, f.name)) is not None or not f.metadata.get("if_set")}
+    kept = {f.name: v for f in fields(value) if _counts(f.metadata, v := getattr(value, f.name))}
     return {name: _without_operational(v) if is_dataclass(v) else _plain(v) for name, v in kept.items()}
+
+
+def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
+    """Whether a field's value is part of the identity (`schema.metadata`)."""
+    if metadata.get("operational"):
+        return False
+    return _is_set(value) if metadata.get("if_set") else not _is_set(value) if metadata.get("if_null") else True
+
+
+def _is_set(value: Any) -> bool:
+    """Whether it is not null, an empty table, or a group whose values are all null."""
+    is_group = is_dataclass(value) and not isinstance(value, type)
+    return value is not None and value != {} and not (is_group and value == type(value)())
 
 
 def _plain(value: Any) -> Any:
@@ -118,6 +136,13 @@ def _content(path: str | None) -> str | None:
 @cache  # Hydra resolves a run's name several times; the stamp invalidates the entry of an edited file
 def _read(path: Path, stamp: tuple[Any, ...]) -> str:
     return file_digest(path)
+
+
+def _reading(config: DatasetConfig, path: Path, stamp: tuple[Any, ...]) -> int | None:
+    key = (str(path), stamp, config.csv, bool(config.labels))
+    if key not in _readings:
+        _readings[key] = reading_version(config, path)
+    return _readings[key]
 
 
 def _stamp(path: Path) -> tuple[Any, ...]:

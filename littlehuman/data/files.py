@@ -1,113 +1,85 @@
-"""The rows of a csv, tsv, jsonl, json or parquet file as dicts, lazily and without conversion.
-
-CSV is read by the csv module, not as a data frame, which would read an answer 'None' or 'NA' as missing.
-"""
+"""The rows of a csv, tsv, jsonl, json, parquet or arrow file as dicts, lazily and without conversion."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from littlehuman.data import arrow_files, delimited, json_files
+from littlehuman.data.remarks import Remarks
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
+from littlehuman.schema import CsvConfig
 
-FIELD_LIMIT = 2**31 - 1  # characters; Python's default of 131,072 is less than one long document
+FILE_TYPES = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".arrow")
+TEXT_TYPES = (".txt", ".data", ".dat", ".text")  # tables only where `dataset.csv.delimiter` says so
+MENDS = {  # other kinds of file -> what to do with them
+    **dict.fromkeys(TEXT_TYPES, "dataset.csv.delimiter=tab (or comma, semicolon, pipe), if it is a table"),
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".xz", ".zst", ".tar"), "the file unpacked"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "the table saved as csv, in UTF-8"),
+    **dict.fromkeys((".ndjson", ".jsonlines"), "the same file named .jsonl"),
+    **dict.fromkeys((".pkl", ".pickle", ".feather", ".h5"), "the table saved as parquet (pandas: to_parquet)"),
+}
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a file. A json file is a list of rows, or an object with such a list under `data`.
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read: `dataset.csv`, `dataset.rows`; odd but readable things are counted in `remarks`."""
+
+    csv: CsvConfig = field(default_factory=CsvConfig)
+    rows: str | None = None
+    remarks: Remarks = field(default_factory=Remarks)
+
+    def reads(self, path: Path) -> bool:
+        """Whether a file's name is that of a table."""
+        suffix = path.suffix.lower()
+        return suffix in FILE_TYPES or (self.csv.delimiter is not None and suffix in TEXT_TYPES)
+
+
+def read_rows(path: Path, options: ReadOptions | None = None) -> Iterator[Row]:
+    """The rows of a file. A json file is a list of rows, or an object with such a list.
 
     Raises:
         DataError: with the file, and the line if known.
     """
-    read = _FORMATS.get(path.suffix.lower())
-    if read is None:
-        raise DataError(f"{path}: '{path.suffix}' is no known kind of table; known are {', '.join(FILE_TYPES)}")
+    options = options or ReadOptions()
     try:
-        yield from read(path)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except (ValueError, OSError, csv.Error) as error:
+        yield from _read(path, options)
+    except UnicodeError as error:
+        raise DataError(_not_encoded(path, options.csv.encoding or "utf-8")) from error
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def read_document(path: Path) -> Any:
-    """A whole json file.
+def _read(path: Path, options: ReadOptions) -> Iterator[Row]:
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        return json_files.read_lines(path)
+    if suffix == ".json":
+        return json_files.read(path, options.rows, options.remarks)
+    if suffix == ".parquet":
+        return arrow_files.read_parquet(path)
+    if suffix == ".arrow":
+        return arrow_files.read_arrow(path)
+    if suffix in (".csv", ".tsv") or options.csv.delimiter is not None:
+        return delimited.read(path, options.csv, options.remarks)
+    mend = f"\nTry: {MENDS[suffix]}" if suffix in MENDS else ""
+    raise DataError(f"{path}: '{suffix}' is no known kind of table; known are {', '.join(FILE_TYPES)}{mend}")
 
-    Raises:
-        DataError: when it cannot be read.
-    """
+
+def _not_encoded(path: Path, encoding: str) -> str:
+    """The first line that is not in the encoding."""
+    with path.open("rb") as handle:
+        line = next((number for number, line in enumerate(handle, 1) if not _is_encoded(line, encoding)), 1)
+    name = "UTF-8" if encoding == "utf-8" else encoding
+    other = "; or dataset.csv.encoding=cp1252 (or another)" if path.suffix.lower() not in (".json", ".jsonl") else ""
+    return f"{path}: line {line} is not {name}\nTry: the file saved as UTF-8{other}"
+
+
+def _is_encoded(line: bytes, encoding: str) -> bool:
     try:
-        return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-def _csv(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(FIELD_LIMIT)
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        first = handle.readline()
-        handle.seek(0)
-        # strict: otherwise an unclosed quote would silently swallow the rest of the file
-        table = csv.DictReader(handle, delimiter=max(",\t;", key=first.count), restval="", strict=True)
-        repeated = [name for name, count in Counter(table.fieldnames or []).items() if count > 1]
-        if repeated:
-            raise DataError(f"{path}: the header names '{repeated[0]}' twice")
-        for row in table:
-            if None in row:
-                raise DataError(f"{path}: line {table.line_num} has more cells than the header; a quote may be missing")
-            yield row
-
-
-def _jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig") as handle:
-        for number, line in enumerate(handle, 1):
-            if line.strip():
-                yield _object(line, f"{path}: line {number}")
-
-
-def _object(line: str, where: str) -> Row:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where} is no json: {error}") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where} is no json object but a {type(row).__name__}")
-    return row
-
-
-def _json(path: Path) -> Iterator[Row]:
-    text = path.read_text("utf-8-sig")
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        if not error.msg.startswith("Extra data"):
-            raise
-        yield from _jsonl(path)  # JSON lines in a file named .json are common
-        return
-    rows = document.get("data") if isinstance(document, dict) else document
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: must be a list of objects, or an object with such a list under 'data'")
-    yield from rows
-
-
-def _parquet(path: Path) -> Iterator[Row]:
-    from pyarrow.parquet import ParquetFile
-
-    with ParquetFile(path) as table:
-        for batch in table.iter_batches(batch_size=256):
-            yield from batch.to_pylist()
-
-
-_FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    ".csv": _csv,
-    ".tsv": _csv,
-    ".jsonl": _jsonl,
-    ".json": _json,
-    ".parquet": _parquet,
-}
-FILE_TYPES = tuple(_FORMATS)
+        line.decode(encoding)
+    except UnicodeError:
+        return False
+    return True

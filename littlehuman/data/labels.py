@@ -5,15 +5,17 @@ Labels that are not in the map are counted and reported together, with the overr
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from littlehuman.data.label_checks import folded
+from littlehuman.data.label_overrides import ignored_override, map_overrides
+from littlehuman.data.rows import ClassName
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
 MANY = 10  # more unknown labels than this look like free answers, or like classes of the dataset
-_WORDS = r"[\w-]+( [\w-]+)*"
+_YAML_TRUTH = {"yes": "true", "on": "true", "no": "false", "off": "false"}  # YAML reads these keys as booleans
 
 
 def label_map(config: DatasetConfig, task: TaskConfig) -> Mapping[str, str] | None:
@@ -52,28 +54,45 @@ def classes_of(
 
 
 class LabelMapper:
-    """Maps the labels of one split, ignoring case."""
+    """Maps the labels of one split, ignoring case and Unicode form. A class that has a number may be mapped by it."""
 
     def __init__(self, config: DatasetConfig, mapping: Mapping[str, str] | None, task: TaskConfig) -> None:
         self._config, self._task = config, task
         self._mapping = mapping
-        self._folded = {raw.casefold(): name for raw, name in (mapping or {}).items()}
-        self._ignored = {raw.casefold() for raw in config.ignored_labels}
+        self._folded = {folded(raw): name for raw, name in (mapping or {}).items()}
+        self._ignored = {folded(raw) for raw in config.ignored_labels}
         self._unknown: Counter[str] = Counter()
         self._some_known = False
 
     def class_of(self, raw: str) -> str | None:
-        """The class; None for an ignored or unknown label. Unknown ones are counted for `raise_unknown`."""
-        if raw.casefold() in self._ignored:
+        """The class; None for an ignored or unknown label. Unknown ones are counted for `raise_unknown`.
+
+        Raises:
+            DataError: when the map may be by names or by numbers, which differ.
+        """
+        forms = [raw, folded(raw), *([str(raw.number)] if isinstance(raw, ClassName) else [])]
+        if not self._ignored.isdisjoint(forms):
             return None
         if self._mapping is None:
-            return raw
-        name = self._mapping.get(raw, self._folded.get(raw.casefold()))
+            return str(raw)
+        forms += [_YAML_TRUTH[form] for form in forms if form in _YAML_TRUTH]
+        known = {form: name for form in forms if (name := self._mapping.get(form, self._folded.get(form))) is not None}
+        if isinstance(raw, ClassName) and len(set(known.values())) > 1 and "0" in self._mapping:
+            known = {"": self._by_number(raw, known)}  # names that are the numbers of other classes
+        name = next(iter(known.values()), None)
         if name is None:
-            self._unknown[raw] += 1
+            self._unknown[str(raw)] += 1
         else:
             self._some_known = True
         return name
+
+    def _by_number(self, raw: ClassName, known: Mapping[str, str]) -> str:
+        if "0" in raw.names:
+            raise DataError(
+                f"dataset.labels: 0 may be a name or a number of a class ({', '.join(raw.names)}); "
+                f"'{raw}' is number {raw.number}\nTry: a copy of the data in which they agree"
+            )
+        return known[str(raw.number)]
 
     def raise_unknown(self, where: str) -> None:
         """Report labels that are not in the map.
@@ -98,10 +117,11 @@ class LabelMapper:
         if len(unknown) > MANY and not self._some_known:
             own = "task=classify strategy=annotate (the labels found are the classes)"
             return f"task=qa (short answers), or {own if self._task.classes else 'points of all classes in train'}"
-        options = [_map_overrides(unknown, self._unmapped, self._classes)] if self._classes else []
+        pairs = {**dict.fromkeys(unknown, "CLASS"), **{name: name for name in self._unmapped}}
+        options = [f"{map_overrides(pairs)}  (CLASS: {' or '.join(self._classes)})"] if self._classes else []
         if self._some_known or not options:  # if no label is known, no row would be left
-            ignored = ", ".join(_list_item(value) for value in [*self._config.ignored_labels, *unknown])
-            options.append(f"'dataset.ignored_labels=[{ignored}]'" + " to leave their rows out" * bool(options))
+            ignored = ignored_override([*self._config.ignored_labels, *unknown])
+            options.append(ignored + " to leave their rows out" * bool(options))
         return ", or ".join(options)
 
     @property
@@ -113,28 +133,3 @@ class LabelMapper:
     def _unmapped(self) -> Sequence[str]:
         """Labels that are classes without a map: a map for others must have them too."""
         return self._task.classes if self._some_known and not self._config.labels else ()
-
-
-def _map_overrides(unknown: Sequence[str], unmapped: Sequence[str], classes: Sequence[str]) -> str:
-    """Overrides that map labels, with CLASS to be filled in. Hydra has no quoted keys, and 1 is no string."""
-    in_braces = [raw for raw in unknown if re.fullmatch(_WORDS, raw, re.ASCII) and not _is_typed(raw)]
-    dotted = [raw for raw in unknown if _is_typed(raw) and re.fullmatch(r"\d+|[a-z]+", raw, re.ASCII | re.IGNORECASE)]
-    pairs = [*(f"{raw}: CLASS" for raw in in_braces), *(f"{name}: {name}" for name in unmapped)]
-    overrides = [f"'dataset.labels={{{', '.join(pairs)}}}'"] if pairs else []
-    overrides += [f"+dataset.labels.{raw}=CLASS" for raw in dotted]
-    if odd := [repr(raw) for raw in unknown if raw not in in_braces + dotted]:
-        overrides.append(f"{'and ' * bool(overrides)}labels: of a dataset's YAML (--config-dir) for {', '.join(odd)}")
-    return f"{' '.join(overrides)}  (CLASS: {' or '.join(classes)})"
-
-
-def _is_typed(raw: str) -> bool:
-    """Whether Hydra would parse it as a number, a boolean or null."""
-    try:
-        float(raw)
-    except ValueError:
-        return raw.casefold() in ("true", "false", "null")
-    return True
-
-
-def _list_item(value: str) -> str:
-    return value if re.fullmatch(_WORDS, value, re.ASCII) else f'"{value}"'

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from littlehuman import cli
+from littlehuman.data import dialect, label_checks
 from littlehuman.data.labels import LabelMapper, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
 from littlehuman.data.splits import complete_splits
 from littlehuman.data.table import ParsedSplit, check_columns, parse_rows, unique_ids
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
-from littlehuman.records import Dataset
+from littlehuman.records import NO_ANSWER, Dataset
 from littlehuman.schema import DatasetConfig, TaskConfig
 
 
@@ -33,7 +34,7 @@ def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | Non
 
 
 def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
-    check_config(config)
+    check_config(config, task)
     source = open_source(config)
     parsed, classes = _read_splits(source, config, task)
     found, taken = {}, set[str]()
@@ -47,7 +48,40 @@ def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
         for split, part in parsed.items()
         for reason, n in part.dropped.items()
     }
-    return Dataset(config.name, splits.train, splits.valid, splits.test, classes, dropped, splits.notes)
+    notes = (*splits.notes, *_kept_questions(parsed, config))
+    warnings = (*_remarks(source), *_label_remarks(parsed, classes, config, task))
+    return Dataset(config.name, splits.train, splits.valid, splits.test, classes, dropped, notes, warnings)
+
+
+def _kept_questions(parsed: Mapping[str, ParsedSplit], config: DatasetConfig) -> Iterator[str]:
+    for split, part in parsed.items() if config.unanswerable else ():
+        count = sum(example.targets == (NO_ANSWER,) for example in part.examples)
+        name = split if len(parsed) > 1 else "all"
+        yield f"{name}: {count} of {len(part.examples)} questions have no answer; theirs is '{NO_ANSWER}'"
+
+
+def _remarks(source: Source) -> Iterator[str]:
+    """What is odd about the files, one line each."""
+    yield from (f"{source.place}: {line}" for line in source.options.remarks.lines())
+    for split, paths in source.files.items():
+        if len({path.suffix.lower() for path in paths}) > 1:
+            yield f"{split} is read from several kinds of files: {', '.join(path.name for path in paths)}"
+    if source.unread:
+        names = ", ".join(source.unread)
+        yield f"{source.place}: not read: {names}\nTo read one: ++dataset.files.valid={source.unread[0]}"
+
+
+def _label_remarks(
+    parsed: Mapping[str, ParsedSplit], classes: tuple[str, ...], config: DatasetConfig, task: TaskConfig
+) -> Iterator[str]:
+    if not is_classification(task):
+        return
+    first = next(iter(parsed.values())).examples
+    yield from label_checks.remarks(
+        label_checks.class_counts(classes, first), from_data=not config.labels and not task.classes
+    )
+    if line := label_checks.contradictions(example for part in parsed.values() for example in part.examples):
+        yield line
 
 
 def _read_splits(
@@ -83,16 +117,21 @@ def _with_test_split_of(dataset: Dataset, other: Dataset) -> Dataset:
         test=unique_ids(other.test, taken),
         dropped={**dataset.dropped, **dropped},
         notes=dataset.notes + notes,
+        warnings=(*dataset.warnings, *(f"{other.name}: {warning}" for warning in other.warnings)),
     )
 
 
-def check_config(config: DatasetConfig) -> None:
-    """Check the config without reading data.
+def check_config(config: DatasetConfig, task: TaskConfig | None = None) -> None:
+    """Check the config without reading data; with its task, where it is known.
 
     Raises:
         ConfigError: lists all problems.
     """
-    problems = [*_problems(config), *check_columns(config)]
+    problems = [*_problems(config), *dialect.problems(config.csv), *check_columns(config)]
+    if config.unanswerable and task is not None and is_classification(task):
+        problems.append(
+            Problem(f"dataset.unanswerable={config.unanswerable}", f"is for answers; task={task.name} has classes")
+        )
     if problems:
         listing = cli.command("run", ["--help"])
         raise ConfigError(problems, f"{listing} lists the datasets; conf/dataset/table.yaml explains the keys")
@@ -104,6 +143,9 @@ def _problems(config: DatasetConfig) -> Iterator[Problem]:
     for key in ("splits", "files"):
         for split in sorted(set(getattr(config, key)) - set(SPLITS)):
             yield Problem(f"dataset.{key}.{split}", f"is no split; {did_you_mean(split, SPLITS)}")
+    if config.unanswerable not in (None, "keep"):
+        what = f"must be drop or keep; {did_you_mean(str(config.unanswerable), ('drop', 'keep'))}"
+        yield Problem(f"dataset.unanswerable={config.unanswerable}", what)
     shares = {"valid_share": config.valid_share, "test_share": config.test_share}
     outside = [name for name, share in shares.items() if not 0 <= share < 1]
     for name in outside:

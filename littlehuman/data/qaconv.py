@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from littlehuman.data.files import read_document
+from littlehuman.data.json_files import read_document
 from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
 from littlehuman.errors import DataError

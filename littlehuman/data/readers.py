@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from littlehuman.data import coqa, fairytaleqa, fever, fieldnotes, qaconv, ropes, squad
+from littlehuman.data import coqa, fairytaleqa, fever, fieldnotes, keyed, qaconv, ropes, squad
 from littlehuman.data.rows import Row
 from littlehuman.data.source import Source
 
@@ -22,6 +22,8 @@ def read_table_rows(source: Source, split: str) -> Iterator[Row]:
 
 READERS: Mapping[str, Reader] = {
     "table": read_table_rows,
+    "by_id": keyed.read_by_id,
+    "by_column": keyed.read_by_column,
     "fever": fever.read,
     "squad": squad.read,
     "ropes": ropes.read,

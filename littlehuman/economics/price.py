@@ -25,7 +25,7 @@ from littlehuman.stats.interval import Interval
 from littlehuman.study.scores import ScoredRuns, of_series
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from littlehuman.study.series import Cells
 
 PAPER_NOTE = NOTE
 ROWS = 6  # sizes at which the worth is shown, and numbers of human points that are valued
@@ -155,8 +155,8 @@ class Tradeoff:
     why: str = ""
 
 
-def of_study(study: Path, frame: pd.DataFrame, prices: tuple[float, float] | None = None) -> Iterator[Tradeoff]:
-    """The trade-offs of a study, whose frame was loaded before.
+def of_study(study: Path, frame: Cells, prices: tuple[float, float] | None = None) -> Iterator[Tradeoff]:
+    """The trade-offs of a study, whose frame was loaded before, or its series.
 
     `prices` are those of a human label and of a synthetic point.
     """

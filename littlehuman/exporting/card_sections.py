@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -59,7 +60,13 @@ def _model(cell: RebuiltCell, provided: bool) -> Iterator[str]:
     if model.weights:
         yield f"- weights: {_without_folder(model.weights)}, {model.dtype}"
     limit = f"at most {cell.config.strategy.max_tokens} tokens an answer"
-    yield f"- temperature {model.temperature:g}, top_p {model.top_p:g}, {limit}"
+    sampling = (("temperature", model.temperature), ("top_p", model.top_p))
+    named = ", ".join(f"{name} {'left to the endpoint' if value is None else f'{value:g}'}" for name, value in sampling)
+    yield f"- {named}, {limit if model.token_limit_name else 'without a limit of tokens'}"
+    if model.reasoning_effort:
+        yield f"- reasoning_effort {model.reasoning_effort}"
+    if model.extra_body:
+        yield f"- further parameters: {json.dumps(model.extra_body, ensure_ascii=False)}"
     if model.json_schema:
         yield "- answers held to a JSON schema by the endpoint"
 

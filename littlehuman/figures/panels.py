@@ -14,6 +14,7 @@ import pandas as pd
 
 from littlehuman import formatting
 from littlehuman.figures import style, text_layout
+from littlehuman.study.curve_table import WITHHELD
 from littlehuman.study.floors import FloorKind
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ FLOORS: dict[str, Any] = {  # dashes of each kind
     FloorKind.UNTRAINED.value: (0, (1, 3)),
 }
 Pair = tuple["Axes", "Axes"]
+WITHHELD_RING = "#b34700"
 _SCORE, _CHANGE = ("mean", "low", "high"), ("change", "change_low", "change_high")
 
 
@@ -73,7 +75,10 @@ def facet(
         if line.seeds[-1] > 1:
             _seeds(pair, line, common, drawing)
         handles[line.label] = _line(upper, _points(line, common, _SCORE), drawing)
-        _line(lower, _points(line, common, _CHANGE), drawing)
+        changes = _points(line, common, _CHANGE)
+        _line(lower, changes, drawing)
+        rings = changes[changes["withheld"]]
+        lower.scatter(rings["x"] + offset, rings["value"], s=70, facecolors="none", edgecolors=WITHHELD_RING, zorder=4)
         crosses = [x for x in common.shares.places(pd.Series(line.missing, dtype=float)) if not math.isnan(x)]
         style.cross(upper, crosses, drawing.look["color"])
     for floor in sorted({(floor.kind.value, floor.value) for line in lines for floor in line.floors}):
@@ -122,18 +127,21 @@ def _control(axes: Axes, line: ReplacementCurve, common: FacetStyle) -> Any:
 
 
 def _points(line: ReplacementCurve, common: FacetStyle, columns: tuple[str, str, str]) -> pd.DataFrame:
-    """Place `x`, percent `value`, `low`, `high` and whether it is `thin` of seeds, along the axis.
+    """Place `x`, percent `value`, `low`, `high`, whether `thin` of seeds and its verdict `withheld`, along the axis.
 
     The fraction that is compared with has change 0, and gaps are NaN.
     """
-    table = line.table.assign(thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max())
+    table = line.table[["synth_frac", "verdict", *columns]].assign(
+        thin=seeds_behind(line, changes=columns == _CHANGE) < line.table["seeds"].max()
+    )
     table = pd.concat([table, pd.DataFrame({"synth_frac": list(line.missing)})]).sort_values("synth_frac")
     if columns == _CHANGE:
         table.loc[table["synth_frac"] == line.curve.fractions[0], list(columns)] = 0.0
     percents = {
         name: 100 * table[column].astype(float) for name, column in zip(("value", "low", "high"), columns, strict=True)
     }
-    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **percents, "thin": table["thin"].eq(True)})
+    marks = {"thin": table["thin"].eq(True), "withheld": table["verdict"].eq(WITHHELD)}
+    points = pd.DataFrame({"x": common.shares.places(table["synth_frac"]), **percents, **marks})
     return points[points["x"].notna()].reset_index(drop=True)
 
 
@@ -151,7 +159,7 @@ def _seeds(pair: Pair, line: ReplacementCurve, common: FacetStyle, drawing: _Lin
     """A small dot per seed, right of the mean: its score, and its change where it has the base too."""
     from matplotlib.transforms import ScaledTranslation
 
-    cells = line.curve.cells.drop_duplicates(["synth_frac", "seed"])
+    cells = line.curve.cells[["synth_frac", "seed", line.metric]].drop_duplicates(["synth_frac", "seed"])
     scores = cells.set_index(["seed", "synth_frac"])[line.metric].astype(float)
     at_base = scores[scores.index.get_level_values("synth_frac") == line.curve.fractions[0]].droplevel("synth_frac")
     changes = scores - at_base.reindex(scores.index.get_level_values("seed")).to_numpy()

@@ -17,6 +17,7 @@ from littlehuman import cli, formatting
 from littlehuman.errors import DataError
 from littlehuman.figures import panels, style, text_layout
 from littlehuman.figures.panels import FacetStyle, Shares
+from littlehuman.study.curve_table import WITHHELD
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,6 +156,8 @@ def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0)
         parts.append("small dots: single seeds")
     if not start and _stretches(lines):
         parts.append("the x axis is stretched from 90 % on")
+    if any(line.table["verdict"].eq(WITHHELD).any() for line in lines):
+        parts.append("ringed: no verdict rests on these runs")
     if any(line.missing for line in lines):
         parts.append("crosses: no run is complete there")
     return "; ".join(parts)

@@ -103,7 +103,7 @@ def save(figure: Figure, folder: Path, name: str, dpi: int = DPI) -> tuple[Path,
     """Write `name.png` and `name.svg` into the folder; the same figure gives the same bytes.
 
     Texts lose control characters, which no SVG may hold. A letter that the font lacks is a box, and no warning on the
-    console.
+    console. The layout is made once, for both: it takes longer than the drawing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
@@ -115,8 +115,11 @@ def save(figure: Figure, folder: Path, name: str, dpi: int = DPI) -> tuple[Path,
             text.set_text(plain)
     with look(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
-        figure.savefig(png, dpi=dpi, metadata={"Software": None})
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(svg, metadata={"Date": None, "Creator": None})
+        figure.savefig(png, dpi=dpi, metadata={"Software": None})
     return png, svg
 
 

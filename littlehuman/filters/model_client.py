@@ -20,7 +20,7 @@ from littlehuman.languages import ENGLISH, Language
 from littlehuman.prompt_models import open_model
 from littlehuman.prompting import request_key
 from littlehuman.prompting.few_shot import clean_evidence
-from littlehuman.prompting.parsing import parse
+from littlehuman.prompting.parsing import after_thoughts, parse
 from littlehuman.prompting.templates import form_fields
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
 from littlehuman.rejections import RejectionKind
@@ -177,7 +177,8 @@ def _parse(answer: Completion | Failure, example: Example, request: FilterReques
         and parsed.kind is RejectionKind.MISSING_FIELD
         and markers == [parsed.cause.parts["field"]]
     ):
-        return parse(replace(answer, text=f"{markers[0]}: {answer.text}"), example, form, request.classes)
+        alone = after_thoughts(answer.text, form.assistant)
+        return parse(replace(answer, text=f"{markers[0]}: {alone}"), example, form, request.classes)
     return parsed
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from littlehuman.errors import GenerationError
 from littlehuman.formatting import without_password
 from littlehuman.prompt_models import Answer
+from littlehuman.prompt_models.parameters import refused_parameter_mend
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig, Provider
 
@@ -74,7 +75,8 @@ def _error(model: PromptModelConfig, reasons: Counter[str], requests: int, *, re
     where = f" at {without_password(model.base_url)}" if model.base_url else ""
     mend = FIX
     if model.provider is Provider.openai:
-        mend = FIX_BATCH if model.batch_api else FIX_REFUSED if refused else LATER
+        otherwise = FIX_BATCH if model.batch_api else FIX_REFUSED if refused else LATER
+        mend = refused_parameter_mend(reason, None, model) or otherwise
     return GenerationError(
         f"prompt_model.name={model.name}{where}: {which} requests failed, {count} of them so: {reason}\nTry: {mend}"
     )

@@ -57,7 +57,8 @@ class Bill:
     ) -> Bill:
         """The bill of one answer."""
         done = answer if isinstance(answer, Completion) else Completion(answer.key, "", "", 0, 0)
-        cost, asked = usd(done.prompt_tokens, done.completion_tokens, price, batched=batched), not from_cache
+        cost = usd(done.prompt_tokens, done.completion_tokens, price, batched=batched, cached=done.cached_tokens)
+        asked = not from_cache
         return cls(
             requests=1,
             from_cache=int(from_cache),
@@ -110,10 +111,13 @@ class CostEstimate:
         return f"between {dollars(low)} and {dollars(high)}" + (" through the batch API" if self.batched else "")
 
 
-def usd(prompt_tokens: float, completion_tokens: float, price: PriceConfig, *, batched: bool = False) -> float:
-    """US dollars for so many tokens, online or through the batch API."""
+def usd(
+    prompt_tokens: float, completion_tokens: float, price: PriceConfig, *, batched: bool = False, cached: float = 0
+) -> float:
+    """US dollars for so many tokens, online or through the batch API; `cached` of the prompt's have their own price."""
+    from_cache = price.prompt if price.cached_prompt is None else price.cached_prompt
     return (
-        (prompt_tokens * price.prompt + completion_tokens * price.completion)
+        ((prompt_tokens - cached) * price.prompt + cached * from_cache + completion_tokens * price.completion)
         / 1e6
         * (price.batch_share if batched else 1.0)
     )

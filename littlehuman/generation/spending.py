@@ -115,6 +115,10 @@ def check_price(model: PromptModelConfig, limit: float | None) -> None:
         prices = "prompt_model.price.prompt and .completion are US dollars per million tokens"
         problem = Problem(f"prompt_model.max_usd={limit:g}", f"cannot hold without a price; {prices}")
         raise ConfigError([problem], "prompt_model.max_usd=null where the endpoint costs nothing")
+    if limit is not None and model.provider is Provider.openai and model.token_limit_name is None:
+        what = "cannot hold with prompt_model.token_limit_name=null: no request has a largest price then"
+        mend = "prompt_model.token_limit_name=max_completion_tokens, or prompt_model.max_usd=null"
+        raise ConfigError([Problem(f"prompt_model.max_usd={limit:g}", what)], mend)
 
 
 @dataclass

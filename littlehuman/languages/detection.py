@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from littlehuman.languages.rules import Language, rules_of
@@ -81,6 +82,16 @@ def language_of_points(asked: str | None, points: Sequence[Example]) -> tuple[La
         rules = rules_of(_SCRIPTS[script][1])
         return rules, _rules_sentence(rules, f"as they are written in {script} script; ")
     return rules_of(None), _other_latin(texts)
+
+
+def scoring_of(
+    test: Sequence[Example], asked: str | None, bleu_tokenizer: str | None
+) -> tuple[dict[str, dict[str, str]], str]:
+    """What `result.json` says about the rules of free answers (nothing for English), and a sentence that says why."""
+    language, why = language_of_points(asked, test)
+    language = replace(language, bleu=bleu_tokenizer or language.bleu)
+    said = {"scoring": {"language": language.code, "bleu_tokenizer": language.bleu}}
+    return {} if language.is_default else said, why
 
 
 def foreign_share(text: str) -> float:

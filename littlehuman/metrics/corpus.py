@@ -57,23 +57,29 @@ def mean(values: Sequence[float], n_failed: int = 0, note: str = "") -> SumStati
 
 
 def macro_f1(pairs: Sequence[Pair], classes: Sequence[str], language: Language = ENGLISH) -> SumStatistics:
-    """Unweighted mean of the classes' F1; a class without targets and predictions has 0, as in scikit-learn.
-
-    The statistics of an item are true positive, prediction and target, each one-hot over the classes.
-    """
+    """Unweighted mean of the classes' F1; a class without targets and predictions has 0, as in scikit-learn."""
     index = {name: i for i, name in enumerate(classes)}
-    rows = np.zeros((len(pairs), 3, len(classes)))
-    for row, (targets, answer) in zip(rows, pairs, strict=True):
-        row[0, index[targets[0]]] = float(answer == targets[0])
-        row[2, index[targets[0]]] = 1
-        if answer in index:
-            row[1, index[answer]] = 1
+    wanted = np.array([index[targets[0]] for targets, _ in pairs], np.int64)
+    rows = confusion_rows(wanted, np.array([index.get(answer, -1) for _, answer in pairs], np.int64), len(classes))
 
     def value(sums: Floats) -> Floats:
         true_positives, predicted, actual = sums.reshape(-1, 3, len(classes)).transpose(1, 0, 2)
         return np.asarray((2 * true_positives / np.maximum(predicted + actual, 1)).mean(axis=1))
 
-    return SumStatistics(rows.reshape(len(pairs), -1), value, _failed(pairs))
+    return SumStatistics(rows, value, _failed(pairs))
+
+
+def confusion_rows(wanted: NDArray[np.int64], said: NDArray[np.int64], classes: int) -> Floats:
+    """Statistics of items `[items, 3 x classes]`: true positive, prediction and target, each one-hot over the classes.
+
+    `wanted` and `said` `[items]` number the classes; -1 is a prediction of none of them.
+    """
+    rows = np.zeros((len(wanted), 3, classes))
+    items = np.arange(len(wanted))
+    rows[items, 2, wanted] = 1
+    rows[items[said >= 0], 1, said[said >= 0]] = 1
+    rows[:, 0] = rows[:, 1] * rows[:, 2]
+    return rows.reshape(len(wanted), -1)
 
 
 def majority(pairs: Sequence[Pair], classes: Sequence[str], language: Language = ENGLISH) -> SumStatistics:

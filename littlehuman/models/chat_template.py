@@ -86,6 +86,12 @@ def token_counter(weights: str, revision: str | None = None) -> Callable[[str], 
 
     None where that tokenizer is not on this machine: nothing is downloaded for it.
     """
+    tokenizer = local_tokenizer(weights, revision)
+    return tokenizer and (lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
+
+
+def local_tokenizer(weights: str, revision: str | None = None) -> Any:
+    """The `tokenizers.Tokenizer` of `weights`, without truncation and padding; None where it is not on this machine."""
     from tokenizers import Tokenizer
 
     file = _tokenizer_file(weights, revision)
@@ -93,7 +99,8 @@ def token_counter(weights: str, revision: str | None = None) -> Callable[[str], 
         return None
     tokenizer = Tokenizer.from_file(file)
     tokenizer.no_truncation()
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids)
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _tokenizer_file(weights: str, revision: str | None) -> str | None:

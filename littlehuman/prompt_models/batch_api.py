@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from littlehuman.errors import GenerationError
+from littlehuman.formatting import one_line
 from littlehuman.prompt_models.batch_client import BatchClient, TransientError
 from littlehuman.prompt_models.batch_files import BatchResults, Spool
 from littlehuman.prompt_models.batch_store import BATCH_FOLDER, BatchStore, Phase, Submission
@@ -64,9 +65,9 @@ class BatchEndpoint:
             if any(True for _ in spool):
                 with (
                     closing(BatchStore(self.folder)) as store,
-                    BatchClient(self.config, self.online.url, self.online.key) as client,
+                    BatchClient(self.config, self.online.url, self.online.key, max_tokens) as client,
                 ):
-                    run = _Run(self.config, spool, store, client)
+                    run = _Run(self.config, spool, store, client, max_tokens)
                     try:
                         yield from run.answers()
                     finally:
@@ -76,8 +77,11 @@ class BatchEndpoint:
 class _Run:
     """One call of `complete`: the wanted keys, and the submissions that will bring their answers."""
 
-    def __init__(self, config: PromptModelConfig, spool: Spool, store: BatchStore, client: BatchClient) -> None:
+    def __init__(
+        self, config: PromptModelConfig, spool: Spool, store: BatchStore, client: BatchClient, max_tokens: int
+    ) -> None:
         self.config, self.spool, self.store, self.client = config, spool, store, client
+        self.max_tokens = max_tokens if config.token_limit_name else None
         self.wanted = dict.fromkeys(spool)
         self.rounds: dict[str, int] = {}  # key -> how often it was asked before
         self.open: list[Submission] = []
@@ -184,7 +188,7 @@ class _Run:
     def _collect(self, submission: Submission) -> Iterator[Completion | Failure]:
         self.open.remove(submission)
         self.queue_full = submission.queue_full and any(s.may_run for s in self.open)
-        results, failures = BatchResults(submission, self.store), list[Failure]()
+        results, failures = BatchResults(submission, self.store, self.max_tokens), list[Failure]()
         for key, result in results.results(self.wanted):
             if isinstance(result, Completion):
                 self.wanted.pop(key)
@@ -270,7 +274,7 @@ def _poll(submission: Submission, store: BatchStore, client: BatchClient) -> Non
     remove = f"remove {store.path(submission)} to have its requests asked, and paid, again"
     mend_if_absent = f"with the key that paid for batch {submission.batch}; or {remove}"
     batch = client.retrieve(submission.batch, mend_if_absent)
-    status, counts = str(batch.status), batch.request_counts
+    status, counts = one_line(str(batch.status)), batch.request_counts
     if counts:
         status += f", {counts.completed} of {counts.total} answered, {counts.failed} failed"
     if status != submission.status:
@@ -279,10 +283,10 @@ def _poll(submission: Submission, store: BatchStore, client: BatchClient) -> Non
     if batch.status in END_STATUSES:
         for file, path in zip((batch.output_file_id, batch.error_file_id), store.answer_files(submission), strict=True):
             if file:
-                client.download(file, path, mend_if_absent)
+                client.download(file, path, mend_if_absent, len(submission.keys))
         errors = (batch.errors.data if batch.errors else None) or ()
         submission.errors = [
-            {"message": client.key.short_reason(e.message or ""), "code": e.code, "line": e.line} for e in errors
+            {"message": client.key.short_reason(str(e.message or "")), "code": e.code, "line": e.line} for e in errors
         ]
-        submission.status, submission.phase = batch.status, Phase.ended
+        submission.status, submission.phase = str(batch.status), Phase.ended
         store.save(submission)

@@ -102,8 +102,8 @@ class Spool:
 class BatchResults:
     """What an ended batch brought; its files lie beside the submission's file."""
 
-    def __init__(self, submission: Submission, store: BatchStore) -> None:
-        self.submission, self.files = submission, store.answer_files(submission)
+    def __init__(self, submission: Submission, store: BatchStore, max_tokens: int | None = None) -> None:
+        self.submission, self.files, self.max_tokens = submission, store.answer_files(submission), max_tokens
         self._asked, self._answered, self._handed_over = set(submission.keys), set[str](), set[str]()
         self._odd_lines = Counter[str]()
 
@@ -114,7 +114,7 @@ class BatchResults:
         answer counts; an error counts only where there is no answer.
         """
         errors: dict[str, RequestError] = {}
-        for key, result in (line for file in self.files for line in read_results(file)):
+        for key, result in (line for file in self.files for line in read_results(file, self.max_tokens)):
             if key not in self._asked:
                 self._odd_lines["lines that answer nothing we asked"] += 1
             elif isinstance(result, RequestError):
@@ -145,20 +145,20 @@ class BatchResults:
         return f"batch {self.submission.batch}: {self.submission.status}; {answered}{odd}"
 
 
-def read_results(path: Path) -> Iterator[tuple[str, Completion | RequestError]]:
+def read_results(path: Path, max_tokens: int | None = None) -> Iterator[tuple[str, Completion | RequestError]]:
     """Yield key and result of each readable line; an unreadable one counts as a request without a line."""
     for line in read_jsonl(path) if path.is_file() else ():
         if isinstance(line.get("custom_id"), str):
-            yield line["custom_id"], _read_line(line["custom_id"], line)
+            yield line["custom_id"], _read_line(line["custom_id"], line, max_tokens)
 
 
-def _read_line(key: str, line: Mapping[str, Any]) -> Completion | RequestError:
+def _read_line(key: str, line: Mapping[str, Any], max_tokens: int | None) -> Completion | RequestError:
     response = line.get("response")
     status = response.get("status_code") if isinstance(response, dict) else None
     if not isinstance(response, dict) or not isinstance(status, int):
         return RequestError(_line_error(line.get("error")) or "a line without an answer", retry=RetryAdvice.YES)
     if 200 <= status < 300:  # the same rules as online, errors with status 200 included
-        return read_response(key, response.get("body"))
+        return read_response(key, response.get("body"), max_tokens=max_tokens)
     reason = f"HTTP {status}: {message_of(response.get('body'))}"
     retry = RetryAdvice.YES if is_transient(status) else RetryAdvice.NO
     return RequestError(reason, served=status in BAD_REQUEST, retry=retry)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,14 @@ from littlehuman.errors import GenerationError
 from littlehuman.store import read_json, write_json
 
 BATCH_FOLDER = "batches"  # of a prompt model's completion cache
+_TYPES: dict[str, Any] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "Phase": str,
+    "list[str]": list,
+    "list[dict[str, Any]]": list,
+}
 
 
 class Phase(StrEnum):
@@ -136,12 +144,23 @@ class BatchStore:
         if not path.is_file():
             return None  # finished by another process a moment ago
         try:
-            return Submission(**{**value, "phase": Phase(value["phase"])})
+            found = Submission(**{**value, "phase": Phase(value["phase"])})
+            _check_types(found)
+            return found
         except (TypeError, KeyError, ValueError):
             mend = "look at the provider's list of batches; remove the file to have its requests asked, and paid, again"
             raise GenerationError(
                 f"{path}: this file should remember a batch of requests, and cannot be read.\nTry: {mend}"
             ) from None
+
+
+def _check_types(submission: Submission) -> None:
+    for item in fields(submission):
+        value, kind = getattr(submission, item.name), _TYPES[str(item.type)]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{item.name}={value}")
+    if not all(isinstance(key, str) for key in submission.keys):
+        raise TypeError("keys")
 
 
 def refuse_if_batched(cache: Path, keys: Collection[str], address: str) -> None:

@@ -9,18 +9,23 @@ never wait for each other, and a killed writer loses at most the line that it wa
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from littlehuman.prompt_models.usage import MAX_TOKENS, bounded_int
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig
 from littlehuman.store import cache_root, process_name, slug
 
+log = logging.getLogger(__name__)
 _HEAD = b'{"key": "'
+_NAMES = {field.name for field in fields(Completion)}
+UNREADABLE = "%s: %d lines are no answers (wrong types or impossible values) and were passed over; they are asked again"
 
 
 def cache_path(model: PromptModelConfig) -> Path:
@@ -44,6 +49,7 @@ class CompletionCache:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._offsets: dict[Path, int] = {}  # bytes of complete lines that were read
+        self._unreadable: dict[Path, int] = {}  # lines with a wanted key that are no completion
 
     def read(self, wanted: Collection[str]) -> Iterator[Completion]:
         """Yield completions of `wanted` that were added since the last call, line by line.
@@ -62,23 +68,51 @@ class CompletionCache:
             handle.seek(offset)
             for line in handle:
                 offset += len(line) if line.endswith(b"\n") else 0  # a line still being written is read again later
-                completion = _parse(line, wanted)
+                try:
+                    completion = _parse(line, wanted)
+                except ValueError as error:
+                    self._count_unreadable(file, str(error))
+                    continue
                 if completion:
                     yield completion
         self._offsets[file] = offset
+        if count := self._unreadable.pop(file, 0):
+            log.warning(UNREADABLE, file, count)
+
+    def _count_unreadable(self, file: Path, what: str) -> None:
+        if file not in self._unreadable:
+            log.debug("%s: %s", file, what)
+        self._unreadable[file] = self._unreadable.get(file, 0) + 1
 
 
 def _parse(line: bytes, wanted: Collection[str]) -> Completion | None:
+    """The completion in a line; None where it is another one's, or torn.
+
+    Raises:
+        ValueError: when a line with a wanted key has values of other types than a completion's.
+    """
     # The key comes first in each line, so most lines need no JSON parser.
     if line.startswith(_HEAD):
         key = line[len(_HEAD) : line.find(b'"', len(_HEAD))].decode("utf-8", "replace")
         if key not in wanted:
             return None
     try:
-        completion = Completion(**json.loads(line))
-    except (ValueError, TypeError):
+        row = json.loads(line, parse_int=bounded_int)
+    except (ValueError, RecursionError):
         return None  # torn by a killed writer: its request is asked again
-    return completion if completion.key in wanted else None
+    if not isinstance(row, dict) or not isinstance(row.get("key"), str) or row["key"] not in wanted:
+        return None
+    return _completion(row)
+
+
+def _completion(row: dict[str, Any]) -> Completion:
+    texts = [row.get(name) for name in ("text", "finish")]
+    counts = [row.get(name, 0) for name in ("prompt_tokens", "completion_tokens", "cached_tokens")]
+    if row.keys() - _NAMES or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"request {row['key']}: no completion")
+    if not all(type(count) is int and 0 <= count <= MAX_TOKENS for count in counts) or counts[2] > counts[0]:
+        raise ValueError(f"request {row['key']}: an impossible number of tokens")
+    return Completion(**row)
 
 
 class CompletionWriter:
@@ -100,7 +134,8 @@ class CompletionWriter:
             if torn:
                 self._handle.write(b"\n")
         # `backslashreplace` writes a lone surrogate (half an emoji) as its JSON escape, which reads back unchanged.
-        line = json.dumps(asdict(completion), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        row = {name: value for name, value in asdict(completion).items() if value or name != "cached_tokens"}
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace")
         self._handle.write(line + b"\n")
         self._handle.flush()
 

@@ -18,10 +18,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
+from littlehuman.prompt_models.parameters import sampling_parameters
 from littlehuman.prompt_models.rate_limit import RateLimiter, backoff
 from littlehuman.prompt_models.responses import (
     RequestError,
     RetryAdvice,
+    body_limit,
     classify_error,
     read_body,
 )
@@ -43,9 +45,7 @@ def request_body(config: PromptModelConfig, prompt: Prompt, max_tokens: int) -> 
     body: dict[str, Any] = {
         "model": config.name,
         "messages": [dict(message) for message in prompt.messages],
-        "temperature": config.temperature,
-        "top_p": config.top_p,
-        config.token_limit_name: max_tokens,
+        **sampling_parameters(config, max_tokens),
     }
     if prompt.schema:
         body["response_format"] = {
@@ -71,7 +71,7 @@ class ChatClient:
         self._reached = False
         self._in_flight: set[asyncio.Task[Any] | None] = set()
         self._characters, self._tokens = CHARACTERS_PER_TOKEN, 1.0  # of all prompts whose tokens are known
-        self._client = _openai_client(config, url, key)
+        self._client = _openai_client(config, url, key, body_limit(config, max_tokens))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -138,7 +138,8 @@ class ChatClient:
                 reply = await self._client.post(
                     "/chat/completions", cast_to=httpx2.Response, content=content, options=options
                 )
-            result = read_body(prompt.key, reply.content, reply.headers.get("content-type", ""), self.config)
+            kind = reply.headers.get("content-type", "")
+            result = read_body(prompt.key, reply.content, kind, self.config, self.max_tokens)
         except Exception as error:  # not passed on: the request inside it holds the API key
             result = classify_error(error, self.config)
         if isinstance(result, Completion):
@@ -183,13 +184,15 @@ def _characters(prompt: Prompt) -> int:
     return sum(len(message["content"]) for message in prompt.messages)
 
 
-def _openai_client(config: PromptModelConfig, url: str, key: ApiKey) -> AsyncOpenAI:
+def _openai_client(config: PromptModelConfig, url: str, key: ApiKey, most_bytes: int) -> AsyncOpenAI:
     from httpx2 import Limits
-    from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+    from openai import AsyncOpenAI, Timeout
+
+    from littlehuman.prompt_models.http_client import BoundedAsyncClient
 
     timeout = Timeout(None, connect=min(CONNECT_S, config.timeout_s))  # the rest is timed as a whole in `_send`
     # Idle connections are closed before a usual server closes them (uvicorn: after 5 s); otherwise a request may be
     # sent on a connection that is being closed.
     limits = Limits(max_connections=None, max_keepalive_connections=config.concurrency, keepalive_expiry=4.0)
-    http = DefaultAsyncHttpxClient(base_url=url, timeout=timeout, limits=limits)
+    http = BoundedAsyncClient(most_bytes, base_url=url, timeout=timeout, limits=limits)
     return AsyncOpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=0, http_client=http)

@@ -14,7 +14,7 @@ from html import escape
 from urllib.parse import quote
 
 from littlehuman.errors import GenerationError
-from littlehuman.formatting import without_password
+from littlehuman.formatting import one_line, without_password
 from littlehuman.schema import PromptModelConfig
 
 OPENAI = "https://api.openai.com/v1"
@@ -110,8 +110,8 @@ class ApiKey:
         return text if is_word else self.redact(text)
 
     def short_reason(self, text: str) -> str:
-        """What a server says, without the key, on one line of at most `REASON_CHARS`."""
-        return " ".join(self.redact(text).split())[:REASON_CHARS]
+        """What a server says, without the key, on one printable line of at most `REASON_CHARS`."""
+        return " ".join(self.redact(one_line(without_password(text))).split())[:REASON_CHARS]
 
     def redact(self, text: str) -> str:
         """`text` without the key, however it is quoted there (JSON, Python, URL, HTML)."""

@@ -55,8 +55,8 @@ class LocalModel:
             (prompt.messages for prompt in asked),
             max_tokens=max_tokens,
             batch_size=config.batch_size,
-            temperature=config.temperature,
-            top_p=config.top_p,
+            temperature=config.temperature or 0.0,  # null was refused
+            top_p=1.0 if config.top_p is None else config.top_p,
             seeds=(int(prompt.key, 16) for prompt in seeded),
             revision=config.revision,
             device=config.device or "auto",

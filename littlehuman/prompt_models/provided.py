@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from littlehuman.data.files import FILE_TYPES, read_rows
+from littlehuman.data.files import FILE_TYPES, ReadOptions, read_rows
 from littlehuman.data.rows import Row, column_texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
 from littlehuman.prompting.parsing import match_class, parse_label
@@ -120,10 +120,13 @@ class Provided:
         files = [file for file in visible_files(self.path) if self.path.is_file() or file.suffix.lower() in FILE_TYPES]
         if not files:
             raise DataError(f"prompt_model.path={self.path}: holds no table; known are {', '.join(FILE_TYPES)}")
+        options = ReadOptions()
         for file in files:
-            for number, row in enumerate(read_rows(file), 1):
+            for number, row in enumerate(read_rows(file, options), 1):
                 if row.get("origin") != Origin.HUMAN:  # an export may contain the human points too
                     yield self._row(row, f"{file}: row {number}", model)
+        for line in options.remarks.lines():
+            log.warning("%s: %s", self.path, line)
 
     def _row(self, row: Row, where: str, model: PromptModelConfig) -> ProvidedRow:
         cells = {name: _cell(row, getattr(model.columns, name), name, where) for name in COLUMNS}

@@ -64,8 +64,11 @@ def _key_settings(config: PromptModelConfig) -> str:
     revision = f", revision={config.revision}" if config.revision else ""
     local = f"weights={config.weights}, dtype={config.dtype}{revision}"
     model = local if config.weights else f"weights=null, name={config.name}"
-    sampling = f"temperature={config.temperature:g}, top_p={config.top_p:g}"
-    return f"{model}, {sampling}, json_schema={str(config.json_schema).lower()}"
+    given = {"temperature": config.temperature, "top_p": config.top_p}
+    sampling = ", ".join(f"{name}={'null' if value is None else f'{value:g}'}" for name, value in given.items())
+    further = {"reasoning_effort": config.reasoning_effort, "extra_body": config.extra_body}
+    others = "".join(f", {name}={value}" for name, value in further.items() if value)
+    return f"{model}, {sampling}, json_schema={str(config.json_schema).lower()}{others}"
 
 
 def _mend(config: PromptModelConfig) -> str:

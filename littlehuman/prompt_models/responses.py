@@ -19,6 +19,10 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from littlehuman.formatting import one_line, plain_text
+from littlehuman.prompt_models.content import answer_text, has_thoughts, refusal_text
+from littlehuman.prompt_models.parameters import refused_parameter_mend
+from littlehuman.prompt_models.usage import Usage, bounded_int, field_of, read_usage
 from littlehuman.records import Completion
 from littlehuman.schema import PromptModelConfig
 
@@ -34,6 +38,12 @@ BAD_REQUEST = (400, 413, 422)  # refused for its content: another request may pa
 OVERLOADED = (429, 503, 529)  # too many requests; some providers send 529
 RETRYABLE = (408, 409, 425)  # as are all from 500 on
 LONGEST_WAIT_S = 600.0  # a server that asks for a longer wait ends the run
+NO_CHOICES = "an answer without choices"
+TOO_LONG = "longer than max_tokens allows"  # a finish reason of our own
+TOKEN_BYTES, TEXT_BYTES = 64, 4096  # of a text: per token, and what is granted beyond that
+BYTES_IN_JSON, BODY_BYTES = 4, 262_144  # the same of a reply: escapes; thoughts beyond max_tokens
+BYTES_WITH_EXTRAS = 64  # instead of 4 where extra_body may ask for log probabilities
+UNLIMITED_BYTES = 16_777_216  # of a reply where no limit is sent
 _SURROGATES = re.compile("[\ud800-\udfff]")  # JSON allows lone ones, files and tokenizers do not
 _UNKNOWN_MODEL = PromptModelConfig()  # for batches: mends then name no variable and no address
 
@@ -62,55 +72,82 @@ class RequestError:
     retry_after_s: float | None = None
 
 
-def read_response(key: str, reply: Any, config: PromptModelConfig = _UNKNOWN_MODEL) -> Completion | RequestError:
+def read_response(
+    key: str, reply: Any, config: PromptModelConfig = _UNKNOWN_MODEL, max_tokens: int | None = None
+) -> Completion | RequestError:
     """Read a chat completion, as plain values or as an object of the client.
 
-    Endpoints differ in what they leave out, so no field is taken for granted.
+    Endpoints differ in what they leave out, so no field is taken for granted. Whatever was paid for is a completion,
+    though it be empty, so that it is billed and not asked again. A text that is longer than `max_tokens` allows is
+    cut, and its finish reason says so.
     """
-    choices = _field(reply, "choices")
+    choices, usage = field_of(reply, "choices"), read_usage(field_of(reply, "usage"))
     if not isinstance(choices, list) or not choices:
-        said = message_of(_field(reply, "error")) or (reply if isinstance(reply, str) else "")
-        error = RequestError(f"an answer without choices: {said}" if said else "an answer without choices")
-        return _error_as_answer(_field(reply, "error"), error, config)
-    message = _field(choices[0], "message")
-    text, refusal = _field(message, "content"), _field(message, "refusal")
-    finish = _field(choices[0], "finish_reason") or ""
+        error = field_of(reply, "error")
+        if usage.completion and not error:
+            return _completion(key, "", NO_CHOICES, usage)
+        said = message_of(error) or (reply if isinstance(reply, str) else "")
+        return _error_as_answer(error, RequestError(f"{NO_CHOICES}: {said}" if said else NO_CHOICES), config)
+    message, finish = field_of(choices[0], "message"), field_of(choices[0], "finish_reason") or ""
     if str(finish).casefold() == "error":  # broken off by the server: the text so far is no answer
-        inner = _field(choices[0], "error") or _field(reply, "error")
+        inner = field_of(choices[0], "error") or field_of(reply, "error")
         return _error_as_answer(inner, RequestError("finish reason: error", retry=RetryAdvice.YES), config)
-    if isinstance(refusal, str) and refusal:
+    text, refusal = answer_text(message), refusal_text(message)
+    if refusal:
         text, finish = text or refusal, "refusal"
-    usage = _field(reply, "usage")
-    prompt_tokens, completion_tokens = (_count(_field(usage, f"{which}_tokens")) for which in ("prompt", "completion"))
-    if text is None and (finish in ("length", "content_filter") or completion_tokens):
-        text = ""  # paid for, though all tokens went into reasoning or a filter removed the text: it must be billed
-    if not isinstance(text, str):
+    paid = finish in ("length", "content_filter") or usage.completion or has_thoughts(message)
+    if text is None and not paid:
         return RequestError(f"an answer without text (finish reason: {finish or 'none'})")
-    return Completion(key, _SURROGATES.sub("\ufffd", text), str(finish), prompt_tokens, completion_tokens)
+    return _completion(key, text or "", str(finish), usage, max_tokens if config.token_limit_name else None)
+
+
+def _completion(key: str, text: str, finish: str, usage: Usage, max_tokens: int | None = None) -> Completion:
+    clean = plain_text(_SURROGATES.sub("\ufffd", text))
+    if max_tokens is not None and len(clean.encode()) > (most := TEXT_BYTES + TOKEN_BYTES * max_tokens):
+        clean, finish = clean[:most], TOO_LONG
+    return Completion(key, clean, one_line(finish)[:100], usage.prompt, usage.completion, usage.cached)
+
+
+def body_limit(config: PromptModelConfig, max_tokens: int) -> int:
+    """The most bytes that an honest reply has: the longest answer as JSON, its thoughts, and what goes with them."""
+    per_token = TOKEN_BYTES * (BYTES_WITH_EXTRAS if config.extra_body else BYTES_IN_JSON)
+    return BODY_BYTES + per_token * max_tokens if config.token_limit_name else UNLIMITED_BYTES
 
 
 def read_body(
-    key: str, content: bytes, content_type: str, config: PromptModelConfig = _UNKNOWN_MODEL
+    key: str,
+    content: bytes,
+    content_type: str,
+    config: PromptModelConfig = _UNKNOWN_MODEL,
+    max_tokens: int | None = None,
 ) -> Completion | RequestError:
     """Read the body of a reply with status 200."""
     try:
-        reply = json.loads(content)
+        reply = json.loads(content, parse_int=bounded_int)
     except ValueError as error:  # a web page, or broken JSON
         if "json" in content_type:
             return RequestError(f"not an answer of a chat endpoint ({type(error).__name__}: {error})")
         reply = content.decode("utf-8", "replace")
-    return read_response(key, reply, config)
+    except RecursionError:
+        return RequestError("not an answer of a chat endpoint (JSON that is nested too deep)")
+    return read_response(key, reply, config, max_tokens)
 
 
 def classify_error(error: Exception, config: PromptModelConfig) -> RequestError:
     """What an error that the client raised means for this request, and for all others."""
     import openai
 
+    from littlehuman.prompt_models.http_client import AnswerTooLong, RedirectRefused
+
     cause = error.__cause__ or error
+    if isinstance(error, AnswerTooLong):
+        return RequestError(str(error), served=True)
+    if isinstance(error, RedirectRefused):
+        return RequestError(str(error), error.mend)
     if isinstance(error, openai.APIStatusError):
         status = PAYMENT_REQUIRED if error.code == "insufficient_quota" else error.status_code
         said = f"HTTP {error.status_code}: {message_of(error.body) or error.message}"
-        return _classify_status(status, said, error.response.headers, config)
+        return _classify_status(status, said, error.response.headers, config, field_of(error.body, "param"))
     if is_unreachable(cause):
         reason = f"nothing answers there ({cause})"
         return RequestError(reason, _address_mend(config), retry=RetryAdvice.UNREACHABLE)
@@ -171,29 +208,24 @@ def _timestamp(value: str | None) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def _field(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
-
-
 def _error_as_answer(error: Any, otherwise: RequestError, config: PromptModelConfig) -> RequestError:
     """An error that came with HTTP 200: what its code would mean as an HTTP status; `otherwise` without such a code."""
-    code = PAYMENT_REQUIRED if _field(error, "code") == "insufficient_quota" else _field(error, "code")
+    code = PAYMENT_REQUIRED if field_of(error, "code") == "insufficient_quota" else field_of(error, "code")
     if not re.fullmatch(r"[4-9][0-9]{2}|[1-9][0-9]{3,5}", str(code)):
         return otherwise
-    return _classify_status(int(code), f"HTTP 200, but error {code}: {message_of(error)}", {}, config)
+    said = f"HTTP 200, but error {code}: {message_of(error)}"
+    return _classify_status(int(code), said, {}, config, field_of(error, "param"))
 
 
-def _classify_status(status: int, said: str, headers: Mapping[str, str], config: PromptModelConfig) -> RequestError:
+def _classify_status(
+    status: int, said: str, headers: Mapping[str, str], config: PromptModelConfig, parameter: object = None
+) -> RequestError:
     if status in FATAL:
         return RequestError(f"{FATAL[status]} ({said})", _fatal_mend(status, config))
     if status in BAD_REQUEST:
         refuses_schema = config.json_schema and any(name in said for name in ("response_format", "json_schema"))
         mend = "prompt_model.json_schema=false: this endpoint takes no schema" if refuses_schema else ""
-        return RequestError(said, mend, served=True)
+        return RequestError(said, mend or refused_parameter_mend(said, parameter, config), served=True)
     wait_s = retry_after(headers)
     if status in OVERLOADED and wait_s is not None and wait_s > LONGEST_WAIT_S:
         mend = f"the same command in {wait_s / 60:.0f} minutes, as the server asks: what was answered is kept"

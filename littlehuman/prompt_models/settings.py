@@ -13,6 +13,7 @@ from operator import attrgetter
 from urllib.parse import urlsplit
 
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.prompt_models import parameters
 from littlehuman.prompt_models.connection import NAME_RULE, base_url, is_variable_name
 from littlehuman.schema import PromptModelConfig, Provider, devices
 
@@ -31,6 +32,7 @@ LIMITS = {  # setting -> smallest and largest value
     "poll_s": (0, math.inf),
     "price.prompt": (0, math.inf),  # a negative price, or nan, would switch max_usd off
     "price.completion": (0, math.inf),
+    "price.cached_prompt": (0, math.inf),
     "price.batch_share": (0, 1),
 }
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
@@ -40,6 +42,11 @@ _SECRET_OVERRIDE = re.compile(  # but neither settings about tokens nor a datase
     r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
     re.DOTALL | re.IGNORECASE,
 )
+_IN_EXTRA_BODY = re.compile(  # a secret within the table of further parameters
+    rf"\+*(?P<name>[\w.@/]*extra_body)[\w.]*=.*[{{,'\"\s]{parameters.SECRET_NAME.pattern}['\"]?\s*:.*",
+    re.DOTALL | re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\+*(?P<name>[\w.@/]*base_url)=.*//[^/\s]*@.*", re.DOTALL)
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # between the values of a sweep
 
 
@@ -67,9 +74,16 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     yield from key_name_problems(config, group)
     if config.provider is Provider.openai:
         yield from _wrong_address(base_url(config), group)
-    if config.token_limit_name not in TOKEN_LIMIT_NAMES:
+    if config.token_limit_name not in (None, *TOKEN_LIMIT_NAMES):
         yield Problem(
-            f"{group}.token_limit_name={config.token_limit_name}", f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}"
+            f"{group}.token_limit_name={config.token_limit_name}",
+            f"must be one of: {', '.join(TOKEN_LIMIT_NAMES)}; or null, which sends no limit",
+        )
+    yield from parameters.problems(config, group)
+    if config.price.cached_prompt is not None and config.price.cached_prompt > config.price.prompt:
+        yield Problem(
+            f"{group}.price.cached_prompt={config.price.cached_prompt:g}",
+            f"must be at most {group}.price.prompt={config.price.prompt:g}, which max_usd reckons with",
         )
     if config.provider not in IN_PROCESS:
         if config.revision is not None and not config.weights:
@@ -91,6 +105,20 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
         )
     if config.batch_api:
         yield Problem(f"{group}.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")
+    yield from _of_endpoints(config, group)
+
+
+def _of_endpoints(config: PromptModelConfig, group: str) -> Iterator[Problem]:
+    """Parameters of a request that mean nothing to a model in this process."""
+    for name in ("temperature", "top_p", "token_limit_name"):
+        if getattr(config, name) is None:
+            yield Problem(f"{group}.{name}=null", f"leaves the choice to an endpoint; provider is {config.provider}")
+    for name in ("reasoning_effort", "extra_body"):
+        if getattr(config, name):
+            yield Problem(
+                f"{group}.{name}={getattr(config, name)}",
+                f"is a parameter of requests to an endpoint; provider is {config.provider}",
+            )
 
 
 def key_name_problems(config: PromptModelConfig, group: str = "prompt_model") -> Iterator[Problem]:
@@ -120,12 +148,27 @@ def refuse_api_keys(arguments: Iterable[str]) -> None:
     values = {match["name"]: _VALUES.split(match["values"].strip()) for match in overrides}
     wrong = [name for name, given in values.items() if not all(is_variable_name(value) for value in given if value)]
     found = [Problem(f"{name}=***", NAME_RULE) for name in wrong]
+    found += _hidden_secrets(arguments)
     found += [
         Problem(f"{name}=***", "is no key of a config; export the secret, and give its variable: api_key_env=NAME")
         for name in secrets
     ]
     if found:
         raise ConfigError(found)
+
+
+def _hidden_secrets(arguments: Iterable[str]) -> Iterator[Problem]:
+    """Secrets inside a value: a password in an address, a key in `extra_body`."""
+    for argument in arguments:
+        if "${" in argument:
+            continue
+        if match := _ADDRESS.fullmatch(argument):
+            what = "has a password in the address, which files and logs would keep"
+            mend = f"export it, and name it: '{match['name'].lstrip('+')}=http://me:${{oc.env:PASSWORD}}@HOST/v1'"
+            yield Problem(f"{match['name']}=***", f"{what}; {mend}")
+        if match := _IN_EXTRA_BODY.fullmatch(argument):
+            what = "holds a secret; export it, and give its variable: prompt_model.api_key_env=NAME"
+            yield Problem(f"{match['name']}=***", what)
 
 
 def _wrong_address(asked: str, group: str) -> Iterator[Problem]:

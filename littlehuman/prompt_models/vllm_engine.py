@@ -75,7 +75,7 @@ class VllmModel:
 
         return {
             "temperature": self.config.temperature,
-            "top_p": max(self.config.top_p, 1e-6),  # vLLM refuses 0
+            "top_p": max(self.config.top_p or 0.0, 1e-6),  # vLLM refuses 0
             "max_tokens": max_tokens,
             "stop": stop_texts(tokenizer),
             "stop_token_ids": ends,

@@ -4,7 +4,7 @@ In: the completion and the strategy's answer form, for example `Claim: {text} ||
 `Rejected`. The form itself names the fields, so a new strategy needs no new parser. A field begins only at the start
 of a line, after `||`, or where the previous field's sentence has ended: "10:30 am" and the word Label inside a
 question stay whole. In doubt an answer is rejected: a lost twin is counted and replaced, a wrong one would be trained
-on.
+on. Of a text with thoughts only what is outside of them counts (`thoughts.py`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from littlehuman.formatting import plain_text
 from littlehuman.prompting.answer_schema import parse_object
+from littlehuman.prompting.containers import contents, unpacked
 from littlehuman.prompting.templates import asks_for_label, form_fields
+from littlehuman.prompting.thoughts import outside_thoughts
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
 from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.schema import PromptText
 
 MAX_CHARS = 20_000  # of an answer; the rest is not parsed
+_CUT = "\x00"  # where the rest was left out; no text holds it
 FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", ""}  # providers differ in the word
 _ENCLOSING = [
     ('"', '"'),
@@ -42,6 +46,7 @@ _BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # before a marker: a list's nu
 _SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
 _INLINE = r"(?:(?<=[.?!\"”’)।؟])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
 _AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends; what follows is chatter
+_MENTIONED = re.compile(r" (?:<\|\w+\|>|</s>)\w* \w")  # a special token as a word: in doubt the value is none
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
 _FORM_FIELD = re.compile(r"\{\w+\}")
 _AROUND_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
@@ -59,7 +64,8 @@ def parse(
         return Rejected(example.id, RejectionCause(RejectionKind.FAILED_REQUEST, {"error": answer.reason}), "")
     found = split_fields(answer.text, template.assistant)
     target, label_problem = _target(found.get("target", ""), example, template, classes)
-    cause = _unfinished(answer) or _missing(found, template) or _unfilled(found, template) or label_problem
+    unfinished = _unfinished(answer, form_fields(template.assistant))
+    cause = unfinished or _missing(found, template) or _unfilled(found, template) or label_problem
     if cause:
         labels = (example.target, target) if cause.kind is RejectionKind.WRONG_LABEL else ()
         return Rejected(example.id, cause, answer.text, labels)
@@ -68,18 +74,58 @@ def parse(
 
 
 def split_fields(text: str, form: str) -> dict[str, str]:
-    """The cleaned values of the fields of `form` in a text, by name; of several answers the first complete one."""
+    """The cleaned values of the fields of `form` in a text, by name.
+
+    Of several answers the first complete one counts. What follows the last thoughts goes before what stands before
+    them.
+    """
     markers = form_fields(form)
-    body = _plain(text)
-    values = parse_object(body, markers)  # of an endpoint with structured outputs
-    answers = [{n: _clean(values[n], marker) for marker, n in markers.items() if n in values}] if values else []
-    answers += [_fields(block, markers) for block in _blocks(body, next(iter(markers)))]
+    answers = [_read(part, markers) for part in _parts(text, markers)]
+    return _first_whole(answers, markers) if answers else {}
+
+
+def after_thoughts(text: str, form: str) -> str:
+    """What a text says last outside of its thoughts; empty where it says nothing there."""
+    return next(iter(_parts(text, form_fields(form))), "")
+
+
+def _parts(text: str, markers: Mapping[str, str]) -> list[str]:
+    """What the text says outside of thoughts, the last part first; of an empty text nothing."""
+    return outside_thoughts(_INVISIBLE.sub("", plain_text(text)), tuple(markers))
+
+
+def _read(part: str, markers: Mapping[str, str]) -> dict[str, str]:
+    """The fields in one part of a text, those in a container (`<answer>`, `\\boxed`) first."""
+    held = contents(part[:MAX_CHARS])
+    for body in held:
+        found = _first_whole(_answers(body, markers), markers)
+        if not _absent(found, markers):
+            return found
+    found = _first_whole(_answers(part, markers), markers)
+    if (
+        held
+        and "target" not in found
+        and _absent(found, markers) == [marker for marker, name in markers.items() if name == "target"]
+    ):
+        return found if contents(found.get("text", "")) else found | {"target": _clean(_plain(held[0]), "")}
+    return found
+
+
+def _first_whole(answers: Sequence[dict[str, str]], markers: Mapping[str, str]) -> dict[str, str]:
     return next((found for found in answers if not _absent(found, markers)), answers[0])
 
 
+def _answers(text: str, markers: Mapping[str, str]) -> list[dict[str, str]]:
+    """The fields of each answer in a text, in order; at least one, which may have none."""
+    body = _plain(text)
+    values = parse_object(body, markers)  # of an endpoint with structured outputs
+    answers = [{n: _clean(values[n], marker) for marker, n in markers.items() if n in values}] if values else []
+    return answers + [_fields(block, markers) for block in _blocks(body, next(iter(markers)))]
+
+
 def _plain(text: str) -> str:
-    """The answer without reasoning, with one kind of line end and single spaces (which keep the patterns linear)."""
-    body = _INVISIBLE.sub("", text.rpartition("</think>")[2][:MAX_CHARS]).strip()
+    """A text with one kind of line end and single spaces (which keep the patterns linear)."""
+    body = text[:MAX_CHARS].strip() + _CUT * (len(text) > MAX_CHARS)
     return _unwrap(re.sub(r"[^\S\n]+", " ", "\n".join(body.splitlines())))
 
 
@@ -113,14 +159,17 @@ def _fields(block: str, markers: Mapping[str, str]) -> dict[str, str]:
 @lru_cache
 def _patterns(marker: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Where a field begins: `marker:` after a separator, or else after the end of a sentence."""
-    start = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_` ]*"
+    start = _BEFORE + re.escape(marker) + r"[*_` ]*[:：][*_ ]*(?:`+[*_ ]+)?"
     return re.compile(_SEPARATED + start, re.IGNORECASE), re.compile(_INLINE + start, re.IGNORECASE)
 
 
 def _value(text: str, is_last: bool) -> str:
     """A field's value in the text before the next field: the last field is one line, the others one paragraph."""
     if is_last:
-        return _AFTER_LAST.split(text.removeprefix("\n").lstrip(" "), maxsplit=1)[0]
+        text = text.removeprefix("\n").lstrip(" ")
+        end = _AFTER_LAST.search(text)
+        value = text[: end.start()] if end else text
+        return "" if _CUT in value or (end and _MENTIONED.match(text, end.start() - 1)) else value
     return re.split(r"\n\s*\n", text.strip(), maxsplit=1)[0]
 
 
@@ -131,7 +180,7 @@ def _clean(value: str, marker: str) -> str:
     while value != before:
         before = value
         value = re.sub(r"^```+|```+$|(?:^|\s)[|｜]+$", "", value).strip("* ")
-        value = _unwrap(re.sub(rf"^(?:{re.escape(marker)} ?[:：] ?)+", "", value, flags=re.IGNORECASE))
+        value = _unwrap(re.sub(rf"^(?:{re.escape(marker)} ?[:：] ?)+", "", unpacked(value), flags=re.IGNORECASE))
     return value
 
 
@@ -144,10 +193,13 @@ def _unwrap(value: str) -> str:
     return value
 
 
-def _unfinished(answer: Completion) -> RejectionCause | None:
+def _unfinished(answer: Completion, markers: Mapping[str, str]) -> RejectionCause | None:
     if answer.finish.casefold() not in FINISHED:
         return RejectionCause(RejectionKind.UNFINISHED, {"finish": answer.finish})
-    return None if _plain(answer.text) else RejectionCause(RejectionKind.EMPTY_ANSWER)
+    if _parts(answer.text, markers):
+        return None
+    said = _INVISIBLE.sub("", plain_text(answer.text)).strip()
+    return RejectionCause(RejectionKind.ONLY_THOUGHTS if said else RejectionKind.EMPTY_ANSWER)
 
 
 def _missing(found: Mapping[str, str], template: PromptText) -> RejectionCause | None:

@@ -85,8 +85,8 @@ def request_key(
     identity: dict[str, Any] = {
         "model": model.weights or model.name,
         "dtype": model.dtype if model.weights else None,
-        "temperature": float(model.temperature),  # 1 and 1.0 are one request
-        "top_p": float(model.top_p),
+        "temperature": None if model.temperature is None else float(model.temperature),  # 1 and 1.0 are one request
+        "top_p": None if model.top_p is None else float(model.top_p),
         "max_tokens": max_tokens,
     } | ({"sample": sample} if sample else {})
     if schema:
@@ -95,6 +95,12 @@ def request_key(
         identity["place"] = repeat
     if model.weights and model.revision:  # an endpoint has no revision
         identity["revision"] = model.revision
+    if model.token_limit_name is None:  # null: no limit is sent
+        identity["token_limit"] = None
+    if model.reasoning_effort is not None:
+        identity["reasoning_effort"] = model.reasoning_effort
+    if model.extra_body:
+        identity["extra_body"] = model.extra_body
     return digest([identity, list(messages)])
 
 
@@ -114,7 +120,7 @@ def repeat_indices(
     nothing is numbered, and the points share one request. `points` are all that could be asked for (the dataset's
     training points), not those that are: so a smaller set is part of a larger one.
     """
-    if not model.temperature:
+    if model.temperature == 0:  # null: the model's own, which samples
         return {}
     builder = _PromptBuilder(pool, strategy, task, replacement, classes)
     groups: dict[tuple[str, ...], list[Example]] = defaultdict(list)

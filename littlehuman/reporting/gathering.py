@@ -7,18 +7,21 @@ prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from littlehuman.economics import next_runs
 from littlehuman.economics import price_options as checked
+from littlehuman.economics.allocation import Terms
+from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError, did_you_mean
 from littlehuman.formatting import shortened
-from littlehuman.runs.artifacts import RESULT, STATUS
+from littlehuman.runs.artifacts import STATUS
 from littlehuman.stats.curve import DELTA
 from littlehuman.store import read_json
 from littlehuman.study import comparisons, look_design, text_comparison
@@ -27,7 +30,8 @@ from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.load import load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
-from littlehuman.study.series import split
+from littlehuman.study.run_files import result_of
+from littlehuman.study.series import Cells, split
 
 if TYPE_CHECKING:
     from littlehuman.study.look_design import LookDesign
@@ -61,6 +65,7 @@ class ReportData:
     versions: tuple[str, ...]
     newest: str
     delta: float
+    plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
 
     @property
     def protocols(self) -> str:
@@ -74,6 +79,7 @@ def gather(
     delta: float | None = None,
     metric: str | None = None,
     prices: tuple[float, float] | None = None,
+    budget: float | None = None,
     load_clusters: LoadClusters | None = None,
 ) -> ReportData:
     """Read a study and compute all tables.
@@ -84,10 +90,11 @@ def gather(
             `DELTA`, two percentage points).
         metric: for the curves over the fraction, instead of each series' headline.
         prices: of a human label and of a synthetic point.
+        budget: to spend on both, where there are prices.
         load_clusters: reads the clusters of test items from the data, for runs that did not write them.
 
     Raises:
-        ConfigError: for a price that cannot be.
+        ConfigError: for a price or a budget that cannot be.
         DataError: for a folder that is no study, one without a complete cell, a metric that no cell has, and a damaged
             `next.json`.
     """
@@ -99,24 +106,25 @@ def gather(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
     _check_metric(study, done, metric)
-    index = ClusterIndex(frame, load_clusters)
+    index, series = ClusterIndex(frame, load_clusters), split(frame)
     designs = look_design.read(study)
     margin = _margin(delta, designs)
-    lines = curves_of_study(frame, metric, margin, index=index, designs=designs)
-    controls = curves_of_study(frame, metric, margin, control=True, index=index)
-    finished = {folder: read_json(Path(folder) / RESULT) for folder in done["folder"]}
+    lines = curves_of_study(series, metric, margin, index=index, designs=designs)
+    controls = curves_of_study(series, metric, margin, control=True, index=index)
+    tradeoffs = tuple(of_study(study, series, prices))
+    finished = {folder: result_of(folder) for folder in done["folder"]}
     return ReportData(
         study=study,
         frame=frame,
         lines=lines,
         controls=controls,
         added=compare_with_controls(lines, controls),
-        tradeoffs=tuple(of_study(study, frame, prices)),
+        tradeoffs=tradeoffs,
         texts=tuple(text_comparison.compare(study)),
-        over_seeds=comparisons.over_seeds(frame, index=index),
-        cost=cost_table(frame),
-        audit=audit_table(frame, finished),
-        missing=missing_conditions(frame),
+        over_seeds=comparisons.over_seeds(series, index=index),
+        cost=cost_table(series),
+        audit=audit_table(series, finished),
+        missing=missing_conditions(series),
         versions=tuple(
             sorted(
                 {f"{name} {v}" for r in finished.values() for name, v in r.get("versions", {}).items() if v != "absent"}
@@ -124,6 +132,7 @@ def gather(
         ),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=margin,
+        plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
     )
 
 
@@ -133,7 +142,14 @@ def _margin(delta: float | None, designs: Sequence[LookDesign]) -> float:
     return delta or (fixed.pop() if len(fixed) == 1 else DELTA)
 
 
-def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
+def _plans(study: Path, tradeoffs: Sequence[Tradeoff], terms: Terms, budget: float) -> Iterator[PurchasePlan]:
+    """What the budget buys, by the runs of each series; human labels that the study has cost nothing any more."""
+    for one in tradeoffs:
+        plan = plan_of_scores(one.scored, PlanRequest(replace(terms, owned_human=one.scored.owned_human), budget))
+        yield replace(plan, next_cells=next_runs.commands(plan.next_cells, study, plan.name))
+
+
+def cost_table(frame: Cells) -> pd.DataFrame:
     """Per series: complete cells, money, requests, seconds, and human labels per cell (fewest and most).
 
     Money paid is that of all cells; the rest is of complete ones.
@@ -154,7 +170,7 @@ def cost_table(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def audit_table(frame: pd.DataFrame, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+def audit_table(frame: Cells, finished: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Per series the largest share in any cell: copied and repeated twins, training points in the test split."""
     rows = []
     for series in split(frame):

@@ -26,7 +26,7 @@ from littlehuman.formatting import (
     size,
     span,
 )
-from littlehuman.reporting.verdicts import rows_of
+from littlehuman.reporting.verdicts import of_items_alone, rows_of
 from littlehuman.reporting.warning_texts import withheld_reason
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _of_share(line: ReplacementCurve, row: Any, is_base: bool) -> tuple[str, ...
         share(row.synth_frac),
         "the base" if is_base else _verdict(line, row),
         interval(row.change, row.change_low, row.change_high, signed=True),
-        NOTHING if row.pairs == 1 else percent(row.smallest_detectable),  # it would be of other test items alone
+        NOTHING if of_items_alone(row) else percent(row.smallest_detectable),  # it would be of other test items alone
         percent(row.relative, signed=True),
         interval(row.mean, row.low, row.high),
         count(row.n_human),
@@ -88,7 +88,7 @@ def _verdict(line: ReplacementCurve, row: Any) -> str:
         return "not compared"
     if row.verdict == "withheld":
         return f"withheld: because {withheld_reason(line, row.synth_frac)}"
-    return "not known: one seed" if row.pairs == 1 else VERDICTS[str(row.verdict)]
+    return "not known: one seed" if of_items_alone(row) else VERDICTS[str(row.verdict)]
 
 
 def added(frame: pd.DataFrame) -> ReportTable:

@@ -82,6 +82,11 @@ def bounds(row: Any) -> str:
     return f"[{percent(row.change_low, signed=True)}, {percent(row.change_high, signed=True)}]"
 
 
+def of_items_alone(row: Any) -> bool:
+    """Whether a comparison speaks of other test items only: nothing in its curve tells how seeds differ."""
+    return bool(row.pairs == 1 and absent(row.p))
+
+
 def points(delta: float) -> str:
     """A margin in words."""
     return f"{100 * delta:g} point{'' if abs(100 * delta - 1) < TINY else 's'}"
@@ -126,7 +131,7 @@ def _nothing_known(curve: ReplacementCurve, rows: Sequence[Any], delta: float) -
     withheld = [row for row in rows if row.verdict == "withheld"]
     if len(withheld) == len(rows):
         return f"no verdict is given: {withheld_reason(curve, rows[-1].synth_frac)}"
-    if all(row.pairs == 1 for row in rows):
+    if all(of_items_alone(row) for row in rows):
         return f"nothing is decided: {ONE_SEED}"
     shares = listed([share(row.synth_frac) for row in rows if row not in withheld])
     rest = f"; for {listed([share(row.synth_frac) for row in withheld])} the verdict is withheld" if withheld else ""
@@ -140,7 +145,7 @@ def _not_compared(curve: ReplacementCurve) -> str:
 
 
 def _why_unknown(row: Any, delta: float) -> str:
-    if row.pairs == 1:
+    if of_items_alone(row):
         return "on other test items for these trained models; of other seeds nothing is known"
     parts = [f"a loss of {points(delta)} or more is ruled out"] if ruled_out(row) else []
     if absent(row.smallest_detectable):

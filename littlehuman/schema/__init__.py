@@ -4,7 +4,7 @@ The metadata of a field says whether its value is part of the run id (`config/id
 (`NOT_IDENTITY`), or where it is not null (`IF_SET`).
 """
 
-from littlehuman.schema.data import ColumnsConfig, DatasetConfig, Head, TaskConfig
+from littlehuman.schema.data import ColumnsConfig, CsvConfig, DatasetConfig, Head, TaskConfig
 from littlehuman.schema.generation import (
     Demonstration,
     FilterConfig,
@@ -42,6 +42,7 @@ __all__ = [
     "ALL_LINEAR",
     "Architecture",
     "ColumnsConfig",
+    "CsvConfig",
     "DatasetConfig",
     "Demonstration",
     "FilterConfig",

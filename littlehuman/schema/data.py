@@ -28,8 +28,29 @@ class ColumnsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CsvConfig:
+    """The dialect of delimited text (csv, tsv, txt). Null: as the kind of file says (`data/delimited.py`).
+
+    Attributes:
+        delimiter: one character, or its name: comma, semicolon, tab, pipe, space.
+        quoting: minimal (cells in quotes, a quote in them doubled), backslash (a quote in them is \\"), or none.
+        header: whether the first row names the columns; if not, they are named by their number, from 1.
+        encoding: a codec of Python; null is UTF-8.
+    """
+
+    delimiter: str | None = field(default=None, metadata=IF_SET)
+    quoting: str | None = field(default=None, metadata=IF_SET)
+    header: bool | None = field(default=None, metadata=IF_SET)
+    encoding: str | None = field(default=None, metadata=IF_SET)
+
+
+@dataclass(frozen=True, kw_only=True)
 class DatasetConfig:
-    """Group `dataset`: where the rows are, and what their columns and labels mean."""
+    """Group `dataset`: where the rows are, and what their columns and labels mean.
+
+    `labels` may be typed with numbers and booleans as keys, as YAML and Hydra read them: they become text.
+    `unanswerable=drop` is what null means, so it is no other run.
+    """
 
     name: str = "?"
     reader: str = "table"
@@ -42,7 +63,9 @@ class DatasetConfig:
     splits: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
-    labels: dict[str, str] = field(default_factory=dict)
+    csv: CsvConfig = field(default_factory=CsvConfig, metadata=IF_SET)
+    rows: str | None = field(default=None, metadata=IF_SET)  # where a JSON document holds its rows: a dotted path
+    labels: dict[Any, Any] = field(default_factory=dict)
     ignored_labels: list[str] = field(default_factory=list)
     valid_share: float = 0.2
     test_share: float = 0.2
@@ -53,6 +76,21 @@ class DatasetConfig:
     max_tokens: int = 512
     answer_tokens: int = 32
     code_answer_tokens: int | None = None
+    unanswerable: str | None = field(default=None, metadata=IF_SET)  # keep: a question without answer is a point
+
+    def __post_init__(self) -> None:
+        """Give labels the type that rows have, text, and a default its one form."""
+        labels = {label_text(raw): label_text(name) for raw, name in self.labels.items()}
+        object.__setattr__(self, "labels", labels)
+        if self.unanswerable == "drop":
+            object.__setattr__(self, "unanswerable", None)
+
+
+def label_text(value: Any) -> str:
+    """A label as text: `true` for a boolean, `1` for 1 and 1.0, the rest by `str`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from littlehuman.schema.data import ColumnsConfig
-from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
+from littlehuman.schema.metadata import IF_NULL, IF_SET, NOT_IDENTITY
 
 
 class Provider(StrEnum):
@@ -43,10 +44,14 @@ class FilterStep(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class PriceConfig:
-    """US dollars per million tokens; through the batch API it is `batch_share` times as much."""
+    """US dollars per million tokens; through the batch API it is `batch_share` times as much.
+
+    `cached_prompt` is the price of prompt tokens that the provider had in its prompt cache; null: that of the others.
+    """
 
     prompt: float = 0.0
     completion: float = 0.0
+    cached_prompt: float | None = None
     batch_share: float = 0.5
 
 
@@ -60,11 +65,13 @@ class PromptModelConfig:
     revision: str | None = field(default=None, metadata=IF_SET)
     dtype: str = "bfloat16"
     device: str | None = field(default=None, metadata=NOT_IDENTITY)
-    temperature: float = 0.0
-    top_p: float = 1.0
+    temperature: float | None = 0.0  # null: not sent, as are the next two and reasoning_effort
+    top_p: float | None = 1.0
     base_url: str | None = field(default=None, metadata=NOT_IDENTITY)
     api_key_env: str | None = field(default=None, metadata=NOT_IDENTITY)
-    token_limit_name: str = field(default="max_tokens", metadata=NOT_IDENTITY)
+    token_limit_name: str | None = field(default="max_tokens", metadata=IF_NULL)
+    reasoning_effort: str | None = field(default=None, metadata=IF_SET)
+    extra_body: Any = field(default=None, metadata=IF_SET)  # table of further parameters; any, for Hydra to replace it
     path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py adds the content of provided twins
     columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=NOT_IDENTITY)
     batch_size: int = field(default=8, metadata=NOT_IDENTITY)

@@ -2,3 +2,4 @@
 
 NOT_IDENTITY = {"operational": True}  # never: the value cannot change a result
 IF_SET = {"if_set": True}  # unless it is null: so runs keep the ids that they had before the field existed
+IF_NULL = {"if_null": True}  # only where it is null: then a request lacks what all others have

@@ -61,9 +61,9 @@ class Difference:
 
     `interval` is simultaneous over all arms and decides; `p` is adjusted for all of them and below 1 - level exactly
     where the interval leaves out 0. `detectable`: the true difference that is found in 80 % of studies with this
-    standard error, at the level that decides. `relative`: of new / base - 1 (nan where the base is not clearly above
-    0). All nan or None where not known. `of_seeds`: whether it speaks of new seeds and items; False: of new items for
-    these trained models.
+    standard error, at the level that decides; `power`: the chance that a true difference of delta is found.
+    `relative`: of new / base - 1 (nan where the base is not clearly above 0). All nan or None where not known.
+    `of_seeds`: whether it speaks of new seeds and items; False: of new items for these trained models.
     """
 
     arm: int
@@ -72,6 +72,7 @@ class Difference:
     verdict: Verdict
     relative: Interval
     detectable: float | None
+    power: float | None
     of_seeds: bool
     delta: float
 
@@ -204,9 +205,9 @@ def _differences(
         of_seeds = bool(np.isfinite(rows.df_seeds[i])) and interval.known
         p = float(adjusted[i]) if interval.known else None
         decided = verdict(interval, delta) if of_seeds else Verdict.UNKNOWN
-        found = detectable(se, df, local) if interval.known else None
+        found, power = (detectable(se, df, local), power_at(delta, se, df, local)) if interval.known else (None, None)
         ratio = relative(cells, family, base, i, half)
-        yield arm, Difference(arm, interval, p, decided, ratio, found, of_seeds, delta)
+        yield arm, Difference(arm, interval, p, decided, ratio, found, power, of_seeds, delta)
 
 
 def verdict(interval: Interval, delta: float) -> Verdict:
@@ -223,6 +224,12 @@ def detectable(se: float, df: float, local: float, power: float = POWER) -> floa
     t)."""
     critical = -float(special.stdtrit(df, local / 2))
     return float(special.nctdtrinc(df, 1 - power, critical)) * se
+
+
+def power_at(effect: float, se: float, df: float, local: float) -> float:
+    """The probability that the same test finds a true difference of `effect`."""
+    critical, shift = -float(special.stdtrit(df, local / 2)), effect / se
+    return float(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical))
 
 
 def _parts(cells: Cells, family: model.Family) -> Parts:

@@ -15,8 +15,8 @@ import pandas as pd
 from littlehuman import stats
 from littlehuman.stats import curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
-from littlehuman.study.item_scores import OF_COUNTS, ItemScores, item_scores
-from littlehuman.study.series import Series, split
+from littlehuman.study.item_scores import ItemScores, item_scores
+from littlehuman.study.series import Cells, Series, frame_of, split
 
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
 
@@ -46,7 +46,7 @@ class CurveStatistics:
     clusters: ItemClusters
 
 
-def replacement_curves(frame: pd.DataFrame, *, control: bool = False) -> list[CurveCells]:
+def replacement_curves(frame: Cells, *, control: bool = False) -> list[CurveCells]:
     """Curves of score over the synthetic share, one per series and size, that have two shares or more.
 
     With `control` those of the human points alone (`synthetic=false`); both have the cells at share 0.
@@ -72,20 +72,20 @@ def statistics_of(cells: pd.DataFrame, metric: str, index: ClusterIndex) -> Curv
     return CurveStatistics(scores, scores.cells(clusters.labels), clusters)
 
 
-def over_seeds(
-    frame: pd.DataFrame, metrics: Sequence[str] | None = None, index: ClusterIndex | None = None
-) -> pd.DataFrame:
+def over_seeds(frame: Cells, metrics: Sequence[str] | None = None, index: ClusterIndex | None = None) -> pd.DataFrame:
     """Results over seeds: one row per condition of a series, with mean and 95 % interval of each metric.
 
     The interval is for new seeds and new test items, the same as in the condition's curve; with one seed for new
-    items alone (see `seeds`). Metrics without scores of single items (corpus BLEU, macro F1) have intervals over
-    seeds alone here, and none with one seed: bootstrapping every condition takes too long.
+    items alone (see `seeds`). Metrics without statistics of single items have intervals over seeds alone, and none
+    with one seed.
     """
-    known, rows = index or ClusterIndex(frame), []
+    known, rows = index or ClusterIndex(frame_of(frame)), []
     for series in split(frame):
         names = list(metrics or _metrics(series.complete))
         intervals = {name: _intervals(series, name, known) for name in names}
-        for key, cells in series.complete.groupby(CONDITION, sort=True):
+        columns = [*CONDITION, "seed", "n_human", "n_synthetic", "usd", "seconds"]
+        done = series.complete[[*columns, *(name for name in names if name in series.complete)]]
+        for key, cells in done.groupby(CONDITION, sort=True):
             one = cells.drop_duplicates("seed")
             row = {"series": series.name, "protocol": series.protocol, **dict(zip(CONDITION, key, strict=True))}
             row |= {"seeds": len(one), "n_human": one["n_human"].mean(), "n_synthetic": one["n_synthetic"].mean()}
@@ -119,9 +119,8 @@ def _curves(series: Series, control: bool) -> Iterator[CurveCells]:
 def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[Any, ...], stats.Interval]:
     """Interval of each condition, from one model per size with twins and another without."""
     found: dict[tuple[Any, ...], stats.Interval] = {}
-    if metric in OF_COUNTS:
-        return found
-    for (size, extra), same in series.complete.groupby(["n_train", "extra_human"], sort=True):
+    done = series.complete[[*CONDITION, "seed", "folder"]]
+    for (size, extra), same in done.groupby(["n_train", "extra_human"], sort=True):
         for synthetic in (True, False):
             mine = same[same["synthetic"] == synthetic]
             cells = same[(same["synthetic"] == synthetic) | (same["synth_frac"] == 0)]

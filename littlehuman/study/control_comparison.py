@@ -15,7 +15,7 @@ from scipy import special
 
 from littlehuman import stats
 from littlehuman.stats import model
-from littlehuman.stats.curve import detectable, verdict
+from littlehuman.stats.curve import detectable, power_at, verdict
 from littlehuman.stats.tails import Known, half_width, two_sided
 from littlehuman.study.curve_table import WITHHELD, item_p, withheld_because
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind
@@ -28,7 +28,7 @@ def compare_with_controls(curves: Sequence[ReplacementCurve], controls: Sequence
 
     Columns: `line` (the curve's name), `facet`, `label`, `synth_frac`, `n_human`, `n_synthetic`, `seeds` (that both
     have), `mixture` and `alone` (scores), `change` with its simultaneous interval, `p`, `p_items`, `p_holm` (adjusted
-    for all rows of the curve), `smallest_detectable`, `verdict`, `withheld_because`.
+    for all rows of the curve), `smallest_detectable`, `power_at_delta`, `verdict`, `withheld_because`.
     """
     rows = [
         row
@@ -114,6 +114,7 @@ def _test(row: Known, analysis: stats.Curve, count: int, withheld: Sequence[Curv
         "p_items": item_p(row, 0),
         "p_holm": min(p * count, 1.0),
         "smallest_detectable": detectable(se, df, local),
+        "power_at_delta": power_at(analysis.delta, se, df, local),
         "verdict": WITHHELD if withheld else decided.value,
         "withheld_because": "; ".join(dict.fromkeys(warning.kind.value for warning in withheld)) or None,
     }

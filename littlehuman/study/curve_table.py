@@ -25,7 +25,7 @@ COLUMNS = (
     *("synth_frac", "n_human", "n_synthetic", "seeds", "items", "mean", "low", "high"),
     *("change", "change_low", "change_high", "relative", "relative_low", "relative_high"),
     *("p", "p_items", "p_holm", "smallest_detectable", "at_most", "shown", "pairs"),
-    *("verdict", "withheld_because", "clusters", "icc", "effective_items"),
+    *("verdict", "withheld_because", "clusters", "icc", "effective_items", "power_at_delta"),
 )
 WITHHELD = "withheld"
 
@@ -47,13 +47,16 @@ def curve_table(
     it was Holm's), `smallest_detectable` (true difference found in 80 % of studies at the level that decides),
     `at_most` (adjusted p of "loses delta or more"), `shown` (whether the interval rules such a loss out), `pairs`
     (seeds that both shares have); `verdict` (worse, better, equal within delta, unknown, withheld) and
-    `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`.
-    Metrics without scores of items have means alone.
+    `withheld_because`; `clusters` of test items, their intra-cluster correlation `icc`, and `effective_items`;
+    `power_at_delta`: the chance that a true difference of delta is found. Metrics without scores of items have means
+    alone.
     """
     tests = {} if cells is None or analysis is None else p_values(cells, analysis)
     rows = []
+    wanted = ["synth_frac", "seed", "n_human", "n_synthetic", *([metric] if metric in curve.cells else [])]
+    runs = curve.cells[wanted].drop_duplicates(["synth_frac", "seed"])
     for share in curve.fractions:
-        row = _counts(curve, metric, share)
+        row = _counts(runs[runs["synth_frac"] == share], metric, share)
         if analysis is not None and share in shares:
             arm = list(shares).index(share)
             row |= _score(analysis, arm) | _difference(analysis, arm) | tests.get(arm, {})
@@ -90,8 +93,7 @@ def item_p(rows: Known, at: int) -> float:
     return float(2 * special.stdtr(rows.df_items[at], -abs(rows.value[at]) / np.sqrt(rows.by_items[at])))
 
 
-def _counts(curve: CurveCells, metric: str, share: float) -> dict[str, Any]:
-    cells = curve.cells[curve.cells["synth_frac"] == share].drop_duplicates("seed")
+def _counts(cells: pd.DataFrame, metric: str, share: float) -> dict[str, Any]:
     counts = {"n_human": cells["n_human"].mean(), "n_synthetic": cells["n_synthetic"].mean(), "seeds": len(cells)}
     found = interval_over_seeds(cells, metric)
     score = {} if found is None else {"mean": found.value, "low": found.low, "high": found.high}
@@ -118,6 +120,7 @@ def _difference(analysis: stats.Curve, arm: int) -> dict[str, Any]:
         "relative_high": relative.high,
         "p_holm": found.p,
         "smallest_detectable": found.detectable,
+        "power_at_delta": found.power,
         "shown": found.loss_below_delta,
         "pairs": change.seeds,
     }

@@ -18,7 +18,7 @@ from littlehuman.stats import Interval
 from littlehuman.stats.curve import DELTA
 from littlehuman.study.comparisons import CurveStatistics
 from littlehuman.study.floors import Floor
-from littlehuman.study.item_scores import Floats, cells_of
+from littlehuman.study.item_scores import Floats, cells_of, one_per_seed
 from littlehuman.study.run_files import predictions_of, result_of
 
 EMPTY_NAMED, EMPTY_WITHHOLDS = 0.01, 0.5  # share of empty answers above which a warning names them, or withholds
@@ -88,8 +88,7 @@ def warnings_of_curve(
 def warnings_of_runs(cells: pd.DataFrame, metric: str, delta: float) -> tuple[CurveWarning, ...]:
     """Warnings by arm that need no comparison. A leak of more than `delta` of the test items withholds."""
     found: list[CurveWarning] = []
-    ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
-    for share, runs in ordered.groupby("synth_frac", sort=True):
+    for share, runs in one_per_seed(cells).groupby("synth_frac", sort=True):
         seeds, folders = [int(seed) for seed in runs["seed"]], list(runs["folder"])
         found += _of_arm(float(str(share)), seeds, folders, metric, delta)
     return tuple(found)
@@ -170,9 +169,10 @@ def _leaked(folder: str) -> float:
 
 def _constant(folder: str) -> tuple[str, float] | None:
     read = predictions_of(folder)
-    if read is None or not read.answer.strip() or not read.answer_share > CONSTANT or not read.target_share < CONSTANT:
+    if read is None or read.answers is None or read.targets is None:
         return None
-    return read.answer, read.answer_share
+    answer, part = read.answers.commonest
+    return (answer, part) if answer.strip() and part > CONSTANT > read.targets.commonest[1] else None
 
 
 def _unlearnt(

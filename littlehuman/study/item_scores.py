@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,9 @@ from numpy.typing import NDArray
 
 from littlehuman import stats
 from littlehuman.errors import DataError
-from littlehuman.languages import rules_of_result
-from littlehuman.metrics.corpus import CORPUS_METRICS
+from littlehuman.metrics.corpus import CORPUS_METRICS, confusion_rows
 from littlehuman.stats import counts
-from littlehuman.study.run_files import answers_of, predictions_of, result_of
+from littlehuman.study.run_files import Predictions, answers_of, predictions_of, result_of
 
 Floats = NDArray[np.float64]
 OfItems = tuple[tuple[str, ...], Floats]  # ids, and scores `[items]` or counts `[items, statistics]`
@@ -62,7 +62,7 @@ def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
     Raises:
         DataError: when the cells were not tested on the same items.
     """
-    ordered = cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
+    ordered = one_per_seed(cells)
     read = counts_of if metric in OF_COUNTS else scores_of
     found: dict[tuple[float, int], OfItems] = {}
     folders = []
@@ -81,6 +81,12 @@ def item_scores(cells: pd.DataFrame, metric: str) -> ItemScores | None:
     return ItemScores(tuple(arms), tuple(seeds), items, table, tuple(folders), metric)
 
 
+def one_per_seed(cells: pd.DataFrame) -> pd.DataFrame:
+    """Share, seed and folder of each run of a curve, in order; the first where a share has a seed twice."""
+    placed = cells[["synth_frac", "seed", "folder"]]
+    return placed.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates(["synth_frac", "seed"])
+
+
 def scores_of(folder: str, metric: str) -> OfItems | None:
     """Ids and scores of the test items of a run that have a score; None where the metric scores no single items."""
     read = predictions_of(folder)
@@ -94,16 +100,32 @@ def scores_of(folder: str, metric: str) -> OfItems | None:
 
 def counts_of(folder: str, metric: str) -> OfItems | None:
     """Ids and counts of the test items of a run; None where they do not come to the score that the run states."""
-    read, answers, result = predictions_of(folder), answers_of(folder), result_of(folder)
+    read, result = predictions_of(folder), result_of(folder)
     stated = result.get("scores", {}).get(metric, {}).get("value")
-    if read is None or not answers or stated is None:
+    rows = None if read is None or stated is None else _rows(folder, metric, read, result)
+    if read is None or rows is None:
         return None
-    classes = sorted(result["knobs"].get("task", {}).get("classes") or {targets[0] for targets, _ in answers})
-    of_classes = metric == "macro_f1"
-    pairs = [(targets, said if not of_classes or said in classes else "") for targets, said in answers]
-    rows = CORPUS_METRICS[metric](pairs, classes, rules_of_result(result)).rows
     value = float(OF_COUNTS[metric](rows.sum(0, keepdims=True))[0])
     return (read.ids, rows) if abs(value - stated) < _ROUNDING else None
+
+
+def _rows(folder: str, metric: str, read: Predictions, result: Mapping[str, Any]) -> Floats | None:
+    if metric == "macro_f1":
+        return _confusions(read, result["knobs"].get("task", {}).get("classes"))
+    answers = answers_of(folder)
+    return CORPUS_METRICS[metric](answers, (), rules_of_result(result)).rows if answers else None
+
+
+def _confusions(read: Predictions, classes: Sequence[str] | None) -> Floats | None:
+    """Counts of classes, those of the task or of the targets; an answer that is none of them is no prediction."""
+    wanted, said = read.targets, read.answers
+    if wanted is None or said is None:
+        return None
+    place = {name: at for at, name in enumerate(sorted(classes or wanted.texts))}
+    if not place.keys() >= set(wanted.texts):
+        return None
+    targets, answers = (np.array([place.get(text, -1) for text in own.texts])[own.codes] for own in (wanted, said))
+    return confusion_rows(targets, answers, len(place))
 
 
 def _common(ids: Sequence[tuple[str, ...]], folders: Sequence[str]) -> tuple[str, ...]:

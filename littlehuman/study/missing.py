@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from littlehuman.study.comparisons import CONDITION
-from littlehuman.study.series import Series, split
+from littlehuman.study.series import Cells, Series, split
 
 
-def missing_conditions(frame: pd.DataFrame) -> pd.DataFrame:
+def missing_conditions(frame: Cells) -> pd.DataFrame:
     """Cells without a result that were begun, or that the rest of their curve has: the sweep stopped before them.
 
     A seed is expected at a condition when more than half of its neighbours along one axis have it: the other

@@ -23,7 +23,7 @@ from littlehuman.study.curve_table import COLUMNS, WITHHELD, curve_table, withhe
 from littlehuman.study.curve_warnings import CurveWarning, WarningKind, warnings_of_curve
 from littlehuman.study.floors import Floor, floors_of
 from littlehuman.study.look_design import LookDesign
-from littlehuman.study.series import Series
+from littlehuman.study.series import Cells, Series, frame_of
 
 __all__ = ["COLUMNS", "ReplacementCurve", "curves_of_study", "replacement_curve"]
 
@@ -114,7 +114,7 @@ class ReplacementCurve:
 
 
 def curves_of_study(
-    frame: pd.DataFrame,
+    frame: Cells,
     metric: str | None,
     delta: float,
     *,
@@ -125,14 +125,14 @@ def curves_of_study(
     """The replacement curves of a study; controls that several series share come once.
 
     Args:
-        frame: of `results.load`.
+        frame: of `results.load`, or its series.
         metric: instead of each series' headline, where it has it.
         delta: the loss that can be borne, in score units.
         control: the human points of the mixtures alone.
         index: clusters of the test items (default: those that the runs wrote).
         designs: of curves that are looked at while their seeds come in; each curve is analysed at its look's level.
     """
-    known = index or ClusterIndex(frame)
+    known = index or ClusterIndex(frame_of(frame))
     fixed, seen, found = tuple(designs), set(), []
     for curve in comparisons.replacement_curves(frame, control=control):
         cells = frozenset(curve.cells["cell"])

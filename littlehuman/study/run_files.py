@@ -5,9 +5,10 @@ Predictions are read by columns (pyarrow): a report of 2,000 cells reads a milli
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +24,40 @@ RUNS = 8192  # kept in memory: a report looks at one run several times
 
 
 @dataclass(frozen=True, eq=False)
+class TextCodes:
+    """Texts of items: item i has `texts[codes[i]]`; each text stands once."""
+
+    texts: tuple[str, ...]
+    codes: NDArray[np.int64]
+
+    @cached_property
+    def commonest(self) -> tuple[str, float]:
+        """The most frequent text and the share of items that have it."""
+        counts = np.bincount(self.codes)
+        return self.texts[int(counts.argmax())], float(counts.max() / len(self.codes))
+
+
+@dataclass(frozen=True, eq=False)
 class Predictions:
     """Predictions of one run on its test items.
 
     `scores` by metric `[items]`, nan where an item has none. `clusters`: level (passage, document) -> cluster of each
-    item, fine to coarse; None where the run did not say (older versions). `answer` is the commonest prediction and
-    `answer_share` the share of items that have it; `target_share` that of the commonest target (nan: not in the file).
+    item, fine to coarse; None where the run did not say (older versions). `targets` and `answers` are None where the
+    file does not have them.
     """
 
     ids: tuple[str, ...]
     scores: Mapping[str, Floats]
     clusters: Mapping[str, Sequence[str | None]] | None
-    answer: str = ""
-    answer_share: float = float("nan")
-    target_share: float = float("nan")
+    targets: TextCodes | None = None  # the first target of each item
+    answers: TextCodes | None = None
 
 
 def result_of(folder: Path | str) -> Mapping[str, Any]:
     """`result.json` of a run; empty where it is absent or torn."""
-    file = Path(folder) / RESULT
-    return _result(file, file.stat().st_mtime_ns) if file.is_file() else {}
+    file = f"{folder}/{RESULT}"
+    modified = _modified(file)
+    return {} if modified is None else _result(file, modified)
 
 
 def predictions_of(folder: Path | str) -> Predictions | None:
@@ -51,8 +66,9 @@ def predictions_of(folder: Path | str) -> Predictions | None:
     Raises:
         DataError: when the file holds no prediction.
     """
-    file = Path(folder) / PREDICTIONS
-    return _predictions(file, file.stat().st_mtime_ns) if file.is_file() else None
+    file = f"{folder}/{PREDICTIONS}"
+    modified = _modified(file)
+    return None if modified is None else _predictions(file, modified)
 
 
 def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
@@ -67,16 +83,25 @@ def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
     return found if all(targets for targets, _ in found) else []
 
 
-@lru_cache(maxsize=RUNS)
-def _result(file: Path, _modified: int) -> Mapping[str, Any]:
-    return read_json(file)
+def _modified(file: str) -> int | None:
+    """When a file was written, in nanoseconds; None where it is gone. Asked for often: no `Path`, which is slow."""
+    try:
+        return os.stat(file).st_mtime_ns
+    except OSError:
+        return None
 
 
 @lru_cache(maxsize=RUNS)
-def _predictions(file: Path, _modified: int) -> Predictions:
+def _result(file: str, _modified: int) -> Mapping[str, Any]:
+    return read_json(Path(file))
+
+
+@lru_cache(maxsize=RUNS)
+def _predictions(name: str, _modified: int) -> Predictions:
     import pyarrow as pa
     from pyarrow import json as reader
 
+    file = Path(name)
     # One block: an answer may be longer than a default one. Texts by schema: a column of dates would become timestamps.
     whole = reader.ReadOptions(use_threads=False, block_size=max(file.stat().st_size, 1))
     texts = pa.schema([(name, pa.string()) for name in ("id", "target", "prediction")])
@@ -85,7 +110,6 @@ def _predictions(file: Path, _modified: int) -> Predictions:
     except pa.ArrowInvalid:  # half a surrogate pair in an answer, or a torn line
         return _line_by_line(file)
     scores = table["scores"].combine_chunks()
-    answer, answer_share = _commonest(table["prediction"])
     return Predictions(
         tuple(table["id"].to_pylist()),
         {
@@ -93,9 +117,8 @@ def _predictions(file: Path, _modified: int) -> Predictions:
             for field in scores.type
         },
         _clusters(table["clusters"].combine_chunks()) if "clusters" in table.column_names else None,
-        answer,
-        answer_share,
-        _commonest(table["target"])[1],
+        _codes(table["target"]),
+        _codes(table["prediction"]),
     )
 
 
@@ -106,16 +129,12 @@ def _clusters(column: Any) -> dict[str, Sequence[str | None]]:
     return {level: values.to_pylist() for level, values in found.items() if values.null_count < len(values)}
 
 
-def _commonest(column: Any) -> tuple[str, float]:
-    """The most frequent text and its share; nan where the file does not have the column."""
-    from pyarrow import compute
-
-    if column.null_count == len(column):
-        return "", float("nan")
-    counted = compute.value_counts(column)
-    counts = counted.field("counts").to_numpy()
-    most = int(counts.argmax())
-    return str(counted.field("values")[most]), float(counts[most] / len(column))
+def _codes(column: Any) -> TextCodes | None:
+    """None where an item lacks a text."""
+    if column.null_count or not len(column):
+        return None
+    encoded = column.combine_chunks().dictionary_encode()
+    return TextCodes(tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int64))
 
 
 def _line_by_line(file: Path) -> Predictions:
@@ -128,4 +147,14 @@ def _line_by_line(file: Path) -> Predictions:
     levels = dict.fromkeys(level for row in rows for level in row.get("clusters", ()))
     clusters = {level: [row.get("clusters", {}).get(level) for row in rows] for level in levels}
     known = any("clusters" in row for row in rows)
-    return Predictions(tuple(str(row["id"]) for row in rows), scores, clusters if known else None)
+    texts = (_codes_of([row.get(name) for row in rows]) for name in ("target", "prediction"))
+    return Predictions(tuple(str(row["id"]) for row in rows), scores, clusters if known else None, *texts)
+
+
+def _codes_of(values: Sequence[Any]) -> TextCodes | None:
+    """None where an item lacks a text."""
+    if any(value is None for value in values):
+        return None
+    place: dict[str, int] = {}
+    codes = np.array([place.setdefault(str(value), len(place)) for value in values], np.int64)
+    return TextCodes(tuple(place), codes)

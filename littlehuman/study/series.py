@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -36,7 +37,7 @@ class Series:
     name: str
     cells: pd.DataFrame
 
-    @property
+    @cached_property
     def complete(self) -> pd.DataFrame:
         """The cells that have a result."""
         return self.cells[self.cells["state"] == "done"]
@@ -87,8 +88,22 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def split(frame: pd.DataFrame) -> Iterator[Series]:
+Cells: TypeAlias = pd.DataFrame | Sequence[Series]  # the frame of `results.load`, or its series where they are known
+
+
+def split(cells: Cells) -> Sequence[Series]:
     """The series of a study that have a complete cell; cells that failed before they had a config belong to none."""
+    return tuple(_split(cells)) if isinstance(cells, pd.DataFrame) else cells
+
+
+def frame_of(cells: Cells) -> pd.DataFrame:
+    """The cells of all series as one frame."""
+    if isinstance(cells, pd.DataFrame):
+        return cells
+    return pd.concat([pd.DataFrame(columns=["folder", "state"]), *(series.cells for series in cells)])
+
+
+def _split(frame: pd.DataFrame) -> Iterator[Series]:
     placed = frame[frame["series"].notna()]
     twins = placed[~placed["without_twins"]]
     baselines = placed[placed["without_twins"]]

@@ -18,6 +18,7 @@ from littlehuman.errors import DataError
 from littlehuman.rejections import RejectionCause, RejectionKind
 from littlehuman.runs.artifacts import MIXTURE, RESULT, TEXTS
 from littlehuman.store import digest, read_json
+from littlehuman.study.run_files import result_of
 from littlehuman.study.series import leaves
 from littlehuman.study.twin_tests import Measure, Shares, measure, shares
 
@@ -82,7 +83,7 @@ def compare(study: Path) -> list[TextComparison]:
     """
     pools: dict[str, _Pool] = {}
     for path in sorted(study.glob(f"*/{RESULT}")):
-        texts, result = read_json(path.parent / TEXTS), read_json(path)
+        texts, result = read_json(path.parent / TEXTS), result_of(path.parent)
         if texts and (knobs := result.get("knobs", {})):
             pool = pools.setdefault(digest(_twin_settings(knobs)), _Pool(_twin_settings(knobs)))
             pool.returned = max(pool.returned, result.get("labels", {}), key=_answers)

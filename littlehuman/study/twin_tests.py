@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import special
 
 from littlehuman.seeding import number
 from littlehuman.stats.interval import LEVEL
@@ -52,12 +53,9 @@ class Shares:
 
 def measure(name: str, unit: str, human: Sequence[float], synthetic: Sequence[float]) -> Measure:
     """Means of two paired, non-empty lists and the paired t interval of their difference."""
-    from scipy import stats
-
     gap = np.asarray(synthetic, dtype=np.float64) - np.asarray(human, dtype=np.float64)
-    half = (
-        float(stats.t.ppf((1 + LEVEL) / 2, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
-    )
+    quantile = special.stdtrit(len(gap) - 1, (1 + LEVEL) / 2) if len(gap) > 1 else 0.0
+    half = float(quantile * gap.std(ddof=1) / np.sqrt(len(gap))) if len(gap) > 1 else 0.0
     value = float(gap.mean())
     difference = (value, value - half, value + half) if len(gap) > 1 else None
     return Measure(name, unit, float(np.mean(human)), float(np.mean(synthetic)), difference, len(gap))

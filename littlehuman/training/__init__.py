@@ -3,6 +3,7 @@
 One cell
     types          the input of training (`Cell`, `Settings`) and its result (`Outcome`)
     preflight      device and weights, checked before any twin is requested
+    length_check   what the token limits cut, counted before any twin is requested
     fit            entry point: cells -> outcomes
     trainer        one base, groups of cells: encode, train, evaluate, split when memory runs out
     state          one cell's order, schedule, optimiser, log and checkpoint

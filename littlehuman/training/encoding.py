@@ -27,6 +27,7 @@ class EncodedRow:
         labels: one per token (generation), or a single class index (classification); empty for a prompt.
         index: the example's number in its training or test set.
         shortened: whether evidence was cut off.
+        cut_answer_at: tokens of the whole row, where the evidence that was cut off held all there was of its answers.
         token_type_ids: one per token, for encoders that were trained with them; else empty.
         pooling_position: the token whose hidden state a classification head reads; None for generation.
     """
@@ -37,6 +38,7 @@ class EncodedRow:
     shortened: bool = False
     token_type_ids: tuple[int, ...] = ()
     pooling_position: int | None = None
+    cut_answer_at: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ class Encoder:
             limit = min(limit, self.max_positions - self.answer_tokens)
         evidence = example.evidence
         ids, types = self._tokenize(example, evidence)
+        whole = len(ids)
         while len(ids) > limit and evidence:  # more than once where a word that is cut splits into more tokens
             evidence = self._truncate(evidence, len(ids) - limit)
             ids, types = self._tokenize(example, evidence)
         self._check_length(example, len(ids) + self.answer_tokens)
-        return EncodedRow(ids, (), index, evidence != example.evidence, types, self._pooling_position(ids))
+        lost = whole if self._loses_answer(example, evidence) else None
+        return EncodedRow(ids, (), index, evidence != example.evidence, types, self._pooling_position(ids), lost)
 
     def encode_train(self, example: Example, index: int = 0) -> EncodedRow:
         """The prompt with its labels: the class, or the answer and the end token.
@@ -96,6 +100,14 @@ class Encoder:
             (IGNORE_INDEX, *row.input_ids[1:]) if self.loss_on is LossOn.text else (IGNORE_INDEX,) * len(row.input_ids)
         )
         return replace(row, input_ids=row.input_ids + answer, labels=(*prompt, *answer))
+
+    def _loses_answer(self, example: Example, evidence: str) -> bool:
+        """Whether the evidence had an answer in it, and what is left of it has none."""
+        if self.head is Head.classification or evidence == example.evidence:
+            return False
+        before, after = example.evidence.casefold(), evidence.casefold()
+        answers = [target.casefold() for target in example.targets]
+        return any(answer in before for answer in answers) and not any(answer in after for answer in answers)
 
     def _pooling_position(self, ids: tuple[int, ...]) -> int | None:
         """First token of an encoder, last token of a decoder (the only one that has attended to the whole row)."""
@@ -123,6 +135,14 @@ class Encoder:
                 f"this model reads at most {self.max_positions}.\n"
                 "Try: a model with a longer window, or shorten this row"
             )
+
+
+def count_shortened(train: Sequence[EncodedRow], test: Sequence[EncodedRow]) -> dict[str, int]:
+    """Rows that were too long (train, test), and those that lost their answer, where there are any."""
+    parts = {"train": train, "test": test}
+    counts = {part: sum(row.shortened for row in rows) for part, rows in parts.items()}
+    lost = {f"{part}_answers": sum(row.cut_answer_at is not None for row in rows) for part, rows in parts.items()}
+    return counts | {part: count for part, count in lost.items() if count}
 
 
 def pad_left(rows: Sequence[Sequence[int]], pad_token_id: int, device: torch.device) -> dict[str, torch.Tensor]:

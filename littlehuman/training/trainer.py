@@ -21,7 +21,7 @@ from littlehuman.models.base_model import Base, lease
 from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
-from littlehuman.training.encoding import EncodedRow, Encoder
+from littlehuman.training.encoding import EncodedRow, Encoder, count_shortened
 from littlehuman.training.loop import StepOptions, num_targets, train
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing_check import should_pack
@@ -243,10 +243,7 @@ class Trainer:
             ),
             steps=c.state.total_steps,
             final_loss=c.state.log_rows[-1]["loss"] if c.state.log_rows else None,
-            shortened={
-                "train": sum(row.shortened for row in c.train_rows),
-                "test": sum(row.shortened for row in c.test_rows),
-            },
+            shortened=count_shortened(c.train_rows, c.test_rows),
             seconds={**seconds, "predict": time.perf_counter() - started},
             environment=self._environment(cells_at_once=len(lora.cells)),
         )

@@ -42,7 +42,9 @@ class Cell:
 class Outcome:
     """Result of one cell. `seconds` are wall time; `environment` names device, precision and versions.
 
-    Cells that were trained together share the training time in proportion to their tokens.
+    `shortened` counts rows that were too long (train, test), and those whose answer was cut off with their evidence
+    (train_answers, test_answers). Cells that were trained together share the training time in proportion to their
+    tokens.
     """
 
     predictions: tuple[Prediction, ...]

@@ -116,6 +116,47 @@ def test_a_line_that_is_no_completion_is_passed_over(tmp_path: Path, line: str) 
     assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
 
 
+IMPOSSIBLE = {
+    "no text": {"text": None},
+    "a number for a text": {"text": 5},
+    "a list for a finish reason": {"finish": ["stop"]},
+    "10^400 tokens": {"prompt_tokens": 10**400},
+    "less than no tokens": {"completion_tokens": -1},
+    "more tokens from a cache than there are": {"cached_tokens": 101},
+    "half a token": {"prompt_tokens": 0.5},
+    "tokens that are true": {"completion_tokens": True},
+    "tokens that are words": {"cached_tokens": "5"},
+}
+
+
+@pytest.mark.parametrize("values", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_a_line_with_impossible_values_is_passed_over_counted_and_its_file_is_named(
+    tmp_path: Path, values: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = json.dumps(asdict(completion("b")) | values) + "\n"
+    file = write_cache(tmp_path / "x.jsonl", completion("a"), tail=bad + bad)
+    assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
+    assert caplog.text.count(f"{file}: 2 lines are no answers") == 1
+    caplog.clear()
+    assert set(lookup(tmp_path, ["a"])) == {"a"} and not caplog.text  # nobody asked for them
+
+
+def test_a_number_of_more_digits_than_python_reads_harms_no_other_line(tmp_path: Path) -> None:
+    huge = '{"key": "b", "text": "x", "finish": "stop", "prompt_tokens": 1' + "0" * 5000 + ', "completion_tokens": 1}\n'
+    write_cache(tmp_path / "x.jsonl", completion("a"), tail=huge + "[" * 100_000 + "\n")
+    assert set(lookup(tmp_path, ["a", "b"])) == {"a"}
+
+
+def test_tokens_from_the_providers_cache_are_kept_and_old_lines_have_none(tmp_path: Path) -> None:
+    cached = replace(completion("a"), cached_tokens=64)
+    with CompletionWriter(tmp_path) as writer:
+        writer.add(cached)
+        writer.add(completion("b"))
+    rows = [json.loads(line) for line in writer.path.read_text("utf-8").splitlines()]
+    assert [row.get("cached_tokens") for row in rows] == [64, None]  # so that earlier versions read the second
+    assert lookup(tmp_path, ["a", "b"]) == {"a": cached, "b": completion("b")}
+
+
 def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: Path) -> None:
     with CompletionWriter(tmp_path) as writer:
         writer.add(completion("a"))
@@ -270,3 +311,10 @@ def test_an_interrupted_run_keeps_what_came(known: Known, monkeypatch: pytest.Mo
     monkeypatch.setattr(completions, "open_model", lambda config: known)
     ask("a", "b", "c", "d")
     assert known.asked == ["b", "a"]  # the last two were answered before
+
+
+def test_a_spoilt_line_is_asked_again_and_ends_no_run(known: Known) -> None:
+    spoilt = json.dumps(asdict(completion("a")) | {"text": None, "prompt_tokens": 10**400}) + "\n"
+    write_cache(cache_path(MODEL) / "spoilt.jsonl", tail=spoilt)
+    assert ask("a")[0] == {"a": completion("a")} and known.asked == ["a"]
+    assert ask("a")[1].from_cache == 1

@@ -172,7 +172,10 @@ CLAIMS: dict[str, tuple[str, Read]] = {
     "thoughts": (f"<think>Claim: It sinks. || Label: True? No.</think>{FINE}", NOON),
     "thoughts under another name": (f"<thinking>Claim: It sinks. || Label: True? No.</thinking>\n{FINE}", NOON),
     "thoughts without a beginning": (f"Claim: It sinks. || Label: True? No.</think>\n\n{FINE}", NOON),
-    "thoughts without an end": ("<think>Claim: It sinks. || Label: True, but is that so? Let me", "no Claim"),
+    "thoughts without an end": (
+        "<think>Claim: It sinks. || Label: True, but is that so? Let me",
+        "no answer after the thoughts",
+    ),
     "harmony channels": (f"<|channel|>analysis<|message|>A claim.<|end|><|channel|>final<|message|>{FINE}", NOON),
     "100 kB before": (f"{LONG}\n{FINE}", "no Claim"),
     "100 kB after": (f"{FINE}\n{LONG}", NOON),

@@ -32,7 +32,7 @@ class Written:
 
 
 def _write(study: Path, **options: object) -> Written:
-    said, files = report.write(study, dpi=DPI, **options)  # type: ignore[arg-type]
+    said, files, _ = report.write(study, dpi=DPI, **options)  # type: ignore[arg-type]
     return Written(study, said, files, (study / "report.html").read_text("utf-8"))
 
 
@@ -59,7 +59,8 @@ def test_every_file_is_written(written: Written) -> None:
     figures = {
         f"figures/{name}.{kind}" for name in ("replacement", "zoom", "tradeoff", "texts") for kind in ("png", "svg")
     }
-    assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | figures
+    answers = {"answers.json", "comparisons.csv", "prices.csv"}
+    assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | answers | figures
     assert all(path.stat().st_size > 100 for path in written.files)
 
 
@@ -185,6 +186,13 @@ def test_one_seed_is_said_to_know_nothing_of_other_seeds(tmp_path: Path) -> None
     assert "nothing is decided: one seed: another training would differ" in one.said[0]
     assert any("on other test items for these trained models; of other seeds nothing is known" in s for s in one.said)
     assert not re.search(r"<td>(worse|better|equal within delta)</td>", one.html)
+
+
+def test_a_share_with_one_seed_is_judged_by_the_scatter_of_the_others(tmp_path: Path) -> None:
+    less = {"truth": lambda human, synthetic: 0.8 if human else 0.4, "items": 500, "scatter": 0.3}
+    page = _write(write_study(tmp_path, fractions=(0.0, 0.9, 1.0), absent=[(1.0, 1), (1.0, 2)], **less))
+    assert "100 % costs" in page.said[0]
+    assert "<td>100 %</td><td>worse</td>" in page.html and "not known: one seed" not in page.html
 
 
 def test_a_study_without_fractions_says_what_to_run(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_stated_power_is_the_power() -> None:
         assert row.held, row
 
 
-def test_macro_f1_by_the_cluster_bootstrap_covers() -> None:
+def test_intervals_of_macro_f1_cover_what_they_say() -> None:
     assert [row for row in sums.rows(sums.Labels(clusters=60), 1_000, _rng(7)) if not row.held] == []
 
 

@@ -1,0 +1,28 @@
+"""SQuAD 2.0's rule for questions without an answer: saying that there is none is the one right answer.
+
+As in its official script (Rajpurkar et al. 2018): such a question scores 1 where the prediction is no answer, else 0;
+any other question scores 0 there. An empty prediction is no answer.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from dataclasses import replace
+
+from littlehuman.records import NO_ANSWER, Prediction
+
+SAYS_NONE = {"", NO_ANSWER, "no answer"}
+_ELSE = "(an answer)"  # shares no word with `NO_ANSWER`: words around it would score a part
+
+
+def with_no_answer(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """Predictions in which no answer has one form, `NO_ANSWER`; for datasets with `unanswerable=keep`."""
+    return [replace(prediction, text=_scored(prediction)) for prediction in predictions]
+
+
+def _scored(prediction: Prediction) -> str:
+    bare = " ".join(prediction.text.translate(str.maketrans("", "", string.punctuation)).split()).casefold()
+    if bare in SAYS_NONE:
+        return NO_ANSWER
+    return _ELSE if prediction.targets == (NO_ANSWER,) else prediction.text

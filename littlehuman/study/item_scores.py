@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from littlehuman import stats
 from littlehuman.errors import DataError
+from littlehuman.languages import rules_of_result
 from littlehuman.metrics.corpus import CORPUS_METRICS, confusion_rows
 from littlehuman.stats import counts
 from littlehuman.study.run_files import Predictions, answers_of, predictions_of, result_of

@@ -7,6 +7,7 @@ their own `sys.argv` is another one. Only the standard library is imported here,
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import LittlehumanError
-from littlehuman.formatting import without_password
+from littlehuman.formatting import plain_text, without_password
 
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
@@ -24,11 +25,19 @@ _NAME = "NAME"
 _HYDRA_CONFIG_DIR = "command-line"  # Hydra's provider name of the folder given by --config-dir
 
 
+class PlainFormatter(logging.Formatter):
+    """Formats log records without escape sequences and passwords of addresses, which a stranger's text may hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line or lines of a record, with its traceback."""
+        return plain_text(without_password(super().format(record)))
+
+
 def print_lines(lines: Callable[[], Iterable[object]]) -> int:
     """Print what `lines` returns; the exit code: 0, or 1 after a `LittlehumanError`, which goes to stderr."""
     try:
         for line in lines():
-            print(line)
+            print(plain_text(str(line)))
         sys.stdout.flush()
     except LittlehumanError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -10,9 +10,18 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from littlehuman.formatting import plain_text, without_password
+
 
 class LittlehumanError(Exception):
-    """A failure that the user can fix; its text names the place, the value and what to try."""
+    """A failure that the user can fix; its text names the place, the value and what to try.
+
+    Labels, columns and answers of strangers may stand in it: escape sequences of a terminal and passwords of addresses
+    are taken out.
+    """
+
+    def __str__(self) -> str:
+        return plain_text(without_password(super().__str__()))
 
     @property
     def one_line(self) -> str:
@@ -42,7 +51,7 @@ class ConfigError(LittlehumanError):
     @property
     def one_line(self) -> str:
         """All problems on one line, for tables."""
-        return "; ".join(f"{p.where} {p.what}" for p in self.problems)
+        return plain_text(without_password("; ".join(f"{p.where} {p.what}" for p in self.problems)))
 
     def _text(self) -> str:
         count = len(self.problems)

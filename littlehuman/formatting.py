@@ -20,6 +20,8 @@ _ESCAPE_SEQUENCE = re.compile(
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]")  # C0 and C1 but for tabs and line ends
 _DIRECTIONS = re.compile(r"[\u202a-\u202e]")  # embeddings and overrides: they reorder what follows
 _ISOLATES = re.compile(r"[\u2066-\u2069]")
+_FORMULA = re.compile("'*[=+@\t\r\uff1d\uff0b\uff0d\uff20-]")  # the last four: full width
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _TO_SPACE = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 
 
@@ -29,8 +31,11 @@ def absent(value: object) -> bool:
 
 
 def without_password(text: str) -> str:
-    """An address, or a command line with some, without their passwords (which may contain an @)."""
-    return re.sub(r"//[^/\s]*@", "//***@", text)
+    """An address, or a command line with some, without their passwords (which may contain an @).
+
+    The name of a variable that holds one (`${oc.env:NAME}`) stays.
+    """
+    return re.sub(r"//(?![^/\s:@]*:\$\{[^}]*\}@)[^/\s]*@", "//***@", text)
 
 
 def plain_text(text: str) -> str:
@@ -46,6 +51,31 @@ def plain_text(text: str) -> str:
 def one_line(text: str) -> str:
     """`plain_text` on one line: for names, labels and reasons in logs, tables and errors. Isolates go too."""
     return _ISOLATES.sub("", plain_text(_TO_SPACE.sub(" ", text)))
+
+
+def markdown_text(text: str) -> str:
+    """A name or reason of a stranger within a line or table cell of Markdown: no markup, HTML, link or new cell."""
+    return re.sub(r"([\\`*|<>\[\]~])|(?<!\w)_|_(?!\w)", lambda mark: f"\\{mark[0]}", one_line(text))
+
+
+def csv_cell(value: object) -> object:
+    """A value for a CSV that people open in a spreadsheet: a text that would be a formula has a ' before it.
+
+    `csv_value` takes it off again. Numbers stay as they are, also those in texts.
+    """
+    if not isinstance(value, str):
+        return value
+    text = plain_text(value)
+    return f"'{text}" if _is_formula(text) else text
+
+
+def csv_value(cell: str) -> str:
+    """The text of a cell that `csv_cell` wrote."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell[1:]) else cell
+
+
+def _is_formula(text: str) -> bool:
+    return bool(_FORMULA.match(text)) and not _NUMBER.fullmatch(text)
 
 
 def percent(value: float | None, *, signed: bool = False, digits: int = 1) -> str:

@@ -26,6 +26,7 @@ from littlehuman import data, metrics, twins
 from littlehuman.config.identity import identity_values, needs_twins, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.languages import rules_of_result, scoring_of
 from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
@@ -111,6 +112,7 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
+    result |= _scoring(test, config, test_from or config.dataset)
     result["notes"] += limits
     cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
     return PreparedCell(config, cell, result, keeps_unanswerable=(test_from or config.dataset).unanswerable == "keep")
@@ -131,7 +133,8 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
         predictions = with_no_answer(outcome.predictions) if prepared.keeps_unanswerable else outcome.predictions
-        scored = metrics.score(predictions, config.task.metrics, prepared.cell.settings.classes, config.metrics)
+        classes, language = prepared.cell.settings.classes, rules_of_result(prepared.result)
+        scored = metrics.score(predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
         write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
@@ -238,6 +241,16 @@ def _limits(
     for sentence in said:
         log.warning(sentence)
     return said
+
+
+def _scoring(test: Sequence[Example], config: RunConfig, tested_on: DatasetConfig) -> dict[str, Any]:
+    """The entry of the result that says by which rules free answers are scored; logs why."""
+    if config.task.head is Head.classification:
+        return {}
+    entry, why = scoring_of(test, tested_on.language, config.metrics.bleu_tokenizer)
+    if why:
+        log.info("%s: %s", tested_on.name, why)
+    return entry
 
 
 def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:

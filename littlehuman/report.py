@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from littlehuman import cli
 from littlehuman.economics import price_options
 from littlehuman.errors import DataError
+from littlehuman.formatting import csv_cell
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from littlehuman.reporting.gathering import ReportData
@@ -103,9 +105,14 @@ def _write_conditions(data: ReportData) -> list[Path]:
     from littlehuman.store import write_text
 
     files = [data.study / "over_seeds.csv", data.study / "over_seeds.md"]
-    write_text(files[0], data.over_seeds.to_csv(index=False))
+    write_text(files[0], _csv(data.over_seeds))
     write_text(files[1], tables.over_seeds(data.over_seeds).markdown())
     return files
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    """A table for spreadsheets, without formulas."""
+    return str(frame.rename(columns=csv_cell).map(csv_cell).to_csv(index=False))
 
 
 def _write_answers(data: ReportData, found: list[str], others: Sequence[Path]) -> tuple[list[Path], str]:
@@ -117,8 +124,8 @@ def _write_answers(data: ReportData, found: list[str], others: Sequence[Path]) -
     value = answers.of_report(data, found, [*others, *files])
     text = answers.text(value)
     write_text(files[0], text + "\n")
-    write_text(files[1], answers.comparisons(value).to_csv(index=False))
-    write_text(files[2], answers.prices(value).to_csv(index=False))
+    write_text(files[1], _csv(answers.comparisons(value)))
+    write_text(files[2], _csv(answers.prices(value)))
     return files, text
 
 

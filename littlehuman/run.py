@@ -23,9 +23,11 @@ from littlehuman import __version__
 from littlehuman.cli import ignore_closed_pipe, note_form
 from littlehuman.config import run_config as configs
 from littlehuman.config import test_dataset
+from littlehuman.config.addresses import refuse_passwords
 from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
+from littlehuman.formatting import plain_text
 from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import status
 from littlehuman.runs.artifacts import RESULT
@@ -92,6 +94,7 @@ def cli() -> None:
         return
     try:
         refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
+        refuse_passwords(sys.argv[1:])
     except ConfigError as error:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)
@@ -117,7 +120,7 @@ def _print_missing(missing: Sequence[status.IncompleteCell]) -> None:
     """Name the cells that are not complete, and whether the same command or other values help."""
     for cell in missing:
         line = f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}"
-        print(line, file=sys.stderr)
+        print(plain_text(line), file=sys.stderr)
     repeated = [cell for cell in missing if not cell.asks_for_change]
     if repeated:
         print(f"{len(repeated)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)

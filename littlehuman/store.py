@@ -83,12 +83,17 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write an indented JSON file atomically."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, _escaped(json.dumps(value, indent=2, ensure_ascii=False)) + "\n")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write one JSON object per line, atomically."""
-    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    write_text(path, "".join(_escaped(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows))
+
+
+def _escaped(document: str) -> str:
+    """JSON in which no control character stands as itself: a terminal that shows the file would obey it."""
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def read_json(path: Path) -> dict[str, Any]:

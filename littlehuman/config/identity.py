@@ -14,11 +14,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from littlehuman.config.languages import scoring_version
 from littlehuman.config.reading import reading_version
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
+from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
-from littlehuman.schema import DatasetConfig, FilterStep, Provider
+from littlehuman.schema import DatasetConfig, FilterStep, Head, Provider
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _HEADS = ("classification", "generation")
@@ -52,10 +54,11 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         tree[group] = {key: value for key, value in tree[group].items() if key not in _HEADS}
     tree["training"] = _plain(asdict(config.fine_tuning))
     tree["n_train"] = config.size
-    tree["dataset"] = _dataset_values(config.dataset)
+    answers = config.task.head is Head.generation
+    tree["dataset"] = _dataset_values(config.dataset, answers)
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
-        tree["test_dataset"] = _dataset_values(test_from)
+        tree["test_dataset"] = _dataset_values(test_from, answers)
     return tree
 
 
@@ -74,12 +77,14 @@ def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
     return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config, test_from)}"
 
 
-def _dataset_values(config: DatasetConfig) -> dict[str, Any]:
-    """The values that can change a dataset's points."""
+def _dataset_values(config: DatasetConfig, answers: bool) -> dict[str, Any]:
+    """The values that can change a dataset's points, or the scores of free answers."""
     values = {**_without_operational(config), "path": _content(config.path)}
     place = packaged(config.path) if config.path else None
     version = _reading(config, place, _stamp(place)) if place else None
-    return values | ({} if version is None else {"reading": version})
+    values |= {} if version is None else {"reading": version}
+    scoring = scoring_version(place) if answers and place and config.language is None else None
+    return values | ({} if scoring is None else {"scoring_version": scoring})
 
 
 def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +121,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, str) and "://" in value:
+        return without_password(value)  # it came from the environment, and no file may keep it
     return value
 
 

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import cli
+from littlehuman.config.addresses import password_problems
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import (
@@ -105,6 +106,8 @@ def from_hydra(config: DictConfig) -> RunConfig:
     """
     if unknown := [problem for problem in unknown_keys(config, RunConfig) if problem.where != "hydra"]:
         raise ConfigError(unknown)
+    if found := list(password_problems(config)):
+        raise ConfigError(found)
     try:
         values = {f.name: config[f.name] for f in fields(RunConfig)}  # the schema has typed each of them
         typed: dict[str, Any] = {

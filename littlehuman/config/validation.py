@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from littlehuman.errors import Problem, did_you_mean
+from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
 from littlehuman.prompting.templates import form_fields, unknown_fields
 from littlehuman.schema import (
@@ -121,6 +122,8 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
             f"launch.device={launch.device}",
             f"names one device for launch.processes={launch.processes}; say cuda or auto",
         )
+    if (code := config.dataset.language) is not None and (what := code_problem(code)):
+        yield Problem(f"dataset.language={code}", what)
     if config.n_train is None and not config.dataset.sizes:
         yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
     if not is_study(config.study):

@@ -18,6 +18,8 @@ REASON_CHARS = 300
 def open_hub(config: DatasetConfig) -> Mapping[str, Any]:
     """The splits of `config.splits` that the hub has: name (train, valid, test) -> `datasets.Dataset`.
 
+    No code of a dataset is run: the package has no loading scripts any more.
+
     Raises:
         DataError: when the hub cannot be reached, or has no such dataset, config or split.
     """

@@ -25,6 +25,7 @@ from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.execution import summary
+from littlehuman.formatting import plain_text
 from littlehuman.runs import status
 from littlehuman.runs.artifacts import STATUS, result_of_cell
 from littlehuman.schema import DatasetConfig
@@ -186,7 +187,7 @@ class Job:
             overrides=test_dataset.override_words(hydra.overrides.task),
             config_dir=cli.config_dir(hydra.runtime.config_sources),
         )
-        print(text)
+        print(plain_text(text))
 
     def _release(self) -> None:
         self.prepared = None

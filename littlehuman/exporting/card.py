@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from littlehuman.exporting import card_sections
 from littlehuman.exporting.rebuild import RebuiltCell
+from littlehuman.formatting import markdown_text
 from littlehuman.schema import Head
 
 _SIZES = (
@@ -48,7 +49,7 @@ class TableSize:
 
 def data_card(cell: RebuiltCell, size: TableSize) -> str:
     """The whole card."""
-    name = cell.config.dataset.name
+    name = markdown_text(cell.config.dataset.name)
     parts = [f"---\n{_header(cell, size)}---\n", f"# Synthetic training data on {name}\n", *_intro(cell, size)]
     for title, lines in card_sections.card_sections(cell):
         parts.append("\n".join([f"## {title}\n", *lines]) + "\n")
@@ -70,7 +71,7 @@ def _header(cell: RebuiltCell, size: TableSize) -> str:
     return (
         DatasetCardData(
             pretty_name=f"Synthetic {cell.config.dataset.name}",
-            language=_language_code(cell.config.strategy.language),
+            language=_language_code(cell.config.strategy.language or cell.config.dataset.language or ""),
             task_categories=[category],
             size_categories=[next((name for limit, name in _SIZES if size.total < limit), "n>10M")],
             tags=["synthetic", "littlehuman"],
@@ -87,13 +88,13 @@ def _header(cell: RebuiltCell, size: TableSize) -> str:
 
 
 def _language_code(name: str) -> list[str] | None:
-    """`strategy.language` where it is a language code (de), as the hub requires; a name is only in the card's text."""
+    """The language where it is a code (de), as the hub requires; a name is only in the card's text."""
     code = name.strip().casefold()
     return [code] if re.fullmatch(r"[a-z]{2,3}", code) else None
 
 
 def _intro(cell: RebuiltCell, size: TableSize) -> Iterator[str]:
-    name, human = cell.config.dataset.name, size.rows.get("human", 0)
+    name, human = markdown_text(cell.config.dataset.name), size.rows.get("human", 0)
     rest = (
         f"; and the {human:,} human points of the same training set"
         if human

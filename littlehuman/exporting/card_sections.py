@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 from littlehuman.config.identity import identity_values
 from littlehuman.exporting.rebuild import RebuiltCell
+from littlehuman.formatting import markdown_text, without_password
 from littlehuman.generation.costs import dollars
 from littlehuman.prompting.templates import asks_for_label, language_instruction
 from littlehuman.schema import PromptText, Provider, Shots, StrategyConfig, Writes
@@ -52,10 +53,10 @@ def _made(cell: RebuiltCell, provided: bool) -> Iterator[str]:
 def _model(cell: RebuiltCell, provided: bool) -> Iterator[str]:
     model = cell.config.prompt_model
     if provided:
-        source = f"(`prompt_model=provided`, name {model.name})"
+        source = f"(`prompt_model=provided`, name {markdown_text(model.name)})"
         yield f"The rows came from a file {source}; who wrote them is not known here."
         return
-    yield f"- name: {model.name}"
+    yield f"- name: {markdown_text(model.name)}"
     if model.weights:
         yield f"- weights: {_without_folder(model.weights)}, {model.dtype}"
     limit = f"at most {cell.config.strategy.max_tokens} tokens an answer"
@@ -88,7 +89,11 @@ def _prompts(cell: RebuiltCell) -> Iterator[str]:
         ("{label_request}", words.label_requests),
     ):
         if table:
-            yield f"`{name}`: " + "; ".join(f"{key}: {value}" for key, value in table.items()) + "\n"
+            yield (
+                f"`{name}`: "
+                + "; ".join(f"{markdown_text(key)}: {markdown_text(value)}" for key, value in table.items())
+                + "\n"
+            )
     if strategy.shots and strategy.shots_from is Shots.own:
         examples = f"````yaml\n{_demonstrations(words)}````\n"
         yield f"Examples, of which those with the requested label are shown:\n\n{examples}"
@@ -183,8 +188,9 @@ def _reproduction(cell: RebuiltCell) -> Iterator[str]:
     seeds = f"seed {config.seed} (choice of points), strategy.seed {config.strategy.seed} (examples of the prompts)"
     yield f"- run {cell.result['id']}; {seeds}"
     yield f"- fingerprints: dataset {prints['dataset']}, training set {prints['mixture']}"
-    source = f"{config.dataset.hub} {config.dataset.hub_revision or ''}".strip() if config.dataset.hub else "no hub"
-    yield f"- source dataset: {config.dataset.name} ({source})"
+    hub = without_password(config.dataset.hub or "")
+    source = markdown_text(f"{hub} {config.dataset.hub_revision or ''}".strip()) or "no hub"
+    yield f"- source dataset: {markdown_text(config.dataset.name)} ({source})"
     yield f"- versions: {', '.join(f'{name} {version}' for name, version in cell.result['versions'].items())}"
 
 
@@ -216,4 +222,4 @@ def _limits(cell: RebuiltCell) -> Iterator[str]:
 
 
 def _table_cell(value: str) -> str:
-    return " ".join(value.replace("|", "\\|").split())
+    return " ".join(markdown_text(value).split())

@@ -13,6 +13,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from littlehuman.formatting import plain_text
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -100,11 +102,17 @@ def cross(axes: Axes, places: Sequence[float], colour: str) -> None:
 def save(figure: Figure, folder: Path, name: str, dpi: int = DPI) -> tuple[Path, Path]:
     """Write `name.png` and `name.svg` into the folder; the same figure gives the same bytes.
 
-    A letter that the font lacks is a box, and no warning on the console. The layout is made once, for both: it takes
-    longer than the drawing.
+    Texts lose control characters, which no SVG may hold. A letter that the font lacks is a box, and no warning on the
+    console. The layout is made once, for both: it takes longer than the drawing.
     """
     folder.mkdir(parents=True, exist_ok=True)
     png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        if (plain := plain_text(text.get_text())) != text.get_text():
+            text.set_text(plain)
     with look(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from")
         if (layout := figure.get_layout_engine()) is not None:

@@ -9,6 +9,7 @@ go through the completion cache and the spending limit of the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from littlehuman.filters.judge import rejected_by_judge
 from littlehuman.filters.model_client import GenerationSettings, ModelFilterClient
@@ -76,10 +77,14 @@ class FilterPipeline:
             yield lambda twins: _without_model(twins, duplicates.add)
 
     def _by_rules(self, twins: Sequence[Synthetic]) -> Drops:
-        rules, has_classes = self.config.rules, bool(self.settings.classes)
-        return _without_model(
-            twins, lambda twin: broken_rule(twin, rules, new_text=self._new_texts, has_classes=has_classes)
+        cause_of = partial(
+            broken_rule,
+            rules=self.config.rules,
+            new_text=self._new_texts,
+            has_classes=bool(self.settings.classes),
+            language=self.settings.language,
         )
+        return _without_model(twins, cause_of)
 
 
 def _without_model(twins: Sequence[Synthetic], cause_of: Callable[[Synthetic], RejectionCause | None]) -> Drops:

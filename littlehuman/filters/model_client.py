@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from littlehuman import generation
 from littlehuman.errors import ConfigError, GenerationError, Problem, WeightsError
 from littlehuman.generation.spending import SpendingLimit, check_price
+from littlehuman.languages import ENGLISH, Language
 from littlehuman.prompt_models import open_model
 from littlehuman.prompt_models.settings import IN_PROCESS
 from littlehuman.prompting import request_key
@@ -39,6 +40,7 @@ class GenerationSettings:
     strategy: StrategyConfig
     model: PromptModelConfig
     progress: bool = True
+    language: Language = ENGLISH  # of the answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from littlehuman.languages import ENGLISH, Language
 from littlehuman.mixture.text_matching import contains_words, jaccard, normal, words
 from littlehuman.records import Synthetic
 from littlehuman.rejections import RejectionCause, RejectionKind
@@ -24,7 +25,12 @@ _WEIGHTS = (0.05, 0.95)  # of false positives and false negatives, in the choice
 
 
 def broken_rule(
-    twin: Synthetic, rules: RulesConfig, *, new_text: bool = True, has_classes: bool = False
+    twin: Synthetic,
+    rules: RulesConfig,
+    *,
+    new_text: bool = True,
+    has_classes: bool = False,
+    language: Language = ENGLISH,
 ) -> RejectionCause | None:
     """The first rule that the twin breaks; None when it breaks none.
 
@@ -33,9 +39,10 @@ def broken_rule(
         rules: which rules are in force.
         new_text: the prompt model wrote the text; a human text is not judged.
         has_classes: the target is a class, so no rule on answers holds.
+        language: of the answers, for its articles.
     """
     text = _text_problems(twin, rules) if new_text else iter(())
-    answer = iter(()) if has_classes else _answer_problems(twin, rules)
+    answer = iter(()) if has_classes else _answer_problems(twin, rules, language)
     return next(text, None) or next(answer, None)
 
 
@@ -108,12 +115,13 @@ def _text_problems(twin: Synthetic, rules: RulesConfig) -> Iterator[RejectionCau
         yield RejectionCause(RejectionKind.COPIED)
 
 
-def _answer_problems(twin: Synthetic, rules: RulesConfig) -> Iterator[RejectionCause]:
+def _answer_problems(twin: Synthetic, rules: RulesConfig, language: Language) -> Iterator[RejectionCause]:
     length = len(words(twin.target))
     if not length:
         yield RejectionCause(RejectionKind.NO_WORDS, {"field": "answer"})
     if rules.max_answer_words is not None and length > rules.max_answer_words:
         yield RejectionCause(RejectionKind.TOO_LONG, {"field": "answer", "limit": rules.max_answer_words})
-    has_evidence = bool(twin.evidence.strip())
-    if rules.answer_in_evidence and has_evidence and not contains_words(twin.target, twin.evidence, articles=False):
+    if not rules.answer_in_evidence or not twin.evidence.strip():
+        return
+    if not contains_words(twin.target, twin.evidence, articles=False, language=language):
         yield RejectionCause(RejectionKind.ANSWER_NOT_IN_EVIDENCE)

@@ -4,17 +4,21 @@ For every metric: an item may have several accepted targets, of which the best c
 no class of the task) scores 0, stays in n and is counted in n_failed. Only an item that cannot be scored (the metric
 returns None, or there is no target) is excluded from n; it is counted in n_failed too.
 
-A new metric is one function `(targets, prediction) -> float | None` in `answers.py`, and its line in `ANSWER_METRICS`.
+A new metric is one function `(targets, prediction, language) -> float | None` in `answers.py`, and its line in
+`ANSWER_METRICS`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
+from littlehuman.languages import ENGLISH, Language
+from littlehuman.metrics import tokenizers
 from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
 from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, Score, bootstrap_score
 from littlehuman.records import Prediction
@@ -42,7 +46,11 @@ class MetricScores:
 
 
 def score(
-    predictions: Sequence[Prediction], names: Sequence[str], classes: Sequence[str], config: MetricsConfig
+    predictions: Sequence[Prediction],
+    names: Sequence[str],
+    classes: Sequence[str],
+    config: MetricsConfig,
+    language: Language = ENGLISH,
 ) -> MetricScores:
     """Score the predictions by every named metric.
 
@@ -55,6 +63,7 @@ def score(
         names: names of metrics.
         classes: the classes of the task; empty for free answers.
         config: options.
+        language: of the accepted answers: what their words are, and which articles do not count.
 
     Raises:
         ConfigError: for unknown metrics and models (see `check_metrics`).
@@ -66,12 +75,12 @@ def score(
     items: list[dict[str, float]] = [{} for _ in pairs]
     for name in dict.fromkeys(names):
         if name in CORPUS_METRICS:
-            statistics = CORPUS_METRICS[name]([pair for pair in pairs if pair[0]], classes)
+            statistics = CORPUS_METRICS[name]([pair for pair in pairs if pair[0]], classes, language)
             scores[name] = bootstrap_score(name, statistics, len(pairs), config.bootstrap)
         elif name == BERT_SCORE and config.bert_score_model is None:
             continue
         else:
-            values = _item_scores(name, pairs, config)
+            values = _item_scores(name, pairs, config, language)
             scores[name] = _mean(name, values, pairs)
             for item, value in zip(items, values, strict=True):
                 item.update({} if value is None else {name: value})
@@ -97,9 +106,13 @@ def _problems(names: Sequence[str], classes: Sequence[str], config: MetricsConfi
             yield Problem(f"task.metrics={name}", f"is no metric; {did_you_mean(name, known)}")
         if name in CLASS_METRICS and not classes:
             yield Problem(f"task.metrics={name}", "needs task.classes; free answers have none")
+    if config.bleu_tokenizer is not None:
+        yield from tokenizers.problems(config.bleu_tokenizer)
     folder = Path(config.bert_score_model or "")
     if BERT_SCORE not in names or config.bert_score_model is None or not folder.is_dir():
         return
+    if "auto_map" in read_json(folder / "config.json"):
+        yield Problem(f"metrics.bert_score_model={folder}", "has code of its own, which is not run; try another model")
     if config.bert_score_layer is None:
         yield Problem("metrics.bert_score_layer=null", "must name the layer of a local model (usually its last)")
     if "t5" in str(folder) and "t5" not in str(read_json(folder / "config.json").get("model_type")):
@@ -131,17 +144,20 @@ def _is_failed(text: str, classes: Sequence[str]) -> bool:
     return text not in classes if classes else not text.strip()
 
 
-def _item_scores(name: str, pairs: Sequence[Pair], config: MetricsConfig) -> list[float | None]:
+def _item_scores(name: str, pairs: Sequence[Pair], config: MetricsConfig, language: Language) -> list[float | None]:
     if name == BERT_SCORE:
         assert config.bert_score_model is not None
         return bert_score(pairs, config.bert_score_model, config.bert_score_layer)
-    return [_item_score(name, targets, text) for targets, text in pairs]
+    metric = ITEM_METRICS[name]
+    if name in ANSWER_METRICS and not language.is_default:
+        metric = partial(metric, language=language)
+    return [_item_score(name, metric, targets, text) for targets, text in pairs]
 
 
-def _item_score(name: str, targets: tuple[str, ...], text: str) -> float | None:
+def _item_score(name: str, metric: ItemMetric, targets: tuple[str, ...], text: str) -> float | None:
     if not targets:
         return None
-    value = ITEM_METRICS[name](targets, text) if text else 0.0
+    value = metric(targets, text) if text else 0.0
     if value is not None and not 0 <= value <= 1:
         raise ValueError(f"the metric {name} must return 0..1 or None; it returned {value} for {text!r}")
     return value

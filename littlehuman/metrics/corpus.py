@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
+from littlehuman.languages import ENGLISH, Language
 from littlehuman.seeding import number
 from littlehuman.stats import LEVEL, Interval
 
 Floats = NDArray[np.float64]
 Pair = tuple[tuple[str, ...], str]
-CorpusMetric = Callable[[Sequence[Pair], Sequence[str]], "SumStatistics"]
+CorpusMetric = Callable[[Sequence[Pair], Sequence[str], Language], "SumStatistics"]
 
 MAX_RESAMPLED = 2_000_000  # resampled items held in memory at once (about 40 MB)
 
@@ -55,7 +56,7 @@ def mean(values: Sequence[float], n_failed: int = 0, note: str = "") -> SumStati
     return SumStatistics(np.array(values, dtype=np.float64).reshape(n, 1), lambda sums: sums[:, 0] / n, n_failed, note)
 
 
-def macro_f1(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
+def macro_f1(pairs: Sequence[Pair], classes: Sequence[str], language: Language = ENGLISH) -> SumStatistics:
     """Unweighted mean of the classes' F1; a class without targets and predictions has 0, as in scikit-learn."""
     index = {name: i for i, name in enumerate(classes)}
     wanted = np.array([index[targets[0]] for targets, _ in pairs], np.int64)
@@ -81,21 +82,21 @@ def confusion_rows(wanted: NDArray[np.int64], said: NDArray[np.int64], classes: 
     return rows.reshape(len(wanted), -1)
 
 
-def majority(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
+def majority(pairs: Sequence[Pair], classes: Sequence[str], language: Language = ENGLISH) -> SumStatistics:
     """The majority baseline: accuracy of always predicting the most frequent target, which the note names."""
     counts = Counter(targets[0] for targets, _ in pairs)
     most_frequent = max(classes, key=lambda name: counts[name])
     return mean([float(targets[0] == most_frequent) for targets, _ in pairs], note=f"always {most_frequent!r}")
 
 
-def corpus_bleu(pairs: Sequence[Pair], classes: Sequence[str]) -> SumStatistics:
-    """Standard corpus BLEU with several references per item; the note is sacreBLEU's signature.
+def corpus_bleu(pairs: Sequence[Pair], classes: Sequence[str], language: Language = ENGLISH) -> SumStatistics:
+    """Standard corpus BLEU with several references per item; the note is sacreBLEU's signature, with its tokenizer.
 
     The statistics of an item are its lengths and n-gram counts (bootstrap of BLEU: Koehn 2004).
     """
     from sacrebleu.metrics.bleu import BLEU
 
-    scorer = BLEU(force=True)  # force: no warning about tokenised answers (" .")
+    scorer = BLEU(force=True, tokenize=language.bleu)  # force: no warning about tokenised answers (" .")
     parts = [scorer.corpus_score([answer], [[target] for target in targets]) for targets, answer in pairs]
     rows = np.array([[part.sys_len, part.ref_len, *part.counts, *part.totals] for part in parts], dtype=np.float64)
 

@@ -2,7 +2,7 @@
 
 In: pairs (twin, its human original), while their texts are at hand. Out: columns of numbers and words per id, without
 any text, which the run folder keeps as `texts.json`; `study.text_comparison` reads them. A word is a run of letters
-and digits, so scripts without spaces are counted badly.
+and digits; a character of a script without spaces is one too (`languages/words.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from littlehuman.languages.words import MARK, NO_SPACES
+from littlehuman.languages.words import words as any_words
 from littlehuman.records import Example
 from littlehuman.seeding import ordering
 
@@ -28,8 +30,9 @@ _AUXILIARY = re.compile(
     "|can't|won't|shan't"
 )
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"”’')])\s+|\n+")
-_CLOSING_MARKS = " .!?\"”’')"
+_SENTENCE_END = re.compile(r"(?<=[.!?।؟۔])\s+|(?<=[.!?][\"”’')])\s+|(?<=[。！？])(?![」』”])|\n+")
+_CLOSING_MARKS = " .!?\"”’')।؟۔。！？」』"
+_OTHER_WORDS = re.compile(f"{NO_SPACES.pattern}|{MARK}")
 
 
 def profile(pairs: Sequence[tuple[Example, Example]], *, has_classes: bool, limit: int = 1000) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def profile(pairs: Sequence[tuple[Example, Example]], *, has_classes: bool, limi
 
 def words(text: str) -> int:
     """Number of words: `don't` is one, `well-known` two."""
-    return len(_WORD.findall(text))
+    return len(any_words(text) if _OTHER_WORDS.search(text) else _WORD.findall(text))
 
 
 @lru_cache(maxsize=1024)
@@ -73,11 +76,11 @@ def sentences(text: str) -> tuple[str, ...]:
 def extractiveness(text: str, evidence: str) -> tuple[float | None, float | None]:
     """Similarity of a text to the most similar sentence of its evidence, and that sentence's position.
 
-    The similarity is the highest sentence BLEU, 0..1, of the text against each sentence (sacreBLEU: 13a tokens,
-    case-sensitive, effective order, exponential smoothing; Post 2018), both without their closing marks, which would
-    match where no word does. BLEU's brevity penalty makes a short text out of a long sentence score low: the value
-    serves to compare twins and originals and is no share of copied words. The position is 0 (first sentence) .. 1
-    (last); of equally similar sentences the first counts.
+    The similarity is the highest sentence BLEU, 0..1, of the text against each sentence (sacreBLEU: 13a tokens, or
+    characters of a script without spaces; case-sensitive, effective order, exponential smoothing; Post 2018), both
+    without their closing marks, which would match where no word does. BLEU's brevity penalty makes a short text out of
+    a long sentence score low: the value serves to compare twins and originals and is no share of copied words. The
+    position is 0 (first sentence) .. 1 (last); of equally similar sentences the first counts.
 
     Returns:
         (BLEU, position); (None, None) without evidence; no position when nothing is shared or there is one sentence.
@@ -85,7 +88,7 @@ def extractiveness(text: str, evidence: str) -> tuple[float | None, float | None
     parts = sentences(evidence)
     if not parts:
         return None, None
-    score = _bleu()
+    score = _bleu("char" if NO_SPACES.search(text) else "13a")
     scores = [score(text.rstrip(_CLOSING_MARKS), sentence.rstrip(_CLOSING_MARKS)) for sentence in parts]
     best = max(scores)
     position = scores.index(best) / (len(parts) - 1) if best > 0 and len(parts) > 1 else None
@@ -122,9 +125,9 @@ def _columns(examples: Sequence[Example], has_classes: bool) -> dict[str, list[A
     return columns | ({"target": [e.target for e in examples]} if has_classes else {})
 
 
-@lru_cache(maxsize=1)
-def _bleu() -> Callable[[str, str], float]:
+@lru_cache(maxsize=2)
+def _bleu(tokenizer: str) -> Callable[[str, str], float]:
     from sacrebleu.metrics.bleu import BLEU
 
-    scorer = BLEU(effective_order=True)
+    scorer = BLEU(effective_order=True, tokenize=tokenizer)
     return lambda text, sentence: min(float(scorer.sentence_score(text, [sentence]).score) / 100, 1.0)

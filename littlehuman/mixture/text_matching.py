@@ -1,34 +1,23 @@
 """Comparison of texts by their words, regardless of case, punctuation and character width.
 
-Vowel signs and tone marks are part of their word. Characters of scripts without spaces (Chinese, Japanese, Thai, Lao,
-Khmer, Burmese) are words of their own, each with its marks, so that lengths and "stands in the evidence" mean
-something there too.
+What a word is in each script: `languages/words.py`. Characters of scripts without spaces are words of their own, so
+that lengths and "stands in the evidence" mean something there too.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 
-_CHINESE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # and Japanese
-_THAI = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"  # and Lao, Burmese, Khmer
-_NO_SPACES = re.compile(f"[{_CHINESE}{_THAI}]")
-_CODES = (*range(0x300, 0xFE00), *range(0xFE10, 0x1F000))  # between these: variation selectors of emoji
-_MARK = f"[{''.join(c for c in map(chr, _CODES) if unicodedata.category(c) in ('Mn', 'Mc'))}]"
-_WORD = re.compile(rf"[{_CHINESE}]{_MARK}*|(?=[^\W\d])[{_THAI}]{_MARK}*|(?:(?:\d|[^\W{_CHINESE}{_THAI}]){_MARK}*)+")
+from littlehuman.languages import ENGLISH, Language
+from littlehuman.languages.words import MARK, NO_SPACES, words
+
+__all__ = ["contains_words", "jaccard", "normal", "words"]
+
 # Latin, Greek and Cyrillic, and digits of any script: a part of a word of these is another word.
 _WHOLE = re.compile(
     r"[\d_a-z\u00aa-\u052f\u1c80-\u1c8f\u1d00-\u1fff\u2c60-\u2c7f\ua640-\ua69f\ua720-\ua7ff\uab30-\uab6f]"
 )
-_ARTICLES = frozenset(("a", "an", "the"))
-
-
-@lru_cache(maxsize=4096)  # twins share evidence
-def words(text: str) -> tuple[str, ...]:
-    """The words of a text, case folded and in compatibility form (NFKC)."""
-    return tuple(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def normal(text: str) -> str:
@@ -36,14 +25,14 @@ def normal(text: str) -> str:
     return " ".join(words(text))
 
 
-def contains_words(part: str, whole: str, *, articles: bool = True) -> bool:
-    """Whether the words of `part` are a contiguous sequence in `whole`; `articles=False` ignores a, an and the.
+def contains_words(part: str, whole: str, *, articles: bool = True, language: Language = ENGLISH) -> bool:
+    """Whether the words of `part` are a contiguous sequence in `whole`; `articles=False` ignores those of `language`.
 
     Many scripts attach particles and endings to a word (Korean, Arabic, Bengali, ...): there `part` may begin or end
     within a word of `whole`.
     """
     inner, outer = (
-        " ".join(word for word in words(text) if articles or word not in _ARTICLES) for text in (part, whole)
+        " ".join(words(text) if articles else language.without_articles(words(text))) for text in (part, whole)
     )
     if not inner or inner not in outer:
         return False
@@ -62,4 +51,4 @@ def _word_end(text: str) -> str:
     """A lookahead that refuses characters by which the last word of `text` would become another one."""
     if _WHOLE.match(text[-1]):
         return f"(?!{_WHOLE.pattern})"
-    return f"(?!{_MARK})" if _NO_SPACES.match(text.rpartition(" ")[2]) else ""
+    return f"(?!{MARK})" if NO_SPACES.match(text.rpartition(" ")[2]) else ""

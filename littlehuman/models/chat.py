@@ -231,8 +231,10 @@ def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
     if commit:
         log.info("%s=%s is commit %s", key, weights, commit)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(path, revision=commit, dtype=devices.DTYPES[dtype])
+        tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left", trust_remote_code=False)
+        model = AutoModelForCausalLM.from_pretrained(
+            path, revision=commit, dtype=devices.DTYPES[dtype], trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

@@ -68,7 +68,10 @@ def load_without_weights(path: str, revision: str | None = None) -> tuple[Any, A
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
     try:
-        tokenizer, config = (kind.from_pretrained(path, revision=revision) for kind in (AutoTokenizer, AutoConfig))
+        tokenizer, config = (
+            kind.from_pretrained(path, revision=revision, trust_remote_code=False)
+            for kind in (AutoTokenizer, AutoConfig)
+        )
     except (OSError, ValueError) as error:
         raise WeightsError(f"prompt_model.weights={path}: could not be loaded: {error}") from error
     try:

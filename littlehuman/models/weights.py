@@ -246,14 +246,18 @@ def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
     else:
         with gguf.open("wb") as handle:
             handle.writelines(_chunks(sources))
-    tokenizer = AutoTokenizer.from_pretrained(work, gguf_file=gguf.name)
+    tokenizer = AutoTokenizer.from_pretrained(work, gguf_file=gguf.name, trust_remote_code=False)
     if spec.split_digits:
         _split_digits(tokenizer)
     tokenizer.model_max_length = 8192
     tokenizer.save_pretrained(work)
     # Without dequantize the model stays marked as quantised, and refuses training and saving.
     model = AutoModelForCausalLM.from_pretrained(
-        work, gguf_file=gguf.name, dtype=getattr(torch, spec.dtype), quantization_config=GgufConfig(dequantize=True)
+        work,
+        gguf_file=gguf.name,
+        dtype=getattr(torch, spec.dtype),
+        quantization_config=GgufConfig(dequantize=True),
+        trust_remote_code=False,
     )
     gguf.unlink()
     model.save_pretrained(work)

@@ -53,7 +53,9 @@ class VllmModel:
         tokenizer, config, ends = load_without_weights(path, commit)
         longest, sampling = longest_prompt(config, max_tokens), self._sampling(tokenizer, ends, max_tokens)
         how = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
-        engine = self.vllm.LLM(model=path, enable_prefix_caching=True, generation_config="vllm", **how)
+        engine = self.vllm.LLM(
+            model=path, enable_prefix_caching=True, generation_config="vllm", trust_remote_code=False, **how
+        )
         waiting = iter(prompts)
         while window := list(islice(waiting, WINDOW)):
             rows = [(prompt.key, render(tokenizer, prompt.messages)) for prompt in window]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.cli import config_dir_of, sweep_command
+from littlehuman.formatting import plain_text
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
@@ -87,7 +88,7 @@ def embed(name: str, svg: Path, alt: str) -> EmbeddedFigure:
 
 
 def render(found: ReportData, sentences: Sequence[str], figures: Sequence[EmbeddedFigure]) -> str:
-    """The page; all text of the study is escaped."""
+    """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
     from littlehuman.reporting import tables, verdicts
@@ -95,7 +96,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.from_string(TEMPLATE.read_text("utf-8")).render(
+    page = environment.from_string(TEMPLATE.read_text("utf-8")).render(
         study=found.study.resolve().name,
         again=_sweep_again(found),
         facts=_facts(found),
@@ -112,6 +113,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         methods=methods_section(found),
         table_3=_paper_note() if found.tradeoffs else "",
     )
+    return plain_text(page)
 
 
 def methods_section(found: ReportData) -> list[str]:

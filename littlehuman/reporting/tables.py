@@ -17,6 +17,7 @@ from littlehuman.formatting import (
     absent,
     count,
     interval,
+    markdown_text,
     named,
     p_value,
     percent,
@@ -51,9 +52,7 @@ class ReportTable:
     def markdown(self) -> str:
         """The table in Markdown."""
         lines = [self.header, tuple("---" for _ in self.header), *self.rows]
-        return "".join(
-            "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines
-        )
+        return "".join("| " + " | ".join(markdown_text(cell) for cell in line) + " |\n" for line in lines)
 
 
 def curve(line: ReplacementCurve, delta: float) -> ReportTable:

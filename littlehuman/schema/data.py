@@ -54,6 +54,7 @@ class DatasetConfig:
 
     name: str = "?"
     reader: str = "table"
+    language: str | None = field(default=None, metadata=IF_SET)  # of the answers, ISO 639-1; null: by their script
     hub: str | None = None
     hub_config: str | None = None
     hub_revision: str | None = None

@@ -89,6 +89,7 @@ class ModelConfig:
 class MetricsConfig:
     """Options of the metrics; the task has the list of metrics."""
 
+    bleu_tokenizer: str | None = field(default=None, metadata=IF_SET)  # sacreBLEU's; null: by the language
     bert_score_model: str | None = None
     bert_score_layer: int | None = None
     bootstrap: int = 1000

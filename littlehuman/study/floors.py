@@ -16,8 +16,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from littlehuman.languages import Language, rules_of_result
 from littlehuman.metrics.answers import ANSWER_METRICS
-from littlehuman.study.run_files import answers_of
+from littlehuman.study.run_files import answers_of, result_of
 from littlehuman.study.series import Series
 
 TRIED = 20  # constant answers that are scored in full
@@ -60,7 +61,7 @@ def _constant(series: Series, metric: str, folder: str) -> Iterator[Floor]:
         return
     targets = tuple(targets for targets, _ in answers_of(folder))
     if targets:
-        answer, value = _best_constant(targets, metric)
+        answer, value = _best_constant(targets, metric, rules_of_result(result_of(folder)))
         kind = FloorKind.COMMONEST_LABEL if metric in _OF_LABELS else FloorKind.CONSTANT_ANSWER
         yield Floor(kind, value, answer)
     elif metric == "accuracy" and "majority" in series.complete and series.complete["majority"].notna().any():
@@ -68,12 +69,13 @@ def _constant(series: Series, metric: str, folder: str) -> Iterator[Floor]:
 
 
 @lru_cache(maxsize=64)
-def _best_constant(targets: Targets, metric: str) -> tuple[str, float]:
+def _best_constant(targets: Targets, metric: str, language: Language) -> tuple[str, float]:
     if metric in _OF_LABELS:
         label, hits = Counter(own[0] for own in targets).most_common(1)[0]
         return label, _OF_LABELS[metric](hits / len(targets), len({own[0] for own in targets}))
     score = ANSWER_METRICS[metric]
-    found = {answer: [score(own, answer) for own in targets] for answer in _candidates(targets)}
+    candidates = _candidates(targets, language)
+    found = {answer: [score(own, answer, language) for own in targets] for answer in candidates}
     means = {answer: float(np.mean([v or 0.0 for v in values])) for answer, values in found.items()}
     answer = max(means, key=lambda name: means[name])
     return answer, means[answer]
@@ -85,7 +87,7 @@ _OF_LABELS: dict[str, Callable[[float, int], float]] = {  # share of the label, 
 }
 
 
-def _candidates(targets: Targets) -> Sequence[str]:
+def _candidates(targets: Targets, language: Language) -> Sequence[str]:
     """Gold answers that promise most as a constant one: by word overlap (F1) with the gold answers of all items."""
     every = Counter(answer for own in targets for answer in dict.fromkeys(own) if answer.strip())
     common = [answer for answer, _ in every.most_common(_LOOKED_AT)] or [""]
@@ -93,7 +95,7 @@ def _candidates(targets: Targets) -> Sequence[str]:
         return common
     ranked = targets[:: max(1, len(targets) // _RANKED_ON)]
     overlap = np.zeros(len(common))
-    words = [_words(answer) for answer in common]
+    words = [_words(answer, language) for answer in common]
     holding: dict[str, list[int]] = {}
     for at, own in enumerate(words):
         for word in own:
@@ -101,7 +103,7 @@ def _candidates(targets: Targets) -> Sequence[str]:
     for item in ranked:
         best: dict[int, float] = {}
         for gold in item:
-            mine = _words(gold)
+            mine = _words(gold, language)
             shared = Counter(at for word in mine for at in holding.get(word, ()))
             for at, count in shared.items():
                 best[at] = max(best.get(at, 0.0), 2 * count / (len(mine) + len(words[at])))
@@ -111,5 +113,5 @@ def _candidates(targets: Targets) -> Sequence[str]:
 
 
 @lru_cache(maxsize=8192)
-def _words(answer: str) -> frozenset[str]:
-    return frozenset(answer.lower().split())
+def _words(answer: str, language: Language) -> frozenset[str]:
+    return frozenset(answer.lower().split() if language.is_english else language.answer_words(answer))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from littlehuman import stats
 from littlehuman.errors import DataError
+from littlehuman.languages import rules_of_result
 from littlehuman.metrics.corpus import CORPUS_METRICS, confusion_rows
 from littlehuman.stats import counts
 from littlehuman.study.run_files import Predictions, answers_of, predictions_of, result_of
@@ -113,7 +114,7 @@ def _rows(folder: str, metric: str, read: Predictions, result: Mapping[str, Any]
     if metric == "macro_f1":
         return _confusions(read, result["knobs"].get("task", {}).get("classes"))
     answers = answers_of(folder)
-    return CORPUS_METRICS[metric](answers, ()).rows if answers else None
+    return CORPUS_METRICS[metric](answers, (), rules_of_result(result)).rows if answers else None
 
 
 def _confusions(read: Predictions, classes: Sequence[str] | None) -> Floats | None:

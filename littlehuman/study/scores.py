@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError, did_you_mean
+from littlehuman.formatting import csv_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,8 @@ def _lines(path: Path) -> list[list[str]]:
 def _split(path: Path, text: str, separator: str) -> list[list[str]]:
     limit = csv.field_size_limit(max(len(text), 1))  # a note of any length is none of our business
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        return [[csv_value(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise DataError(f"{path}: this is no CSV ({error})\nTry: save the sheet as CSV (UTF-8)") from None
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from littlehuman.formatting import csv_cell, markdown_text
 from littlehuman.runs.artifacts import GROUPS, NUMBERS, RESULT, STATUS, rows
 from littlehuman.store import in_a_study, write_text
 
@@ -30,8 +31,8 @@ def write(study: Path) -> Path:
         columns = list(dict.fromkeys(key for row in table for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+        writer.writerow({column: csv_cell(column) for column in columns})
+        writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in table)
         write_text(study / "table.csv", text.getvalue())
         write_text(study / "table.md", markdown(table))
     return study / "table.csv"
@@ -53,11 +54,21 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
         k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1
     ]
     header = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines = ["| " + " | ".join(map(markdown_text, header)) + " |", "|" + "---|" * len(header)]
     for row in table:
         cells = [row.get(key, "") for key in ("cell", "state", "protocol", *differing, "n_human", "n_synthetic")]
-        lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
-    problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
+        lines.append(
+            "| "
+            + " | ".join(
+                [*(markdown_text(str(cell)) for cell in cells), *(_interval(row, metric) for metric in metrics)]
+            )
+            + " |"
+        )
+    problems = [
+        f"\n{markdown_text(str(row['cell']))}: {markdown_text(str(row['error']))}\n"
+        for row in table
+        if row.get("error")
+    ]
     return "\n".join(lines) + "\n" + "".join(problems)
 
 

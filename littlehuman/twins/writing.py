@@ -14,6 +14,7 @@ from littlehuman import filters
 from littlehuman.config.run_config import RunConfig
 from littlehuman.generation.costs import Bill
 from littlehuman.generation.spending import SpendingLimit
+from littlehuman.languages import language_of_points
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
@@ -99,7 +100,12 @@ class _TwinWriter:
         self.rejected: list[Rejected] = []
         self.shown_to: dict[str, tuple[str, ...]] = {}
         settings = filters.GenerationSettings(
-            config.task.name, dataset.classes, config.strategy, config.prompt_model, config.launch.progress
+            config.task.name,
+            dataset.classes,
+            config.strategy,
+            config.prompt_model,
+            config.launch.progress,
+            language_of_points(config.dataset.language, dataset.train)[0],
         )
         self._filters = filters.FilterPipeline(config.filter, settings, spending)
         self._attempts = _attempts(config)

@@ -12,8 +12,8 @@ from littlehuman.data.loading import check_config
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 TASKS = {
     "fv": ["fever", "scifact", "wanli", "factify", "fieldnotes_fv", "table"],
-    "qa": ["ropes", "coqa", "qaconv", "fairytaleqa", "narrativeqa", "squad", "fieldnotes_qa"],
-    "classify": ["conference_titles"],
+    "qa": ["ropes", "coqa", "qaconv", "fairytaleqa", "narrativeqa", "squad", "xquad", "fieldnotes_qa"],
+    "classify": ["conference_titles", "banking77"],
 }
 LIMITS = {  # tokens of a point, tokens of an answer in the released code, sizes
     "fever": (256, None, [5000, 3000, 1000]),
@@ -36,7 +36,7 @@ def test_the_datasets_of_the_paper_and_our_own_are_all_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_yaml_fits_the_schema_and_bears_its_own_name(name: str) -> None:
     config = dataset_config(name)
-    assert config.name == name
+    assert config.name == (name if config.language is None else f"{name}.{config.language}")
     check_config(config)
 
 

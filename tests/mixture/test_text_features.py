@@ -167,3 +167,10 @@ def test_a_thousand_pairs_on_ten_sentences_take_seconds() -> None:
     found = profile([(twin, human) for twin, human in pairs], has_classes=False)
     assert time.process_time() - started < 5  # 1.5 s where this was written
     assert len(found["ids"]) == 1000
+
+
+def test_words_and_sentences_of_other_scripts_are_counted_too() -> None:
+    assert words("北京市。") == 3 and words("दिल्ली भारत") == 2 and words("don't well-known") == 3
+    assert sentences("北京是首都。上海很大！天津呢？") == ("北京是首都。", "上海很大！", "天津呢？")
+    assert sentences("दिल्ली राजधानी है। मुंबई बड़ी है।") == ("दिल्ली राजधानी है।", "मुंबई बड़ी है।")
+    assert extractiveness("上海很大", "北京是首都。上海很大。") == (1.0, 1.0)

@@ -12,8 +12,9 @@ from benchmarks.simulate.means import Design, studies
 from benchmarks.simulate.verdicts import Row, at_most, rate
 from littlehuman.stats import model
 from littlehuman.stats.cells import Cells
+from littlehuman.stats.interval import LEVEL
 from littlehuman.stats.looks import SPENDING, Looks
-from littlehuman.study.look_design import LOOKS
+from littlehuman.study.look_design import LOOKS, SPENT
 
 CHUNK = 2_000
 PLANS = ((2, 3, 4, 5), (3, 4, 5, 6))
@@ -25,7 +26,7 @@ def designs() -> list[tuple[Design, Looks, float | None]]:
     none is set)."""
     found: list[tuple[Design, Looks, float | None]] = []
     for spending, plan in SETTINGS:
-        looks = Looks(plan, spending=spending)
+        looks = Looks(plan, (SPENT if plan == LOOKS else 1) * (1 - LEVEL), spending)
         for items, se in ((500, 1.0), (10_000, 0.22)):
             # `item_se` is that over all seeds of the last look
             base = Design(seeds=plan[-1], item_se=se, clusters=min(items, 2_000))

@@ -25,6 +25,8 @@ from littlehuman.study.comparisons import CurveCells
 
 FILE = "next.json"
 VERSION = 1
+# Of alpha: the rest covers a share that scatters four times as much as the others (`make simulate`).
+SPENT = 0.9
 LOOKS = (3, 4, 5)  # two seeds cannot see a share that scatters more than the others
 COST_UNITS = ("cells", "usd")
 
@@ -64,7 +66,7 @@ class LookDesign:
     @property
     def schedule(self) -> Looks:
         """The looks with their levels."""
-        return Looks(self.looks, self.alpha, self.spending)
+        return Looks(self.looks, SPENT * self.alpha, self.spending)
 
     @property
     def last(self) -> int:

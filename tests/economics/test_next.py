@@ -17,6 +17,7 @@ from littlehuman.errors import DataError
 from littlehuman.stats.looks import Looks
 from littlehuman.store import read_json, write_json
 from littlehuman.study import look_design
+from littlehuman.study.look_design import SPENT
 
 SHARES = (0.0, 0.5, 0.9, 1.0)
 TYPED = ("dataset=wanli", "training.epochs=3")
@@ -74,7 +75,9 @@ def test_the_first_call_fixes_all_rules_before_the_first_look(
     assert answer["newly_fixed"] and answer["look"] is None and answer["advice"] is None
     assert (design["shares"], design["base"], design["delta"], design["alpha"]) == (list(SHARES), 0.0, 0.03, 0.1)
     assert (design["looks"], design["cost_unit"], design["metric"]) == ([2, 4], "cells", "accuracy")
-    assert design["levels"] == pytest.approx(Looks((2, 4), 0.1).levels, abs=1e-6) and design["fixed"][:2] == "20"
+    assert (
+        design["levels"] == pytest.approx(Looks((2, 4), SPENT * 0.1).levels, abs=1e-6) and design["fixed"][:2] == "20"
+    )
     study(seeds=(1,))
     assert not asked(made)["newly_fixed"] and fixed(made) == design
 
@@ -144,7 +147,9 @@ def test_a_clear_decision_stops_the_study_at_its_first_look(
 ) -> None:
     made = study()
     answer, text = asked(made), said(made)
-    assert answer["look"]["number"] == 1 and answer["look"]["level"] == pytest.approx(Looks((3, 4, 5)).level(3))
+    assert answer["look"]["number"] == 1 and answer["look"]["level"] == pytest.approx(
+        Looks((3, 4, 5), SPENT * 0.05).level(3)
+    )
     assert answer["advice"]["stop"] == "decision_stands" and answer["advice"]["certainty"] > 0.85
     assert (answer["advice"]["choice"], answer["to_run"]["command"]) == (0.9, None)
     assert answer["cost"] == {"unit": "cells", "spent": 12, "block": 4, "full": 20}
@@ -168,7 +173,7 @@ def test_an_open_decision_goes_on_until_the_last_look(
     study(seeds=(3, 4), **OPEN)
     last = asked(made)
     assert last["advice"]["stop"] == "last_look" and last["to_run"]["command"] is None
-    assert last["look"]["level"] == pytest.approx(Looks((3, 5)).level(5))
+    assert last["look"]["level"] == pytest.approx(Looks((3, 5), SPENT * 0.05).level(5))
 
 
 @pytest.mark.parametrize(

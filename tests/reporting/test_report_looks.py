@@ -14,9 +14,10 @@ from littlehuman.reporting import findings, gathering, page
 from littlehuman.stats import LEVEL
 from littlehuman.stats.looks import Looks
 from littlehuman.study import look_design
+from littlehuman.study.look_design import SPENT
 
 SHARES = (0.0, 0.5, 1.0)
-LOOKS = Looks((3, 4, 5))
+LOOKS = Looks((3, 4, 5), SPENT * 0.05)
 
 
 def _drops(human: int, synthetic: int) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.generation import spending
 from littlehuman.records import Mixture, Prediction, Rejected
+from littlehuman.runs import claims
 from littlehuman.store import read_json, write_json, write_jsonl, write_text
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ PREDICTIONS = "predictions.jsonl"  # one line per test point
 RESULT = "result.json"  # scores, counts, cost, versions; written last
 
 RESULT_LOST = "result lost"  # state of a cell whose status is done but which has no result
+STOPPED = "stopped"  # state of a cell that is running by its status, and whose process has ended
+_REASONS = {
+    RESULT_LOST: f"{RESULT} is absent or torn; run the cell again",
+    STOPPED: "its process ended without a word; the same command goes on",
+}
 _PACKAGES = (
     "littlehuman",
     "torch",
@@ -158,7 +164,7 @@ def _row(folder: Path) -> dict[str, Any]:
     if not {"knobs", "headline", "scores"} <= result.keys():
         result = {}  # not a result of this package, or of too old a version
     # With a result the run is complete, whatever its status: it may have been killed between the two writes.
-    row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else _unfinished(status)}
+    row: dict[str, Any] = {"cell": folder.name, "state": "done" if result else _unfinished(folder, status)}
     row |= knobs(result.get("knobs") or status.get("knobs", {}))
     row |= {column: result.get("counts", {}).get(key, "") for column, key in _COUNTS.items()}
     for column, key in (("human_labels", "total"), ("human_in_prompts", "in_prompts")):
@@ -167,8 +173,7 @@ def _row(folder: Path) -> dict[str, Any]:
     if not result and (paid := spending.paid(folder)):
         row["usd"] = paid
     row["seconds"] = round(sum(result["seconds"].values()), 1) if result.get("seconds") else ""
-    lost = f"{RESULT} is absent or torn; run the cell again"
-    row["error"] = {"failed": status.get("reason", ""), RESULT_LOST: lost}.get(row["state"], "")
+    row["error"] = status.get("reason", "") if row["state"] == "failed" else _REASONS.get(row["state"], "")
     if result:
         row |= {"metric": result["headline"], "score": result["scores"][result["headline"]]["value"]}
     for metric, score in result.get("scores", {}).items():
@@ -189,7 +194,9 @@ def _cost_columns(cost: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _unfinished(status: Mapping[str, Any]) -> str:
+def _unfinished(folder: Path, status: Mapping[str, Any]) -> str:
     """The state of a cell without a result. Where it is done, the folder was copied in part, or the file is damaged."""
     state = str(status.get("state", "unknown"))
+    if state == "running" and claims.holder_of(folder) is None:
+        return STOPPED
     return RESULT_LOST if state == "done" else state

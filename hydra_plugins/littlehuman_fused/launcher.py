@@ -1,8 +1,8 @@
-"""The Hydra launchers `sequential` (the default) and `fused`: from the overrides of a multirun's jobs to their `JobReturn`s.
+"""The Hydra launchers `sequential` (the default) and `fused`: from a multirun's overrides to its `JobReturn`s.
 
-`littlehuman.execution` decides which jobs are computed when, trained together, or waited for. Here each part of a job is
-run by Hydra's own `run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any other
-launcher. Hydra imports every plugin whenever it starts: nothing heavy may be imported here.
+`littlehuman.execution` decides which jobs are computed when, trained together, or waited for. Here each part of a job
+is run by Hydra's own `run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any
+other launcher. Hydra imports every plugin whenever it starts: nothing heavy may be imported here.
 """
 
 import logging

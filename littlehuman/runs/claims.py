@@ -32,6 +32,7 @@ ABANDONED_S = 900.0  # the same by the clocks alone, which may differ between ma
 SETTLE_S = 10.0  # a claim that cannot be read is just being written, or older versions left it
 _FILE = re.compile(rf"{re.escape(NAME)}(?:-(\d{{1,9}}))?")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
+_own: set[str] = set()  # tokens of the claims of this process, also of those that it is just writing
 _seen: dict[str, tuple[int, float]] = {}  # token of another machine's claim -> its last new heartbeat, and when
 
 
@@ -90,6 +91,7 @@ class Claim:
         if not self.lost:
             with suppress(OSError):
                 _write(_path(self.folder, self.number), replace(self.holder, released=True), os.replace)
+        _own.discard(self.holder.token)
 
 
 def take(folder: Path) -> Claim | None:
@@ -111,17 +113,26 @@ def take(folder: Path) -> Claim | None:
         since=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
     claim = Claim(folder, number + 1, mine)
-    try:
-        _write(_path(folder, claim.number), mine, _create)
-    except FileExistsError:
-        return None
-    if _current(folder)[0] != claim.number:  # it was taken more than once since the first look
-        _path(folder, claim.number).unlink(missing_ok=True)
+    _own.add(mine.token)
+    if not _is_created(claim):
+        _own.discard(mine.token)
         return None
     if number > 0:  # the first file stays: older versions look for it
         _path(folder, number).unlink(missing_ok=True)
     heartbeat.start(claim)
     return claim
+
+
+def _is_created(claim: Claim) -> bool:
+    file = _path(claim.folder, claim.number)
+    try:
+        _write(file, claim.holder, _create)
+    except FileExistsError:
+        return False
+    if _current(claim.folder)[0] == claim.number:
+        return True
+    file.unlink(missing_ok=True)  # it was taken more than once since the first look
+    return False
 
 
 def holder_of(folder: Path) -> Holder | None:
@@ -192,7 +203,7 @@ def _lives(file: Path, holder: Holder, *, patient: bool) -> bool:
 
 def _lives_here(holder: Holder, age: float) -> bool:
     if holder.pid == os.getpid():
-        return any(isinstance(held, Claim) and held.holder.token == holder.token for held in heartbeat.all_held())
+        return holder.token in _own
     started = process.started(holder.pid)
     return age < STALE_S if started == "" else started == holder.started
 

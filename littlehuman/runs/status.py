@@ -1,9 +1,9 @@
 """The status of a run: `status.json` in its folder, with state (running, done, failed), stage, error and times.
 
-A run that was killed stays `running` in its file and has no `result.json`: a study tells it as stopped (`runs/claims.py`
-knows whether the process lives), and the same command computes it again. Cells that are not
-complete are also reported to the process of the command line, which lists them at the end; a refused config is
-reported there only, because it makes no cell.
+A run that was killed stays `running` in its file and has no `result.json`: a study tells it as stopped (whether its
+process lives is known to `runs/claims.py`), and the same command computes it again. Cells that are not complete are
+also reported to the process of the command line, which lists them at the end; a refused config is reported there only,
+because it makes no cell.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _WITHOUT_WORK = {STATUS, ".hydra", "run.log"}  # files of a job that was refused
 class RunStatus:
     """Writes `status.json` of one run, and times its stages (`seconds`).
 
-    With a claim, each stage begins only while the cell is this process's (else `ClaimLost`), and the file of a cell that
-    was taken over is left to its new owner.
+    With a claim, each stage begins only while the cell is this process's (else `ClaimLost`), and the file of a cell
+    that was taken over is left to its new owner.
     """
 
     def __init__(self, folder: Path, claim: claims.Claim | None = None) -> None:

@@ -16,9 +16,9 @@ from hydra.experimental.callback import Callback
 
 from littlehuman import metrics, twins
 from littlehuman.errors import ConfigError, DataError
-from littlehuman.runs import claims
+from littlehuman.runs.claims import is_free, take
 from littlehuman.schema import LaunchConfig
-from littlehuman.store import read_json, read_jsonl, write_json, write_text
+from littlehuman.store import read_json, read_jsonl, write_text
 
 FUSED = ("-m", "hydra/launcher=fused")
 CLAIMS = (*HUMAN, "dataset=fieldnotes_fv")
@@ -273,7 +273,7 @@ def test_cells_that_another_process_computes_are_waited_for_after_all_others(
 ) -> None:
     folder = run_folder(multirun, *QUICK, "seed=0")
     folder.mkdir(parents=True)
-    claim = claims.take(folder)
+    claim = take(folder)
     assert claim
     monkeypatch.setattr("littlehuman.execution.sharing.time.sleep", lambda _: claim.release())
     ended = cli(*FUSED, *QUICK, "seed=0,1,2")
@@ -288,13 +288,13 @@ def test_a_cell_stays_claimed_from_preparation_to_end(
 
     def before(cells: Sequence[Any]) -> None:
         for cell in cells:
-            assert claims.take(cell.folder) is None
+            assert take(cell.folder) is None
             status = read_json(cell.folder / "status.json")
             seen.append((status["state"], status["stage"]))
 
     _around_training(monkeypatch, before)
     assert cli(*FUSED, *QUICK, "seed=0,1").code == 0 and seen == [("running", "training")] * 2
-    assert all(claims.is_free(run_folder(multirun, *QUICK, f"seed={seed}")) for seed in (0, 1))
+    assert all(is_free(run_folder(multirun, *QUICK, f"seed={seed}")) for seed in (0, 1))
 
 
 def _interrupt_at_the_second_call(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> None:

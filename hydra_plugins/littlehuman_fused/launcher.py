@@ -108,11 +108,31 @@ class Host:
         self.ended = False
 
     def is_shown(self) -> bool:
-        """Show a cell that is complete already, without Hydra's set-up of a job; whether it was."""
-        return False
+        """Show a cell that is complete already, without Hydra's set-up of a job; whether it was.
+
+        With callbacks of the user's, which Hydra calls for each job, there is no way around that set-up.
+        """
+        from littlehuman.execution.job import Job
+
+        try:
+            if self._launcher.config.hydra.get("callbacks"):
+                return False
+            job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
+            shown = job.show_named()
+        except Exception:  # `run_part` meets it again, and reports it
+            return False
+        if shown:
+            self.ended = True
+            self.returned = JobReturn(self._overrides, self._config, status=JobStatus.COMPLETED)
+            self.returned.return_value = job.score
+        return shown
 
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
-        """Run a part of the job by `run_job`; None when it raised: Hydra reports that at the end of the sweep."""
+        """Run a part of the job by `run_job`; None when it raised.
+
+        An error in the part is told by Hydra at the end of the sweep. One of Hydra's own, around it (a config that
+        cannot be composed, a folder that cannot be made, a full disk), is reported as the cell's; the sweep goes on.
+        """
         job = None
 
         def task(config: DictConfig) -> float | None:
@@ -122,6 +142,14 @@ class Host:
             self.ended = job.ended
             return job.score
 
+        try:
+            self._run(task)
+        except Exception as error:
+            self._report(error)
+            return None
+        return job if self.returned.status is JobStatus.COMPLETED else None
+
+    def _run(self, task: TaskFunction) -> None:
         first = self.returned.status is JobStatus.UNKNOWN
         if first:
             log.info("\t#%d : %s", self._number, " ".join(filter_overrides(self._overrides)))
@@ -137,7 +165,20 @@ class Host:
             )
         finally:
             configure_log(self._launcher.config.hydra.hydra_logging, self._launcher.config.hydra.verbose)
-        return job if self.returned.status is JobStatus.COMPLETED else None
+
+    def _report(self, error: Exception) -> None:
+        """Report the cell as not complete, by its overrides where its folder is not known."""
+        from littlehuman.execution.mending import of_hydra
+
+        of_hydra(error, self._known_folder(), filter_overrides(self._overrides))
+        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)  # Hydra would end with a traceback
+        self.returned.return_value = None
+
+    def _known_folder(self) -> Path | None:
+        try:
+            return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
+        except Exception:
+            return None
 
     @property
     def environment(self) -> dict[str, str]:

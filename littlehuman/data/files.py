@@ -31,7 +31,7 @@ def read_rows(path: Path) -> Iterator[Row]:
         yield from read(path)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except (ValueError, OSError, csv.Error) as error:
+    except (ValueError, OSError, RecursionError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
@@ -43,7 +43,7 @@ def read_document(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
@@ -73,7 +73,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
 def _object(line: str, where: str) -> Row:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is no json: {error}") from error
     if not isinstance(row, dict):
         raise DataError(f"{where} is no json object but a {type(row).__name__}")

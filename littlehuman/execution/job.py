@@ -23,11 +23,11 @@ from littlehuman import cli, pipeline
 from littlehuman.config import test_dataset
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
-from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.execution import summary
+from littlehuman.errors import ConfigError, DataError, LittlehumanError
+from littlehuman.execution import mending, summary
 from littlehuman.execution.sharing import Elsewhere, Wait
-from littlehuman.runs import claims, status
-from littlehuman.runs.artifacts import STATUS, result_of_cell
+from littlehuman.runs import claims, digests, leftovers, status
+from littlehuman.runs.artifacts import STATUS, read_result, result_of_cell
 from littlehuman.schema import DatasetConfig
 from littlehuman.study import table
 
@@ -157,19 +157,23 @@ class Job:
             if self._is_complete(cell, test_from):
                 return None
             claim = claims.take(self.folder)
+            if claim is None:
+                self.state = State.elsewhere
+                return None
+            with ExitStack() as held:
+                held.callback(claim.release)
+                if self._is_complete(cell, test_from):  # in the moment before the claim
+                    return None
+                leftovers.sweep_drafts(self.folder)
+                self._status = status.RunStatus(self.folder, claim)
+                self._status.note_knobs(identity_values(cell, test_from))
+                self._claim = held.pop_all()
         except ConfigError as error:
             self._refuse(error)
             return None
-        if claim is None:
-            self.state = State.elsewhere
+        except (DataError, OSError) as error:
+            self._cannot_begin(error)
             return None
-        with ExitStack() as held:
-            held.callback(claim.release)
-            if self._is_complete(cell, test_from):  # in the moment before the claim
-                return None
-            self._status = status.RunStatus(self.folder, claim)
-            self._status.note_knobs(identity_values(cell, test_from))
-            self._claim = held.pop_all()
         self.state = State.open
         return cell, self.folder, self._status, test_from
 
@@ -177,8 +181,7 @@ class Job:
         """Show the result of a cell that is complete; whether it is."""
         result = result_of_cell(self.folder, run_id(cell, test_from))
         if result:
-            status.mark_done(self.folder)
-            log.info("already complete: %s", self.folder)
+            self._show_complete(result)
             self._show(result)
         return bool(result)
 
@@ -187,6 +190,13 @@ class Job:
         self.state = State.failed
         log.error("%s: %s", type(error).__name__, error)
         status.report_refused(self.folder, error, attempted=(self.folder / STATUS).is_file())
+
+    def _cannot_begin(self, error: DataError | OSError) -> None:
+        """Report a file that stands in the way of a cell; none is changed."""
+        self.state = State.failed
+        log.error("%s: %s", type(error).__name__, error)
+        reason = error.one_line if isinstance(error, DataError) else mending.sentence(error)
+        status.report_incomplete(self.folder, reason, asks_for_change=isinstance(error, DataError))
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -200,15 +210,36 @@ class Job:
     def _complete(self, result: Mapping[str, Any]) -> None:
         try:
             self._status.done()
+            self._count(result)
             self._show(result)
         finally:
             self._release()
 
-    def _show(self, result: Mapping[str, Any]) -> None:
+    def show_named(self) -> bool:
+        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was shown.
+
+        Hydra's set-up of a job costs more than all the rest of a cell that is complete. What is not whole is left to
+        `attempt`, which says what is wrong.
+        """
+        result = read_result(self.folder)
+        whole = result and not digests.faults(self.folder, result, deep=False)
+        if whole and self.folder.name.endswith(f"-{result['id']}"):
+            self._show_complete(result)
+            print(summary.one_line(result, self.folder))
+        return self.state is State.done
+
+    def _show_complete(self, result: Mapping[str, Any]) -> None:
+        status.mark_done(self.folder)
+        log.info("already complete: %s", self.folder)
+        self._count(result)
+
+    def _count(self, result: Mapping[str, Any]) -> None:
         self.state = State.done
         self.score = float(result["scores"][result["headline"]]["value"])
         if not table.is_current(self.folder):
             table.update(self.folder)
+
+    def _show(self, result: Mapping[str, Any]) -> None:
         hydra = HydraConfig.get()
         text = summary.run_summary(
             result,

@@ -154,9 +154,10 @@ def _load(config: ModelConfig, head: Head, classes: int, device: torch.device, d
                 path, revision=commit, dtype=dtype, output_loading_info=True, **options
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: wrong shapes, a torn file
-        raise WeightsError(
-            f"model.weights={weights}: could not be loaded: {error}\nTry: a folder that save_pretrained wrote"
-        ) from error
+        mend = (
+            f"rm -r {path}, which the next run makes again" if ":" in weights else "a folder that save_pretrained wrote"
+        )
+        raise WeightsError(f"model.weights={weights}: could not be loaded from {path}: {error}\nTry: {mend}") from error
     if head is Head.generation and info["missing_keys"]:
         missing = ", ".join(sorted(info["missing_keys"]))
         raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {missing}")

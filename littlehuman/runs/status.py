@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.runs import claims, process
+from littlehuman.runs import claims, leftovers, process
 from littlehuman.runs.artifacts import STATUS
 from littlehuman.store import digest, in_a_study, read_json, write_json
 
@@ -90,7 +90,8 @@ class RunStatus:
         text = str(error) if str(error).strip() else type(error).__name__
         line = error.one_line if isinstance(error, LittlehumanError) else _one_line(error)
         self._status |= {"state": "failed", "reason": line, "error": text, "error_type": type(error).__name__}
-        self._write()
+        with suppress(OSError):  # the disk may be full: the report below names the cell all the same
+            self._write()
         report_incomplete(
             self.folder, f"in stage {self.stage_name}: {line}", asks_for_change=isinstance(error, ConfigError)
         )
@@ -113,18 +114,26 @@ class IncompleteCell:
     is_cell: bool = True
 
 
+_unwritten: list[IncompleteCell] = []  # reports of this process that the disk did not take
+
+
 def report_incomplete(folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True) -> None:
     """Report an incomplete cell to the process of the command line, if there is one."""
     if reports := os.environ.get(INVOCATION):
         cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell)
-        write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
+        try:
+            write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
+        except OSError:
+            _unwritten.append(cell)
 
 
 def collect(reports: Path) -> list[IncompleteCell]:
     """The incomplete cells that were reported, sorted by folder; `reports` is removed."""
-    entries = [read_json(path) for path in reports.glob("*.json")]
+    cells = [IncompleteCell(**entry) for path in reports.glob("*.json") if (entry := read_json(path))]
+    cells += _unwritten
+    _unwritten.clear()
     shutil.rmtree(reports, ignore_errors=True)
-    return sorted((IncompleteCell(**entry) for entry in entries if entry), key=lambda cell: cell.folder)
+    return sorted(cells, key=lambda cell: cell.folder)
 
 
 def report_refused(folder: Path, error: ConfigError, *, attempted: bool) -> None:
@@ -139,6 +148,8 @@ def report_refused(folder: Path, error: ConfigError, *, attempted: bool) -> None
     if in_a_study(folder) and not attempted and _is_without_work(folder):
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
+            if folder.parent.name.startswith(leftovers.REFUSED) and leftovers.is_without_work(folder.parent):
+                shutil.rmtree(folder.parent)
             folder.parent.rmdir()  # the study, if it is empty now
 
 

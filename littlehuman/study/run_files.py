@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
-from littlehuman.runs.artifacts import PREDICTIONS, RESULT
-from littlehuman.store import read_json, read_jsonl
+from littlehuman.runs.artifacts import PREDICTIONS, RESULT, read_result
+from littlehuman.store import read_jsonl
 
 Floats = NDArray[np.float64]
 RUNS = 8192  # kept in memory: a report looks at one run several times
@@ -40,7 +40,7 @@ class Predictions:
 
 
 def result_of(folder: Path | str) -> Mapping[str, Any]:
-    """`result.json` of a run; empty where it is absent or torn."""
+    """`result.json` of a run; empty where it is absent, torn or not whole."""
     file = Path(folder) / RESULT
     return _result(file, file.stat().st_mtime_ns) if file.is_file() else {}
 
@@ -69,7 +69,7 @@ def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
 
 @lru_cache(maxsize=RUNS)
 def _result(file: Path, _modified: int) -> Mapping[str, Any]:
-    return read_json(file)
+    return read_result(file.parent)
 
 
 @lru_cache(maxsize=RUNS)

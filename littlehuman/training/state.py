@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 from littlehuman import seeding
+from littlehuman.errors import DataError
 from littlehuman.schema import TrainingConfig
+from littlehuman.training import parent
 from littlehuman.training.encoding import EncodedRow
 
 LogRow = dict[str, float]
@@ -85,6 +87,7 @@ class TrainState:
         self.optimizer.state[params] = {"step": torch.tensor(float(self.step), device=params.device), **moments}
         self._detached = {}
         if write_log:
+            parent.require()
             (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.log_rows), encoding="utf-8")
 
     def next_batch(self) -> list[EncodedRow]:
@@ -126,6 +129,7 @@ class TrainState:
         self.log_rows.append(row)
         self.step += 1
         if self.write_log:
+            parent.require()
             with (self.folder / LOG).open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(row) + "\n")
 
@@ -146,6 +150,7 @@ class TrainState:
 
         if not self.step:
             return
+        parent.require()
         draft = self.folder / f".{CHECKPOINT}"
         save_file(
             self._tensors(),
@@ -165,16 +170,24 @@ class TrainState:
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
     def _load_checkpoint(self, params: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Tensors of this training's checkpoint, with step and log restored; empty when there is none."""
+        """Tensors of this training's checkpoint, with step and log restored; empty when there is none.
+
+        Raises:
+            DataError: when a folder stands in its place.
+        """
         from safetensors import SafetensorError, safe_open
 
+        file = self.folder / CHECKPOINT
+        if file.is_dir():
+            raise DataError(f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {file}")
         try:
-            with safe_open(self.folder / CHECKPOINT, "pt") as saved:
+            with safe_open(file, "pt") as saved:
                 metadata = saved.metadata() or {}
                 tensors = {name: saved.get_tensor(name) for name in ("values", *MOMENTS)}
-        except (FileNotFoundError, SafetensorError):
+            if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:
+                return {}  # a checkpoint of another training
+            step, rows = int(metadata["step"]), json.loads(metadata["rows"])
+        except (FileNotFoundError, SafetensorError, KeyError, ValueError, RecursionError):
             return {}
-        if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:
-            return {}  # a checkpoint of another training
-        self.step, self.log_rows = int(metadata["step"]), json.loads(metadata["rows"])
+        self.step, self.log_rows = step, rows
         return tensors

@@ -1,7 +1,7 @@
-"""Sizes and SHA-256 digests of a run's files, as `result.json` keeps them under `files`: what was written is still there.
+"""Sizes and SHA-256 digests of a run's files, which `result.json` keeps under `files`.
 
-In: a run folder. Out: per file its bytes and digest; later, the files that differ from them. A truncated or deleted file
-beside a whole result is found by its size, an edited one by its digest.
+In: a run folder. Out: per file its bytes and digest; later, the files that differ from them. A truncated or deleted
+file beside a whole result is found by its size, an edited one by its digest.
 """
 
 from __future__ import annotations

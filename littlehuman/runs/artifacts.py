@@ -98,8 +98,10 @@ def result_of_cell(folder: Path, run_id: str) -> dict[str, Any]:
     if result and (lack := missing_in(result)):
         raise DataError(f"{folder / RESULT}: {lack}, so it is no result of this cell\nTry: rm {folder / RESULT}")
     if changed := digests.faults(folder, result, deep=False):
-        what = f"{folder}: {', '.join(map(str, changed))}, since the result was written"
-        raise DataError(f"{what}\nTry: rm {folder / RESULT}, then the same command: it computes this cell anew")
+        what = ", ".join(f"{folder / fault.file} {fault.what}" for fault in changed)
+        raise DataError(
+            f"{what}, since the result was written\nTry: rm {folder / RESULT}, then the same command: it computes this cell anew"
+        )
     return result
 
 

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from littlehuman.errors import DataError, LittlehumanError
@@ -175,7 +175,8 @@ def _read(file: Path) -> Holder:
         raise DataError(f"{what}\nTry: rm -r {file}")
     try:
         found = json.loads(file.read_text("utf-8"))
-        return Holder(**{field.name: type(field.default)(found[field.name]) for field in fields(Holder)})
+        texts = {name: str(found[name]) for name in ("token", "host", "place", "started", "since")}
+        return Holder(**texts, pid=int(found["pid"]), released=bool(found["released"]))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Holder()
 

@@ -114,7 +114,7 @@ def test_a_cell_that_another_process_computes_is_waited_for(
 ) -> None:
     other = run_folder(multirun, *QUICK, "seed=1")
     assert cli(*QUICK, "seed=1").code == 0
-    result = {**read_json(other / "result.json"), "id": elsewhere.name.rpartition("-")[2]}
+    result = {**read_json(other / "result.json"), "id": elsewhere.name.rpartition("-")[2], "files": {}}
     _at_the_first_sleep(monkeypatch, lambda: write_json(elsewhere / "result.json", result))
     ended = cli(*words, *QUICK)
     assert ended.code == 0 and f"already complete: {elsewhere}" in ended.out, ended.text

@@ -115,7 +115,7 @@ def test_verify_names_cell_step_and_mend_and_a_re_issue_refuses_the_cell_alone(
     assert f"{hurt}: mixture: mixture.json is gone" in said and f"{hurt}: predictions: predictions.jsonl has" in said
     assert said.count(f"Try: rm {hurt}/result.json") == 1 and "2 complete cell(s) checked; 1 are not" in said
     again = cli("-m", *QUICK, "seed=0,1,2")
-    assert again.code == 1 and f"NOT COMPLETE  {hurt}  {hurt}: mixture.json is gone" in again.err, again.text
+    assert again.code == 1 and f"NOT COMPLETE  {hurt}  {hurt}/mixture.json is gone" in again.err, again.text
     assert again.err.count("NOT COMPLETE") == 1 and (run_folder(multirun, *QUICK, "seed=2") / "result.json").exists()
     (hurt / "result.json").unlink()
     assert cli("-m", *QUICK, "seed=0,1,2").code == 0 and verify.main([str(study)]) == 0

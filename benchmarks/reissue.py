@@ -1,7 +1,7 @@
 """Re-issuing a study that is complete: CPU seconds a cell, ours beside Hydra's composition of the configuration.
 
 `python -m benchmarks.reissue [CELLS]`: one cell is computed, its result is copied to CELLS run folders under their own
-ids, and the sweep is issued again in this process. Hydra composes each configuration twice, to check it and to launch it.
+ids, and the sweep is issued again in this process. Hydra composes each configuration twice: to check, and to launch.
 Also: the update of a table of CELLS rows, the first (all files are read) and a further one (one cell changed).
 """
 

@@ -65,11 +65,11 @@ def write(study: Path) -> Path:
     with _locked(study / LOCK):  # else a slow writer could put an older table over a newer one
         sweep_drafts(study)
         table = rows(study)
-        columns = list(dict.fromkeys(key for row in table for key in row))
+        columns = _columns(table)
         text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(table)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(map(row.get, columns) for row in table)  # csv writes None as an empty cell
         write_text(study / "table.csv", text.getvalue())
         write_text(study / "table.md", markdown(table))
     return study / "table.csv"
@@ -109,7 +109,7 @@ def is_current(folder: Path) -> bool:
 
 def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """The table for reading: knobs that differ between cells, and each score with its interval."""
-    metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
+    metrics = [column.removesuffix("_low") for column in _columns(table) if column.endswith("_low")]
     differing = [
         k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1
     ]
@@ -120,6 +120,11 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
         lines.append("| " + " | ".join([*map(str, cells), *(_interval(row, metric) for metric in metrics)]) + " |")
     problems = [f"\n{row['cell']}: {row['error']}\n" for row in table if row.get("error")]
     return "\n".join(lines) + "\n" + "".join(problems)
+
+
+def _columns(table: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of all rows, in the order of their first use; most rows have the same ones."""
+    return list(dict.fromkeys(column for columns in dict.fromkeys(map(tuple, table)) for column in columns))
 
 
 def _interval(row: Mapping[str, Any], metric: str) -> str:

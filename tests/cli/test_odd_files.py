@@ -99,7 +99,7 @@ def test_a_table_is_written_where_its_lock_is_a_directory(tmp_path: Path) -> Non
 def test_a_name_that_no_folder_can_have_is_refused_and_leaves_nothing(
     name: str, mode: tuple[str, ...], cli: Cli, multirun: Path
 ) -> None:
-    ended = cli(*mode, *QUICK, f"study={name}")
+    ended = cli(*mode, *QUICK, f"study='{name}'")
     assert ended.code == 1 and "REFUSED  study=" in ended.err and "Traceback" not in ended.text, ended.text
     assert not list(multirun.glob("*"))
 

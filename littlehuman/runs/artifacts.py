@@ -99,9 +99,8 @@ def result_of_cell(folder: Path, run_id: str) -> dict[str, Any]:
         raise DataError(f"{folder / RESULT}: {lack}, so it is no result of this cell\nTry: rm {folder / RESULT}")
     if changed := digests.faults(folder, result, deep=False):
         what = ", ".join(f"{folder / fault.file} {fault.what}" for fault in changed)
-        raise DataError(
-            f"{what}, since the result was written\nTry: rm {folder / RESULT}, then the same command: it computes this cell anew"
-        )
+        again = f"rm {folder / RESULT}, then the same command: it computes this cell anew"
+        raise DataError(f"{what}, since the result was written\nTry: {again}")
     return result
 
 

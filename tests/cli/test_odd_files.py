@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ import pytest
 from cli_runs import QUICK, run_folder
 from conftest import Cli
 
+from littlehuman.cli import config_dir_of
+from littlehuman.data.files import read_rows
+from littlehuman.errors import DataError
+from littlehuman.exporting.rebuild import config_of
+from littlehuman.models import base_model
 from littlehuman.store import read_json, write_json, write_text
 from littlehuman.study import table
 from littlehuman.study.load import load
@@ -130,3 +136,38 @@ def test_one_cell_whose_folder_is_a_file_is_named_with_the_mend(cli: Cli, multir
     folder.write_text("")
     ended = cli(*QUICK)
     assert ended.code == 1 and f"{folder}: File exists; try: move that file away" in ended.err
+
+
+TAGGED = "!!python/object/apply:os.system [echo]"
+
+
+def test_yaml_with_tags_in_a_run_folder_is_no_configuration(tmp_path: Path) -> None:
+    for name in ("config", "hydra", "overrides"):
+        write_text(tmp_path / ".hydra" / f"{name}.yaml", TAGGED)
+    assert config_dir_of(tmp_path) is None
+    with pytest.raises(DataError, match=r"config\.yaml: is not the configuration of a run .*\nTry: run the cell again"):
+        config_of(tmp_path / ".hydra" / "config.yaml")
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+def test_deeply_nested_data_is_an_error_that_names_the_file(name: str, tmp_path: Path) -> None:
+    write_text(tmp_path / name, DEEP)
+    with pytest.raises(DataError, match=name):
+        list(read_rows(tmp_path / name))
+
+
+@pytest.mark.slow  # trains with weights of its own
+def test_truncated_weights_in_the_cache_are_named_with_the_mend(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    base_model.release()
+    assert cli(*QUICK).code == 0
+    base_model.release()
+    (weights,) = (tmp_path / "cache" / "weights").glob("*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    ended = cli(*QUICK, "seed=1")
+    assert ended.code == 1 and f"could not be loaded from {weights.parent}" in ended.err, ended.text
+    assert f"Try: rm -r {weights.parent}" in ended.out
+    shutil.rmtree(weights.parent)
+    assert cli(*QUICK, "seed=1").code == 0

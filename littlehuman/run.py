@@ -106,7 +106,7 @@ def cli() -> None:
         main()
         sys.stdout.flush()
     except SystemExit as end:  # Hydra printed its error; what the disk refused is said again, with the mend
-        code = end.code if isinstance(end.code, int) else 1
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.__context__, OSError):
             status.report_incomplete(root, mending.sentence(end.__context__))
     except KeyboardInterrupt:

@@ -32,12 +32,17 @@ class TrainState:
         params, grads: while attached, the cell's row of the `MultiLora`: float32 [parameters of one adapter].
         step, total_steps: optimiser steps made, and to make.
         log_rows: one row per step made.
+
+    Raises:
+        DataError: when a folder stands in place of the checkpoint; here, where it is an error of this cell alone.
     """
 
     def __init__(
         self, rows: Sequence[EncodedRow], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
     ) -> None:
         self.rows, self.tuning, self.seed, self.folder = list(rows), tuning, seed, folder
+        if (file := folder / CHECKPOINT).is_dir():
+            raise DataError(f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {file}")
         self.batch_size = int(tuning.batch_size or 1)
         self.steps_per_epoch = math.ceil(len(self.rows) / self.batch_size)
         self.total_steps = self.steps_per_epoch * int(tuning.epochs or 0)
@@ -170,18 +175,11 @@ class TrainState:
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
     def _load_checkpoint(self, params: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Tensors of this training's checkpoint, with step and log restored; empty when there is none.
-
-        Raises:
-            DataError: when a folder stands in its place.
-        """
+        """Tensors of this training's checkpoint, with step and log restored; empty when there is none."""
         from safetensors import SafetensorError, safe_open
 
-        file = self.folder / CHECKPOINT
-        if file.is_dir():
-            raise DataError(f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {file}")
         try:
-            with safe_open(file, "pt") as saved:
+            with safe_open(self.folder / CHECKPOINT, "pt") as saved:
                 metadata = saved.metadata() or {}
                 tensors = {name: saved.get_tensor(name) for name in ("values", *MOMENTS)}
             if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:

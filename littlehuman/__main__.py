@@ -36,6 +36,7 @@ COMMANDS = (
         "littlehuman.plan:main",
         "what to buy for a sum or a score, or how large a study has to be",
     ),
+    Command("verify", "littlehuman.verify:main", "whether the files and sources of complete cells are as they were"),
     Command("export", "littlehuman.export:main", "the synthetic data of a cell as a dataset with its data card"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -108,10 +108,12 @@ def config_dir(sources: Iterable[Any]) -> str | None:
 def config_dir_of(cell: Path) -> str | None:
     """The same for a run folder, where Hydra keeps the sources in `.hydra/hydra.yaml`."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     try:
         return config_dir(OmegaConf.load(cell / ".hydra" / "hydra.yaml").hydra.runtime.config_sources)
-    except (OSError, AttributeError):  # copied without it
+    except (OSError, AttributeError, ValueError, YAMLError, OmegaConfBaseException):  # copied without it, or edited
         return None
 
 

@@ -31,8 +31,11 @@ from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
-from littlehuman.runs import tracking
+from littlehuman.runs import digests, tracking
 from littlehuman.runs.artifacts import (
+    MIXTURE,
+    PREDICTIONS,
+    TEXTS,
     scores_as_json,
     versions,
     write_mixture,
@@ -150,7 +153,9 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
         },
         "environment": outcome.environment,
         "versions": versions(),
+        digests.KEY: digests.of_files(folder, (MIXTURE, TEXTS, PREDICTIONS)),
     }
+    status.require_claim()
     write_result(folder, result)
     tracking.track(config.tracker, result, folder)
     return result

@@ -27,11 +27,13 @@ from littlehuman.config.addresses import refuse_passwords
 from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
+from littlehuman.execution import mending
 from littlehuman.formatting import plain_text
 from littlehuman.prompt_models.settings import refuse_api_keys
-from littlehuman.runs import status
+from littlehuman.runs import leftovers, status
 from littlehuman.runs.artifacts import RESULT
-from littlehuman.store import INVOCATION, digest, multirun_root, read_json, slug
+from littlehuman.store import INVOCATION, digest, multirun_root, process_name, read_json, slug
+from littlehuman.study import table
 
 
 def conf_folder() -> Path:
@@ -47,12 +49,12 @@ def _cell(*, _root_: DictConfig) -> str:
     except (LittlehumanError, OmegaConfBaseException):  # the job finds the error again, and reports it
         values: Any = OmegaConf.to_container(_root_, resolve=False)
         values.pop("hydra", None)
-        return f"{slug(str(values['dataset'].get('name')))}-refused-{digest(str(values))[:8]}"
+        return f"{slug(str(values['dataset'].get('name')))[:40]}-refused-{digest(str(values))[:8]}"
 
 
 def _study(*, _root_: DictConfig) -> str:
     """The study's folder. A name that leaves the root is refused by the job; Hydra must not write there before that."""
-    return _root_.study if is_study(_root_.study) else f"refused-{slug(_root_.study)}"
+    return _root_.study if is_study(_root_.study) else f"{leftovers.REFUSED}{slug(_root_.study)[:40]}"
 
 
 def _hydra_subdir(*, _root_: DictConfig) -> str | None:
@@ -99,17 +101,23 @@ def cli() -> None:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)
     root = multirun_root().absolute()  # a job may work in another folder
-    reports = root / f".invocation-{uuid.uuid4().hex}"
+    reports = root / f"{leftovers.INVOCATION}{process_name()}-{uuid.uuid4().hex[:8]}"
     os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
+    leftovers.sweep(root)
     code = 0
     try:
         main()
         sys.stdout.flush()
+    except SystemExit as end:  # Hydra printed its error; what the disk refused is said again, with the mend
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.__context__, OSError):
+            status.report_incomplete(root, mending.sentence(end.__context__))
     except KeyboardInterrupt:
         code = 130  # the shell's code for SIGINT
     except BrokenPipeError:
         ignore_closed_pipe()
     finally:
+        table.write_due(reports)
         missing = status.collect(reports)
         _print_missing(missing)
     if missing or code:

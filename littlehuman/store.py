@@ -97,10 +97,10 @@ def _escaped(document: str) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an absent or truncated file reads as empty."""
+    """Read a JSON object; an absent, truncated or far too deeply nested file reads as empty."""
     try:
         value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -111,7 +111,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         for line in handle:
             try:
                 value = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
                 yield value

@@ -173,9 +173,9 @@ Cli = Callable[..., Ended]
 def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line in this process: as `python -m littlehuman.run`, without the 4 seconds of imports."""
     from littlehuman import run
-    from littlehuman.runs import status
+    from littlehuman.store import INVOCATION
 
-    monkeypatch.setenv(status.INVOCATION, "")  # so that monkeypatch restores it
+    monkeypatch.setenv(INVOCATION, "")  # so that monkeypatch restores it
 
     def call(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["littlehuman", *arguments])

@@ -51,7 +51,7 @@ ALLOWED = {
 }
 BEFORE_TRAINING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixture"}
 READING = {"study", "stats", "economics", "reporting", "figures"}
-COMMANDS = {"run", "execution", "next", "price", "plan", "report", "export"}
+COMMANDS = {"run", "execution", "next", "price", "plan", "report", "verify", "export"}
 
 
 def _names(node: ast.AST) -> list[str]:

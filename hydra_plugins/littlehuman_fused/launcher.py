@@ -1,8 +1,8 @@
-"""The Hydra launcher `hydra/launcher=fused`: from the overrides of a multirun's jobs to their `JobReturn`s.
+"""The Hydra launchers `sequential` (the default) and `fused`: from a multirun's overrides to its `JobReturn`s.
 
-`littlehuman.execution.fused` decides which jobs are trained together. Here each part of a job is run by Hydra's own
-`run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any other launcher. Hydra
-imports every plugin whenever it starts: nothing heavy may be imported here.
+`littlehuman.execution` decides which jobs are computed when, trained together, or waited for. Here each part of a job
+is run by Hydra's own `run_job`, so that its folder, `.hydra/`, `run.log`, `HydraConfig` and callbacks are those of any
+other launcher. Hydra imports every plugin whenever it starts: nothing heavy may be imported here.
 """
 
 import logging
@@ -28,32 +28,60 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class FusedLauncherConf:
-    """The options of the launcher.
+class SequentialLauncherConf:
+    """No options.
 
     No string annotations in this file: Hydra runs it before it is in `sys.modules`, where dataclasses looks them up.
     """
 
+    _target_: str = "hydra_plugins.littlehuman_fused.launcher.SequentialLauncher"
+
+
+@dataclass
+class FusedLauncherConf:
+    """The options of the launcher."""
+
     _target_: str = "hydra_plugins.littlehuman_fused.launcher.FusedLauncher"
-    ahead: int = 256  # most cells that are prepared before training; each holds its points and an open file
+    ahead: int = 256  # most cells that are prepared before training; each holds its points and its claim
 
 
-ConfigStore.instance().store(group="hydra/launcher", name="fused", node=FusedLauncherConf, provider="littlehuman")
+for name, node in {"sequential": SequentialLauncherConf, "fused": FusedLauncherConf}.items():
+    ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="littlehuman")
 
 
-class FusedLauncher(Launcher):
-    """Runs the jobs of a multirun in this process, and trains many of them at a time."""
-
-    def __init__(self, ahead: int) -> None:
-        self.ahead = ahead
+class SequentialLauncher(Launcher):
+    """Runs the jobs of a multirun one after another in this process, and shares them with equal multiruns."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Store the context and the configuration.
 
-        The task function is not used: it computes one cell from beginning to end, and cells that are trained together
-        wait between preparation and training. Both take the steps of `littlehuman.execution.job.Job`.
+        The task function is not used: it waits where another process computes its cell, and a sweep computes others
+        meanwhile. Both take the steps of `littlehuman.execution.job.Job`.
         """
         self.context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Compute the cells. A job that fails is recorded in its own folder and stops no other."""
+        from littlehuman.execution import sequential
+
+        hosts = self.hosts(job_overrides, initial_job_idx, "jobs, one after another")
+        sequential.sweep(hosts)
+        return [host.returned for host in hosts]
+
+    def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, how: str) -> "list[Host]":
+        """One host for each job; Hydra's own set-up of a launch."""
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
+        log.info(f"Launching {len(job_overrides)} {how}")
+        return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+
+
+class FusedLauncher(SequentialLauncher):
+    """Runs the jobs of a multirun in this process, and trains many of them at a time."""
+
+    def __init__(self, ahead: int) -> None:
+        self.ahead = ahead
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compute the cells. A job that fails is recorded in its own folder and stops no other.
@@ -66,25 +94,45 @@ class FusedLauncher(Launcher):
 
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
-        setup_globals()
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info(f"Launching {len(job_overrides)} jobs, trained together where they share a model")
-        hosts = [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+        hosts = self.hosts(job_overrides, initial_job_idx, "jobs, trained together where they share a model")
         fused.sweep(hosts, ahead=self.ahead)
         return [host.returned for host in hosts]
 
 
 class Host:
-    """One job of the sweep, run in parts: preparation, then scoring."""
+    """One job of the sweep, run in parts: preparation and scoring, or again after another process had its cell."""
 
-    def __init__(self, launcher: FusedLauncher, overrides: Sequence[str], number: int) -> None:
+    def __init__(self, launcher: SequentialLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
         self._launcher, self._overrides, self._number = launcher, overrides, number
         self.ended = False
 
+    def is_shown(self) -> bool:
+        """Show a cell that is complete already, without Hydra's set-up of a job; whether it was.
+
+        With callbacks of the user's, which Hydra calls for each job, there is no way around that set-up.
+        """
+        from littlehuman.execution.job import Job
+
+        try:
+            if self._launcher.config.hydra.get("callbacks"):
+                return False
+            job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
+            shown = job.show_named()
+        except Exception:  # `run_part` meets it again, and reports it
+            return False
+        if shown:
+            self.ended = True
+            self.returned = JobReturn(self._overrides, self._config, status=JobStatus.COMPLETED)
+            self.returned.return_value = job.score
+        return shown
+
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
-        """Run a part of the job by `run_job`; None when it raised: Hydra reports that at the end of the sweep."""
+        """Run a part of the job by `run_job`; None when it raised.
+
+        An error in the part is told by Hydra at the end of the sweep. One of Hydra's own, around it (a config that
+        cannot be composed, a folder that cannot be made, a full disk), is reported as the cell's; the sweep goes on.
+        """
         job = None
 
         def task(config: DictConfig) -> float | None:
@@ -94,6 +142,14 @@ class Host:
             self.ended = job.ended
             return job.score
 
+        try:
+            self._run(task)
+        except Exception as error:
+            self._report(error)
+            return None
+        return job if self.returned.status is JobStatus.COMPLETED else None
+
+    def _run(self, task: TaskFunction) -> None:
         first = self.returned.status is JobStatus.UNKNOWN
         if first:
             log.info("\t#%d : %s", self._number, " ".join(filter_overrides(self._overrides)))
@@ -109,7 +165,20 @@ class Host:
             )
         finally:
             configure_log(self._launcher.config.hydra.hydra_logging, self._launcher.config.hydra.verbose)
-        return job if self.returned.status is JobStatus.COMPLETED else None
+
+    def _report(self, error: Exception) -> None:
+        """Report the cell as not complete, by its overrides where its folder is not known."""
+        from littlehuman.execution.mending import of_hydra
+
+        of_hydra(error, self._known_folder(), filter_overrides(self._overrides))
+        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)  # Hydra would end with a traceback
+        self.returned.return_value = None
+
+    def _known_folder(self) -> Path | None:
+        try:
+            return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
+        except Exception:
+            return None
 
     @property
     def environment(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from littlehuman.config.run_config import RunConfig
 
 
+MAX_NAME_BYTES = 150  # of a folder's name: file systems take 255, and a cell's name adds its settings
 _LIMITS = {  # key -> minimum and maximum
     "synth_frac": (0, 1),
     "n_train": (0, math.inf),  # 0: the untrained model
@@ -107,7 +108,13 @@ def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Pro
 def is_study(name: str) -> bool:
     """Whether a name is a folder below that of all results."""
     path = PurePath(name)
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and is_file_name(name)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file system takes a name, or several with / between them: not too long, and printable."""
+    sizes = [len(part.encode("utf-8", "surrogatepass")) for part in PurePath(name).parts]
+    return max(sizes, default=0) <= MAX_NAME_BYTES and name.isprintable()
 
 
 def _outside_limits(config: RunConfig) -> Iterator[Problem]:
@@ -129,8 +136,12 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
     if not is_study(config.study):
         yield Problem(
             f"study={config.study}",
-            "must be a folder under multirun/: a name, or several with / between them, without ..",
+            "must be a folder under multirun/: a name, or several with / between them, without .., "
+            f"printable and of at most {MAX_NAME_BYTES} bytes each",
         )
+    if not is_file_name(config.dataset.name):
+        what = f"must be printable and of at most {MAX_NAME_BYTES} bytes: the folders of its cells begin with it"
+        yield Problem(f"dataset.name={config.dataset.name}", what)
     if not _is_budget(config.human_budget):
         yield Problem(f"human_budget={config.human_budget!r}", "must be all, or a number of points")
     if config.test_path is not None and config.test_dataset is None:

@@ -89,10 +89,12 @@ def _settings(cells: Sequence[Mapping[Hashable, Any]]) -> tuple[list[str], str |
 def _typed(row: Mapping[Hashable, Any]) -> list[str]:
     """What was typed for a cell, as Hydra keeps it in the run folder."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
 
     try:
         return [str(text) for text in OmegaConf.load(Path(str(row["folder"])) / ".hydra" / "overrides.yaml")]
-    except (OSError, KeyError):
+    except (OSError, KeyError, TypeError, ValueError, YAMLError, OmegaConfBaseException):
         return []
 
 

@@ -11,18 +11,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING
 
 from hydra.core.utils import env_override
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import END_STATES, Job, State
+from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.schema import LaunchConfig
 from littlehuman.study import table
 
@@ -30,51 +32,67 @@ if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome
 
 
-Part: TypeAlias = Callable[[DictConfig, Path], Job]
-
-
-class Host(Protocol):
-    """The launcher's interface to one job."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """Environment variables of the job (`hydra.job.env_set`)."""
-
-    @property
-    def progress(self) -> bool:
-        """Whether to show progress bars."""
-
-    def run_part(self, part: Part) -> Job | None:
-        """Run a part of the job with its Hydra config, folder and log; None when the part raised an error."""
-
-
 def sweep(hosts: Sequence[Host], ahead: int) -> None:
-    """Compute the cells of a sweep, with at most `ahead` prepared cells at a time."""
-    left = list(hosts)
+    """Compute the cells of a sweep, with at most `ahead` prepared cells at a time.
+
+    Those that other processes compute are waited for at the end, when this process holds no claim.
+    """
+    left, elsewhere, wait = list(hosts), dict[int, tuple[Host, Elsewhere]](), Wait()
     with SweepProgress(len(left), show=any(host.progress for host in left[:1])) as bar:
-        while left:
-            left = [*_compute(left[:ahead], bar), *left[ahead:]]
+        while left or elsewhere:
+            if not left:
+                for key in wait.for_settled({key: cell for key, (_, cell) in elsewhere.items()}):
+                    host, cell = elsewhere.pop(key)
+                    left += [] if _failed(host, cell.failure, bar) else [host]
+            again, taken = _compute(left[:ahead], bar)
+            left = [*again, *left[ahead:]]
+            elsewhere |= {id(host): (host, cell) for host, cell in taken}
 
 
-def _compute(hosts: Sequence[Host], bar: SweepProgress) -> list[Host]:
-    """Prepare, train and finish cells; return the hosts to try again, because another of these hosts has their cell."""
+def _failed(host: Host, failure: str, bar: SweepProgress) -> bool:
+    """Note the failure of a cell in another process, if there is one; whether there is."""
+
+    def part(_: DictConfig, folder: Path) -> Job:
+        job = Job(folder)
+        job.fail_elsewhere(failure)
+        return job
+
+    if failure:
+        host.run_part(part)
+        bar.count(State.failed)
+    return bool(failure)
+
+
+def _compute(hosts: Sequence[Host], bar: SweepProgress) -> tuple[list[Host], list[tuple[Host, Elsewhere]]]:
+    """Prepare, train and finish cells.
+
+    Returns:
+        The hosts to try again, because another of these hosts has their cell; those whose cell another process has.
+    """
     ready: dict[Path, PreparedJob] = {}
-    duplicates = []
+    duplicates, elsewhere = [], []
     try:
         with bar.preparing():
             for host in hosts:
+                if host.is_shown():
+                    bar.count(State.done)
+                    continue
                 job = host.run_part(partial(_prepare_once, ready))
                 if job and job.state is State.new:
                     duplicates.append(host)
+                elif job and job.state is State.elsewhere:
+                    elsewhere.append((host, Elsewhere.of(job.folder)))
                 elif job and job.state is State.open:
                     ready[job.folder] = PreparedJob(host, job, bar)
                 bar.count(job.state if job else State.failed)
         for group in _groups(ready.values()):
             _train(group)
+        lost = [cell for cell in ready.values() if cell.job.state is State.elsewhere]
+        elsewhere += [(cell.host, Elsewhere.of(cell.job.folder)) for cell in lost]
     except BaseException as error:
         _abandon([cell.job for cell in ready.values() if not cell.job.ended], error)
         raise
-    return duplicates
+    return duplicates, elsewhere
 
 
 def _prepare_once(ready: Container[Path], config: DictConfig, folder: Path) -> Job:
@@ -206,7 +224,7 @@ class SweepProgress:
     def count(self, state: State) -> None:
         """Count a cell that has reached this state."""
         ended = state in END_STATES
-        if state is not State.new:
+        if state not in (State.new, State.elsewhere):
             self._states[state if ended else "prepared"] += 1
         self._bar.set_postfix(self._states, refresh=not ended)
         self._bar.update(ended)

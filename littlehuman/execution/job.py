@@ -1,7 +1,8 @@
-"""One Hydra job: the pipeline inside the lock of its run folder, with status, error log and row of the table.
+"""One Hydra job: the pipeline inside the claim of its run folder, with status, error log and row of the table.
 
-`Job.run` computes a cell from start to end. A fused sweep calls the same steps apart: `prepare`, `start_training`,
-`finish`. An error in a step is recorded as the cell's own and reported; only interruptions are raised.
+`Job.attempt` computes a cell from start to end, and leaves one that another process computes; `Job.run` waits for it. A
+fused sweep calls the same steps apart: `prepare`, `start_training`, `finish`. An error in a step is recorded as the
+cell's own and reported; only interruptions are raised.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -23,11 +23,12 @@ from littlehuman import cli, pipeline
 from littlehuman.config import test_dataset
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
-from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.execution import summary
+from littlehuman.errors import ConfigError, DataError, LittlehumanError
+from littlehuman.execution import mending, summary
+from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.formatting import plain_text
-from littlehuman.runs import status
-from littlehuman.runs.artifacts import STATUS, result_of_cell
+from littlehuman.runs import claims, digests, leftovers, status
+from littlehuman.runs.artifacts import STATUS, read_result, result_of_cell
 from littlehuman.schema import DatasetConfig
 from littlehuman.study import table
 
@@ -43,13 +44,13 @@ class State(StrEnum):
     """The state of a job."""
 
     new = "new"
-    open = "open"  # the folder is locked, the cell is not complete
+    open = "open"  # the cell is claimed, and not complete
+    elsewhere = "elsewhere"  # another process computes the cell
     done = "done"
     failed = "failed"
-    elsewhere = "elsewhere"  # another process computes the cell
 
 
-END_STATES = (State.done, State.failed, State.elsewhere)
+END_STATES = (State.done, State.failed)
 
 
 class Job:
@@ -63,7 +64,7 @@ class Job:
         self.state = State.new
         self.score: float | None = None
         self.prepared: pipeline.PreparedCell | None = None
-        self._lock, self._training = ExitStack(), ExitStack()  # folder lock and training stage, closed at the end
+        self._claim, self._training = ExitStack(), ExitStack()  # claim and training stage, closed at the end
         self._status: status.RunStatus
 
     @property
@@ -72,10 +73,21 @@ class Job:
         return self.state in END_STATES
 
     def run(self, config: DictConfig) -> float | None:
-        """Compute the cell; return its headline score, or None when it is not complete."""
+        """Compute the cell, or wait for the process that does; return its headline score, None when not complete."""
+        wait, failure = Wait(), ""
+        while not failure and self.attempt(config) is State.elsewhere:
+            cell = Elsewhere.of(self.folder)
+            wait.for_settled({self.folder: cell})
+            failure = cell.failure
+        if failure:
+            self.fail_elsewhere(failure)
+        return self.score
+
+    def attempt(self, config: DictConfig) -> State:
+        """Compute the cell unless another process does; return the state that it came to."""
         if (inputs := self._open(config)) and (result := self._attempt(partial(pipeline.run, *inputs))):
             self._complete(result)
-        return self.score
+        return self.state
 
     def prepare(self, config: DictConfig) -> None:
         """Run all steps before the training; the job is open afterwards if they succeeded."""
@@ -98,6 +110,8 @@ class Job:
 
     def fail(self, error: BaseException) -> None:
         """Record an error in log, status and table: Hydra 1.3 leaves no trace of a failed job."""
+        if isinstance(error, claims.ClaimLost):
+            return self._leave(error)
         self.state = State.failed
         try:
             if isinstance(error, LittlehumanError):
@@ -114,6 +128,18 @@ class Job:
         finally:
             self._release()
 
+    def _leave(self, error: claims.ClaimLost) -> None:
+        """Leave the cell, and its status, to the process that took it over."""
+        self.state = State.elsewhere
+        log.warning("%s %s", self.folder, error)
+        self._release()
+
+    def fail_elsewhere(self, reason: str) -> None:
+        """Report that the process that had the cell could not complete it."""
+        self.state = State.failed
+        log.error("%s %s", self.folder, reason)
+        status.report_incomplete(self.folder, reason)
+
     def abandon(self, error: BaseException) -> None:
         """Record, in `status.json` only, the error that ended the sweep before this cell."""
         self.state = State.failed
@@ -121,42 +147,57 @@ class Job:
         self._release()
 
     def _open(self, config: DictConfig) -> Inputs | None:
-        """Lock the folder and validate the config.
+        """Validate the config and claim the cell.
 
         None when there is nothing to do: the cell is complete, another process computes it, or its config is refused.
         """
-        with ExitStack() as lock:
-            try:
-                lock.enter_context(FileLock(self.folder / ".lock", timeout=0))
-            except Timeout:
-                log.error("%s is being computed by another process; this one leaves it alone", self.folder)
-                status.report_incomplete(self.folder, "is being computed by another process")
+        hydra = HydraConfig.get()
+        try:
+            test_dataset.require_multirun(hydra)
+            cell, test_from = test_dataset.cell_configs(config, hydra)
+            if self._is_complete(cell, test_from):
+                return None
+            claim = claims.take(self.folder)
+            if claim is None:
                 self.state = State.elsewhere
                 return None
-            hydra = HydraConfig.get()
-            try:
-                test_dataset.require_multirun(hydra)
-                cell, test_from = test_dataset.cell_configs(config, hydra)
-                result = result_of_cell(self.folder, run_id(cell, test_from))
-            except ConfigError as error:
-                self._refuse(error)
-                return None
-            if result:
-                status.mark_done(self.folder)
-                log.info("already complete: %s", self.folder)
-                self._show(result)
-                return None
-            self._status = status.RunStatus(self.folder)
-            self._status.note_knobs(identity_values(cell, test_from))
-            self._lock = lock.pop_all()
+            with ExitStack() as held:
+                held.callback(claim.release)
+                if self._is_complete(cell, test_from):  # in the moment before the claim
+                    return None
+                leftovers.sweep_drafts(self.folder)
+                self._status = status.RunStatus(self.folder, claim)
+                self._status.note_knobs(identity_values(cell, test_from))
+                self._claim = held.pop_all()
+        except ConfigError as error:
+            self._refuse(error)
+            return None
+        except (DataError, OSError) as error:
+            self._cannot_begin(error)
+            return None
         self.state = State.open
         return cell, self.folder, self._status, test_from
+
+    def _is_complete(self, cell: RunConfig, test_from: DatasetConfig | None) -> bool:
+        """Show the result of a cell that is complete; whether it is."""
+        result = result_of_cell(self.folder, run_id(cell, test_from))
+        if result:
+            self._show_complete(result)
+            self._show(result)
+        return bool(result)
 
     def _refuse(self, error: ConfigError) -> None:
         """Report a config that makes no cell; the folder's files are not changed."""
         self.state = State.failed
         log.error("%s: %s", type(error).__name__, error)
         status.report_refused(self.folder, error, attempted=(self.folder / STATUS).is_file())
+
+    def _cannot_begin(self, error: DataError | OSError) -> None:
+        """Report a file that stands in the way of a cell; none is changed."""
+        self.state = State.failed
+        log.error("%s: %s", type(error).__name__, error)
+        reason = error.one_line if isinstance(error, DataError) else mending.sentence(error)
+        status.report_incomplete(self.folder, reason, asks_for_change=isinstance(error, DataError))
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -170,15 +211,36 @@ class Job:
     def _complete(self, result: Mapping[str, Any]) -> None:
         try:
             self._status.done()
+            self._count(result)
             self._show(result)
         finally:
             self._release()
 
-    def _show(self, result: Mapping[str, Any]) -> None:
+    def show_named(self) -> bool:
+        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was shown.
+
+        Hydra's set-up of a job costs more than all the rest of a cell that is complete. What is not whole is left to
+        `attempt`, which says what is wrong.
+        """
+        result = read_result(self.folder)
+        whole = result and not digests.faults(self.folder, result, deep=False)
+        if whole and self.folder.name.endswith(f"-{result['id']}"):
+            self._show_complete(result)
+            print(summary.one_line(result, self.folder))
+        return self.state is State.done
+
+    def _show_complete(self, result: Mapping[str, Any]) -> None:
+        status.mark_done(self.folder)
+        log.info("already complete: %s", self.folder)
+        self._count(result)
+
+    def _count(self, result: Mapping[str, Any]) -> None:
         self.state = State.done
         self.score = float(result["scores"][result["headline"]]["value"])
         if not table.is_current(self.folder):
             table.update(self.folder)
+
+    def _show(self, result: Mapping[str, Any]) -> None:
         hydra = HydraConfig.get()
         text = summary.run_summary(
             result,
@@ -192,4 +254,4 @@ class Job:
     def _release(self) -> None:
         self.prepared = None
         self._training.close()
-        self._lock.close()
+        self._claim.close()

@@ -44,9 +44,15 @@ def run_summary(
     """
     scores, headline = result["scores"], result["headline"]
     if not single:
-        s = scores[headline]
-        return f"{folder.name}: {headline} {score(s['value'], s['low'], s['high'])}"
+        return one_line(result, folder)
     return "\n".join(["", *_setup(result), "", *_table(scores, headline), "", *_next(folder, overrides, config_dir)])
+
+
+def one_line(result: Mapping[str, Any], folder: Path) -> str:
+    """The summary of a sweep's cell."""
+    headline = result["headline"]
+    s = result["scores"][headline]
+    return f"{folder.name}: {headline} {score(s['value'], s['low'], s['high'])}"
 
 
 def _setup(result: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from littlehuman import data
 from littlehuman.config.run_config import RunConfig
@@ -43,7 +44,7 @@ def _test_dataset(config: RunConfig, cell: Path) -> DatasetConfig | None:
         return None
     try:
         sources = OmegaConf.load(cell / _HYDRA).hydra.runtime.config_sources
-    except (OSError, OmegaConfBaseException, AttributeError) as error:
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException, AttributeError) as error:
         raise DataError(f"{cell / _HYDRA}: does not say where test_dataset={config.test_dataset} is defined") from error
     conf = [Path(source.path) for source in sources if source.schema == "file"]
     return load_test_dataset(config.test_dataset, config.test_path, config.task.name, conf)

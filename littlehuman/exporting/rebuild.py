@@ -13,6 +13,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from littlehuman import data
 from littlehuman.config import run_config as configs
@@ -84,7 +85,7 @@ def config_of(file: Path) -> RunConfig:
     """
     try:
         merged = OmegaConf.merge(configs.schema(), OmegaConf.load(file))
-    except (OSError, OmegaConfBaseException) as error:
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
         reason = str(error).split("\n", 1)[0]
         raise DataError(
             f"{file}: is not the configuration of a run by this version: {reason}\nTry: run the cell again"

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import logging
 import pickle
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -138,7 +139,7 @@ def loading_error(error: Exception, weights: str, path: str, key: str = "model.w
     else:
         why, mend = text, "a folder that save_pretrained wrote"
     if weights.startswith(("package:", "random:")):
-        mend = f"remove {path}; it is made anew"
+        mend = f"rm -r {shlex.quote(path)}  # the next run makes it again"
     return WeightsError(f"{key}={weights}: could not be loaded: {why}\nTry: {mend}")
 
 

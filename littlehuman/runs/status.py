@@ -1,15 +1,15 @@
 """The status of a run: `status.json` in its folder, with state (running, done, failed), stage, error and times.
 
-A run that was killed stays `running` and has no `result.json`: the same command computes it again. Cells that are not
-complete are also reported to the process of the command line, which lists them at the end; a refused config is
-reported there only, because it makes no cell.
+A run that was killed stays `running` in its file and has no `result.json`: a study tells it as stopped (whether its
+process lives is known to `runs/claims.py`), and the same command computes it again. Cells that are not complete are
+also reported to the process of the command line, which lists them at the end; a refused config is reported there only,
+because it makes no cell.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,25 +18,31 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import ConfigError, LittlehumanError
+from littlehuman.runs import claims, leftovers, process
 from littlehuman.runs.artifacts import STATUS
 from littlehuman.store import INVOCATION, digest, in_a_study, read_json, write_json
 
 START = "start"  # the stage in which the config is validated
-_WITHOUT_WORK = {STATUS, ".lock", ".hydra", "run.log"}  # files of a job that was refused before it did anything
+_WITHOUT_WORK = {STATUS, ".hydra", "run.log"}  # files of a job that was refused before it did anything
 
 
 class RunStatus:
-    """Writes `status.json` of one run, and times its stages (`seconds`)."""
+    """Writes `status.json` of one run, and times its stages (`seconds`).
 
-    def __init__(self, folder: Path) -> None:
+    With a claim, each stage begins only while the cell is this process's (else `ClaimLost`), and the file of a cell
+    that was taken over is left to its new owner.
+    """
+
+    def __init__(self, folder: Path, claim: claims.Claim | None = None) -> None:
         self.folder, self.is_retry = folder, (folder / STATUS).is_file()
+        self.claim = claim
         self.seconds: dict[str, float] = {}
         self._status: dict[str, Any] = {
             "state": "running",
             "stage": START,
             "started": _now(),
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": process.host(),
         }
         self._write()
 
@@ -52,12 +58,26 @@ class RunStatus:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Set and time a stage."""
+        """Set and time a stage.
+
+        Raises:
+            ClaimLost: when another process took the cell over.
+        """
+        self.require_claim()
         self._status["stage"] = name
         self._write()
         started = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 3)
+
+    def require_claim(self) -> None:
+        """Check that the cell is still this process's.
+
+        Raises:
+            ClaimLost: when another process took it over.
+        """
+        if self.claim:
+            self.claim.require()
 
     def done(self) -> None:
         """Mark the run complete, after `result.json` is written."""
@@ -69,13 +89,15 @@ class RunStatus:
         text = str(error) if str(error).strip() else type(error).__name__
         line = error.one_line if isinstance(error, LittlehumanError) else _one_line(error)
         self._status |= {"state": "failed", "reason": line, "error": text, "error_type": type(error).__name__}
-        self._write()
+        with suppress(OSError):  # the disk may be full: the report below names the cell all the same
+            self._write()
         report_incomplete(
             self.folder, f"in stage {self.stage_name}: {line}", asks_for_change=isinstance(error, ConfigError)
         )
 
     def _write(self) -> None:
-        write_json(self.folder / STATUS, {**self._status, "updated": _now()})
+        if not (self.claim and self.claim.lost):
+            write_json(self.folder / STATUS, {**self._status, "updated": _now()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +113,26 @@ class IncompleteCell:
     is_cell: bool = True
 
 
+_unwritten: list[IncompleteCell] = []  # reports of this process that the disk did not take
+
+
 def report_incomplete(folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True) -> None:
     """Report an incomplete cell to the process of the command line, if there is one."""
     if reports := os.environ.get(INVOCATION):
         cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell)
-        write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
+        try:
+            write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
+        except OSError:
+            _unwritten.append(cell)
 
 
 def collect(reports: Path) -> list[IncompleteCell]:
     """The incomplete cells that were reported, sorted by folder; `reports` is removed."""
-    entries = [read_json(path) for path in reports.glob("*.json")]
+    cells = [IncompleteCell(**entry) for path in reports.glob("*.json") if (entry := read_json(path))]
+    cells += _unwritten
+    _unwritten.clear()
     shutil.rmtree(reports, ignore_errors=True)
-    return sorted((IncompleteCell(**entry) for entry in entries if entry), key=lambda cell: cell.folder)
+    return sorted(cells, key=lambda cell: cell.folder)
 
 
 def report_refused(folder: Path, error: ConfigError, *, attempted: bool) -> None:
@@ -114,10 +144,16 @@ def report_refused(folder: Path, error: ConfigError, *, attempted: bool) -> None
         attempted: whether the folder is that of an earlier attempt, which is kept.
     """
     report_incomplete(folder, error.one_line, asks_for_change=True, is_cell=False)
-    if in_a_study(folder) and not attempted and {path.name for path in folder.iterdir()} <= _WITHOUT_WORK:
+    if in_a_study(folder) and not attempted and _is_without_work(folder):
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
+            if folder.parent.name.startswith(leftovers.REFUSED) and leftovers.is_without_work(folder.parent):
+                shutil.rmtree(folder.parent)
             folder.parent.rmdir()  # the study, if it is empty now
+
+
+def _is_without_work(folder: Path) -> bool:
+    return all(path.name in _WITHOUT_WORK or claims.is_claim(path.name) for path in folder.iterdir())
 
 
 def mark_done(folder: Path) -> None:

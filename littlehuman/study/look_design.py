@@ -156,7 +156,7 @@ def read(study: Path) -> tuple[LookDesign, ...]:
         value = json.loads(file.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return ()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(file, str(error)) from None
     if not isinstance(value, dict) or value.get("version") != VERSION or not isinstance(value.get("designs"), list):
         raise _damaged(file, f"it is no list of designs of version {VERSION}")

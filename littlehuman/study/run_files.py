@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
-from littlehuman.runs.artifacts import PREDICTIONS, RESULT
-from littlehuman.store import read_json, read_jsonl
+from littlehuman.runs.artifacts import PREDICTIONS, RESULT, read_result
+from littlehuman.store import read_jsonl
 
 Floats = NDArray[np.float64]
 RUNS = 8192  # kept in memory: a report looks at one run several times
@@ -54,7 +54,7 @@ class Predictions:
 
 
 def result_of(folder: Path | str) -> Mapping[str, Any]:
-    """`result.json` of a run; empty where it is absent or torn."""
+    """`result.json` of a run; empty where it is absent, torn or not whole."""
     file = f"{folder}/{RESULT}"
     modified = _modified(file)
     return {} if modified is None else _result(file, modified)
@@ -93,7 +93,7 @@ def _modified(file: str) -> int | None:
 
 @lru_cache(maxsize=RUNS)
 def _result(file: str, _modified: int) -> Mapping[str, Any]:
-    return read_json(Path(file))
+    return read_result(Path(file).parent)
 
 
 @lru_cache(maxsize=RUNS)

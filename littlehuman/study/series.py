@@ -136,8 +136,8 @@ def _single_series(control_ids: Sequence[str], own_ids: Sequence[str], without_t
 
 
 def _config_of(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = (result_of(folder) or read_json(folder / STATUS)).get("knobs", {})
-    return config
+    config = (result_of(folder) or read_json(folder / STATUS)).get("knobs")
+    return config if isinstance(config, dict) else {}
 
 
 def _hash(config: Mapping[str, Any], without: tuple[str, ...]) -> str:

@@ -1,13 +1,18 @@
 """`table.csv` and `table.md` of a study: one row per cell.
 
-In: the run folders. Out: both files, rewritten from the folders at the end of every job.
+In: the run folders. Out: both files, rewritten from the folders. In a sweep they are rewritten now and then, so that
+writing takes a small part of its time however large the study is, and once more at the end of the command.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +20,82 @@ from filelock import FileLock
 
 from littlehuman.formatting import csv_cell, markdown_text
 from littlehuman.runs.artifacts import GROUPS, NUMBERS, RESULT, STATUS, rows
-from littlehuman.store import in_a_study, write_text
+from littlehuman.runs.leftovers import sweep_drafts
+from littlehuman.store import INVOCATION, digest, in_a_study, write_text
+
+log = logging.getLogger(__name__)
+
+LOCK = ".table.lock"
+PAUSE_S = 2.0  # least time between two updates in one process
+SHARE = 0.05  # of a sweep's time that may go into updates
+_DUE = ".study"  # ending of the files in the command's folder that name studies whose table is to be written
+_next: dict[Path, float] = {}  # study -> when this process may write its table again
 
 
 def update(folder: Path) -> None:
-    """Rewrite the table of the study that a run folder lies in; with `hydra.run.dir=...` it may lie in none."""
-    if in_a_study(folder):
-        write(folder.parent)
+    """Rewrite the table of the study that a run folder lies in; with `hydra.run.dir=...` it may lie in none.
+
+    Within a command (`littlehuman run`) a table that was written a moment ago is left for `write_due`.
+    """
+    if not in_a_study(folder):
+        return
+    study, reports = folder.parent, os.environ.get(INVOCATION)
+    if reports and time.monotonic() < _next.get(study, 0.0) and _noted(study, Path(reports)):
+        return
+    started = time.monotonic()
+    try:
+        write(study)
+    except OSError as error:  # the cells are what counts, and the table can be made of them at any time
+        log.warning("%s: cannot be written (%s); the cells are complete without it", study / "table.csv", error)
+    now = time.monotonic()
+    _next[study] = now + max(PAUSE_S, (now - started) / SHARE)
+
+
+def write_due(reports: Path) -> None:
+    """Write the tables that `update` left, here or in a process of the same command; called at the command's end."""
+    for note in list(reports.glob(f"*{_DUE}")):
+        with suppress(OSError, ValueError):
+            study = Path(note.read_text("utf-8"))
+            if study.is_dir():
+                write(study)
 
 
 def write(study: Path) -> Path:
     """Rewrite `table.csv` and `table.md` from the run folders; return the CSV's path."""
-    with FileLock(study / ".table.lock"):  # else a slow writer could put an older table over a newer one
+    with _locked(study / LOCK):  # else a slow writer could put an older table over a newer one
+        sweep_drafts(study)
         table = rows(study)
-        columns = list(dict.fromkeys(key for row in table for key in row))
+        columns = _columns(table)
         text = io.StringIO()
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writerow({column: csv_cell(column) for column in columns})
-        writer.writerows({key: csv_cell(value) for key, value in row.items()} for row in table)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([csv_cell(column) for column in columns])
+        writer.writerows([csv_cell(row.get(column)) for column in columns] for row in table)  # None: an empty cell
         write_text(study / "table.csv", text.getvalue())
         write_text(study / "table.md", markdown(table))
     return study / "table.csv"
+
+
+def _noted(study: Path, reports: Path) -> bool:
+    """Note that a study's table is to be written at the end of the command; False where the note cannot be made."""
+    note = reports / f"{digest(str(study))}{_DUE}"
+    try:
+        if not note.exists():
+            write_text(note, str(study))
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """A file lock, or none where it cannot be had: the table can be written again at any time."""
+    lock = FileLock(file, timeout=60)
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_current(folder: Path) -> bool:
@@ -49,7 +109,7 @@ def is_current(folder: Path) -> bool:
 
 def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     """The table for reading: knobs that differ between cells, and each score with its interval."""
-    metrics = list(dict.fromkeys(key.removesuffix("_low") for row in table for key in row if key.endswith("_low")))
+    metrics = [column.removesuffix("_low") for column in _columns(table) if column.endswith("_low")]
     differing = [
         k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1
     ]
@@ -70,6 +130,11 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
         if row.get("error")
     ]
     return "\n".join(lines) + "\n" + "".join(problems)
+
+
+def _columns(table: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The columns of all rows, in the order of their first use; most rows have the same ones."""
+    return list(dict.fromkeys(column for columns in dict.fromkeys(map(tuple, table)) for column in columns))
 
 
 def _interval(row: Mapping[str, Any], metric: str) -> str:

@@ -19,6 +19,7 @@ from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models.base_model import Base
 from littlehuman.schema import ALL_LINEAR, Architecture, Head, ModelConfig, TrainingConfig
+from littlehuman.training import parent
 from littlehuman.training.types import Settings
 
 PREFIX = "base_model.model."  # of PEFT's parameter names
@@ -145,6 +146,7 @@ def _initialise_new_modules(peft_model: Any, base: Base) -> None:
 
 def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
     """Write the adapter folder of a trained cell; file modes follow the umask."""
+    parent.require()
     adapter.save(folder)
     base.tokenizer.save_pretrained(folder)
     if settings.task.head is Head.generation:

@@ -1,8 +1,8 @@
 """Data-parallel training: N processes share each global batch, one per GPU (or CPU worker).
 
-The processes are spawned by torch.multiprocessing, joined by Accelerate, and end with the call. Outcomes come
-back as files in a temporary folder, each as soon as it is known. When a process fails the others are killed,
-and the caller gets the error of the process that failed first.
+The processes are spawned by torch.multiprocessing, joined by Accelerate, and end with the call, or with the calling
+process (`parent`). Outcomes come back as files in a temporary folder, each as soon as it is known. When a process fails
+the others are killed, and the caller gets the error of the process that failed first.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from littlehuman.errors import LittlehumanError
 from littlehuman.models import devices
 from littlehuman.models.weights import resolve
 from littlehuman.schema import LaunchConfig
+from littlehuman.training import parent
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_cells
 from littlehuman.training.types import Cell, OnFinished, Outcome
@@ -96,6 +97,7 @@ def _wait(context: Any, inbox: _Inbox) -> None:
 
 def _worker(rank: int, name: str, size: int, port: int) -> None:
     """Main function of one process."""
+    parent.follow()
     folder = Path(name)
     cells, launch = pickle.loads((folder / "work.pickle").read_bytes())
     # The inner report comes before this process leaves the group: the others fail when it leaves, and theirs is

@@ -14,7 +14,9 @@ from pathlib import Path
 import torch
 
 from littlehuman import seeding
+from littlehuman.errors import DataError
 from littlehuman.schema import TrainingConfig
+from littlehuman.training import parent
 from littlehuman.training.encoding import EncodedRow
 
 LogRow = dict[str, float]
@@ -30,12 +32,17 @@ class TrainState:
         params, grads: while attached, the cell's row of the `MultiLora`: float32 [parameters of one adapter].
         step, total_steps: optimiser steps made, and to make.
         log_rows: one row per step made.
+
+    Raises:
+        DataError: when a folder stands in place of the checkpoint; here, where it is an error of this cell alone.
     """
 
     def __init__(
         self, rows: Sequence[EncodedRow], tuning: TrainingConfig, seed: int, folder: Path, fingerprint: str
     ) -> None:
         self.rows, self.tuning, self.seed, self.folder = list(rows), tuning, seed, folder
+        if (file := folder / CHECKPOINT).is_dir():
+            raise DataError(f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {file}")
         self.batch_size = int(tuning.batch_size or 1)
         self.steps_per_epoch = math.ceil(len(self.rows) / self.batch_size)
         self.total_steps = self.steps_per_epoch * int(tuning.epochs or 0)
@@ -85,6 +92,7 @@ class TrainState:
         self.optimizer.state[params] = {"step": torch.tensor(float(self.step), device=params.device), **moments}
         self._detached = {}
         if write_log:
+            parent.require()
             (self.folder / LOG).write_text("".join(json.dumps(row) + "\n" for row in self.log_rows), encoding="utf-8")
 
     def next_batch(self) -> list[EncodedRow]:
@@ -126,6 +134,7 @@ class TrainState:
         self.log_rows.append(row)
         self.step += 1
         if self.write_log:
+            parent.require()
             with (self.folder / LOG).open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(row) + "\n")
 
@@ -146,6 +155,7 @@ class TrainState:
 
         if not self.step:
             return
+        parent.require()
         draft = self.folder / f".{CHECKPOINT}"
         save_file(
             self._tensors(),
@@ -172,9 +182,10 @@ class TrainState:
             with safe_open(self.folder / CHECKPOINT, "pt") as saved:
                 metadata = saved.metadata() or {}
                 tensors = {name: saved.get_tensor(name) for name in ("values", *MOMENTS)}
-        except (FileNotFoundError, SafetensorError):
+            if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:
+                return {}  # a checkpoint of another training
+            step, rows = int(metadata["step"]), json.loads(metadata["rows"])
+        except (FileNotFoundError, SafetensorError, KeyError, ValueError, RecursionError):
             return {}
-        if metadata.get("fingerprint") != str(self.fingerprint) or tensors["values"].shape != params.shape:
-            return {}  # a checkpoint of another training
-        self.step, self.log_rows = int(metadata["step"]), json.loads(metadata["rows"])
+        self.step, self.log_rows = step, rows
         return tensors

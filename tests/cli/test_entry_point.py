@@ -67,7 +67,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     [
         ("repot", "did you mean 'report'?\nTry: littlehuman report --help\n"),
         ("exprot", "did you mean 'export'?\nTry: littlehuman export --help\n"),
-        ("dataset", "there is: run, report, next, price, plan, export"),
+        ("dataset", "there is: run, report, next, price, plan, verify, export"),
         ("xyz", "Try: littlehuman --help\n"),
     ],
 )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_runs import HUMAN, QUICK, no_result, run_folder, table_rows
 from conftest import Cli
-from filelock import FileLock
 
 from littlehuman.store import read_json, write_json, write_text
 
@@ -79,18 +81,95 @@ def test_a_run_that_was_killed_is_computed_again(rest: dict[str, str], cli: Cli,
     assert read_json(folder / "status.json")["state"] == "done" and read_json(folder / "result.json")["scores"]
 
 
-def test_a_cell_that_another_process_computes_is_left_alone_and_said_to_be_missing(cli: Cli, multirun: Path) -> None:
+@pytest.fixture
+def elsewhere(multirun: Path) -> Iterator[Path]:
+    """The run folder of `QUICK`, which another process has claimed and computes."""
     folder = run_folder(multirun, *QUICK)
-    write_json(folder / "status.json", {"state": "running", "stage": "training", "pid": 1})
-    with FileLock(folder / ".lock"):
-        ended = cli(*QUICK)
-    assert ended.code == 1
-    assert (
-        f"NOT COMPLETE  {folder}  is being computed by another process" in ended.err and "Traceback" not in ended.text
+    folder.mkdir(parents=True)
+    holder = {"token": "t", "host": "node7", "place": "node7", "pid": 7, "started": "1", "since": "", "released": False}
+    write_json(folder / ".lock", holder)
+    write_json(folder / "status.json", {"state": "running", "stage": "training", "pid": 7, "host": "node7"})
+    yield folder
+
+
+def _at_the_first_sleep(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """What another process does while this one waits for it."""
+    calls: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        assert len(calls) < 3, "waits on although all is settled"
+        if not calls:
+            then()
+        calls.append(seconds)
+
+    monkeypatch.setattr("littlehuman.execution.sharing.time.sleep", sleep)
+
+
+WAYS = pytest.mark.parametrize("words", [(), ("-m",), ("-m", "hydra/launcher=fused")], ids=["single", "sweep", "fused"])
+
+
+@WAYS
+def test_a_cell_that_another_process_computes_is_waited_for(
+    words: tuple[str, ...], elsewhere: Path, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = run_folder(multirun, *QUICK, "seed=1")
+    assert cli(*QUICK, "seed=1").code == 0
+    result = {**read_json(other / "result.json"), "id": elsewhere.name.rpartition("-")[2], "files": {}}
+    _at_the_first_sleep(monkeypatch, lambda: write_json(elsewhere / "result.json", result))
+    ended = cli(*words, *QUICK)
+    assert ended.code == 0 and f"already complete: {elsewhere}" in ended.out, ended.text
+    assert f"waiting for {elsewhere}, computed by process 7 on node7" in ended.out and "NOT" not in ended.err
+
+
+@WAYS
+def test_a_cell_that_a_dead_process_held_is_taken_over(
+    words: tuple[str, ...], elsewhere: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at_the_first_sleep(monkeypatch, lambda: os.utime(elsewhere / ".lock", (1, 1)))
+    ended = cli(*words, *QUICK)
+    assert ended.code == 0 and read_json(elsewhere / "result.json")["scores"], ended.text
+    assert read_json(elsewhere / "status.json")["pid"] == os.getpid()
+
+
+@WAYS
+def test_a_failure_in_another_process_is_told_and_not_repeated(
+    words: tuple[str, ...], elsewhere: Path, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = {"state": "failed", "pid": 7, "host": "node7", "reason": "no rows", "error_type": "DataError"}
+
+    def fails() -> None:
+        write_json(elsewhere / "status.json", status)
+        write_json(elsewhere / ".lock", {**read_json(elsewhere / ".lock"), "released": True})
+
+    _at_the_first_sleep(monkeypatch, fails)
+    ended = cli(*words, *QUICK)
+    assert ended.code == 1 and no_result(multirun)
+    assert f"NOT COMPLETE  {elsewhere}  failed in process 7 on node7: no rows" in ended.err, ended.text
+    assert cli(*words, *QUICK).code == 0  # asked again, it is tried again
+
+
+def test_a_cell_that_was_taken_over_meanwhile_is_left_to_its_new_owner(
+    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = run_folder(multirun, *QUICK)
+    holder = {"token": "t", "host": "node7", "place": "node7", "pid": 7, "started": "1", "since": "", "released": False}
+    from littlehuman import pipeline
+
+    real = pipeline.fine_tune
+
+    def suspended(*arguments: Any) -> Any:
+        write_json(folder / ".lock-1", holder)
+        write_json(folder / "status.json", {"pid": 7})
+        return real(*arguments)
+
+    monkeypatch.setattr(pipeline, "fine_tune", suspended)
+    _at_the_first_sleep(
+        monkeypatch, lambda: (write_json(folder / "result.json", {"id": "other"}), (folder / "status.json").unlink())
     )
-    assert read_json(folder / "status.json") == {"state": "running", "stage": "training", "pid": 1} and no_result(
-        multirun
-    )
+    ended = cli(*QUICK)
+    assert f"{folder} was taken over by process 7 on node7" in ended.out
+    assert f"waiting for {folder}, computed by process 7 on node7" in ended.out
+    assert not (folder / "predictions.jsonl").exists() and read_json(folder / "result.json") == {"id": "other"}
 
 
 @pytest.mark.parametrize("place", ["study=paper/figure3", "hydra.run.dir={}/elsewhere/cell"])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from cli_runs import HUMAN, QUICK, run_folder, table_rows
 from conftest import ROOT, TINY, Cli, Ended, python
+
+from littlehuman.store import read_json
 
 
 @pytest.fixture(scope="module")
@@ -105,18 +109,20 @@ def test_an_experiment_without_its_grid_is_refused_with_the_command_that_was_mea
     assert meant in ended.out and not (multirun / "zoom").exists()
 
 
+def _started(root: Path, *words: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "littlehuman.run", "-m", *words]
+    environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(root)}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
 def test_runs_never_collide(tmp_path: Path) -> None:
     """Two commands of the same second; one cell belongs to both."""
-    environment = {**os.environ, "LITTLEHUMAN_MULTIRUN": str(tmp_path)}
-    commands = [[sys.executable, "-m", "littlehuman.run", "-m", *QUICK, f"seed={seeds}"] for seeds in ("0,1", "0,2")]
-    running = [
-        subprocess.Popen(c, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for c in commands
-    ]
+    running = [_started(tmp_path, *QUICK, f"seed={seeds}") for seeds in ("0,1", "0,2")]
     said = [process.communicate(timeout=120)[0] for process in running]
-    assert sum("already complete" in text or "is being computed by another process" in text for text in said) == 1, said
-    for process, text in zip(running, said, strict=True):
-        assert process.returncode == int("is being computed" in text), text
+    assert [process.returncode for process in running] == [0, 0], said
+    assert sum("already complete" in text for text in said) == 1, said
     table = table_rows(tmp_path / "default")
     assert sorted((row["seed"], row["state"]) for row in table.values()) == [
         ("0", "done"),
@@ -124,3 +130,20 @@ def test_runs_never_collide(tmp_path: Path) -> None:
         ("2", "done"),
     ]
     assert len(list((tmp_path / "default").glob("*/result.json"))) == 3
+
+
+@pytest.mark.slow  # four processes
+def test_four_identical_sweeps_share_the_cells_and_one_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    running = [_started(tmp_path, *QUICK, "seed=range(6)") for _ in range(4)]
+    while not list((tmp_path / "default").glob("*/status.json")):
+        time.sleep(0.05)
+    (first, *_) = (read_json(path)["pid"] for path in (tmp_path / "default").glob("*/status.json"))
+    os.kill(first, signal.SIGKILL)
+    said = {process.pid: process.communicate(timeout=300)[0] for process in running}
+    assert {process.pid: process.returncode for process in running} == {
+        process.pid: -signal.SIGKILL if process.pid == first else 0 for process in running
+    }, said
+    computed = sum(text.count("training set: ") for pid, text in said.items() if pid != first)
+    assert computed + said[first].count("accuracy") == 6  # each once, but for what the killed one was at
+    assert {row["state"] for row in table_rows(tmp_path / "default").values()} == {"done"}
+    assert len(table_rows(tmp_path / "default")) == 6

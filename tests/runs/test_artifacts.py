@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from littlehuman.execution import summary
 from littlehuman.metrics.corpus import Score
 from littlehuman.records import Example, Mixture, Origin, Point, Prediction, Rejected
 from littlehuman.rejections import RejectionCause, RejectionKind
+from littlehuman.runs import claims
 from littlehuman.runs.artifacts import (
     RESULT,
     knobs,
@@ -38,6 +41,7 @@ from littlehuman.runs.status import (
 )
 from littlehuman.store import read_json, read_jsonl, write_json, write_text
 from littlehuman.study import table as study_table
+from littlehuman.study.load import load
 
 
 def _result(seed: int = 0, value: float = 0.5, **changes: Any) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def _cell(study: Path, name: str, state: str, seed: int = 0, error: Exception | 
 
 
 @pytest.fixture
-def study(tmp_path: Path) -> Path:
+def study(tmp_path: Path) -> Iterator[Path]:
     _cell(tmp_path, "a-done", "done", seed=0)
     _cell(
         tmp_path,
@@ -84,8 +88,10 @@ def study(tmp_path: Path) -> Path:
         seed=1,
         error=DataError("claims.csv: no column 'claim'\nTry: dataset.columns.text=NAME"),
     )
-    _cell(tmp_path, "c-running", "running", seed=2)
-    return tmp_path
+    claim = claims.take(_cell(tmp_path, "c-running", "running", seed=2))
+    assert claim
+    yield tmp_path
+    claim.release()
 
 
 def _read(study: Path) -> list[dict[str, str]]:
@@ -103,6 +109,18 @@ def test_the_table_has_a_row_for_each_cell_in_whatever_state(study: Path) -> Non
     ]
     assert [row["error"] for row in table] == ["", "claims.csv: no column 'claim'", ""]
     assert [row["squad_f1"] for row in table] == ["0.5", "", ""]
+
+
+def test_a_cell_whose_process_is_gone_is_told_as_stopped(study: Path) -> None:
+    _cell(study, "d-killed", "running", seed=3)
+    (study / "e-of-an-older-version").mkdir()
+    write_json(study / "e-of-an-older-version" / "status.json", {"state": "running", "pid": os.getpid()})
+    stopped = {row["cell"]: row["error"] for row in rows(study) if row["state"] == "stopped"}
+    assert set(stopped) == {"d-killed", "e-of-an-older-version"}
+    assert set(stopped.values()) == {"its process ended without a word; the same command goes on"}
+    assert list(load(study)["state"]) == ["done", "failed", "running", "stopped", "stopped"]
+    study_table.write(study)
+    assert [row["state"] for row in _read(study)][2:] == ["running", "stopped", "stopped"]
 
 
 def test_every_row_has_the_configuration_even_of_failed_cells(study: Path) -> None:
@@ -140,7 +158,7 @@ def test_a_run_without_a_whole_result_is_not_complete(tmp_path: Path) -> None:
     folder = _cell(tmp_path, "cell", "running")
     assert not result_of_cell(folder, "a1")
     write_text(folder / RESULT, '{"scores": ')
-    assert not result_of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "running"
+    assert not result_of_cell(folder, "a1") and rows(tmp_path)[0]["state"] == "stopped"
 
 
 def test_the_table_for_reading_names_what_differs_and_explains_what_failed(study: Path) -> None:

@@ -1,0 +1,31 @@
+"""What a sweep needs of its launcher: one job each, run in parts in its own folder, log and Hydra config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from omegaconf import DictConfig
+
+from littlehuman.execution.job import Job
+
+Part: TypeAlias = Callable[[DictConfig, Path], Job]
+
+
+class Host(Protocol):
+    """The launcher's interface to one job."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Environment variables of the job (`hydra.job.env_set`)."""
+
+    @property
+    def progress(self) -> bool:
+        """Whether to show progress bars."""
+
+    def is_shown(self) -> bool:
+        """Show a cell that is complete already, without Hydra's set-up of a job; whether it was."""
+
+    def run_part(self, part: Part) -> Job | None:
+        """Run a part of the job with its Hydra config, folder and log; None when the part raised an error."""

@@ -1,0 +1,46 @@
+"""Errors around a job, outside of the pipeline: what they mean for the user, and what to try.
+
+In: an exception of Hydra or of the file system. Out: one report that names the cell, the file and the mend.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from littlehuman.runs import status
+
+log = logging.getLogger(__name__)
+
+_MENDS = {
+    errno.ENOSPC: "free space on that disk, then the same command",
+    errno.EDQUOT: "free space within your quota, then the same command",
+    errno.EEXIST: "move that file away: a run folder is to be there",
+    errno.ENOTDIR: "move the file away that stands where a folder is to be",
+    errno.EACCES: "chmod u+w, or export LITTLEHUMAN_MULTIRUN=FOLDER",
+    errno.EROFS: "export LITTLEHUMAN_MULTIRUN=FOLDER, on a disk that can be written",
+    errno.ENAMETOOLONG: "a shorter name (study=NAME)",
+}
+
+
+def of_hydra(error: Exception, folder: Path | None, overrides: Sequence[str]) -> None:
+    """Report and log an error that Hydra raised around a job; what no user can mend keeps its traceback."""
+    reason = sentence(error)
+    known = isinstance(error, OSError | HydraException | OmegaConfBaseException | YAMLError)
+    log.error("%s: %s", folder or " ".join(overrides), reason, exc_info=None if known else error)
+    status.report_incomplete(folder or Path(" ".join(overrides)), reason)
+
+
+def sentence(error: BaseException) -> str:
+    """One line: what went wrong, where, and what to try."""
+    if isinstance(error, OSError) and error.errno:
+        mend = _MENDS.get(error.errno)
+        return f"{error.filename or 'the disk'}: {error.strerror}" + (f"; try: {mend}" if mend else "")
+    lines = [line.strip() for each in (error, error.__cause__) if each for line in str(each).splitlines()]
+    return f"{type(error).__name__}: {' '.join(line for line in lines if line)[:500]}"

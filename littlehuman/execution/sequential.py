@@ -1,0 +1,44 @@
+"""A sweep whose cells are computed one after another, shared with other processes that compute the same sweep.
+
+A cell that another process computes is left for later; at the end such cells are waited for, and computed here where
+that process has ended. Hydra's side is `hydra_plugins/littlehuman_fused`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from littlehuman.execution.hosts import Host
+from littlehuman.execution.job import Job, State
+from littlehuman.execution.sharing import Elsewhere, Wait
+
+
+def sweep(hosts: Sequence[Host]) -> None:
+    """Compute the cells of a sweep in their order; those of other processes at the end."""
+    elsewhere = {index: cell for index, host in enumerate(hosts) if (cell := _attempt(host))}
+    wait = Wait()
+    while elsewhere:
+        for index in wait.for_settled(elsewhere):
+            cell = elsewhere.pop(index)
+            if again := _attempt(hosts[index], cell.failure):
+                elsewhere[index] = again
+
+
+def _attempt(host: Host, failure: str = "") -> Elsewhere | None:
+    """Compute a cell, or note that it failed elsewhere; where another process computes it: which."""
+    if not failure and host.is_shown():
+        return None
+
+    def part(config: DictConfig, folder: Path) -> Job:
+        job = Job(folder)
+        if failure:
+            job.fail_elsewhere(failure)
+        else:
+            job.attempt(config)
+        return job
+
+    job = host.run_part(part)
+    return Elsewhere.of(job.folder) if job and job.state is State.elsewhere else None

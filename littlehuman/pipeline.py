@@ -31,18 +31,7 @@ from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
 from littlehuman.records import Dataset, Example, Mixture
-from littlehuman.runs import digests, tracking
-from littlehuman.runs.artifacts import (
-    MIXTURE,
-    PREDICTIONS,
-    TEXTS,
-    scores_as_json,
-    versions,
-    write_mixture,
-    write_predictions,
-    write_result,
-    write_texts,
-)
+from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
 from littlehuman.seeding import ordering
@@ -139,10 +128,10 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
         classes, language = prepared.cell.settings.classes, rules_of_result(prepared.result)
         scored = metrics.score(predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
-        write_predictions(folder, outcome.predictions, scored.items, clusters)
+        artifacts.write_predictions(folder, outcome.predictions, scored.items, clusters)
     result = {
         "id": prepared.result["id"],
-        "scores": scores_as_json(scored.scores),
+        "scores": artifacts.scores_as_json(scored.scores),
         **prepared.result,
         "training": {"steps": outcome.steps, "final_loss": outcome.final_loss, "shortened_rows": outcome.shortened},
         "seconds": {
@@ -152,11 +141,11 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
             "loading_model": round(outcome.seconds["load"], 3),
         },
         "environment": outcome.environment,
-        "versions": versions(),
-        digests.KEY: digests.of_files(folder, (MIXTURE, TEXTS, PREDICTIONS)),
+        "artifacts.versions": artifacts.versions(),
+        digests.KEY: digests.of_files(folder, (artifacts.MIXTURE, artifacts.TEXTS, artifacts.PREDICTIONS)),
     }
     status.require_claim()
-    write_result(folder, result)
+    artifacts.write_result(folder, result)
     tracking.track(config.tracker, result, folder)
     return result
 
@@ -277,9 +266,9 @@ def _audit(mixture: Mixture, synthetic: Twins, dataset: Dataset, test: Sequence[
 
 
 def _write_mixture_files(folder: Path, mixture: Mixture, synthetic: Twins, dataset: Dataset) -> None:
-    write_mixture(folder, mixture, synthetic.rejected)
+    artifacts.write_mixture(folder, mixture, synthetic.rejected)
     pairs = twins.pair_with_originals(mixture, dataset)
-    write_texts(folder, text_features.profile(pairs, has_classes=bool(dataset.classes)))
+    artifacts.write_texts(folder, text_features.profile(pairs, has_classes=bool(dataset.classes)))
 
 
 def _result_before_training(

@@ -253,7 +253,7 @@ def real_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _make_studies(place: Path) -> None:
-    base = ["-m", "littlehuman.run", "-m", *TINY, "n_test=12", "study=small"]
+    base = ["-m", "littlehuman.run", "-m", *TINY, "n_test=12", "study=small", "hydra/launcher=fused"]
     environment = {"LITTLEHUMAN_MULTIRUN": str(place)}
     ended = [
         python(*base, "n_train=8", "synth_frac=0,0.5,1", "synthetic=true,false", "seed=0,1", **environment),

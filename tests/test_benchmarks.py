@@ -152,6 +152,7 @@ def test_padding_is_counted_by_batch() -> None:
     assert padded_tokens(rows, 2, 6) == 2 * 6 + 2 * 6 + 7, "a row that is longer than the maximum stays whole"
 
 
+@pytest.mark.slow
 def test_trainer_and_littlehuman_have_the_same_first_loss(
     packaged: Callable[[str, str], jobs.Job], tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def test_trainer_and_littlehuman_have_the_same_first_loss(
     assert losses[2] != pytest.approx(first, rel=1e-5), "the next batch has another loss, so the test can fail"
 
 
+@pytest.mark.slow
 def test_training_flops_equal_those_counted_by_hand(packaged: Callable[[str, str], jobs.Job]) -> None:
     from benchmarks import baselines, flops
     from littlehuman.training.encoding import EncodedRow

@@ -53,6 +53,7 @@ def test_there_is_one_experiment_for_each_figure_and_table_of_the_paper() -> Non
     assert asked <= set(NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["recommended", "paper", "code"])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_experiment_is_made_of_valid_runs_under_every_protocol(name: str, protocol: str) -> None:
@@ -67,6 +68,7 @@ def test_an_experiment_says_which_figure_it_is(name: str) -> None:
     assert head[0] == "# @package _global_" and head[1].startswith("# ") and len(head[1]) > 40
 
 
+@pytest.mark.slow
 def test_scifact_has_its_own_smaller_sizes() -> None:
     assert {cell.size for cell in cells("scale", "dataset=scifact", corners=True)} == {300, 100}
     assert {cell.size for cell in cells("scale", "dataset=wanli", corners=True)} == {3000, 1000}
@@ -74,6 +76,7 @@ def test_scifact_has_its_own_smaller_sizes() -> None:
     assert {cell.extra_human for cell in added} == {0, 20} and max(cell.size for cell in added) == 700
 
 
+@pytest.mark.slow
 def test_the_trade_off_runs_over_the_papers_sizes() -> None:
     found = cells("tradeoff", "dataset=wanli")
     assert sorted({cell.size for cell in found}) == list(range(1000, 20001, 1000))
@@ -81,6 +84,7 @@ def test_the_trade_off_runs_over_the_papers_sizes() -> None:
     assert {cell.seed for cell in found} == {0, 1, 2} and len(found) == 3 * 2 * 20
 
 
+@pytest.mark.slow
 def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies() -> None:
     for name in ("prompt_model", "cot"):
         human = [cell for cell in cells(name) if cell.synth_frac == 0]
@@ -109,6 +113,7 @@ def test_a_command_line_axis_replaces_just_that_axis(cli: Cli, multirun: Path) -
     assert len(frame) == 3 and set(frame["state"]) == {"done"}
 
 
+@pytest.mark.slow
 def test_only_a_failed_cell_of_a_sweep_is_computed_again(cli: Cli, multirun: Path) -> None:
     """The smoke study on a tiny model, in which one cell cannot write a file."""
     command = ["-m", "experiment=smoke", *TINY, "n_train=8", "synth_frac=0,1", "seed=0,1"]

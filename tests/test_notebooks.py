@@ -16,6 +16,7 @@ def test_there_is_a_notebook_for_each_question() -> None:
     assert len(NOTEBOOKS) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_a_real_study(path: Path, real_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LITTLEHUMAN_STUDY", str(real_study))

@@ -107,6 +107,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Left]:
         return {name: Left(processes[name].returncode, screens[name], folders[name]) for name in COMMANDS}
 
 
+@pytest.mark.slow
 def test_a_run_that_passes_shows_the_key_nowhere(left: dict[str, Left]) -> None:
     passing = left["passing"]
     assert passing.code == 0, passing.screen

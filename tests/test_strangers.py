@@ -63,6 +63,7 @@ def test_a_json_file_holds_them_escaped_and_reads_back_the_same(kind: str, tmp_p
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", (tmp_path / "a.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_a_cell_and_its_report_obey_no_label_column_or_file_name(cli: Cli, multirun: Path, tmp_path: Path) -> None:
     labels = ("=1+1|x\x1b[31m", "@b\x9b31m<script>")
     rows = [(f"text number {i}\x1b]0;owned\x07", labels[i % 2]) for i in range(30)]

@@ -187,18 +187,20 @@ def _read(weights: str, revision: str | None, head: Head, classes: int, **option
     classifies = head is Head.classification
     model_class = AutoModelForSequenceClassification if classifies else AutoModelForCausalLM
     labels: dict[str, Any] = {"num_labels": classes} if classifies else {}
-    version: dict[str, Any] = {"revision": commit, "trust_remote_code": False}
+    version: dict[str, Any] = {"revision": commit}
     missing: Iterable[str] = ()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, **version)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, **version)
         with torch.random.fork_rng():
             torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
             if options.get("device_map") == "meta" and commit and not is_downloaded(weights, commit):
                 with torch.device("meta"):
-                    model = model_class.from_config(AutoConfig.from_pretrained(path, **version, **labels))
+                    model = model_class.from_config(
+                        AutoConfig.from_pretrained(path, trust_remote_code=False, **version, **labels)
+                    )
             else:
                 model, info = model_class.from_pretrained(
-                    path, output_loading_info=True, **version, **labels, **options
+                    path, output_loading_info=True, trust_remote_code=False, **version, **labels, **options
                 )
                 missing = info["missing_keys"]
     except Exception as error:  # whatever the libraries raise about a file: there are too many kinds to name them

@@ -52,6 +52,7 @@ def test_what_is_offered(line: str, choices: set[str], scripts: Path, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_after_the_command_both_subcommands_and_settings_are_offered(scripts: Path, tmp_path: Path) -> None:
     assert {"run", "report", "price", "plan", "export", "dataset=", "synth_frac="} <= offered(
         "littlehuman ", scripts, tmp_path
@@ -65,6 +66,7 @@ def test_an_executable_that_is_called_by_its_path_completes_too(scripts: Path, t
     assert offered("bin/littlehuman run data", scripts, tmp_path) == {"dataset=", "dataset."}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_what_is_installed_for_a_shell_is_for_littlehuman(shell: str, scripts: Path, tmp_path: Path) -> None:
     ended = typed(f"python -m littlehuman -sc install={shell}", scripts, tmp_path)

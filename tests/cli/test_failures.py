@@ -44,6 +44,7 @@ def test_a_run_that_fails_unexpectedly_explains_itself_with_a_traceback(
     assert table_rows(multirun / "default")[folder.name]["state"] == "failed"
 
 
+@pytest.mark.slow
 def test_a_result_that_cannot_be_written_is_a_failed_run_and_is_repeated_later(cli: Cli, multirun: Path) -> None:
     folder = run_folder(multirun, *QUICK)
     (folder / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be

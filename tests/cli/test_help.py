@@ -77,6 +77,7 @@ def test_the_configuration_can_be_shown_without_leaving_a_folder(
     assert ended.code == 0 and not multirun.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["run", "plan"])
 def test_a_reader_that_leaves_early_is_no_error(module: str, tmp_path: Path) -> None:
     arguments = {

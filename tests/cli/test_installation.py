@@ -23,6 +23,7 @@ def test_the_console_script_is_the_entry_point() -> None:
     assert set(scripts) == {"littlehuman"} and script.load() is entry.main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", [pytest.param("", marks=[] if find_spec("hatchling") else pytest.mark.slow)])
 def test_cli_from_wheel(marks: str, tmp_path: Path) -> None:
     """Where hatchling is not installed pip must fetch it, which may need a network: then this is a slow test."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from cli_runs import HUMAN, QUICK, claims_csv, no_result, table_rows
 from conftest import Cli, claims, write_csv
 
@@ -28,6 +29,7 @@ def test_a_dataset_of_the_users_own_is_one_file_anywhere(cli: Cli, multirun: Pat
     assert any("test points of boats" in str(read_json(path)["notes"]) for path in multirun.rglob("result.json"))
 
 
+@pytest.mark.slow
 def test_a_test_dataset_of_the_users_own_that_was_edited_is_another_cell(
     cli: Cli, multirun: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from conftest import ROOT, Cli, write_csv
 from littlehuman.runs.status import collect
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
 def test_a_folder_that_holds_another_cell_is_left_alone(
     launcher: list[str], cli: Cli, multirun: Path, tmp_path: Path

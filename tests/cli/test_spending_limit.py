@@ -73,6 +73,7 @@ def test_a_sweep_pays_no_more_than_one_limit(key: str, launcher: str, cli: Cli, 
     assert not list(multirun.glob(".invocation-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_the_same_command_again_says_what_was_paid_and_has_the_whole_limit_anew(cli: Cli, multirun: Path) -> None:
     with FakeEndpoint(answer) as fake:

@@ -77,7 +77,7 @@ def test_a_sweep_names_cells_whose_config_is_refused(cli: Cli, multirun: Path) -
 
 
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
-@pytest.mark.parametrize("typo", ["synth_frac=1.5", "task.metrics=[acuracy]", "+training.foo=1", "+synthfrac=1"])
+@pytest.mark.parametrize("typo", ["synth_frac=1.5", "+synthfrac=1"])
 def test_a_typo_does_not_stay_in_the_study(typo: str, launcher: list[str], cli: Cli, multirun: Path) -> None:
     refused = cli("-m", *launcher, *QUICK, typo)
     assert refused.code == 1 and "REFUSED" in refused.err and "Traceback" not in refused.text
@@ -87,6 +87,7 @@ def test_a_typo_does_not_stay_in_the_study(typo: str, launcher: list[str], cli: 
     assert len([path for path in (multirun / "default").iterdir() if path.is_dir()]) == 1
 
 
+@pytest.mark.slow
 def test_a_failure_that_may_pass_and_a_refusal_are_told_apart(cli: Cli, multirun: Path) -> None:
     folder = run_folder(multirun, *QUICK)
     (folder / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
@@ -117,6 +118,7 @@ def _started(root: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_runs_never_collide(tmp_path: Path) -> None:
     """Two commands of the same second; one cell belongs to both."""
     running = [_started(tmp_path, *QUICK, f"seed={seeds}") for seeds in ("0,1", "0,2")]

@@ -136,6 +136,7 @@ def test_log_records_of_the_shared_training_are_in_the_log_of_each_cell(
 # What is trained together
 
 
+@pytest.mark.slow
 def test_cells_of_different_models_or_launch_options_are_trained_apart(
     cli: Cli, multirun: Path, tmp_path: Path, trained: list[list[str]]
 ) -> None:
@@ -239,6 +240,7 @@ def test_a_cell_that_fails_stops_no_other_cell(cli: Cli, multirun: Path, monkeyp
     assert sorted(stages) == ["plan"] * 3 + ["scoring", "training"]
 
 
+@pytest.mark.slow
 def test_an_error_of_a_group_is_the_error_of_each_of_its_cells_and_of_no_other(
     cli: Cli, multirun: Path, tmp_path: Path
 ) -> None:
@@ -311,6 +313,7 @@ def _interrupt_at_the_second_call(monkeypatch: pytest.MonkeyPatch, module: Modul
     monkeypatch.setattr(module, name, interrupted)
 
 
+@pytest.mark.slow
 def test_an_interruption_keeps_what_is_finished_and_the_same_command_goes_on(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch, trained: list[list[str]]
 ) -> None:

@@ -93,6 +93,7 @@ def test_what_failed_in_one_process_is_asked_by_the_one_that_waited_for_it(clien
 # --- kill -9 -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "concurrency", "delay", "longest"),
     [(150, 4, 0.02, 0.3), pytest.param(2000, 64, 0.1, 2.0, marks=pytest.mark.slow)],

@@ -84,6 +84,7 @@ def test_gpu_gets_bfloat16_without_measuring(monkeypatch: pytest.MonkeyPatch) ->
     assert devices.dtype("auto", torch.device("cuda")) is torch.bfloat16
 
 
+@pytest.mark.slow
 def test_default_launch_works_on_any_machine() -> None:
     launch = LaunchConfig()
     assert devices.dtype(launch.dtype, devices.device(launch.device)) in devices.DTYPES.values()

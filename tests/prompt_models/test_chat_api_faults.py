@@ -129,6 +129,7 @@ def survive(count: int, *, dead_s: float, storm_s: float, timeout_s: float) -> N
     assert server.most_at_once <= 64
 
 
+@pytest.mark.slow
 def test_of_all_faults_together_none_loses_a_request_or_pays_one_twice() -> None:
     survive(300, dead_s=0.7, storm_s=0.2, timeout_s=4.0)
 

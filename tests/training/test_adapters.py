@@ -80,6 +80,7 @@ def test_readmes_example_gets_the_answers_of_predictions(tmp_path: Path) -> None
         assert variables["answer"] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "bert", "no_pooler"])
 def test_readmes_example_gets_the_classes_of_predictions(kind: str, tmp_path: Path) -> None:
     weights = small_encoder(cache_root() / "no_pooler-bert") if kind == "no_pooler" else f"random:{kind}"

@@ -41,6 +41,7 @@ TWO = {"processes": 2}
 TOO_LONG = Example("too-long", "Fog.", "Is the gate of the northern yard open? " * 40, (CLASSES[0],))
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     """Cells trained together, with dropout; one of them fails, and the last rows do not divide evenly."""
     shared = settings("fv", small_encoder(cache_root() / "short-bert", positions=96), lora_dropout=0.2, batch_size=3)

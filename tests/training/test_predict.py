@@ -48,6 +48,7 @@ def test_any_batch_size_scores_the_same(task: str, weights: str, tmp_path: Path)
     assert predicted[0] == predicted[1] == predicted[2] and len(set(predicted[0])) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_any_batch_size_scores_almost_the_same_in_bfloat16(task: str, weights: str, tmp_path: Path) -> None:
     """Rounding of 2^-8 may decide near ties differently. Measured on a CPU: none of 12, in any of these cases."""

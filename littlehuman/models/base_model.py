@@ -196,7 +196,8 @@ def _read(weights: str, revision: str | None, head: Head, classes: int, **option
             if options.get("device_map") == "meta" and commit and not is_downloaded(weights, commit):
                 with torch.device("meta"):
                     model = model_class.from_config(
-                        AutoConfig.from_pretrained(path, trust_remote_code=False, **version, **labels)
+                        AutoConfig.from_pretrained(path, trust_remote_code=False, **version, **labels),
+                        trust_remote_code=False,
                     )
             else:
                 model, info = model_class.from_pretrained(

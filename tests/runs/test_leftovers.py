@@ -34,6 +34,7 @@ def _made(path: Path, age: float) -> None:
         ("default", 8 * 86_400, True),
         (".mine", 8 * 86_400, True),
     ],
+    ids=range(10),  # names hold the number of this process, and test processes must agree on ids
 )
 def test_only_what_an_ended_command_left_is_removed(name: str, age: float, stays: bool, tmp_path: Path) -> None:
     write_text(tmp_path / name / "multirun.yaml", "x")

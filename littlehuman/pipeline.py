@@ -141,7 +141,7 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
             "loading_model": round(outcome.seconds["load"], 3),
         },
         "environment": outcome.environment,
-        "artifacts.versions": artifacts.versions(),
+        "versions": artifacts.versions(),
         digests.KEY: digests.of_files(folder, (artifacts.MIXTURE, artifacts.TEXTS, artifacts.PREDICTIONS)),
     }
     status.require_claim()

@@ -277,6 +277,7 @@ def cell(
     groups = {group: {"name": value} for group, value in knobs.items() if isinstance(value, str)}
     numbers = {key: value for key, value in knobs.items() if not isinstance(value, str)}
     result = {
+        "id": name,
         "headline": "accuracy",
         "scores": {"accuracy": {"value": score, "low": score - 0.02, "high": score + 0.02, "n": 100, "n_failed": 0}},
         "knobs": {**groups, **numbers, "synthetic": True, "human_budget": "all"},

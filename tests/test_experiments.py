@@ -92,6 +92,7 @@ def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies()
     assert not {"prompt_model", "strategy", "filter"} & set(identity_values(human[0]))
 
 
+@pytest.mark.slow
 def test_the_label_shift_compares_the_same_points_with_and_without_a_requested_label() -> None:
     found = [cell for cell in cells("label_shift") if cell.synth_frac == 1]
     assert [cell.strategy.name for cell in found].count("few_shot") == 3 == len({cell.seed for cell in found})
@@ -99,6 +100,7 @@ def test_the_label_shift_compares_the_same_points_with_and_without_a_requested_l
     assert requested == {"few_shot": True, "few_shot_free": False}
 
 
+@pytest.mark.slow
 def test_the_control_of_human_points_alone_shares_its_end_with_the_mixtures() -> None:
     found = cells("human_only")
     assert len({run_id(cell) for cell in found if cell.synth_frac == 0}) == 3

@@ -121,6 +121,7 @@ def test_a_run_that_passes_shows_the_key_nowhere(left: dict[str, Left]) -> None:
     assert found_in(passing) == []
 
 
+@pytest.mark.slow
 def test_a_run_whose_key_is_refused_shows_it_nowhere(left: dict[str, Left]) -> None:
     refused = left["refused"]
     assert refused.code == 1 and "the key is not accepted (HTTP 401: Incorrect API key provided: ***" in log_of(refused)

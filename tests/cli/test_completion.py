@@ -33,6 +33,7 @@ def offered(line: str, scripts: Path, cwd: Path) -> set[str]:
     return set(ended.out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "choices"),
     [

@@ -132,6 +132,7 @@ def test_a_cell_that_a_dead_process_held_is_taken_over(
     assert read_json(elsewhere / "status.json")["pid"] == os.getpid()
 
 
+@pytest.mark.slow
 @WAYS
 def test_a_failure_in_another_process_is_told_and_not_repeated(
     words: tuple[str, ...], elsewhere: Path, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch

@@ -86,6 +86,7 @@ def test_the_same_command_again_says_what_was_paid_and_has_the_whole_limit_anew(
     assert all("at most" in log[0] for log in logs)  # the first line of each cell's log
 
 
+@pytest.mark.slow
 def test_what_an_interrupted_attempt_of_a_cell_paid_was_not_saved_by_the_cache(cli: Cli, multirun: Path) -> None:
     with FakeEndpoint(answer) as fake:
         cell = ("launch.max_usd=0.035", "prompt_model.temperature=0.1")
@@ -101,6 +102,7 @@ def test_what_an_interrupted_attempt_of_a_cell_paid_was_not_saved_by_the_cache(c
     assert "2 more came from the cache for nothing; earlier attempts paid $0.020" in text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_cells_whose_answers_are_in_the_cache_need_no_money(cli: Cli, multirun: Path) -> None:
     with FakeEndpoint(answer) as fake:

@@ -25,6 +25,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     return root, python(*command, LITTLEHUMAN_MULTIRUN=str(root))
 
 
+@pytest.mark.slow
 def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> None:
     root, ended = swept
     assert ended.code == 1, ended.text

@@ -121,6 +121,7 @@ def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: 
     )  # a plain run has no launcher
 
 
+@pytest.mark.slow
 def test_log_records_of_the_shared_training_are_in_the_log_of_each_cell(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_cell_that_occurs_twice_in_a_sweep_is_computed_once(
     assert [len(group) for group in trained] == [1] and len(_table(multirun / "default")) == 1
 
 
+@pytest.mark.slow
 def test_no_more_cells_than_asked_for_are_prepared_ahead(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +285,7 @@ def test_cells_that_another_process_computes_are_waited_for_after_all_others(
     assert f"waiting for {folder}, computed by process {os.getpid()}" in ended.out
 
 
+@pytest.mark.slow
 def test_a_cell_stays_claimed_from_preparation_to_end(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

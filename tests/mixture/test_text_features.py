@@ -153,6 +153,7 @@ def test_two_ids_in_a_pair_are_refused() -> None:
         profile([(_pair("a")[0], _pair("b")[1])], has_classes=False)
 
 
+@pytest.mark.slow
 def test_a_thousand_pairs_on_ten_sentences_take_seconds() -> None:
     draw = random.Random(0)
 

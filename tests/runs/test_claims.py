@@ -22,7 +22,8 @@ from littlehuman.runs.claims import ClaimLost
 from littlehuman.runs.status import RunStatus
 from littlehuman.store import read_json
 
-HOLDS = "import sys, time; from pathlib import Path; from littlehuman.runs import claims\n"
+HOLDS = "import signal, sys, time; from pathlib import Path; from littlehuman.runs import claims\n"
+HOLDS += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job inherits that it is ignored
 HOLDS += "print(claims.take(Path(sys.argv[1])) is not None, flush=True); time.sleep(60)"
 
 

@@ -21,6 +21,7 @@ def study(real_study: Path) -> Path:
     return real_study
 
 
+@pytest.mark.slow
 def test_a_tidy_frame_has_one_row_per_cell_complete_or_not(study: Path) -> None:
     frame = results.load(study)
     assert len(frame) == len(list(study.glob("*/status.json"))) and frame["cell"].is_unique
@@ -30,6 +31,7 @@ def test_a_tidy_frame_has_one_row_per_cell_complete_or_not(study: Path) -> None:
     assert frame[frame["state"] == "failed"]["score"].isna().all()
 
 
+@pytest.mark.slow
 def test_series_are_named_by_what_differs(study: Path) -> None:
     """Two strategy seeds; of the second no cell is complete, so it is no series, but its failures are rows."""
     frame = results.load(study)
@@ -38,6 +40,7 @@ def test_series_are_named_by_what_differs(study: Path) -> None:
     assert set(frame[frame["state"] == "failed"]["series"]) == {name for name in names if "strategy.seed=1" in name}
 
 
+@pytest.mark.slow
 def test_cells_without_twins_serve_every_series_of_their_kind(study: Path) -> None:
     frame = results.load(study)
     done = next(iter(series.split(frame)))
@@ -47,6 +50,7 @@ def test_cells_without_twins_serve_every_series_of_their_kind(study: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_a_curve_compares_each_fraction_with_the_smallest_on_the_same_seeds_and_items(study: Path) -> None:
     frame = results.load(study)
     found = replacement.curves_of_study(frame, None, 0.02)[0]
@@ -59,18 +63,21 @@ def test_a_curve_compares_each_fraction_with_the_smallest_on_the_same_seeds_and_
     assert np.isnan(table["change"].iloc[0])
 
 
+@pytest.mark.slow
 def test_the_control_is_a_curve_of_its_own(study: Path) -> None:
     control = comparisons.replacement_curves(results.load(study), control=True)
     assert all(curve.control for curve in control) and len({tuple(curve.cells["cell"]) for curve in control}) == 1
     assert set(control[0].cells[control[0].cells["synth_frac"] > 0]["n_synthetic"]) == {0}
 
 
+@pytest.mark.slow
 def test_a_table_over_seeds_has_the_mean_of_every_metric_and_an_interval(study: Path) -> None:
     table = comparisons.over_seeds(results.load(study))
     assert {"squad_f1", "squad_f1_low", "exact_match_high", "seeds", "protocol"} <= set(table.columns)
     assert ((table["squad_f1_low"] <= table["squad_f1"]) & (table["squad_f1"] <= table["squad_f1_high"])).all()
 
 
+@pytest.mark.slow
 def test_failed_and_absent_cells_are_listed_as_missing(study: Path) -> None:
     frame = results.load(study)
     found = missing.missing_conditions(frame)
@@ -82,6 +89,7 @@ def test_failed_and_absent_cells_are_listed_as_missing(study: Path) -> None:
     assert sorted(zip(absent["state"], absent["seed"], strict=True)) == [("failed", 0), ("failed", 1), ("not run", 1)]
 
 
+@pytest.mark.slow
 def test_a_sweep_over_sizes_with_one_seed_is_not_missing_the_seeds_of_another_sweep(study: Path) -> None:
     found = missing.missing_conditions(results.load(study))
     assert set(found["n_train"]) == {8}
@@ -120,6 +128,7 @@ def test_a_folder_without_cells_is_one_clear_error(tmp_path: Path) -> None:
         results.load(tmp_path / "typo")
 
 
+@pytest.mark.slow
 def test_one_prompt_models_failure_is_no_other_series_gap(study: Path, tmp_path: Path) -> None:
     """Two series that differ in the training values get names that say so."""
     for number, name in enumerate(sorted(p.name for p in study.iterdir() if (p / "result.json").is_file())[:2]):

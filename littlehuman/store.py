@@ -6,11 +6,14 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from littlehuman.errors import DataError
 
 INVOCATION = "LITTLEHUMAN_INVOCATION"  # environment variable: the folder of one command, removed at its end
 DIGEST_CHARS = 16
@@ -67,8 +70,14 @@ def process_name() -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file atomically (temporary file, then rename)."""
+    """Write a file atomically (temporary file, then rename).
+
+    Raises:
+        DataError: where a folder stands in its place.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, and a file is to be written there\nTry: rm -r {shlex.quote(str(path))}")
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         # JSON data may hold a lone surrogate. It is written as \\udXXX, which is the same character in a JSON string.

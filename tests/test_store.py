@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from littlehuman import seeding, store
+from littlehuman.errors import DataError
 
 
 def test_equal_values_have_equal_digests() -> None:
@@ -116,3 +117,10 @@ def test_an_ordering_depends_on_ids_alone() -> None:
     assert seeding.ordering(reversed(ids), 0, "purpose") == order
     assert [i for i in seeding.ordering([*ids, "new"], 0, "purpose") if i != "new"] == order
     assert seeding.ordering(ids, 0, "other purpose") != order
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_with_the_mend(tmp_path: Path) -> None:
+    (tmp_path / "result.json" / "inside").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"result\.json: is a folder.*\nTry: rm -r "):
+        store.write_json(tmp_path / "result.json", {})
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]

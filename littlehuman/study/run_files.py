@@ -78,7 +78,7 @@ def answers_of(folder: Path | str) -> list[tuple[tuple[str, ...], str]]:
     found = [
         (tuple(row.get("targets") or ([row["target"]] if "target" in row else [])), str(row.get("prediction", "")))
         for row in rows
-        if "id" in row and "scores" in row
+        if "id" in row and isinstance(row.get("scores"), dict)
     ]
     return found if all(targets for targets, _ in found) else []
 
@@ -138,7 +138,7 @@ def _codes(column: Any) -> TextCodes | None:
 
 
 def _line_by_line(file: Path) -> Predictions:
-    rows = [row for row in read_jsonl(file) if "id" in row and "scores" in row]
+    rows = [row for row in read_jsonl(file) if "id" in row and isinstance(row.get("scores"), dict)]
     if not rows:
         raise DataError(f"{file}: holds no predictions\nTry: remove this run's folder and run its cell again")
     names = dict.fromkeys(name for row in rows for name in row["scores"])

@@ -7,6 +7,7 @@ their own `sys.argv` is another one. Only the standard library is imported here,
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import shlex
@@ -45,6 +46,17 @@ def print_lines(lines: Callable[[], Iterable[object]]) -> int:
     except BrokenPipeError:
         ignore_closed_pipe()
     return 0
+
+
+def share(text: str) -> float:
+    """An argparse type: a number between 0 and 1, both excluded."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
+    return value
 
 
 def ignore_closed_pipe() -> None:

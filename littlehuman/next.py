@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         description="Whether a study needs another seed, and the command that adds it. The first call fixes the rules.",
     )
     made.add_argument("study", metavar="STUDY", help="a folder multirun/STUDY with shares of synthetic points")
-    made.add_argument("--delta", type=_share, help="the loss that can be borne (0.02: two percentage points)")
+    made.add_argument("--delta", type=cli.share, help="the loss that can be borne (0.02: two percentage points)")
     made.add_argument(
         "--looks",
         type=_looks,
@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         help="numbers of seeds after which the study is looked at, at most four (3,4,5); "
         "verdicts at two seeds, as in 2,3,4,5, would not see a share that scatters more than the others",
     )
-    made.add_argument("--alpha", type=_share, help="false alarms over all shares and looks (0.05)")
+    made.add_argument("--alpha", type=cli.share, help="false alarms over all shares and looks (0.05)")
     made.add_argument("--metric", help="instead of the headline metric")
     made.add_argument(
         "--cost-unit",
@@ -65,16 +65,6 @@ def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
     from littlehuman.exporting.item_clusters import clusters_of_test_items
 
     return clusters_of_test_items(cell)
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; write 2 % as 0.02")
-    return value
 
 
 def _looks(text: str) -> tuple[int, ...]:

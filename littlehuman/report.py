@@ -180,7 +180,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("study", help="a folder multirun/STUDY")
     made.add_argument(
-        "--delta", type=_share, help="the loss that would matter, such as 0.01 (default: that of next.json, else 0.02)"
+        "--delta",
+        type=cli.share,
+        help="the loss that would matter, such as 0.01 (default: that of next.json, else 0.02)",
     )
     made.add_argument("--metric", help="for the curves over the synthetic share, instead of the headline metric")
     price_options.add_options(made)
@@ -198,16 +200,6 @@ def _sum(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text} must be a number above 0")
-    return value
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1; two percentage points are 0.02")
     return value
 
 

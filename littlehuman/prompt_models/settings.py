@@ -46,7 +46,6 @@ _IN_EXTRA_BODY = re.compile(  # a secret within the table of further parameters
     rf"\+*(?P<name>[\w.@/]*extra_body)[\w.]*=.*[{{,'\"\s]{parameters.SECRET_NAME.pattern}['\"]?\s*:.*",
     re.DOTALL | re.IGNORECASE,
 )
-_ADDRESS = re.compile(r"\+*(?P<name>[\w.@/]*base_url)=.*//[^/\s]*@.*", re.DOTALL)
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # between the values of a sweep
 
 
@@ -158,15 +157,9 @@ def refuse_api_keys(arguments: Iterable[str]) -> None:
 
 
 def _hidden_secrets(arguments: Iterable[str]) -> Iterator[Problem]:
-    """Secrets inside a value: a password in an address, a key in `extra_body`."""
+    """A key inside `extra_body`; passwords in addresses are refused by `config/addresses.py`."""
     for argument in arguments:
-        if "${" in argument:
-            continue
-        if match := _ADDRESS.fullmatch(argument):
-            what = "has a password in the address, which files and logs would keep"
-            mend = f"export it, and name it: '{match['name'].lstrip('+')}=http://me:${{oc.env:PASSWORD}}@HOST/v1'"
-            yield Problem(f"{match['name']}=***", f"{what}; {mend}")
-        if match := _IN_EXTRA_BODY.fullmatch(argument):
+        if "${" not in argument and (match := _IN_EXTRA_BODY.fullmatch(argument)):
             what = "holds a secret; export it, and give its variable: prompt_model.api_key_env=NAME"
             yield Problem(f"{match['name']}=***", what)
 

@@ -23,6 +23,7 @@ ADDRESSES = [
     "https://:hunter2@host",
     "s3://key:hunter2@bucket/x.csv",
     "mongodb+srv://me:p@hunter2@host",
+    "https://me:p@hunter2@host/v1",
     "https://host/x.csv?token=hunter2",
     "https://host/x.csv?a=b&api_key=hunter2",
     "https://host/x.csv?sig=hunter2&se=1",
@@ -31,6 +32,7 @@ ADDRESSES = [
 KEYS = [
     "prompt_model.base_url",
     "+dataset.path",
+    "+filter.model.base_url",
     "dataset.hub",
     "filter.model.base_url",
     "tracker.project",

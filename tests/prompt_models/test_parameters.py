@@ -200,9 +200,6 @@ def test_a_limit_of_money_needs_a_limit_of_tokens() -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        "prompt_model.base_url=http://me:R3SECRET@host/v1",
-        "prompt_model.base_url=http://R3SECRET@host/v1",
-        "+filter.model.base_url='https://me:R3@SECRET@host/v1'",
         "prompt_model.extra_body={api_key: sk-R3SECRET}",
         "prompt_model.extra_body={'authorization':'Bearer R3SECRET'}",
         "prompt_model.extra_body.api_key=R3SECRET",

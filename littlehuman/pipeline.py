@@ -89,11 +89,12 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         dataset = load_dataset(config, test_from)
         data.log_dataset(dataset)
         test = select_test_points(dataset, config.n_test)
+    tested_on = test_from or config.dataset
+    settings = cell_settings(dataset, config, tested_on)
     with status.stage("plan"):
         plan = mixing.plan_mixture(dataset.train, mixture_spec(config), dataset.name)
-        limits = _limits(plan, test, dataset, config, test_from or config.dataset)
+        limits = _limits(plan, test, dataset, config, settings)
     if needs_twins(config):
-        settings = cell_settings(dataset, config, test_from or config.dataset)
         preflight.check_cell(settings, (*plan.human, *plan.extra), (*plan.to_replace, *plan.spares), test)
     with status.stage("generation"):
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
@@ -104,10 +105,10 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         log_mixture(mixture, synthetic, audit)
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
-    result |= _scoring(test, config, test_from or config.dataset)
+    result |= _scoring(test, config, tested_on)
     result["notes"] += limits
-    cell = training_cell(mixture, test, dataset, config, test_from or config.dataset, folder)
-    return PreparedCell(config, cell, result, keeps_unanswerable=(test_from or config.dataset).unanswerable == "keep")
+    cell = _training_cell(mixture, test, settings, config.seed, folder)
+    return PreparedCell(config, cell, result, keeps_unanswerable=tested_on.unanswerable == "keep")
 
 
 def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
@@ -192,19 +193,11 @@ def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
     )
 
 
-def training_cell(
-    mixture: Mixture,
-    test: Sequence[Example],
-    dataset: Dataset,
-    config: RunConfig,
-    tested_on: DatasetConfig,
-    folder: Path,
-) -> Cell:
-    """The cell in the form that training takes; `tested_on` sets the length limits of the test points, in tokens."""
+def _training_cell(mixture: Mixture, test: Sequence[Example], settings: Settings, seed: int, folder: Path) -> Cell:
+    """The cell in the form that training takes."""
     from littlehuman.training.types import Cell
 
-    settings = cell_settings(dataset, config, tested_on)
-    return Cell(mixture=mixture, test=tuple(test), seed=config.seed, folder=folder, settings=settings)
+    return Cell(mixture=mixture, test=tuple(test), seed=seed, folder=folder, settings=settings)
 
 
 def cell_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig) -> Settings:
@@ -223,12 +216,11 @@ def cell_settings(dataset: Dataset, config: RunConfig, tested_on: DatasetConfig)
 
 
 def _limits(
-    plan: mixing.MixturePlan, test: Sequence[Example], dataset: Dataset, config: RunConfig, tested_on: DatasetConfig
+    plan: mixing.MixturePlan, test: Sequence[Example], dataset: Dataset, config: RunConfig, settings: Settings
 ) -> list[str]:
     """Log what the limits of the configuration leave out, one sentence each, and return the sentences."""
     said = [*filter(None, [data.test_shortage(dataset, config.n_test)])]
     points = plan.human + plan.to_replace + plan.extra
-    settings = cell_settings(dataset, config, tested_on)
     said += length_check.sentences(points, test, settings)
     has_text = config.strategy.writes is Writes.pair
     said += length_check.of_twins(plan.to_replace, settings, config.strategy.max_tokens, with_text=has_text)

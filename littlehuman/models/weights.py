@@ -140,7 +140,8 @@ def loading_error(error: Exception, weights: str, path: str, key: str = "model.w
         why, mend = text, "a folder that save_pretrained wrote"
     if weights.startswith(("package:", "random:")):
         mend = f"rm -r {shlex.quote(path)}  # the next run makes it again"
-    return WeightsError(f"{key}={weights}: could not be loaded: {why}\nTry: {mend}")
+    place = "" if path == weights else f" from {path}"
+    return WeightsError(f"{key}={weights}: could not be loaded{place}: {why}\nTry: {mend}")
 
 
 def _check_folder(weights: str, key: str) -> None:

@@ -101,7 +101,7 @@ def cli() -> None:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)
     root = multirun_root().absolute()  # a job may work in another folder
-    reports = root / f"{leftovers.INVOCATION}{process_name()}-{uuid.uuid4().hex[:8]}"
+    reports = root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}"
     os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
     leftovers.sweep(root)
     code = 0

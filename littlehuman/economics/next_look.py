@@ -239,12 +239,11 @@ def _refuse_what_cannot_be_fixed(
     study: Path, design: LookDesign, curve: CurveCells, index: Any, again: Callable[..., str]
 ) -> None:
     from littlehuman.study.comparisons import statistics_of
+    from littlehuman.study.load import check_metric, metric_names
 
-    known = [name.removesuffix("_low") for name in curve.cells.columns if str(name).endswith("_low")]
-    if design.metric not in known:
-        raise DataError(f"{study}: no cell has a metric {design.metric!r}; {did_you_mean(design.metric, known)}")
+    check_metric(study, curve.cells, design.metric)
     if statistics_of(curve.cells, design.metric, index) is None:
-        others = [name for name in known if statistics_of(curve.cells, name, index) is not None]
+        others = [name for name in metric_names(curve.cells) if statistics_of(curve.cells, name, index) is not None]
         mend = again(metric=others[0]) if others else "a study with another metric"
         raise DataError(f"{study}: {design.metric} has no scores of single items, so it has no verdicts\nTry: {mend}")
     if design.cost_unit == "usd" and not curve.cells["usd"].astype(float).sum() > 0:

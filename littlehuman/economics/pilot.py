@@ -19,7 +19,7 @@ from littlehuman.stats.curve import DELTA
 from littlehuman.stats.power import Variation, variation
 from littlehuman.stats.sample_size import Question, SampleSizes, sample_sizes, seed_sd_limits
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
-from littlehuman.study.load import load
+from littlehuman.study.load import check_metric, load
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.run_files import predictions_of
 from littlehuman.study.series import Series, split
@@ -95,7 +95,7 @@ def curves_of_pilot(
     if not (frame["state"] == "done").any():
         mend = "the sweep's command again; it repeats only what is missing"
         raise DataError(f"{study}: none of the {len(frame)} cells of this study is complete\nTry: {mend}")
-    _check_metric(study, frame, metric)
+    check_metric(study, frame, metric)
     found = curves_of_study(frame, metric, DELTA, index=ClusterIndex(frame, load_clusters))
     if not found:
         raise DataError(_no_curve(study, list(split(frame))))
@@ -129,12 +129,6 @@ def of_pilot(study: Path, curve: ReplacementCurve, wanted: Wanted) -> DesignAnsw
     own = {"shares": max(len(curve.shares), 2), "items": parts.items, "cluster_size": parts.items / parts.clusters}
     question = Question(**{**own, **wanted.given()})
     return DesignAnswer(curve.curve.name, sample_sizes(question, varies, seed_sd_limits(parts)), curve)
-
-
-def _check_metric(study: Path, frame: pd.DataFrame, metric: str | None) -> None:
-    known = [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
-    if metric and metric not in known:
-        raise DataError(f"{study}: no cell has a metric {metric!r}; {did_you_mean(metric, known)}")
 
 
 def _no_curve(study: Path, series: Sequence[Series]) -> str:

@@ -19,7 +19,7 @@ from littlehuman.economics import price_options as checked
 from littlehuman.economics.allocation import Terms
 from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Tradeoff, of_study
-from littlehuman.errors import DataError, did_you_mean
+from littlehuman.errors import DataError
 from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import STATUS
 from littlehuman.stats.curve import DELTA
@@ -27,7 +27,7 @@ from littlehuman.store import read_json
 from littlehuman.study import comparisons, look_design, text_comparison
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
-from littlehuman.study.load import load
+from littlehuman.study.load import check_metric, load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.run_files import result_of
@@ -105,7 +105,7 @@ def gather(
         raise DataError(
             f"{study}: {_unfinished(frame)}\nTry: the sweep's command again; it repeats only what is missing"
         )
-    _check_metric(study, done, metric)
+    check_metric(study, done, metric)
     index, series = ClusterIndex(frame, load_clusters), split(frame)
     designs = look_design.read(study)
     margin = _margin(delta, designs)
@@ -190,12 +190,6 @@ def _audit_shares(result: Mapping[str, Any]) -> dict[str, float]:
     }
     shares = {name: value / twins if twins else 0.0 for name, value in of_twins.items()}
     return shares | {name: found[name] / points if points else 0.0 for name in AUDITED[4:]}
-
-
-def _check_metric(study: Path, done: pd.DataFrame, metric: str | None) -> None:
-    known = [column.removesuffix("_low") for column in done.columns if column.endswith("_low")]
-    if metric and metric not in known:
-        raise DataError(f"{study}: no cell has a metric {metric!r}; {did_you_mean(metric, known)}")
 
 
 def _unfinished(frame: pd.DataFrame) -> str:

@@ -28,6 +28,7 @@ from littlehuman.formatting import (
 )
 from littlehuman.reporting.verdicts import of_items_alone, rows_of
 from littlehuman.reporting.warning_texts import withheld_reason
+from littlehuman.study.load import metric_names
 
 if TYPE_CHECKING:
     from littlehuman.economics.price import Tradeoff
@@ -258,7 +259,7 @@ def unplaced(found: ReportData) -> ReportTable:
 
 def over_seeds(frame: pd.DataFrame) -> ReportTable:
     """Every condition with every metric, mean over seeds and interval, in percent."""
-    metrics = [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
+    metrics = metric_names(frame)
     header = (
         "series",
         "protocol",

@@ -16,7 +16,7 @@ from pathlib import Path
 from littlehuman.runs import process
 from littlehuman.store import slug
 
-INVOCATION = ".invocation-"  # reports of one command: `.invocation-HOST-PID-RANDOM`
+INVOCATION_PREFIX = ".invocation-"  # reports of one command: `.invocation-HOST-PID-RANDOM`
 REFUSED = "refused-"  # a study, or part of a cell's name, that stands for a refused one
 NOTES = frozenset({"multirun.yaml", ".hydra", "run.log", "status.json"})  # what Hydra and a refused job leave
 _DRAFT = re.compile(r"\.(?:\w[\w.-]*\.(?:json|jsonl|csv|md)\.\w{8}|lock(?:-\d+)?\.[0-9a-f]{32}|tmp.*)")
@@ -56,7 +56,7 @@ def _leftovers(root: Path) -> Iterator[Path]:
 
 
 def _is_leftover(path: Path, age: float) -> bool:
-    if path.name.startswith(INVOCATION):
+    if path.name.startswith(INVOCATION_PREFIX):
         return age > 7 * _DAY or (age > _MINUTE and _has_ended(path.name))
     if path.name.startswith(".tmp"):
         return age > _DAY
@@ -65,7 +65,7 @@ def _is_leftover(path: Path, age: float) -> bool:
 
 def _has_ended(name: str) -> bool:
     """Whether the name is that of a process of this machine that has ended."""
-    host, _, rest = name.removeprefix(INVOCATION).rpartition(f"{slug(process.host())}-")
+    host, _, rest = name.removeprefix(INVOCATION_PREFIX).rpartition(f"{slug(process.host())}-")
     pid = rest.partition("-")[0]
     return not host and pid.isdecimal() and process.started(int(pid)) is None
 

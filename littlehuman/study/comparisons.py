@@ -16,6 +16,7 @@ from littlehuman import stats
 from littlehuman.stats import curve
 from littlehuman.study.clusters import ClusterIndex, ItemClusters
 from littlehuman.study.item_scores import ItemScores, item_scores
+from littlehuman.study.load import metric_names
 from littlehuman.study.series import Cells, Series, frame_of, split
 
 CONDITION = ["n_train", "extra_human", "synthetic", "synth_frac"]
@@ -132,6 +133,6 @@ def _intervals(series: Series, metric: str, index: ClusterIndex) -> dict[tuple[A
 
 
 def _metrics(cells: pd.DataFrame) -> list[str]:
-    found = [c.removesuffix("_low") for c in cells.columns if c.endswith("_low") and cells[c].notna().any()]
+    found = [name for name in metric_names(cells) if cells[f"{name}_low"].notna().any()]
     headline = str(cells["metric"].iloc[0])
     return sorted(found, key=lambda name: name != headline)

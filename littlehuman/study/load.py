@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from littlehuman.errors import DataError
+from littlehuman.errors import DataError, did_you_mean
 from littlehuman.runs.artifacts import rows
 from littlehuman.study import series
 
@@ -35,3 +35,19 @@ def load(study: Path | str) -> pd.DataFrame:
     frame = pd.DataFrame(table).replace("", None)
     frame.insert(0, "folder", [str(folder / cell) for cell in frame["cell"]])
     return series.named(frame)
+
+
+def metric_names(frame: pd.DataFrame) -> list[str]:
+    """The metrics of a frame: its columns that have an interval."""
+    return [column.removesuffix("_low") for column in frame.columns if column.endswith("_low")]
+
+
+def check_metric(study: Path, frame: pd.DataFrame, metric: str | None) -> None:
+    """Refuse a metric that no cell of a frame has.
+
+    Raises:
+        DataError: which names those that there are.
+    """
+    known = metric_names(frame)
+    if metric and metric not in known:
+        raise DataError(f"{study}: no cell has a metric {metric!r}; {did_you_mean(metric, known)}")

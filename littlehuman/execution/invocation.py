@@ -12,7 +12,13 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-ONE_MACHINE = ("basic", "fused", "joblib", "submitit_local")  # launchers whose jobs run where the command was typed
+ONE_MACHINE = (
+    "sequential",
+    "basic",
+    "fused",
+    "joblib",
+    "submitit_local",
+)  # launchers whose jobs run where the command was typed
 
 
 class OpenLedger(Callback):

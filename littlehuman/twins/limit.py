@@ -79,7 +79,7 @@ def _share(limit: float | None, key: str, command: ledger.Command) -> float | No
         return None
     if command.jobs is None:
         what = f"cannot be split among the jobs, whose number this sweeper does not say ({command.split})"
-        raise ConfigError([Problem(f"{key}={limit:g}", what)], "hydra/sweeper=basic, or hydra/launcher=basic")
+        raise ConfigError([Problem(f"{key}={limit:g}", what)], "hydra/sweeper=basic, or hydra/launcher=sequential")
     return limit / command.jobs
 
 

@@ -57,11 +57,19 @@ FOUR = "prompt_model.temperature=0.1,0.2,0.3,0.4"  # four cells with requests of
 
 
 @pytest.mark.usefixtures("untrained")
-@pytest.mark.parametrize(("launcher", "key"), [("basic", "launch.max_usd"), ("fused", "prompt_model.max_usd")])
-def test_a_sweep_pays_no_more_than_one_limit(key: str, launcher: str, cli: Cli, multirun: Path) -> None:
+@pytest.mark.parametrize(
+    ("launcher", "key"),
+    [
+        ([], "launch.max_usd"),
+        (["hydra/launcher=basic"], "launch.max_usd"),
+        (["hydra/launcher=fused"], "prompt_model.max_usd"),
+    ],
+    ids=["default", "basic", "fused"],
+)
+def test_a_sweep_pays_no_more_than_one_limit(key: str, launcher: list[str], cli: Cli, multirun: Path) -> None:
     """Four cells with max_usd=10 paid 30.24 when each had a limit of its own."""
     with FakeEndpoint(answer) as fake:
-        code, text = sweep(cli, fake, f"{key}=0.105", FOUR, f"hydra/launcher={launcher}")
+        code, text = sweep(cli, fake, f"{key}=0.105", FOUR, *launcher)
         asked = len(fake.requests)
     assert code == 1 and asked == 9  # with ten, what is reserved for the last one would pass the limit
     assert paid_in_study(multirun / "default") == pytest.approx(asked * ONE)

@@ -45,6 +45,8 @@ class FusedLauncherConf:
     ahead: int = 256  # most cells that are prepared before training; each holds its points and its claim
 
 
+OWN_CALLBACK = "littlehuman"  # in conf/config.yaml: called once a command, not for each job
+
 for name, node in {"sequential": SequentialLauncherConf, "fused": FusedLauncherConf}.items():
     ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="littlehuman")
 
@@ -115,7 +117,7 @@ class Host:
         from littlehuman.execution.job import Job
 
         try:
-            if self._launcher.config.hydra.get("callbacks"):
+            if set(self._launcher.config.hydra.get("callbacks") or ()) - {OWN_CALLBACK}:
                 return False
             job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
             shown = job.show_named()

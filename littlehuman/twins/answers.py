@@ -18,6 +18,7 @@ from littlehuman.generation.spending import SpendingLimit
 from littlehuman.prompting import build_prompts, repeat_indices
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Completion, Dataset, Example, Failure, Prompt, Rejected, Synthetic
+from littlehuman.schema import Writes
 
 MAX_UNUSABLE = 100  # if that many answers come first and none is a usable twin, the round stops
 
@@ -56,6 +57,13 @@ class TwinRequests:
         """The points whose twin the request of this key asks for."""
         return self._points[key].values()
 
+    def parse(self, answer: Completion | Failure, example: Example) -> Synthetic | Rejected:
+        """The twin in an answer, or why there is none."""
+        strategy = self.config.strategy
+        template, alone = strategy.tasks[self.config.task.name], strategy.writes is Writes.target
+        result = parse(answer, example, template, self.dataset.classes, target_alone=alone)
+        return replace(result, asked=self.sample + 1) if isinstance(result, Rejected) else result
+
     def retry(self, ids: set[str]) -> TwinRequests:
         """The next attempt, for the points of `ids` alone."""
         wanted = [example for example in self.wanted if example.id in ids]
@@ -88,7 +96,7 @@ class ParsedAnswers:
         with closing(completions) as answers:
             for answer in answers:
                 for example in requests.points(answer.key):
-                    usable = self.record(example, self._parse(answer, example, requests))
+                    usable = self.record(example, requests.parse(answer, example))
                     if not usable and isinstance(answer, Completion):
                         retry.add(example.id)
                 if len(self.rejected) >= MAX_UNUSABLE and not self.twins and not self.had_usable:
@@ -107,11 +115,6 @@ class ParsedAnswers:
     def twins_of(self, points: Sequence[Example]) -> list[Synthetic]:
         """The twins, in the order of `points`."""
         return [self.twins[e.id] for e in points if e.id in self.twins]
-
-    def _parse(self, answer: Completion | Failure, example: Example, requests: TwinRequests) -> Synthetic | Rejected:
-        template = self.config.strategy.tasks[self.config.task.name]
-        result = parse(answer, example, template, requests.dataset.classes)
-        return replace(result, asked=requests.sample + 1) if isinstance(result, Rejected) else result
 
 
 def unusable_error(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:

@@ -268,7 +268,7 @@ def _first_line(text: str, template: PromptText) -> str:
 
 
 def _lines(body: str) -> list[str]:
-    """The lines of a text up to a special token, cleaned of quotes and markdown; those that say nothing are left out."""
+    """The lines of a text up to a special token, cleaned of quotes and markdown; not those that say nothing."""
     plain = re.split(r"<\|\w+\|>|</s>", _plain(body), maxsplit=1)[0]
     cleaned = (_clean(_BULLET.sub("", line.strip()), "") for line in plain.split("\n"))
     return [line for line in cleaned if re.search(r"\w", line)]

@@ -18,7 +18,7 @@ from littlehuman.languages import language_of_points
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
-from littlehuman.schema import Provider, Shots
+from littlehuman.schema import Provider, Shots, Writes
 from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
 from littlehuman.twins.enough import check_enough
 from littlehuman.twins.limit import open_limit
@@ -73,7 +73,9 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
                 writer.generate_round(TwinRequests(wanted, plan.owned, dataset, config))
                 writer.check_usable()
             failed = [example for example in wanted if example.id not in writer.twins]
-            wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
+            # An annotator's stand-ins are chosen without the human labels, which it is to replace.
+            same_target = bool(dataset.classes) and config.strategy.writes is Writes.pair
+            wanted, spares = mixing.stand_ins(failed, spares, same_target=same_target)
     finally:
         writer.log_costs()
     if writer.rejected and not writer.twins:

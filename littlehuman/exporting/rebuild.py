@@ -17,10 +17,10 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from littlehuman import data
 from littlehuman.config import run_config as configs
+from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing
-from littlehuman.pipeline import mixture_spec
 from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.prompt_models.recorded import recording_path

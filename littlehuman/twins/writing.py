@@ -19,7 +19,7 @@ from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Provider, Shots, Writes
-from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
+from littlehuman.twins.answers import ParsedAnswers, TwinRequests, attempts_of, unusable_error
 from littlehuman.twins.enough import check_enough
 from littlehuman.twins.limit import open_limit
 
@@ -110,7 +110,7 @@ class _TwinWriter:
             language_of_points(config.dataset.language, dataset.train)[0],
         )
         self._filters = filters.FilterPipeline(config.filter, settings, spending)
-        self._attempts = _attempts(config)
+        self._attempts = attempts_of(config)
 
     def generate_round(self, requests: TwinRequests) -> None:
         """Request twins, request again what could not be parsed, and keep what passes the filters."""
@@ -165,17 +165,6 @@ class _TwinWriter:
         self.twins |= {twin.example_id: twin for twin in kept}
         rejected = parsed.rejected | {r.example_id: r for r in dropped}
         self.rejected += [rejected[e.id] for e in wanted if e.id in rejected]
-
-
-def _attempts(config: RunConfig) -> int:
-    """How often a twin is requested; at temperature 0 once, since the next answer would be the same."""
-    attempts = config.strategy.attempts
-    if attempts > 1 and config.prompt_model.temperature == 0:
-        log.info(
-            "strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same", attempts
-        )
-        return 1
-    return attempts
 
 
 def _provided(config: RunConfig, dataset: Dataset) -> Provided | None:

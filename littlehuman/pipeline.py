@@ -9,6 +9,8 @@ An experiment (a cell of a study) takes these steps:
 5. fine-tune a model on it, and predict the test points;
 6. score the predictions, and write the result.
 
+With `method=annotator` the prompt model labels the test points itself, in place of steps 2 to 5.
+
 `prepare` is steps 1 to 4, `fine_tune` is step 5, `finish` is step 6; `run` calls the three. They can also be called
 apart, so that the cells of a sweep are trained together (`execution/fused.py`). Data flows one way: each step takes
 records (`records.py`) and its part of the configuration.
@@ -22,10 +24,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from littlehuman import data, metrics, twins
+from littlehuman import annotation, data, metrics, twins
 from littlehuman.config.identity import identity_values, needs_twins, run_id
+from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
-from littlehuman.errors import DataError
+from littlehuman.data.test_points import select_test_points
 from littlehuman.languages import rules_of_result, scoring_of
 from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
@@ -33,8 +36,7 @@ from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_
 from littlehuman.records import Dataset, Example, Mixture
 from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
-from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Writes
-from littlehuman.seeding import ordering
+from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Method, Writes
 from littlehuman.store import digest
 from littlehuman.training import length_check, preflight
 from littlehuman.twins import Twins
@@ -49,7 +51,8 @@ _dataset_cache: dict[str, Dataset] = {}  # one entry
 
 @dataclass(frozen=True)
 class PreparedCell:
-    """A cell that is ready for training: steps 1 to 4 are done.
+    """A cell that is ready for training: steps 1 to 4 are done; with `labelled` it needs none, for its test points have
+    the prompt model's labels.
 
     `result` holds the entries of `result.json` that are known before training. `keeps_unanswerable`: no answer may be
     the right one (`dataset.unanswerable`).
@@ -59,6 +62,7 @@ class PreparedCell:
     cell: Cell
     result: dict[str, Any]
     keeps_unanswerable: bool = False
+    labelled: Outcome | None = None
 
 
 def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -75,20 +79,19 @@ def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetCo
     """
     prepared = prepare(config, folder, status, test_from)
     with status.stage("training"):
-        outcome = fine_tune(prepared.cell, config.launch)
+        outcome = prepared.labelled or fine_tune(prepared.cell, config.launch)
     return finish(prepared, outcome, status)
 
 
 def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> PreparedCell:
     """Steps 1 to 4, from the human data to the training set (arguments and errors as in `run`)."""
     metrics.check_metrics(config.task.metrics, expected_classes(config), config.metrics)
+    if config.method is Method.annotator:
+        return label_test_points(config, folder, status, test_from)
     preflight.check_training(config.model, config.launch)
     if needs_twins(config):
         twins.log_limit(config, folder)
-    with status.stage("data"):
-        dataset = load_dataset(config, test_from)
-        data.log_dataset(dataset)
-        test = select_test_points(dataset, config.n_test)
+    dataset, test = _load(config, status, test_from)
     tested_on = test_from or config.dataset
     settings = cell_settings(dataset, config, tested_on)
     with status.stage("plan"):
@@ -106,9 +109,27 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
     result["test_items_in_training"] = items_in_training(mixture, test)
     result |= _scoring(test, config, tested_on)
-    result["notes"] += limits
+    result["agreement"] = annotation.of_twins(synthetic, mixture, dataset, config)
+    result["notes"] += [*limits, *annotation.notes(result, config)]
     cell = _training_cell(mixture, test, settings, config.seed, folder)
     return PreparedCell(config, cell, result, keeps_unanswerable=tested_on.unanswerable == "keep")
+
+
+def label_test_points(
+    config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None
+) -> PreparedCell:
+    """Method `annotator`: the prompt model labels the test points (arguments and errors as in `run`)."""
+    twins.log_limit(config, folder)
+    dataset, test = _load(config, status, test_from)
+    tested_on = test_from or config.dataset
+    with status.stage("generation"):
+        labels = annotation.label(test, dataset, config.with_launch_device(), folder)
+    artifacts.write_mixture(folder, Mixture((), 0, labels.shown), labels.rejected)
+    result = annotation.result_of(labels, dataset, config, test_from) | _scoring(test, config, tested_on)
+    result["agreement"] = annotation.of_test_labels(labels, test, dataset, config)
+    result["notes"] += annotation.notes(result, config)
+    cell = _training_cell(Mixture((), 0), test, cell_settings(dataset, config, tested_on), config.seed, folder)
+    return PreparedCell(config, cell, result, labelled=annotation.outcome_of(labels))
 
 
 def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
@@ -151,6 +172,14 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     return result
 
 
+def _load(config: RunConfig, status: RunStatus, test_from: DatasetConfig | None) -> tuple[Dataset, tuple[Example, ...]]:
+    """The human data and the points to test on."""
+    with status.stage("data"):
+        dataset = load_dataset(config, test_from)
+        data.log_dataset(dataset)
+        return dataset, select_test_points(dataset, config.n_test)
+
+
 def load_dataset(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
     """The human data. The last dataset is cached, because successive cells of a sweep often share it."""
     content = identity_values(config, test_from)  # has file contents in place of paths: an edited file is read again
@@ -165,32 +194,6 @@ def expected_classes(config: RunConfig) -> list[str]:
     """The classes as far as the config names them; `["?"]` where they are those that the data will have."""
     unnamed = config.task.head is Head.classification and not config.task.classes
     return ["?"] if unnamed else config.task.classes
-
-
-def select_test_points(dataset: Dataset, n_test: int | None) -> tuple[Example, ...]:
-    """The test points: all, or a random subset of `n_test`, which is the same for every seed and fraction.
-
-    Raises:
-        DataError: when there are none.
-    """
-    if not dataset.test:
-        raise DataError(f"{dataset.name}: there are no test points\nTry: dataset.test_share=0.2, or test_dataset=NAME")
-    if n_test is None or n_test >= len(dataset.test):
-        return dataset.test
-    by_id = {example.id: example for example in dataset.test}
-    return tuple(by_id[i] for i in ordering(by_id, 0, "who is tested")[:n_test])
-
-
-def mixture_spec(config: RunConfig) -> mixing.MixtureSpec:
-    """The part of the config that decides which points stay human."""
-    return mixing.MixtureSpec(
-        n_train=config.size,
-        synth_frac=config.synth_frac,
-        seed=config.seed,
-        extra_human=config.extra_human,
-        synthetic=config.synthetic,
-        human_budget=config.human_budget,
-    )
 
 
 def _training_cell(mixture: Mixture, test: Sequence[Example], settings: Settings, seed: int, folder: Path) -> Cell:

@@ -24,6 +24,9 @@ class RejectionKind(StrEnum):
     MISSING_FIELD = auto()
     UNFILLED_FORM = auto()  # the placeholders of the answer form came back
     UNKNOWN_LABEL = auto()
+    SEVERAL_LABELS = auto()
+    REFUSAL = auto()  # an annotator that says that it cannot, or does not know
+    NOT_SHORT = auto()  # an annotator's text without the form, where a short answer was asked for
     WRONG_LABEL = auto()  # a class, but not the requested one
     NOT_PROVIDED = auto()  # no row of the user's file stands for the point
     WRONG_EVIDENCE = auto()  # the row of the user's file has other evidence
@@ -69,6 +72,9 @@ _SENTENCES = _FILTER_SENTENCES | {
     RejectionKind.ONLY_THOUGHTS: "no answer after the thoughts",
     RejectionKind.UNFILLED_FORM: "the form was repeated, not filled: {quoted}",
     RejectionKind.UNKNOWN_LABEL: "unknown label: {quoted}",
+    RejectionKind.SEVERAL_LABELS: "several labels: {labels}",
+    RejectionKind.REFUSAL: "refused: {quoted}",
+    RejectionKind.NOT_SHORT: "{lines:d} lines of {words:d} words where a short answer was asked for",
     RejectionKind.WRONG_LABEL: "label {returned} returned, {requested} requested",
     RejectionKind.NOT_PROVIDED: "not provided",
     RejectionKind.WRONG_EVIDENCE: "made for other evidence than that of its point",
@@ -78,6 +84,9 @@ _SENTENCES = _FILTER_SENTENCES | {
 _SUMMARIES = {
     RejectionKind.UNFILLED_FORM: "the form was repeated, not filled",
     RejectionKind.UNKNOWN_LABEL: "unknown label",
+    RejectionKind.SEVERAL_LABELS: "several labels",
+    RejectionKind.REFUSAL: "refused",
+    RejectionKind.NOT_SHORT: "no short answer",
     RejectionKind.WRONG_LABEL: "another label than requested",
 }
 _TYPES: dict[str | None, tuple[type, str]] = {"": (str, ".*"), "d": (int, r"\d+"), "g": (float, r"[\d.e+-]+")}

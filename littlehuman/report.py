@@ -150,7 +150,7 @@ def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
     """Name, alternative text and figure, of those that have data."""
-    from littlehuman.figures import replacement, texts, tradeoff
+    from littlehuman.figures import confusion, replacement, texts, tradeoff
 
     if data.lines:
         curves = "Score over the synthetic share of the training set, and its change against the smallest share"
@@ -170,6 +170,12 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
             "texts",
             "Length, likeness to the evidence and kinds of human texts and of their twins.",
             texts.texts(data.texts, data.protocols),
+        )
+    if confusion.with_classes(data.labellings):
+        yield (
+            "confusion",
+            "Confusion matrices of machine labels: human classes in rows, machine labels in columns.",
+            confusion.confusion(data.labellings, data.protocols),
         )
 
 

@@ -39,8 +39,9 @@ ALLOWED = {
     "config": {"mixture", "prompting", "prompt_models"},
     "filters": {"generation", "metrics", "mixture", "prompting", "prompt_models"},
     "twins": {"config", "filters", "generation", "mixture", "prompting", "prompt_models"},
+    "annotation": {"config", "generation", "metrics", "mixture", "twins"},
     "runs": {"generation"},
-    "pipeline": {"config", "data", "metrics", "mixture", "runs", "training", "twins"},
+    "pipeline": {"annotation", "config", "data", "metrics", "mixture", "runs", "training", "twins"},
     "execution": {"config", "generation", "pipeline", "runs", "study"},
     "exporting": {"config", "data", "generation", "mixture", "pipeline", "prompting", "prompt_models", "runs", "twins"},
     # from here on run folders are read, and nothing is computed or asked

@@ -15,6 +15,9 @@ SENTENCES: dict[str, tuple[str, dict[str, Any]]] = {  # as run folders of versio
     "no Label": ("missing_field", {"field": "Label"}),
     "the form was repeated, not filled: the claim": ("unfilled_form", {"quoted": "the claim"}),
     "unknown label: perhaps: yes": ("unknown_label", {"quoted": "perhaps: yes"}),
+    "several labels: True, False": ("several_labels", {"labels": "True, False"}),
+    "refused: I cannot tell": ("refusal", {"quoted": "I cannot tell"}),
+    "2 lines of 31 words where a short answer was asked for": ("not_short", {"lines": 2, "words": 31}),
     "label not supported returned, supported requested": (
         "wrong_label",
         {"returned": "not supported", "requested": "supported"},
@@ -63,6 +66,9 @@ def test_causes_that_quote_the_answer_are_counted_without_the_quotation() -> Non
     assert {text: summary for text, summary in quoting.items() if summary != text} == {
         "the form was repeated, not filled: the claim": "the form was repeated, not filled",
         "unknown label: perhaps: yes": "unknown label",
+        "several labels: True, False": "several labels",
+        "refused: I cannot tell": "refused",
+        "2 lines of 31 words where a short answer was asked for": "no short answer",
         "label not supported returned, supported requested": "another label than requested",
     }
 

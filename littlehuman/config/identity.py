@@ -20,11 +20,12 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
-from littlehuman.schema import DatasetConfig, FilterStep, Head, Provider
+from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _HEADS = ("classification", "generation")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
+_ANNOTATOR = ("method", "dataset", "task", "prompt_model", "strategy", "metrics", "n_test", "test_dataset", "test_path")
 ID_CHARS = 8
 _readings: dict[tuple[Any, ...], int | None] = {}
 
@@ -37,6 +38,18 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         test_from: the dataset that `config.test_dataset` names; without it only the name is included.
     """
     tree: dict[str, Any] = _without_operational(config)
+    tree = (_annotator_values if config.method is Method.annotator else _training_values)(config, tree)
+    answers = config.task.head is Head.generation
+    tree["dataset"] = _dataset_values(config.dataset, answers)
+    tree["test_path"] = None if test_from else _content(config.test_path)
+    if test_from:
+        tree["test_dataset"] = _dataset_values(test_from, answers)
+    return tree
+
+
+def _training_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
+    """What the scores of a fine-tuned model depend on."""
+    del tree["method"]  # runs keep the ids that they had before there was another one
     if not needs_twins(config):  # then the cell is the same one for every prompt model
         tree = {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
     else:
@@ -54,17 +67,13 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         tree[group] = {key: value for key, value in tree[group].items() if key not in _HEADS}
     tree["training"] = _plain(asdict(config.fine_tuning))
     tree["n_train"] = config.size
-    answers = config.task.head is Head.generation
-    tree["dataset"] = _dataset_values(config.dataset, answers)
-    tree["test_path"] = None if test_from else _content(config.test_path)
-    if test_from:
-        tree["test_dataset"] = _dataset_values(test_from, answers)
     return tree
 
 
 def needs_twins(config: RunConfig) -> bool:
     """Whether any training point is to be synthetic."""
-    return config.synthetic and synthetic_count(config.synth_frac, config.size) > 0
+    trains = config.method is Method.finetune
+    return trains and config.synthetic and synthetic_count(config.synth_frac, config.size) > 0
 
 
 def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
@@ -73,8 +82,22 @@ def run_id(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
 
 
 def cell_name(config: RunConfig, test_from: DatasetConfig | None = None) -> str:
-    """The name of the run folder: `<dataset>-f<fraction>-s<seed>-<id>`."""
+    """The name of the run folder: `<dataset>-f<fraction>-s<seed>-<id>`; of an annotator `<dataset>-annotator-<id>`."""
+    if config.method is Method.annotator:
+        return f"{slug(config.dataset.name)}-annotator-{run_id(config, test_from)}"
     return f"{slug(config.dataset.name)}-f{config.synth_frac:g}-s{config.seed}-{run_id(config, test_from)}"
+
+
+def _annotator_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
+    """What the prompt model's own labels depend on: nothing of a training set, but the points that prompts may show."""
+    kept = {key: tree[key] for key in _ANNOTATOR}
+    if config.strategy.shots and config.strategy.shots_from is Shots.human:
+        kept["human_budget"] = tree["human_budget"]
+        if config.human_budget != "all":
+            kept["seed"] = config.seed  # decides who is in the budget
+        if config.protocol.shots_with_replacement:
+            kept["protocol"] = {key: value for key, value in tree["protocol"].items() if key not in _HEADS}
+    return kept
 
 
 def _dataset_values(config: DatasetConfig, answers: bool) -> dict[str, Any]:
@@ -107,9 +130,9 @@ def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
 
 
 def _is_set(value: Any) -> bool:
-    """Whether it is not null, an empty table, or a group whose values are all null."""
+    """Whether it is not null, false, an empty table, or a group whose values are all null."""
     is_group = is_dataclass(value) and not isinstance(value, type)
-    return value is not None and value != {} and not (is_group and value == type(value)())
+    return value is not None and value is not False and value != {} and not (is_group and value == type(value)())
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import cli
+from littlehuman.config import annotator
 from littlehuman.config.addresses import password_problems
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
@@ -20,6 +21,7 @@ from littlehuman.schema import (
     DatasetConfig,
     FilterConfig,
     LaunchConfig,
+    Method,
     MetricsConfig,
     ModelConfig,
     PromptModelConfig,
@@ -46,6 +48,7 @@ class RunConfig:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=NOT_IDENTITY)
     tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=NOT_IDENTITY)
+    method: Method = Method.finetune
     synth_frac: float = 0.9
     n_train: int | None = None
     n_test: int | None = None
@@ -67,6 +70,7 @@ class RunConfig:
         if found:
             valid = 0 <= self.synth_frac <= 1
             hint = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
+            hint = annotator.mend(self) if self.method is Method.annotator else hint
             raise ConfigError(found, hint)
 
     @property

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from littlehuman.config import annotator
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
@@ -25,6 +26,7 @@ from littlehuman.schema import (
     FilterStep,
     Head,
     JudgeConfig,
+    Method,
     RoundTripConfig,
     Tracker,
     devices,
@@ -82,7 +84,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _training_problems(config)
     yield from devices.problems(config.launch)
     yield from devices.revision("model", config.model.weights, config.model.revision)
-    if config.synthetic and config.synth_frac != 0:
+    if config.method is Method.annotator or (config.synthetic and config.synth_frac != 0):
         yield from settings.contradictions(config.prompt_model)
     else:
         yield from settings.key_name_problems(config.prompt_model)
@@ -146,7 +148,8 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         yield Problem(f"human_budget={config.human_budget!r}", "must be all, or a number of points")
     if config.test_path is not None and config.test_dataset is None:
         yield Problem(f"test_path={config.test_path}", "needs test_dataset=NAME")
-    if config.synthetic and config.synth_frac != 0 and task.name not in strategy.tasks:
+    asks = config.method is Method.annotator or (config.synthetic and config.synth_frac != 0)
+    if asks and task.name not in strategy.tasks:
         yield Problem(
             f"strategy={strategy.name}",
             f"has no words for task={task.name}; it has: {', '.join(strategy.tasks) or 'none'}",
@@ -159,7 +162,9 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         yield Problem("task.headline=bert_score", "needs metrics.bert_score_model")
     if what := _model_input_problem(task.model_input):
         yield Problem("task.model_input", what)
-    if task.head is Head.generation and model.architecture is Architecture.encoder:
+    if config.method is Method.annotator:
+        yield from annotator.problems(config)
+    elif task.head is Head.generation and model.architecture is Architecture.encoder:
         what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
         yield Problem(f"model={model.name}", what)
 

@@ -85,7 +85,7 @@ def _compute(hosts: Sequence[Host], bar: SweepProgress) -> tuple[list[Host], lis
                 elif job and job.state is State.open:
                     ready[job.folder] = PreparedJob(host, job, bar)
                 bar.count(job.state if job else State.failed)
-        for group in _groups(ready.values()):
+        for group in _groups(cell for cell in ready.values() if not cell.finish_labelled()):
             _train(group)
         lost = [cell for cell in ready.values() if cell.job.state is State.elsewhere]
         elsewhere += [(cell.host, Elsewhere.of(cell.job.folder)) for cell in lost]
@@ -121,6 +121,14 @@ class PreparedJob:
         """Its hardware options."""
         assert self.job.prepared
         return self.job.prepared.config.launch
+
+    def finish_labelled(self) -> bool:
+        """Finish a cell whose test points the prompt model has labelled: it is not trained; whether it is one."""
+        assert self.job.prepared
+        if self.job.prepared.labelled:
+            self.finish(self.job.prepared.labelled, LogBuffer())
+            return True
+        return False
 
     def finish(self, outcome: Outcome | BaseException, logs: LogBuffer) -> None:
         """Score the cell, or record the error; a cell that has ended is not changed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from littlehuman import cli
 from littlehuman.formatting import percent, score
+from littlehuman.schema import Method
 
 _MEANING = {
     "accuracy": "share of correct labels",
@@ -45,7 +46,9 @@ def run_summary(
     scores, headline = result["scores"], result["headline"]
     if not single:
         return one_line(result, folder)
-    return "\n".join(["", *_setup(result), "", *_table(scores, headline), "", *_next(folder, overrides, config_dir)])
+    made = result["knobs"].get("method", Method.finetune)
+    after = _next_of_annotator if made == Method.annotator else _next
+    return "\n".join(["", *_setup(result), "", *_table(scores, headline), "", *after(folder, overrides, config_dir)])
 
 
 def one_line(result: Mapping[str, Any], folder: Path) -> str:
@@ -57,14 +60,21 @@ def one_line(result: Mapping[str, Any], folder: Path) -> str:
 
 def _setup(result: Mapping[str, Any]) -> list[str]:
     knobs, counts, cost = result["knobs"], result["counts"], result["cost"]
+    n_test = result["scores"][result["headline"]]["n"]
+    usd = f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""
+    if knobs.get("method") == Method.annotator:
+        failed, shown = result["scores"][result["headline"]]["n_failed"], result["human_labels"]["in_prompts"]
+        return [
+            f"{knobs['prompt_model']['name']} labelled {n_test} test points of {knobs['dataset']['name']}{usd}; "
+            "nothing was trained",
+            f"{failed} answers could not be read and count as wrong; its prompts showed {shown} human labels",
+        ]
     twins = (
         f"{counts['synthetic']} synthetic twins by {knobs['prompt_model']['name']}"
         if counts["synthetic"]
         else "no synthetic points"
     )
     trained = f"fine-tuned on {knobs['dataset']['name']}: {counts['human']} human points, {twins}"
-    usd = f" ({cost['usd']:.2f} USD)" if cost["usd"] else ""
-    n_test = result["scores"][result["headline"]]["n"]
     return [
         f"{knobs['model']['name']} {trained if counts['total'] else 'untrained'}{usd}",
         f"tested on {n_test} human points; protocol {knobs['protocol']['name']}, seed {knobs['seed']}",
@@ -91,4 +101,13 @@ def _next(folder: Path, overrides: Sequence[str], config_dir: str | None) -> lis
         "next:    the same with human points alone and with synthetic ones alone, as one table:",
         f"         {cli.sweep_command(['synth_frac=0,0.9,1', *kept], config_dir)}",
         f"         your own data, other models: {cli.command('run', ['--help'])}",
+    ]
+
+
+def _next_of_annotator(folder: Path, overrides: Sequence[str], config_dir: str | None) -> list[str]:
+    kept = [o for o in overrides if o.split("=")[0] not in ("method", "strategy", "n_train")]
+    return [
+        f"results: {folder}",
+        "next:    a model that is trained on such labels, and one on human labels, as one table:",
+        f"         {cli.sweep_command(['strategy=annotate', 'synth_frac=0,1', *kept], config_dir)}",
     ]

@@ -17,14 +17,13 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from littlehuman import data
 from littlehuman.config import run_config as configs
+from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
 from littlehuman.mixture import mixing
-from littlehuman.pipeline import mixture_spec
 from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.prompt_models.recorded import recording_path
-from littlehuman.prompting.parsing import parse
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
 from littlehuman.runs.artifacts import MIXTURE, RESULT
 from littlehuman.schema import PromptModelConfig, Provider
@@ -116,10 +115,9 @@ def _twins(
 def _cached_twins(requests: TwinRequests, cache: Path) -> dict[str, Synthetic]:
     """The twins that are in the cache: as in the run, of several attempts the first that can be parsed."""
     config, twins = requests.config, dict[str, Synthetic]()
-    words = config.strategy.tasks[config.task.name]
     for _ in range(config.strategy.attempts):
         for key, answer in lookup(cache, {prompt.key for prompt in requests}).items():
-            read = [parse(answer, example, words, requests.dataset.classes) for example in requests.points(key)]
+            read = [requests.parse(answer, example) for example in requests.points(key)]
             twins |= {twin.example_id: twin for twin in read if isinstance(twin, Synthetic)}
         requests = requests.retry({example.id for example in requests.wanted} - twins.keys())
         if not requests.wanted:

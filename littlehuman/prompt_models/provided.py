@@ -20,7 +20,7 @@ from pathlib import Path
 from littlehuman.data.files import FILE_TYPES, ReadOptions, read_rows
 from littlehuman.data.rows import Row, column_texts
 from littlehuman.errors import ConfigError, DataError, GenerationError, Problem
-from littlehuman.prompting.parsing import match_class, parse_label
+from littlehuman.prompting.class_matching import match_class, parse_label
 from littlehuman.prompting.templates import asks_for_label
 from littlehuman.records import Dataset, Example, Origin, Rejected, Synthetic, evidence_key
 from littlehuman.rejections import RejectionCause, RejectionKind

@@ -5,6 +5,8 @@ few_shot       which human points a prompt shows as examples
 templates      the fields of a strategy's prompt templates, and what makes a template unusable
 answer_schema  the answer form as JSON schema, for endpoints with structured outputs
 parsing        a completion -> a twin, or a rejection with its cause
+class_matching the class that a label names
+lone_answers   an annotator's label or short answer without its marker
 thoughts       what of a completion is outside of its reasoning traces
 containers     what `<answer>` and `\\boxed` hold
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 
 from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
@@ -21,7 +22,7 @@ _URL = re.compile(r"(?:https?://|www\.)\S+")
 
 
 class ExampleSampler:
-    """Draws the examples of each prompt, seeded by strategy seed and example id.
+    """Draws the examples of each prompt, seeded by strategy seed and example id; with `shots_fixed` by seed alone.
 
     Args:
         pool: human points that may be shown.
@@ -44,6 +45,7 @@ class ExampleSampler:
     ) -> None:
         self.strategy, self.template, self.replacement, self.class_list = strategy, template, replacement, class_list
         self.by_label: dict[str, list[Example]] = defaultdict(list)
+        self._fixed_orders: dict[str, list[Example]] = {}
         self.label_is_requested = asks_for_label(template)
         if strategy.shots and strategy.shots_from is Shots.human:
             _check_pool(pool, strategy)
@@ -70,6 +72,8 @@ class ExampleSampler:
 
     def _draw(self, example: Example) -> list[Example]:
         """`shots` points; never the point itself, nor another one on its evidence."""
+        if self.strategy.shots_fixed:
+            return self._first_that_fit(example)
         candidates = self.by_label[self._stratum(example)]
         generator = seeding.rng(self.strategy.seed, "prompt examples", example.id)
         own_evidence = example.evidence_key
@@ -84,6 +88,17 @@ class ExampleSampler:
             if len(drawn) == self.strategy.shots:
                 break
         return drawn
+
+    def _first_that_fit(self, example: Example) -> list[Example]:
+        """The first `shots` points of one order for all prompts: where one of them may not be shown, the next is."""
+        stratum = self._stratum(example)
+        if stratum not in self._fixed_orders:
+            by_id = {point.id: point for point in self.by_label[stratum]}
+            ids = seeding.ordering(by_id, self.strategy.seed, "fixed prompt examples")
+            self._fixed_orders[stratum] = [by_id[i] for i in ids]
+        order, own = self._fixed_orders[stratum], example.evidence_key
+        fitting = (point for point in order if point.evidence_key != own and point.id != example.id)
+        return list(islice(fitting, self.strategy.shots))
 
     def _turns(self, shot: Demonstration) -> list[dict[str, str]]:
         label = self.template.label_words.get(shot.target, shot.target)

@@ -4,7 +4,8 @@ In: the completion and the strategy's answer form, for example `Claim: {text} ||
 `Rejected`. The form itself names the fields, so a new strategy needs no new parser. A field begins only at the start
 of a line, after `||`, or where the previous field's sentence has ended: "10:30 am" and the word Label inside a
 question stay whole. In doubt an answer is rejected: a lost twin is counted and replaced, a wrong one would be trained
-on. Of a text with thoughts only what is outside of them counts (`thoughts.py`).
+on. Of a text with thoughts only what is outside of them counts (`thoughts.py`). What an annotator says without the
+form is read in `lone_answers.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from functools import lru_cache
 
 from littlehuman.formatting import plain_text
 from littlehuman.prompting.answer_schema import parse_object
+from littlehuman.prompting.class_matching import EMOJI, parse_label
 from littlehuman.prompting.containers import contents, unpacked
-from littlehuman.prompting.templates import asks_for_label, form_fields
+from littlehuman.prompting.lone_answers import lone_answer, lone_label
+from littlehuman.prompting.templates import form_fields
 from littlehuman.prompting.thoughts import outside_thoughts
 from littlehuman.records import Completion, Example, Failure, Rejected, Synthetic
 from littlehuman.rejections import RejectionCause, RejectionKind
@@ -41,31 +44,42 @@ _ENCLOSING = [
 _ESSENTIAL = ("text", "target")  # an explanation may be missing: nothing is trained on it
 # Characters without a width; joiners stay, for they are part of words.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f\u200b\u200e\u200f\u2060\ufeff]")
-_EMOJI = r"\u2190-\u2bff\ufe0f\U0001f300-\U0001faff"
-_BEFORE = rf"(?:\d+[.)])?[*_#>`~• {_EMOJI}-]*"  # before a marker: a list's number or bullet, markdown, an emoji
+_BEFORE = rf"(?:\d+[.)])?[*_#>`~• {EMOJI}-]*"  # before a marker: a list's number or bullet, markdown, an emoji
+_BULLET = re.compile(r"^(?:\d+[.)] |[-*•#>]+ )")
 _SEPARATED = r"(?:\A|\n|[|｜]{1,2}) ?"
 _INLINE = r"(?:(?<=[.?!\"”’)।؟])\s+|(?<=[。？！])\s*)"  # without a separator, only where a sentence has ended
 _AFTER_LAST = re.compile(r"\n|\|\||｜｜|<\|\w+\|>|</s>")  # where the last field ends; what follows is chatter
 _MENTIONED = re.compile(r" (?:<\|\w+\|>|</s>)\w* \w")  # a special token as a word: in doubt the value is none
 _PLACEHOLDER = re.compile(r"<([^<>]+)>")
 _FORM_FIELD = re.compile(r"\{\w+\}")
-_AROUND_LABEL = re.compile(rf"^[\s{_EMOJI}]+|[\s{_EMOJI}]+$")
 
 
 def parse(
-    answer: Completion | Failure, example: Example, template: PromptText, classes: Sequence[str] = ()
+    answer: Completion | Failure,
+    example: Example,
+    template: PromptText,
+    classes: Sequence[str] = (),
+    *,
+    target_alone: bool = False,
 ) -> Synthetic | Rejected:
     """Parse the twin of `example` out of an answer.
 
     The answer is rejected when the request failed, it was cut or lacks a field, or its label is none of `classes`
-    (empty: free answers) or another one than was requested.
+    (empty: free answers) or another one than was requested. `target_alone`: the prompt model was asked for the target
+    and nothing else (`strategy.writes=target`), so a label or short answer is read without its marker too.
     """
     if isinstance(answer, Failure):
         return Rejected(example.id, RejectionCause(RejectionKind.FAILED_REQUEST, {"error": answer.reason}), "")
     found = split_fields(answer.text, template.assistant)
-    target, label_problem = _target(found.get("target", ""), example, template, classes)
+    if target_alone and not found.get("target"):
+        found |= {"target": _first_line(answer.text, template)}
+        target, problem = _lone(answer.text, template, classes)
+    else:
+        target, problem = _target(found.get("target", ""), example, template, classes)
+        if problem and target_alone:
+            target, problem = _read_alone([found["target"]], template, classes)
     unfinished = _unfinished(answer, form_fields(template.assistant))
-    cause = unfinished or _missing(found, template) or _unfilled(found, template) or label_problem
+    cause = unfinished or _missing(found, template) or _unfilled(found, template) or problem
     if cause:
         labels = (example.target, target) if cause.kind is RejectionKind.WRONG_LABEL else ()
         return Rejected(example.id, cause, answer.text, labels)
@@ -228,38 +242,38 @@ def _target(
     """The class or answer, and why it is rejected."""
     if not classes:
         return raw, None
-    return parse_label(raw, example, template, {template.label_words.get(name, name): name for name in classes})
+    return parse_label(raw, example, template, _by_word(template, classes))
 
 
-def parse_label(
-    raw: str, example: Example, template: PromptText, by_word: Mapping[str, str]
+def _lone(text: str, template: PromptText, classes: Sequence[str]) -> tuple[str, RejectionCause | None]:
+    """The class or answer that a text without the form's markers is; what a container holds goes before the rest."""
+    parts = _parts(text, form_fields(template.assistant))
+    bodies = [body for part in parts for body in (*contents(part[:MAX_CHARS]), part)]
+    read = [_read_alone(_lines(body), template, classes) for body in bodies] or [("", None)]
+    return next((found for found in read if not found[1]), read[0])
+
+
+def _read_alone(
+    lines: Sequence[str], template: PromptText, classes: Sequence[str]
 ) -> tuple[str, RejectionCause | None]:
-    """The class that a label names (empty for none), and why it is rejected; `by_word` maps words to classes."""
-    label = match_class(raw, by_word)
-    if label is None:
-        return "", RejectionCause(RejectionKind.UNKNOWN_LABEL, {"quoted": raw[:40]})
-    if asks_for_label(template) and label != example.target:
-        return label, RejectionCause(RejectionKind.WRONG_LABEL, {"returned": label, "requested": example.target})
-    return label, None
+    markers = list(form_fields(template.assistant))
+    if not classes:
+        return lone_answer(lines, markers)
+    return lone_label(lines, _by_word(template, classes), classes, markers)
 
 
-def match_class(raw: str, by_word: Mapping[str, str]) -> str | None:
-    """The class that a label names, alone or before a stop and chatter that names no other class; None for no class.
-
-    `by_word` maps the words of labels to classes.
-    """
-    raw = _AROUND_LABEL.sub("", raw)
-    raw = next((raw[1:-1].strip() for pair in ("[]", "()") if raw[:1] + raw[-1:] == pair), raw)
-    by_bare_word = {_bare(word): name for word, name in by_word.items()}
-    if _bare(raw) in by_bare_word:
-        return by_bare_word[_bare(raw)]
-    for word, name in by_word.items():
-        chatter = re.match(re.escape(word) + r"(?: ?[.,;:!(|。，]| [-–—])(.*)", raw, re.IGNORECASE | re.DOTALL)
-        others = "|".join(re.escape(other) for other in by_word if other != word)
-        if chatter and not (others and re.search(rf"(?<!\w)(?:{others})(?!\w)", chatter[1], re.IGNORECASE)):
-            return name
-    return None
+def _first_line(text: str, template: PromptText) -> str:
+    """What a text begins to say outside of its thoughts."""
+    return next((line for part in _parts(text, form_fields(template.assistant)) for line in _lines(part)), "")
 
 
-def _bare(word: str) -> str:
-    return word.strip(" .!*\"'`。").casefold() or word
+def _lines(body: str) -> list[str]:
+    """The lines of a text up to a special token, cleaned of quotes and markdown; not those that say nothing."""
+    plain = re.split(r"<\|\w+\|>|</s>", _plain(body), maxsplit=1)[0]
+    cleaned = (_clean(_BULLET.sub("", line.strip()), "") for line in plain.split("\n"))
+    return [line for line in cleaned if re.search(r"\w", line)]
+
+
+def _by_word(template: PromptText, classes: Sequence[str]) -> dict[str, str]:
+    """The word of each label, as prompts give it -> its class."""
+    return {template.label_words.get(name, name): name for name in classes}

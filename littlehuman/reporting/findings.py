@@ -14,7 +14,7 @@ from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, listed, percent, share
-from littlehuman.reporting import verdicts
+from littlehuman.reporting import labelling, verdicts
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
@@ -47,13 +47,16 @@ def findings_of_study(found: ReportData) -> list[str]:
     rest = [*_added(found.added), *_worth(found.tradeoffs)]
     short: list[str] = [
         *_problems(lines),
+        *labelling.problems(found.labellings),
         *_looks(lines),
         *_unfinished(found),
         *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
         *_caveats(lines),
         *rest,
     ]
+    rest = [*rest, *labelling.answers(found.labellings)]
     if not lines:
+        short += [line for line in rest if line not in short]
         return [rest[0] if rest else _NO_CURVE, *[line for line in short if line not in rest[:1]][:MOST]]
     answer = " ".join(verdicts.answer(line, delta) for line in lines) if few else _over_curves(lines, delta)[0]
     return [answer, *short[:MOST]]

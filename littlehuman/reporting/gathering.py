@@ -27,6 +27,7 @@ from littlehuman.store import read_json
 from littlehuman.study import comparisons, look_design, text_comparison
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
+from littlehuman.study.labelling import Labelling, labellings
 from littlehuman.study.load import check_metric, load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
@@ -65,6 +66,7 @@ class ReportData:
     versions: tuple[str, ...]
     newest: str
     delta: float
+    labellings: tuple[Labelling, ...] = ()  # machine labels beside people's
     plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
 
     @property
@@ -132,6 +134,7 @@ def gather(
         ),
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=margin,
+        labellings=labellings(frame),
         plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
     )
 

@@ -91,7 +91,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import tables, verdicts
+    from littlehuman.reporting import labelling, tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -106,6 +106,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         figures={figure.name: figure for figure in figures},
         found=found,
         tables=tables,
+        labelling=labelling,
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
@@ -118,12 +119,15 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
+    from littlehuman.reporting.labelling import METHOD
+
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
     said += [LOOKS] if any(line.blocks for line in found.lines) else []
     said += [ALONE] if len(found.added) else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
+    said += [METHOD] if found.labellings else []
     return [*said, AUDIT, COST]
 
 

@@ -252,7 +252,7 @@ def missing(frame: pd.DataFrame) -> ReportTable:
 def unplaced(found: ReportData) -> ReportTable:
     """Cells that failed before it was known which series they belong to."""
     frame = found.frame
-    lost = frame[(frame["state"] != "done") & ~frame["series"].isin(found.over_seeds["series"])]
+    lost = frame[(frame["state"] != "done") & ~frame["series"].isin(list(found.over_seeds.get("series", ())))]
     rows = [(r.cell, r.state, shortened(r.error)) for r in _records(lost)]
     return ReportTable(("cell", "state", "cause"), tuple(rows), words=3)
 

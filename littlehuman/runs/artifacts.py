@@ -52,7 +52,7 @@ _PACKAGES = (
 _OMITTED: dict[str, Any] = {"parts": {}, "labels": (), "asked": 1}  # values of rejected answers that are not written
 _COUNTS = {"n_human": "human", "n_synthetic": "synthetic", "shortfall": "shortfall"}
 GROUPS = ("dataset", "task", "model", "prompt_model", "strategy", "filter", "protocol")
-NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset")
+NUMBERS = ("synth_frac", "n_train", "seed", "human_budget", "extra_human", "synthetic", "test_dataset", "method")
 
 
 def read_result(folder: Path) -> dict[str, Any]:

@@ -27,6 +27,13 @@ class Writes(StrEnum):
     target = "target"
 
 
+class Method(StrEnum):
+    """What predicts the test points: a fine-tuned model, or the prompt model itself, as the annotator of its inputs."""
+
+    finetune = "finetune"
+    annotator = "annotator"
+
+
 class Shots(StrEnum):
     """Source of the few-shot examples: the cell's human points, or the strategy's own demonstrations."""
 
@@ -124,6 +131,7 @@ class StrategyConfig:
     writes: Writes = Writes.pair
     shots: int = 3
     shots_from: Shots = Shots.human
+    shots_fixed: bool = field(default=False, metadata=IF_SET)
     seed: int = 0
     max_tokens: int = 120
     max_evidence_words: int = 3000

@@ -16,6 +16,7 @@ import pandas as pd
 
 from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.runs.artifacts import STATUS, knobs
+from littlehuman.schema import Method
 from littlehuman.store import digest, read_json
 from littlehuman.study.run_files import result_of
 
@@ -66,10 +67,12 @@ class Series:
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """Add the columns `series` (name), `series_id`, `without_twins` and `control_id`.
 
+    A cell that trains nothing (`method=annotator`) is in no series: it has no place on a curve (`study.labelling`).
     `control_id` hashes what is left of a config without axes and twins: it links cells without twins to the series that
     they are the baseline of. Where that is a single series they carry its name.
     """
     configs = [_config_of(Path(folder)) for folder in frame["folder"]]
+    configs = [{} if config.get("method") == Method.annotator else config for config in configs]
     control_ids = [_hash(config, (*AXES, *TWIN_GROUPS)) for config in configs]
     own_ids = [_hash(config, AXES) for config in configs]
     without_twins = [bool(config) and "prompt_model" not in config for config in configs]
@@ -80,7 +83,9 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     ]
     with_twins_last = sorted(zip(ids, configs, without_twins, strict=True), key=lambda row: not row[2])
     names = _names({series: config for series, config, _ in with_twins_last if config})
+    absent = {key: None for key in ("protocol", *AXES) if key not in frame}
     return frame.assign(
+        **absent,
         control_id=control_ids,
         series_id=ids,
         series=[names.get(series) for series in ids],

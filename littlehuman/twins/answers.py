@@ -6,6 +6,7 @@ points to be asked for again.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -18,7 +19,9 @@ from littlehuman.generation.spending import SpendingLimit
 from littlehuman.prompting import build_prompts, repeat_indices
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Completion, Dataset, Example, Failure, Prompt, Rejected, Synthetic
+from littlehuman.schema import Writes
 
+log = logging.getLogger(__name__)
 MAX_UNUSABLE = 100  # if that many answers come first and none is a usable twin, the round stops
 
 
@@ -34,6 +37,7 @@ class TwinRequests:
     dataset: Dataset
     config: RunConfig
     sample: int = 0  # attempts before this one
+    numbered: Sequence[Example] | None = None  # among whom equal requests are told apart; None: the training points
     shown_to: dict[str, tuple[str, ...]] = field(default_factory=dict)  # example id -> ids shown in its prompt
     _points: dict[str, dict[str, Example]] = field(default_factory=dict)  # request key -> points, by id
     _repeats: dict[str, int] | None = None  # see `repeat_indices`; computed once for all attempts
@@ -43,7 +47,8 @@ class TwinRequests:
         arguments = (self.owned, config.strategy, config.task.name, config.prompt_model, self.dataset.classes)
         replacement = config.protocol.shots_with_replacement
         if self._repeats is None:
-            self._repeats = repeat_indices(self.dataset.train, *arguments, replacement=replacement)
+            among = self.dataset.train if self.numbered is None else self.numbered
+            self._repeats = repeat_indices(among, *arguments, replacement=replacement)
         prompts = build_prompts(
             self.wanted, *arguments, replacement=replacement, sample=self.sample, repeats=self._repeats
         )
@@ -55,6 +60,13 @@ class TwinRequests:
     def points(self, key: str) -> Iterable[Example]:
         """The points whose twin the request of this key asks for."""
         return self._points[key].values()
+
+    def parse(self, answer: Completion | Failure, example: Example) -> Synthetic | Rejected:
+        """The twin in an answer, or why there is none."""
+        strategy = self.config.strategy
+        template, alone = strategy.tasks[self.config.task.name], strategy.writes is Writes.target
+        result = parse(answer, example, template, self.dataset.classes, target_alone=alone)
+        return replace(result, asked=self.sample + 1) if isinstance(result, Rejected) else result
 
     def retry(self, ids: set[str]) -> TwinRequests:
         """The next attempt, for the points of `ids` alone."""
@@ -68,6 +80,7 @@ class ParsedAnswers:
 
     config: RunConfig
     had_usable: bool  # the prompt model wrote a usable twin in an earlier round
+    what: str = "twins"  # the name of the answers in messages
     twins: dict[str, Synthetic] = field(default_factory=dict)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
@@ -83,16 +96,22 @@ class ParsedAnswers:
         retry = set[str]()
         config, limit = self.config, self.config.strategy.max_tokens
         completions = generation.complete(
-            requests, config.prompt_model, limit, spending, before=before, progress=config.launch.progress
+            requests,
+            config.prompt_model,
+            limit,
+            spending,
+            what=self.what,
+            before=before,
+            progress=config.launch.progress,
         )
         with closing(completions) as answers:
             for answer in answers:
                 for example in requests.points(answer.key):
-                    usable = self.record(example, self._parse(answer, example, requests))
+                    usable = self.record(example, requests.parse(answer, example))
                     if not usable and isinstance(answer, Completion):
                         retry.add(example.id)
                 if len(self.rejected) >= MAX_UNUSABLE and not self.twins and not self.had_usable:
-                    raise unusable_error(0, list(self.rejected.values()), config)
+                    raise unusable_error(0, list(self.rejected.values()), config, self.what)
         return retry
 
     def record(self, example: Example, result: Synthetic | Rejected) -> bool:
@@ -108,13 +127,20 @@ class ParsedAnswers:
         """The twins, in the order of `points`."""
         return [self.twins[e.id] for e in points if e.id in self.twins]
 
-    def _parse(self, answer: Completion | Failure, example: Example, requests: TwinRequests) -> Synthetic | Rejected:
-        template = self.config.strategy.tasks[self.config.task.name]
-        result = parse(answer, example, template, requests.dataset.classes)
-        return replace(result, asked=requests.sample + 1) if isinstance(result, Rejected) else result
+
+def attempts_of(config: RunConfig, what: str = "twin") -> int:
+    """How often a twin is requested; at temperature 0 once, since the next answer would be the same."""
+    attempts = config.strategy.attempts
+    if attempts > 1 and config.prompt_model.temperature == 0:
+        same = "is asked for once, for at temperature 0 the answer is the same"
+        log.info("strategy.attempts=%d: each %s %s", attempts, what, same)
+        return 1
+    return attempts
 
 
-def unusable_error(usable: int, rejected: Sequence[Rejected], config: RunConfig) -> GenerationError:
+def unusable_error(
+    usable: int, rejected: Sequence[Rejected], config: RunConfig, what: str = "twins"
+) -> GenerationError:
     """The error of a prompt model, or a filter, that leaves too few usable twins."""
     (kind, reason), count = Counter((answer.kind, answer.reason) for answer in rejected).most_common(1)[0]
     group, name = ("filter", config.filter.name) if kind.by_filter else ("prompt_model", config.prompt_model.name)
@@ -124,6 +150,6 @@ def unusable_error(usable: int, rejected: Sequence[Rejected], config: RunConfig)
         "prompt_model": f"another prompt_model, {cut}",
     }
     return GenerationError(
-        f"{group}={name}: {usable} of {usable + len(rejected)} answers are usable twins; "
+        f"{group}={name}: {usable} of {usable + len(rejected)} answers are usable {what}; "
         f"{count} are not because of: {reason}\nTry: {mends[group]}, or look at the raw answers in the cache"
     )

@@ -18,8 +18,8 @@ from littlehuman.languages import language_of_points
 from littlehuman.mixture import audit, mixing
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
-from littlehuman.schema import Provider, Shots
-from littlehuman.twins.answers import ParsedAnswers, TwinRequests, unusable_error
+from littlehuman.schema import Provider, Shots, Writes
+from littlehuman.twins.answers import ParsedAnswers, TwinRequests, attempts_of, unusable_error
 from littlehuman.twins.enough import check_enough
 from littlehuman.twins.limit import open_limit
 
@@ -73,7 +73,9 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
                 writer.generate_round(TwinRequests(wanted, plan.owned, dataset, config))
                 writer.check_usable()
             failed = [example for example in wanted if example.id not in writer.twins]
-            wanted, spares = mixing.stand_ins(failed, spares, same_target=bool(dataset.classes))
+            # An annotator's stand-ins are chosen without the human labels, which it is to replace.
+            same_target = bool(dataset.classes) and config.strategy.writes is Writes.pair
+            wanted, spares = mixing.stand_ins(failed, spares, same_target=same_target)
     finally:
         writer.log_costs()
     if writer.rejected and not writer.twins:
@@ -108,7 +110,7 @@ class _TwinWriter:
             language_of_points(config.dataset.language, dataset.train)[0],
         )
         self._filters = filters.FilterPipeline(config.filter, settings, spending)
-        self._attempts = _attempts(config)
+        self._attempts = attempts_of(config)
 
     def generate_round(self, requests: TwinRequests) -> None:
         """Request twins, request again what could not be parsed, and keep what passes the filters."""
@@ -163,17 +165,6 @@ class _TwinWriter:
         self.twins |= {twin.example_id: twin for twin in kept}
         rejected = parsed.rejected | {r.example_id: r for r in dropped}
         self.rejected += [rejected[e.id] for e in wanted if e.id in rejected]
-
-
-def _attempts(config: RunConfig) -> int:
-    """How often a twin is requested; at temperature 0 once, since the next answer would be the same."""
-    attempts = config.strategy.attempts
-    if attempts > 1 and config.prompt_model.temperature == 0:
-        log.info(
-            "strategy.attempts=%d: each twin is asked for once, for at temperature 0 the answer is the same", attempts
-        )
-        return 1
-    return attempts
 
 
 def _provided(config: RunConfig, dataset: Dataset) -> Provided | None:

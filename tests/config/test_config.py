@@ -59,7 +59,7 @@ def test_a_yaml_bears_the_name_of_its_file(file: Path) -> None:
     if "name" in content:
         assert content._get_node("name")._value().removesuffix(".${.language}") == file.stem
     else:
-        assert file.parent.name in ("launch", "experiment")
+        assert file.parent.name in ("launch", "experiment", "method")
 
 
 def test_the_groups_are_those_of_the_interface() -> None:

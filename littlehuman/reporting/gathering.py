@@ -28,6 +28,7 @@ from littlehuman.study import comparisons, look_design, text_comparison
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.labelling import Labelling, labellings
+from littlehuman.study.left_out import left_out
 from littlehuman.study.load import check_metric, load
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
@@ -62,6 +63,7 @@ class ReportData:
     over_seeds: pd.DataFrame
     cost: pd.DataFrame
     audit: pd.DataFrame
+    left_out: pd.DataFrame  # dropped rows and notes of the cells
     missing: pd.DataFrame
     versions: tuple[str, ...]
     newest: str
@@ -126,6 +128,7 @@ def gather(
         over_seeds=comparisons.over_seeds(series, index=index),
         cost=cost_table(series),
         audit=audit_table(series, finished),
+        left_out=left_out(finished.values()),
         missing=missing_conditions(series),
         versions=tuple(
             sorted(

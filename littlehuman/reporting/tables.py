@@ -229,6 +229,15 @@ def _time(seconds: float) -> str:
     )
 
 
+def left_out(found: pd.DataFrame) -> ReportTable:
+    """What the cells of each dataset left out or doubted, and how many say so."""
+    rows = [
+        (str(row.dataset), f"{row.what}{' (numbers of the first of them)' if row.varies else ''}", count(row.cells))
+        for row in found.itertuples()
+    ]
+    return ReportTable(("dataset", "what", "cells"), tuple(rows), words=2)
+
+
 def missing(frame: pd.DataFrame) -> ReportTable:
     """Cells of the full grid that are not complete, with the cause."""
     rows = [

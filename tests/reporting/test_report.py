@@ -392,3 +392,16 @@ def test_a_sweep_that_the_page_suggests_asks_for_the_user_s_own_groups_without_t
     write_json(cell / ".hydra" / "hydra.yaml", {"hydra": {"runtime": {"config_sources": sources}}})
     page = _write(tmp_path).html
     assert "littlehuman -m --config-dir DIR study=" in page and "/home/me" not in page
+
+
+def test_what_was_left_out_or_cut_stands_on_the_page_once_with_its_number_of_cells(tmp_path: Path) -> None:
+    study = write_study(tmp_path / "s", fractions=(0.0, 1.0), seeds=(0, 1))
+    for number, file in enumerate(sorted(study.glob("*/result.json"))):
+        cut = f"dataset.max_tokens=256 cuts the evidence of {number + 3} of 12 training rows"
+        rare = ["a class that <b>one</b> cell doubts"] if not number else []
+        write_json(file, read_json(file) | {"dropped_rows": {"empty text": 7}, "notes": [cut, *rare]})
+    found = gathering.gather(study).left_out
+    assert found["cells"].tolist() == [4, 4, 1] and found["varies"].tolist() == [False, True, False]
+    page = _write(study).html
+    assert "7 rows are left out: empty text" in page and "3 of 12 training rows (numbers of the first" in page
+    assert "4 of 12 training rows" not in page and "<b>one</b>" not in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import inspect
 import io
 import logging
@@ -142,14 +143,36 @@ def multirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @cache
 def compose(*overrides: str) -> Any:
-    """The typed config of a command line, without running it (frozen, so it can be cached)."""
+    """The typed config of a command line, without running it (frozen, so it can be cached).
+
+    Composing is slow, so it is done once for each choice of groups; values are then set as Hydra sets them.
+    """
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    from littlehuman.config import run_config
+
+    groups = tuple(word for word in overrides if not _is_value(word))
+    config = copy.deepcopy(_composed(groups))
+    values = OverridesParser.create().parse_overrides([word for word in overrides if _is_value(word)])
+    ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    return run_config.from_hydra(config)
+
+
+@cache
+def _composed(groups: tuple[str, ...]) -> Any:
     import hydra
 
     from littlehuman import run
-    from littlehuman.config import run_config
 
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
-        return run_config.from_hydra(hydra.compose("config", overrides=list(overrides)))
+        return hydra.compose("config", overrides=list(groups))
+
+
+def _is_value(override: str) -> bool:
+    """Whether an override sets a value; it chooses a file of a group, or changes Hydra's own settings, otherwise."""
+    key = override.partition("=")[0].lstrip("+~")
+    return not (key.startswith("hydra") or "/" in key or "@" in key or (ROOT / "conf" / key).is_dir())
 
 
 @dataclass(frozen=True)

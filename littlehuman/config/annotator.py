@@ -34,5 +34,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
 
 def mend(config: RunConfig) -> str:
     """The command without a synthetic share, where one was given."""
-    words = [f"dataset={config.dataset.name}", f"prompt_model={config.prompt_model.name}", "method=annotator"]
+    words = [f"dataset={config.dataset.name}", "method=annotator"]
+    if config.prompt_model.provider is Provider.recorded:  # recordings hold twins
+        words.append("prompt_model=smollm2")
     return cli.command("run", words) if config.synth_frac != 0 else ""

@@ -232,6 +232,9 @@ def _of_study(path: Path) -> list[ScoredRuns]:
     cells = load.load(path)
     found = [of_series(path, one) for one in series.split(cells)]
     if not found:
+        if (cells["state"] == "done").any():
+            what = "no complete cell has a trained model (method=annotator trains none)"
+            raise DataError(f"{path}: {what}\nTry: cells of method=finetune in this study")
         none = (
             "the only cell of this study is not"
             if len(cells) == 1

@@ -205,7 +205,7 @@ def test_the_mend_of_a_synthetic_share_is_the_command_without_it() -> None:
     with pytest.raises(ConfigError) as error:
         _config("dataset=wanli", "synth_frac=0.5")
     mend = error.value.hint.partition(" dataset=")[2].split()
-    assert mend == ["wanli", "prompt_model=gpt-4-turbo", "method=annotator"]
+    assert mend == ["wanli", "method=annotator"]
     assert compose("dataset=wanli", *mend[1:]).synth_frac == 0
 
 

@@ -33,7 +33,7 @@ from littlehuman.languages import rules_of_result, scoring_of
 from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
 from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
-from littlehuman.records import Dataset, Example, Mixture
+from littlehuman.records import Dataset, Example, Mixture, Prediction
 from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Method, Writes
@@ -129,7 +129,7 @@ def label_test_points(
     result["agreement"] = annotation.of_test_labels(labels, test, dataset, config)
     result["notes"] += annotation.notes(result, config)
     cell = _training_cell(Mixture((), 0), test, cell_settings(dataset, config, tested_on), config.seed, folder)
-    return PreparedCell(config, cell, result, labelled=annotation.outcome_of(labels))
+    return PreparedCell(config, cell, result, tested_on.unanswerable == "keep", annotation.outcome_of(labels))
 
 
 def fine_tune(cell: Cell, launch: LaunchConfig) -> Outcome:
@@ -146,7 +146,9 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
     """Step 6: score the predictions of the fine-tuned model; write and return the result."""
     config, folder = prepared.config, prepared.cell.folder
     with status.stage("scoring"):
-        predictions = with_no_answer(outcome.predictions) if prepared.keeps_unanswerable else outcome.predictions
+        predictions: Sequence[Prediction] = outcome.predictions
+        if prepared.keeps_unanswerable:
+            predictions = with_no_answer(predictions, empty_is_none=prepared.labelled is None)
         classes, language = prepared.cell.settings.classes, rules_of_result(prepared.result)
         scored = metrics.score(predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}

@@ -16,9 +16,13 @@ SAYS_NONE = {"", NO_ANSWER, "no answer"}
 _ELSE = "(an answer)"  # shares no word with `NO_ANSWER`: words around it would score a part
 
 
-def with_no_answer(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """Predictions in which no answer has one form, `NO_ANSWER`; for datasets with `unanswerable=keep`."""
-    return [replace(prediction, text=_scored(prediction)) for prediction in predictions]
+def with_no_answer(predictions: Sequence[Prediction], *, empty_is_none: bool = True) -> list[Prediction]:
+    """Predictions in which no answer has one form, `NO_ANSWER`; for datasets with `unanswerable=keep`.
+
+    Without `empty_is_none` an empty text stays as it is: an answer that could not be read does not say that there is
+    none.
+    """
+    return [replace(p, text=_scored(p)) if p.text or empty_is_none else p for p in predictions]
 
 
 def _scored(prediction: Prediction) -> str:

@@ -11,6 +11,7 @@ import pytest
 from conftest import TINY, Cli, claims, compose, write_csv
 from fake_endpoint import FakeEndpoint, says
 
+from littlehuman import report, results
 from littlehuman.config.identity import cell_name, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError
@@ -149,6 +150,10 @@ def test_a_fused_sweep_trains_the_other_cells_alone(
     assert ended.code == 0 and len(folders) == 2 and folders[0].startswith("table-annotator-")
     assert trained == folders[1:]
     assert read_json(multirun / "default" / folders[0] / "status.json")["state"] == "done"
+    cells = results.load(multirun / "default").set_index("cell")
+    assert cells["series"].isna().to_list() == [True, False]  # an annotator has no place on a curve
+    said = report.write(multirun / "default").findings
+    assert any(line.startswith("table labelled by m: accuracy ") for line in said)
 
 
 # --- what an annotator's cell is ------------------------------------------------------------------

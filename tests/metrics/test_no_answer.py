@@ -39,3 +39,9 @@ def test_saying_that_there_is_no_answer_is_no_failed_prediction() -> None:
 def test_without_the_setting_an_empty_prediction_is_wrong_as_before() -> None:
     scored = metrics.score([Prediction("1", ("no answer",), "")], ["squad_f1"], [], MetricsConfig())
     assert scored.scores["squad_f1"].value == 0.0
+
+
+def test_an_annotators_answer_that_could_not_be_read_does_not_say_that_there_is_none() -> None:
+    unread = Prediction("q", (NO_ANSWER,), "")
+    assert with_no_answer([unread], empty_is_none=False) == [unread]
+    assert with_no_answer([Prediction("q", (NO_ANSWER,), "No answer.")], empty_is_none=False)[0].text == NO_ANSWER

@@ -20,6 +20,7 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
+from littlehuman.prompting.templates import describes_classes
 from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
@@ -41,6 +42,8 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     tree = (_annotator_values if config.method is Method.annotator else _training_values)(config, tree)
     answers = config.task.head is Head.generation
     tree["dataset"] = _dataset_values(config.dataset, answers)
+    if "strategy" in tree and describes_classes(config.strategy.tasks[config.task.name]):
+        tree["dataset"]["class_descriptions"] = _plain(config.dataset.class_descriptions)
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
         tree["test_dataset"] = _dataset_values(test_from, answers)

@@ -125,7 +125,12 @@ def from_hydra(config: DictConfig) -> RunConfig:
 def schema() -> DictConfig:
     """`RunConfig` as a structured config for Hydra: the first entry of the defaults list, which types every key."""
     node = _thaw(OmegaConf.structured(RunConfig))
-    for name in ("labels", "splits", "files"):  # their keys depend on the data: the command line may add some
+    for name in (
+        "labels",
+        "class_descriptions",
+        "splits",
+        "files",
+    ):  # their keys depend on the data: the command line may add some
         OmegaConf.set_struct(node.dataset[name], False)
     return node
 

@@ -19,7 +19,7 @@ from littlehuman.config import annotator
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
-from littlehuman.prompting.templates import form_fields, unknown_fields
+from littlehuman.prompting.templates import describes_classes, form_fields, unknown_fields
 from littlehuman.schema import (
     ALL_LINEAR,
     Architecture,
@@ -154,6 +154,12 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
             f"strategy={strategy.name}",
             f"has no words for task={task.name}; it has: {', '.join(strategy.tasks) or 'none'}",
         )
+    elif config.synthetic and config.synth_frac != 0 and describes_classes(strategy.tasks[task.name]):
+        if not config.dataset.class_descriptions:
+            what = (
+                f"strategy={strategy.name} tells what each class means; try ++dataset.class_descriptions.CLASS='LINE' "
+            )
+            yield Problem("dataset.class_descriptions={}", f"{what}for each class, or strategy=annotate")
     if task.headline not in task.metrics:
         yield Problem(
             f"task.headline={task.headline}", f"must be one of task.metrics: {', '.join(task.metrics) or 'none'}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
 from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
-from littlehuman.prompting.templates import check_templates, language_instruction
+from littlehuman.prompting.templates import check_templates, language_instruction, with_descriptions
 from littlehuman.records import Example, Prompt
 from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
@@ -33,6 +33,7 @@ def build_prompts(
     replacement: bool = False,
     sample: int = 0,
     repeats: Mapping[str, int] | None = None,
+    descriptions: Mapping[str, str] | None = None,
 ) -> Iterator[Prompt]:
     """Yield the request for the twin of each example, in order.
 
@@ -46,12 +47,13 @@ def build_prompts(
         replacement: draw the shown points with replacement (protocol `paper`).
         sample: attempts before this one, whose answers could not be parsed.
         repeats: example id -> index among the points with the same request (see `repeat_indices`); 0 where it has none.
+        descriptions: class -> what it means in one line, for templates that describe the classes.
 
     Raises:
         ConfigError: when the strategy shows human points and the pool is empty, or a template names a field that it
             may not name.
     """
-    builder = _PromptBuilder(pool, strategy, task, replacement, classes)
+    builder = _PromptBuilder(pool, strategy, task, replacement, classes, descriptions)
     schema = answer_schema(builder.template, classes) if model.json_schema else None
     short = 0
     for example in examples:
@@ -165,10 +167,17 @@ class _PromptBuilder:
     """Renders the messages of each point's request."""
 
     def __init__(
-        self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]
+        self,
+        pool: Sequence[Example],
+        strategy: StrategyConfig,
+        task: str,
+        replacement: bool,
+        classes: Sequence[str],
+        descriptions: Mapping[str, str] | None = None,
     ) -> None:
         check_templates(strategy, task)
-        self.strategy, self.template, self.classes = strategy, strategy.tasks[task], classes
+        self.strategy, self.classes = strategy, classes
+        self.template = with_descriptions(strategy.tasks[task], classes, descriptions or {})
         self.class_list = ", ".join(self.template.label_words.get(name, name) for name in classes)
         self.sampler = ExampleSampler(pool, strategy, self.template, replacement, self.class_list)
 

@@ -50,7 +50,12 @@ class TwinRequests:
             among = self.dataset.train if self.numbered is None else self.numbered
             self._repeats = repeat_indices(among, *arguments, replacement=replacement)
         prompts = build_prompts(
-            self.wanted, *arguments, replacement=replacement, sample=self.sample, repeats=self._repeats
+            self.wanted,
+            *arguments,
+            replacement=replacement,
+            sample=self.sample,
+            repeats=self._repeats,
+            descriptions=config.dataset.class_descriptions,
         )
         for prompt, example in zip(prompts, self.wanted, strict=True):
             self._points.setdefault(prompt.key, {})[example.id] = example

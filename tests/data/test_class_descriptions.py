@@ -1,0 +1,82 @@
+"""`dataset.class_descriptions`: one line for every class, in the request of a strategy that shows them, and in its id."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import compose, write_csv
+
+from littlehuman import data
+from littlehuman.config.identity import identity_values, run_id
+from littlehuman.config.run_config import RunConfig
+from littlehuman.errors import ConfigError
+from littlehuman.prompting import build_prompts
+from littlehuman.records import Example, Prompt
+
+TITLES = ("dataset=conference_titles", "model=tiny", "prompt_model=smollm2", "n_train=8", "synth_frac=1")
+DESCRIBED = (*TITLES, "strategy=annotate_described")
+
+
+def requests(config: RunConfig) -> list[Prompt]:
+    classes = ("INFOCOM", "ISCAS", "SIGGRAPH", "VLDB", "WWW")
+    return list(
+        build_prompts(
+            [Example("1", "", "A fast index.", ("VLDB",))],
+            [],
+            config.strategy,
+            "classify",
+            config.prompt_model,
+            classes,
+            descriptions=config.dataset.class_descriptions,
+        )
+    )
+
+
+def test_the_request_says_of_each_class_what_it_is_about() -> None:
+    system = requests(compose(*DESCRIBED))[0].messages[0]["content"]
+    for name, line in compose(*DESCRIBED).dataset.class_descriptions.items():
+        assert f"{name}: {line}\n" in system
+
+
+def test_braces_in_a_description_are_text() -> None:
+    config = compose(*DESCRIBED, "dataset.class_descriptions.WWW='pages {of} {{the}} web'")
+    assert "WWW: pages {of} {{the}} web\n" in requests(config)[0].messages[0]["content"]
+
+
+def test_another_description_is_another_run_only_where_the_prompts_show_it() -> None:
+    changed = "dataset.class_descriptions.WWW=pages"
+    assert run_id(compose(*DESCRIBED)) != run_id(compose(*DESCRIBED, changed))
+    assert run_id(compose(*TITLES)) == run_id(compose(*TITLES, changed))
+    assert "class_descriptions" not in identity_values(compose(*TITLES))["dataset"]
+    human = (*DESCRIBED, "synth_frac=0")
+    assert run_id(compose(*human)) == run_id(compose(*human, changed))
+
+
+def test_a_strategy_that_describes_classes_without_descriptions_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="dataset.class_descriptions=.*strategy=annotate$"):
+        compose("dataset=wanli", "task=classify", "strategy=annotate_described", "model=tiny")
+
+
+@pytest.mark.parametrize(
+    ("descriptions", "said"),
+    [
+        ("{good: praise}", "class_descriptions.bad  is missing.*\nTry: '\\+\\+dataset.class_descriptions.bad="),
+        ("{good: praise, bad: ''}", "class_descriptions.bad  is missing"),
+        ("{good: praise, bad: blame, god: no}", "class_descriptions.god  is no class.*'good'.*\nTry: '~dataset"),
+    ],
+)
+def test_descriptions_that_do_not_fit_the_classes_are_one_error(tmp_path: Path, descriptions: str, said: str) -> None:
+    rows = [[f"text {i} of them", ("good", "bad")[i % 2]] for i in range(20)]
+    file = write_csv(tmp_path / "mine.csv", ("text", "target"), rows)
+    table = ("dataset=table", f"dataset.path={file}", "dataset.columns.evidence=null", "task=classify", "model=tiny")
+    config = compose(*table, "strategy=annotate", f"dataset.class_descriptions={descriptions}")
+    with pytest.raises(ConfigError, match=said):
+        data.load(config.dataset, config.task)
+    data.load(compose(*table, "strategy=annotate").dataset, config.task)
+
+
+def test_descriptions_for_free_answers_are_an_error() -> None:
+    config = compose("dataset=fieldnotes_qa", "dataset.class_descriptions={1: one}")
+    with pytest.raises(ConfigError, match="task=qa are free"):
+        data.load(config.dataset, config.task)

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from littlehuman.config import annotator
+from littlehuman.config import annotator, compatibility
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
-from littlehuman.prompting.templates import describes_classes, form_fields, unknown_fields
+from littlehuman.prompting.templates import form_fields, unknown_fields
 from littlehuman.schema import (
     ALL_LINEAR,
-    Architecture,
     FilterStep,
-    Head,
     JudgeConfig,
     Method,
     RoundTripConfig,
@@ -82,6 +80,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
+    yield from compatibility.problems(config)
     yield from devices.problems(config.launch)
     yield from devices.revision("model", config.model.weights, config.model.revision)
     if config.method is Method.annotator or (config.synthetic and config.synth_frac != 0):
@@ -125,7 +124,7 @@ def _outside_limits(config: RunConfig) -> Iterator[Problem]:
 
 
 def _contradictions(config: RunConfig) -> Iterator[Problem]:
-    task, strategy, model, launch = config.task, config.strategy, config.model, config.launch
+    task, strategy, launch = config.task, config.strategy, config.launch
     if launch.processes > 1 and ":" in launch.device:
         yield Problem(
             f"launch.device={launch.device}",
@@ -154,12 +153,6 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
             f"strategy={strategy.name}",
             f"has no words for task={task.name}; it has: {', '.join(strategy.tasks) or 'none'}",
         )
-    elif config.synthetic and config.synth_frac != 0 and describes_classes(strategy.tasks[task.name]):
-        if not config.dataset.class_descriptions:
-            what = (
-                f"strategy={strategy.name} tells what each class means; try ++dataset.class_descriptions.CLASS='LINE' "
-            )
-            yield Problem("dataset.class_descriptions={}", f"{what}for each class, or strategy=annotate")
     if task.headline not in task.metrics:
         yield Problem(
             f"task.headline={task.headline}", f"must be one of task.metrics: {', '.join(task.metrics) or 'none'}"
@@ -170,9 +163,6 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         yield Problem("task.model_input", what)
     if config.method is Method.annotator:
         yield from annotator.problems(config)
-    elif task.head is Head.generation and model.architecture is Architecture.encoder:
-        what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
-        yield Problem(f"model={model.name}", what)
 
 
 def _training_problems(config: RunConfig) -> Iterator[Problem]:

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
+from littlehuman.prompting.class_comparison import class_turns, text_turn
 from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
-from littlehuman.prompting.templates import check_templates, language_instruction, with_descriptions
+from littlehuman.prompting.templates import check_templates, describes_classes, language_instruction, with_descriptions
 from littlehuman.records import Example, Prompt
-from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
+from littlehuman.schema import Demonstration, PromptModelConfig, Provider, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
 
 log = logging.getLogger(__name__)
@@ -53,12 +54,13 @@ def build_prompts(
         ConfigError: when the strategy shows human points and the pool is empty, or a template names a field that it
             may not name.
     """
-    builder = _PromptBuilder(pool, strategy, task, replacement, classes, descriptions)
+    kind = _ComparisonBuilder if model.provider is Provider.embeddings else _PromptBuilder
+    builder = kind(pool, strategy, task, replacement, classes, descriptions)
     schema = answer_schema(builder.template, classes) if model.json_schema else None
     short = 0
     for example in examples:
         ids, messages = builder.build(example)
-        short += len(messages) < 2 * strategy.shots + 2
+        short += bool(strategy.shots) and len(messages) < 2 * strategy.shots + 2
         repeat = (repeats or {}).get(example.id, 0)
         key = request_key(model, messages, strategy.max_tokens, sample, schema, repeat)
         yield Prompt(example.id, messages, key, ids, sample, schema)
@@ -198,3 +200,26 @@ class _PromptBuilder:
             example.target if self.sampler.label_is_requested else "",
             example.text if self.strategy.writes is Writes.target else "",
         )
+
+
+class _ComparisonBuilder(_PromptBuilder):
+    """Requests to an encoder: the classes, described where the strategy describes them, and the point's text."""
+
+    def __init__(
+        self,
+        pool: Sequence[Example],
+        strategy: StrategyConfig,
+        task: str,
+        replacement: bool,
+        classes: Sequence[str],
+        descriptions: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(pool, strategy, task, replacement, classes, descriptions)
+        described = (descriptions or {}) if describes_classes(strategy.tasks[task]) else {}
+        if descriptions and not described:
+            log.info("texts are compared with the names of the classes; strategy=annotate_described has descriptions")
+        self.class_turns = class_turns(self.template, classes, described)
+
+    def build(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+        """No human point is shown."""
+        return (), (*self.class_turns, text_turn(example, self.strategy))

@@ -1,4 +1,4 @@
-"""`dataset.class_descriptions`: one line for every class, in the request of a strategy that shows them, and in its id."""
+"""`dataset.class_descriptions`: one line for every class, in the requests that show them, and in their run ids."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_another_description_is_another_run_only_where_the_prompts_show_it() -> 
 
 
 def test_a_strategy_that_describes_classes_without_descriptions_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="dataset.class_descriptions=.*strategy=annotate$"):
+    with pytest.raises(ConfigError, match="dataset.class_descriptions=.*try strategy=annotate"):
         compose("dataset=wanli", "task=classify", "strategy=annotate_described", "model=tiny")
 
 

@@ -12,6 +12,8 @@ from littlehuman.errors import Problem
 from littlehuman.prompting.templates import describes_classes
 from littlehuman.schema import Architecture, FilterStep, Head, Method, Provider, Writes
 
+HALF = ("bfloat16", "float16")
+
 if TYPE_CHECKING:
     from littlehuman.config.run_config import RunConfig
 
@@ -32,6 +34,14 @@ def _of_the_model(config: RunConfig) -> Iterator[Problem]:
     if task.head is Head.generation and model.architecture is Architecture.encoder:
         what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
         yield Problem(f"model={model.name}", what)
+    if model.is_full and model.quantization is not None:
+        what = (
+            "trains all weights, and quantized ones are frozen; try model.adaptation=lora, or model.quantization=null"
+        )
+        yield Problem(f"model.adaptation=full model.quantization={model.quantization}", what)
+    if model.is_full and config.launch.dtype in HALF:
+        what = "loses the small steps of AdamW; all weights are trained in float32: try launch.dtype=auto"
+        yield Problem(f"model.adaptation=full launch.dtype={config.launch.dtype}", what)
 
 
 def _of_descriptions(config: RunConfig) -> Iterator[Problem]:

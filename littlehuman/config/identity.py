@@ -24,7 +24,7 @@ from littlehuman.prompting.templates import describes_classes
 from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
-_HEADS = ("classification", "generation")
+_HEADS = ("classification", "generation", "full")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 _ANNOTATOR = ("method", "dataset", "task", "prompt_model", "strategy", "metrics", "n_test", "test_dataset", "test_path")
 ID_CHARS = 8
@@ -129,6 +129,8 @@ def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
     """Whether a field's value is part of the identity (`schema.metadata`)."""
     if metadata.get("operational"):
         return False
+    if "unless" in metadata:
+        return bool(value != metadata["unless"])
     return _is_set(value) if metadata.get("if_set") else not _is_set(value) if metadata.get("if_null") else True
 
 

@@ -83,6 +83,8 @@ class RunConfig:
         """The training hyperparameters: `training` overrides `protocol`, which overrides `model`."""
         head = self.task.head.value
         layers = [self.training, getattr(self.protocol, head), getattr(self.model, head)]
+        if self.model.is_full:
+            layers.insert(2, self.model.full)
         names = [f.name for f in fields(TrainingConfig)]
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)

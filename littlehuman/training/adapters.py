@@ -9,7 +9,6 @@ It contains no data and no path of this machine.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models.base_model import Base
 from littlehuman.schema import ALL_LINEAR, Architecture, Head, ModelConfig, TrainingConfig
-from littlehuman.training import parent
+from littlehuman.training import full_weights, parent
+from littlehuman.training.trained_weights import Adapter, draw_module
 from littlehuman.training.types import Settings
 
-PREFIX = "base_model.model."  # of PEFT's parameter names
 FOLDER = "adapter"
 INFO = "littlehuman.json"
 INPUT = {
@@ -42,34 +41,14 @@ OUTPUT = {
 }
 
 
-@dataclass(frozen=True)
-class Adapter:
-    """PEFT's `LoraConfig`, and float32 weights under PEFT's names."""
-
-    config: Any
-    weights: dict[str, torch.Tensor]
-
-    @property
-    def num_parameters(self) -> int:
-        """Trainable parameters."""
-        return sum(tensor.numel() for tensor in self.weights.values())
-
-    def save(self, folder: Path) -> None:
-        """Write the folder that `PeftModel.from_pretrained` reads."""
-        from safetensors.torch import save
-
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not `save_file`: its files are readable by their owner only, whatever the umask.
-        (folder / "adapter_model.safetensors").write_bytes(save(self.weights, metadata={"format": "pt"}))
-        self.config.save_pretrained(folder)
-
-
 def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Adapter:
     """A new adapter with PEFT's initialisation, drawn from the run's seed; the base is left unchanged.
 
     Raises:
         ConfigError: when the model has no modules with the names of `lora_targets`.
     """
+    if model.is_full:
+        return full_weights.initial(base, seed)
     from peft import get_peft_model_state_dict
 
     config = _lora_config(base, head, tuning, model)
@@ -93,6 +72,8 @@ def check_targets(base: Base, head: Head, tuning: TrainingConfig, model: ModelCo
     Raises:
         ConfigError: as `initial_adapter`.
     """
+    if model.is_full:
+        return
     _peft_model(base, _lora_config(base, head, tuning, model), tuning, model).unload()
     base.restore_modules()
 
@@ -131,17 +112,9 @@ def _target_modules(model: ModelConfig, role: str) -> str | list[str]:
 
 def _initialise_new_modules(peft_model: Any, base: Base) -> None:
     """Draw the modules that are trained whole: they would keep what the process's first load of the base drew."""
-    std = float(getattr(base.model.config, "initializer_range", 0.02))
     for name, module in peft_model.named_modules():
-        if ".modules_to_save." not in name:
-            continue
-        for kind, parameter in module.float().named_parameters(recurse=False):
-            if kind == "bias":
-                torch.nn.init.zeros_(parameter)
-            elif parameter.dim() == 1:  # the scale of a norm
-                torch.nn.init.ones_(parameter)
-            else:  # drawn on the CPU, in float32: the same head on every device
-                parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, std))
+        if ".modules_to_save." in name:
+            draw_module(module.float(), base.model.config)
 
 
 def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
@@ -164,6 +137,7 @@ def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
         "commit": base.commit,
         "dtype": str(base.dtype).removeprefix("torch."),
         "quantization": model.quantization,
+        "adaptation": model.adaptation,
         "architecture": model.architecture,
         "task": task.name,
         "head": task.head,

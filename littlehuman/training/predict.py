@@ -16,9 +16,11 @@ from tqdm import tqdm
 
 from littlehuman.models import memory
 from littlehuman.models.prefix_cache import Prefix, PrefixRow, prefix_groups, shared_prefix
+from littlehuman.schema import Head
 from littlehuman.training.encoding import EncodedRow, batch_by_length, pad_left
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
+from littlehuman.training.types import Settings
 
 EVAL_TOKENS = {"cpu": 4096, "cuda": 32768}
 TYPICAL_ANSWER = 6  # tokens; decides whether a common prefix is worth a separate batch
@@ -29,6 +31,22 @@ PredictBatch: TypeAlias = Callable[[list[EncodedRow], Prefix | None], list[str]]
 def eval_tokens(setting: int | None, device: torch.device) -> int:
     """Tokens of an evaluation batch: `launch.eval_tokens`, or a default for the device."""
     return setting or EVAL_TOKENS.get(device.type, 4096)
+
+
+def texts(
+    lora: MultiLora,
+    cell: int,
+    rows: Sequence[EncodedRow],
+    settings: Settings,
+    *,
+    tokens: int,
+    packed: bool,
+    progress: bool = True,
+) -> list[str]:
+    """The class or answer that each row gets from the head of the task (arguments and errors as below)."""
+    if settings.task.head is Head.classification:
+        return classify(lora, cell, rows, settings.classes, tokens=tokens, packed=packed, progress=progress)
+    return generate(lora, cell, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress)
 
 
 def classify(

@@ -22,11 +22,13 @@ from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
 from littlehuman.training.encoding import EncodedRow, Encoder, count_shortened
+from littlehuman.training.full_weights import FullWeights
 from littlehuman.training.loop import StepOptions, num_targets, train
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing_check import should_pack
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.state import TrainState
+from littlehuman.training.trained_weights import Adapter
 from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ def fit_cells(
 ) -> list[Outcome | Exception]:
     """`fit` in this process, as a member of `group`."""
     device = devices.device(launch.device, group.rank)
-    dtype = devices.dtype(launch.dtype, device)
+    first = cells[0].settings
+    dtype = torch.float32 if first.model.is_full else devices.dtype(launch.dtype, device)
     outcomes: dict[int, Outcome | Exception] = {}
 
     def report(index: int, outcome: Outcome | Exception) -> None:
@@ -48,7 +51,6 @@ def fit_cells(
             on_finished(index, outcome)
 
     started = time.perf_counter()
-    first = cells[0].settings
     with lease(first.model, first.task.head, len(first.classes), device, dtype) as base:
         trainer = Trainer(base, launch, group, (time.perf_counter() - started) / len(cells))
         for indices in trainer.split_into_groups(cells):
@@ -79,7 +81,7 @@ class PreparedCell:
     train_rows: list[EncodedRow]
     test_rows: list[EncodedRow]
     state: TrainState
-    adapter: adapters.Adapter
+    adapter: Adapter
 
 
 def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
@@ -131,8 +133,11 @@ class Trainer:
             return len(cells[index].mixture.points) * int(cells[index].settings.tuning.epochs or 0)
 
         order = sorted(range(len(cells)), key=rows_to_train, reverse=True)
-        size = self.launch.cells or 1
-        if not self.launch.cells and len(cells) > 1:
+        full = cells[0].settings.model.is_full
+        size = 1 if full else self.launch.cells or 1
+        if full and len(cells) > 1:
+            log.info("%d cells train all weights of the model: one cell after another", len(cells))
+        if not full and not self.launch.cells and len(cells) > 1:
             size = min(self.group.all_gather([self._cells_that_fit(cells[order[0]])]))
         for start in range(0, len(order), size):
             yield order[start : start + size]
@@ -168,7 +173,8 @@ class Trainer:
         made: list[MultiLora] = []
 
         def attach() -> None:
-            made.append(MultiLora(self.base, [CellAdapter(c.adapter, c.cell.settings.tuning) for c in cells]))
+            kind = FullWeights if cells[0].cell.settings.model.is_full else MultiLora
+            made.append(kind(self.base, [CellAdapter(c.adapter, c.cell.settings.tuning) for c in cells]))
             for slot, c in enumerate(cells):
                 c.state.attach(made[0].params[slot], made[0].grads[slot], write_log=self.group.is_main)
 
@@ -265,15 +271,11 @@ class Trainer:
         return [by_index[row.index] for row in c.test_rows]
 
     def _predict_shard(self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]) -> list[str] | None:
-        settings, tokens = c.cell.settings, predict.eval_tokens(self.launch.eval_tokens, self.base.device)
+        tokens = predict.eval_tokens(self.launch.eval_tokens, self.base.device)
         progress = self.launch.progress and self.group.is_main
         try:
-            if settings.task.head is Head.classification:
-                return predict.classify(
-                    lora, slot, rows, settings.classes, tokens=tokens, packed=self._packed, progress=progress
-                )
-            return predict.generate(
-                lora, slot, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress
+            return predict.texts(
+                lora, slot, rows, c.cell.settings, tokens=tokens, packed=self._packed, progress=progress
             )
         except memory.DoesNotFit:
             return None

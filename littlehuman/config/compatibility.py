@@ -34,6 +34,12 @@ def _of_the_model(config: RunConfig) -> Iterator[Problem]:
     if task.head is Head.generation and model.architecture is Architecture.encoder:
         what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
         yield Problem(f"model={model.name}", what)
+    if task.head is Head.span and model.architecture is Architecture.decoder:
+        what = f"is a decoder, and task={task.name} marks an answer in its evidence with an encoder; try model=minilm"
+        yield Problem(f"model={model.name}", what)
+    if task.head is Head.span and config.dataset.unanswerable:
+        what = f"keeps questions without answer, and task={task.name} always marks one; try dataset.unanswerable=drop"
+        yield Problem(f"dataset.unanswerable={config.dataset.unanswerable}", what)
     if model.is_full and model.quantization is not None:
         what = (
             "trains all weights, and quantized ones are frozen; try model.adaptation=lora, or model.quantization=null"

@@ -40,7 +40,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     """
     tree: dict[str, Any] = _without_operational(config)
     tree = (_annotator_values if config.method is Method.annotator else _training_values)(config, tree)
-    answers = config.task.head is Head.generation
+    answers = config.task.head is not Head.classification
     tree["dataset"] = _dataset_values(config.dataset, answers)
     if "strategy" in tree and describes_classes(config.strategy.tasks[config.task.name]):
         tree["dataset"]["class_descriptions"] = _plain(config.dataset.class_descriptions)

@@ -55,6 +55,7 @@ _LIMITS = {  # key -> minimum and maximum
     "filter.judge.min_score": (1, 5),
     "filter.judge.max_tokens": (1, math.inf),
     "metrics.bootstrap": (100, math.inf),
+    "metrics.bleu_threshold": (0, 1),
     "launch.micro_batch": (1, math.inf),
     "launch.eval_tokens": (1, math.inf),
     "launch.cells": (1, math.inf),

@@ -18,6 +18,7 @@ _MEANING = {
     "inclusion": "gold answer is part of the answer",
     "reverse_inclusion": "answer is part of the gold answer",
     "sentence_bleu": "phrases in common, the paper's BLEU",
+    "right_by_bleu": "answers with enough phrases in common (metrics.bleu_threshold)",
     "bert_score": "semantic similarity, BERTScore",
     "squad_em": "exact match, SQuAD's rules",
     "squad_f1": "words in common, SQuAD's rules",

@@ -10,10 +10,11 @@ from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
 
 
 class Head(StrEnum):
-    """The head of the fine-tuned model: a classifier, or the language model's own."""
+    """The head of the fine-tuned model: a classifier, the language model's own, or where an answer starts and ends."""
 
     classification = "classification"
     generation = "generation"
+    span = "span"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +100,14 @@ def label_text(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
-    """Group `task`: head, classes, input template and metrics of the fine-tuned model."""
+    """Group `task`: head, classes, input template and metrics of the fine-tuned model.
+
+    `prompts`: the task whose prompts a strategy or filter uses where it has none for this one.
+    """
 
     name: str = "?"
     head: Head = Head.generation
+    prompts: str | None = field(default=None, metadata=IF_SET)
     classes: list[str] = field(default_factory=list)
     model_input: str = "{evidence}\n{text}"
     metrics: list[str] = field(default_factory=list)

@@ -110,6 +110,9 @@ class MetricsConfig:
     bleu_tokenizer: str | None = field(default=None, metadata=IF_SET)  # sacreBLEU's; null: by the language
     bert_score_model: str | None = None
     bert_score_layer: int | None = None
+    bleu_threshold: float = field(
+        default=0.5, metadata=unless(0.5)
+    )  # of right_by_bleu: from here on an answer is right
     bootstrap: int = 1000
 
 

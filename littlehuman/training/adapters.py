@@ -32,9 +32,11 @@ INPUT = {
         "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used"
     ),
 }
+WINDOWS = "tokenizer(TEXT, EVIDENCE): a pair, in overlapping windows of max_tokens tokens. model_input is not used"
 TRUNCATION = "a longer row than max_tokens loses the end of its evidence"
 OUTPUT = {
     Head.classification: "classes[i], i the largest logit",
+    Head.span: "the span of evidence of at most answer_tokens tokens with the largest start logit + end logit",
     Head.generation: (
         "greedy up to answer_tokens tokens or the end token, without repetition penalty; stripped, the first line"
     ),
@@ -92,7 +94,11 @@ def _lora_config(base: Base, head: Head, tuning: TrainingConfig, model: ModelCon
     from peft import LoraConfig, TaskType
 
     return LoraConfig(
-        task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
+        task_type={
+            Head.classification: TaskType.SEQ_CLS,
+            Head.generation: TaskType.CAUSAL_LM,
+            Head.span: TaskType.QUESTION_ANS,
+        }[head],
         r=tuning.lora_r,
         lora_alpha=tuning.lora_alpha,
         lora_dropout=tuning.lora_dropout,
@@ -131,7 +137,8 @@ def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path)
 
 def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
     """Content of `littlehuman.json`; null where a value does not apply."""
-    model, task, generates = settings.model, settings.task, settings.task.head is Head.generation
+    model, task, classifies = settings.model, settings.task, settings.task.head is Head.classification
+    reads = WINDOWS if task.head is Head.span else f"{INPUT[model.architecture]}; {TRUNCATION}"
     return {
         "weights": model.weights,
         "commit": base.commit,
@@ -141,12 +148,12 @@ def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
         "architecture": model.architecture,
         "task": task.name,
         "head": task.head,
-        "classes": None if generates else list(settings.classes),
+        "classes": list(settings.classes) if classifies else None,
         "model_input": task.model_input,
         "max_tokens": settings.max_tokens,
         "test_max_tokens": settings.test_max_tokens,
-        "answer_tokens": settings.answer_tokens if generates else None,
-        "reads": f"{INPUT[model.architecture]}; {TRUNCATION}",
+        "answer_tokens": None if classifies else settings.answer_tokens,
+        "reads": reads,
         "says": OUTPUT[task.head],
     }
 

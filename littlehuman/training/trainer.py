@@ -26,9 +26,10 @@ from littlehuman.training.full_weights import FullWeights
 from littlehuman.training.loop import StepOptions, num_targets, train
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing_check import should_pack
+from littlehuman.training.prepared import PreparedCell
 from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.span_encoding import SpanEncoder
 from littlehuman.training.state import TrainState
-from littlehuman.training.trained_weights import Adapter
 from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
 log = logging.getLogger(__name__)
@@ -72,18 +73,6 @@ def _prepare_group(
             report(index, error)
 
 
-@dataclass
-class PreparedCell:
-    """A cell, encoded, with its training state and its initial adapter; `index` is its place in the call."""
-
-    index: int
-    cell: Cell
-    train_rows: list[EncodedRow]
-    test_rows: list[EncodedRow]
-    state: TrainState
-    adapter: Adapter
-
-
 def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
     """Encode the cell's examples, and make its training state and its initial adapter.
 
@@ -93,9 +82,8 @@ def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
     """
     settings = cell.settings
     encoder = build_encoder(settings, base)
-    train_rows = [encoder.encode_train(point.example, number) for number, point in enumerate(cell.mixture.points)]
-    test_encoder = replace(encoder, max_tokens=settings.test_max_tokens)
-    test_rows = [test_encoder.encode_prompt(example, number) for number, example in enumerate(cell.test)]
+    train_rows = encoder.train_rows([point.example for point in cell.mixture.points])
+    test_rows = replace(encoder, max_tokens=settings.test_max_tokens).test_rows(cell.test)
     state = TrainState(train_rows, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
     adapter = adapters.initial_adapter(base, settings.task.head, settings.tuning, settings.model, cell.seed)
     return PreparedCell(index, cell, train_rows, test_rows, state, adapter)
@@ -103,7 +91,8 @@ def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
 
 def build_encoder(settings: Settings, base: Base) -> Encoder:
     """The encoder of a cell with these settings on this base."""
-    return Encoder(
+    kind = SpanEncoder if settings.task.head is Head.span else Encoder
+    return kind(
         tokenizer=base.tokenizer,
         head=settings.task.head,
         architecture=settings.model.architecture,
@@ -268,13 +257,15 @@ class Trainer:
             raise memory.DoesNotFit("out of memory with one row at a time")
         pairs = [(row.index, text) for row, text in zip(shard, texts, strict=True)]
         by_index = dict(self.group.all_gather(pairs))
-        return [by_index[row.index] for row in c.test_rows]
+        return predict.answers(c.test_rows, [by_index[row.index] for row in c.test_rows])
 
-    def _predict_shard(self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]) -> list[str] | None:
+    def _predict_shard(
+        self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]
+    ) -> Sequence[Any] | None:
         tokens = predict.eval_tokens(self.launch.eval_tokens, self.base.device)
         progress = self.launch.progress and self.group.is_main
         try:
-            return predict.texts(
+            return predict.outputs(
                 lora, slot, rows, c.cell.settings, tokens=tokens, packed=self._packed, progress=progress
             )
         except memory.DoesNotFit:

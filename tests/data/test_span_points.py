@@ -50,6 +50,9 @@ def test_a_machine_label_that_is_not_in_the_evidence_is_rejected_with_that_reaso
     assert not parsed.record(example, Synthetic("1", example.evidence, "When?", "at seven", "key"))
     assert parsed.rejected["1"].kind is RejectionKind.NO_SPAN
     assert parsed.rejected["1"].raw == "at seven"
+    annotator = ("method=annotator", "strategy=annotate", "synth_frac=0", "prompt_model=smollm2")
+    scored_only = ParsedAnswers(compose("dataset=fieldnotes_qa", *SPAN, *annotator), had_usable=False)
+    assert scored_only.record(example, Synthetic("1", example.evidence, "When?", "at seven", "key"))
     written = ParsedAnswers(compose("dataset=fieldnotes_qa"), had_usable=False)
     assert written.record(example, Synthetic("1", example.evidence, "When?", "at seven", "key"))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
@@ -217,9 +218,15 @@ class _ComparisonBuilder(_PromptBuilder):
         super().__init__(pool, strategy, task, replacement, classes, descriptions)
         described = (descriptions or {}) if describes_classes(strategy.tasks[task]) else {}
         if descriptions and not described:
-            log.info("texts are compared with the names of the classes; strategy=annotate_described has descriptions")
+            _note_bare_names()
         self.class_turns = class_turns(self.template, classes, described)
 
     def build(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
         """No human point is shown."""
         return (), (*self.class_turns, text_turn(example, self.strategy))
+
+
+@cache
+def _note_bare_names() -> None:
+    """Say it once: requests are built several times."""
+    log.info("texts are compared with the names of the classes; strategy=annotate_described has descriptions")

@@ -61,7 +61,7 @@ def build_prompts(
     short = 0
     for example in examples:
         ids, messages = builder.build(example)
-        short += bool(strategy.shots) and len(messages) < 2 * strategy.shots + 2
+        short += len(messages) < 2 * strategy.shots + 2
         repeat = (repeats or {}).get(example.id, 0)
         key = request_key(model, messages, strategy.max_tokens, sample, schema, repeat)
         yield Prompt(example.id, messages, key, ids, sample, schema)

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from littlehuman import cli
 from littlehuman.data import dialect, label_checks, spans
-from littlehuman.data.class_descriptions import check_descriptions
 from littlehuman.data.labels import LabelMapper, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
@@ -38,7 +37,6 @@ def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
     check_config(config, task)
     source = open_source(config)
     parsed, classes = _read_splits(source, config, task)
-    check_descriptions(config.class_descriptions, classes, task.name)
     found, taken = {}, set[str]()
     for split, part in parsed.items():
         found[split] = unique_ids(part.examples, taken)

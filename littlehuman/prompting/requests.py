@@ -15,6 +15,7 @@ from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
 from littlehuman.prompting.class_comparison import class_turns, text_turn
+from littlehuman.prompting.class_descriptions import check_descriptions
 from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
 from littlehuman.prompting.templates import check_templates, describes_classes, language_instruction, with_descriptions
 from littlehuman.records import Example, Prompt
@@ -52,9 +53,11 @@ def build_prompts(
         descriptions: class -> what it means in one line, for templates that describe the classes.
 
     Raises:
-        ConfigError: when the strategy shows human points and the pool is empty, or a template names a field that it
-            may not name.
+        ConfigError: when the strategy shows human points and the pool is empty, a template names a field that it may
+            not name, or the descriptions do not fit the classes.
     """
+    if describes_classes(strategy.tasks[task]):
+        check_descriptions(descriptions or {}, classes, task)
     kind = _ComparisonBuilder if model.provider is Provider.embeddings else _PromptBuilder
     builder = kind(pool, strategy, task, replacement, classes, descriptions)
     schema = answer_schema(builder.template, classes) if model.json_schema else None

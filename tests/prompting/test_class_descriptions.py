@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from conftest import compose, write_csv
+from conftest import compose
 
-from littlehuman import data
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError
 from littlehuman.prompting import build_prompts
+from littlehuman.prompting.class_descriptions import check_descriptions
 from littlehuman.records import Example, Prompt
 
 TITLES = ("dataset=conference_titles", "model=tiny", "prompt_model=smollm2", "n_train=8", "synth_frac=1")
@@ -61,22 +59,24 @@ def test_a_strategy_that_describes_classes_without_descriptions_is_an_error() ->
 @pytest.mark.parametrize(
     ("descriptions", "said"),
     [
-        ("{good: praise}", "class_descriptions.bad  is missing.*\nTry: '\\+\\+dataset.class_descriptions.bad="),
-        ("{good: praise, bad: ''}", "class_descriptions.bad  is missing"),
-        ("{good: praise, bad: blame, god: no}", "class_descriptions.god  is no class.*'good'.*\nTry: '~dataset"),
+        ({"good": "praise"}, "class_descriptions.bad  is missing.*\nTry: '\\+\\+dataset.class_descriptions.bad="),
+        ({"good": "praise", "bad": ""}, "class_descriptions.bad  is missing"),
+        ({"good": "praise", "bad": "no", "god": "x"}, "class_descriptions.god  is no class.*'good'.*\nTry: '~dataset"),
     ],
 )
-def test_descriptions_that_do_not_fit_the_classes_are_one_error(tmp_path: Path, descriptions: str, said: str) -> None:
-    rows = [[f"text {i} of them", ("good", "bad")[i % 2]] for i in range(20)]
-    file = write_csv(tmp_path / "mine.csv", ("text", "target"), rows)
-    table = ("dataset=table", f"dataset.path={file}", "dataset.columns.evidence=null", "task=classify", "model=tiny")
-    config = compose(*table, "strategy=annotate", f"dataset.class_descriptions={descriptions}")
+def test_descriptions_that_do_not_fit_the_classes_are_one_error_where_they_are_shown(
+    descriptions: dict[str, str], said: str
+) -> None:
+    def asked(strategy: str) -> list[Prompt]:
+        config = compose(*TITLES, f"strategy={strategy}")
+        arguments = ([], config.strategy, "classify", config.prompt_model, ("bad", "good"))
+        return list(build_prompts([Example("1", "", "fine", ("good",))], *arguments, descriptions=descriptions))
+
     with pytest.raises(ConfigError, match=said):
-        data.load(config.dataset, config.task)
-    data.load(compose(*table, "strategy=annotate").dataset, config.task)
+        asked("annotate_described")
+    assert asked("annotate")
 
 
 def test_descriptions_for_free_answers_are_an_error() -> None:
-    config = compose("dataset=fieldnotes_qa", "dataset.class_descriptions={1: one}")
     with pytest.raises(ConfigError, match="task=qa are free"):
-        data.load(config.dataset, config.task)
+        check_descriptions({"yes": "it is"}, (), "qa")

@@ -1,6 +1,7 @@
 """`dataset.class_descriptions`: what each class means, in one line that a prompt can show or an encoder can read.
 
-In: the descriptions of the config, and the classes of the data. Out: an error where the two do not agree.
+In: the descriptions of the config, and the classes of the data. Out: an error where the two do not agree. They are
+compared where a request shows them: data with other classes can be read without changing the dataset's YAML.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ SHOWN = 10  # problems of one kind that are listed
 
 
 def check_descriptions(descriptions: Mapping[str, str], classes: Sequence[str], task: str) -> None:
-    """Check that every class is described, and nothing else; no descriptions at all are fine.
+    """Check that every class is described, and nothing else.
 
     Args:
         descriptions: class -> one line.
@@ -24,8 +25,6 @@ def check_descriptions(descriptions: Mapping[str, str], classes: Sequence[str], 
     Raises:
         ConfigError: with all problems, and the overrides that mend them.
     """
-    if not descriptions:
-        return
     if not classes:
         raise ConfigError(
             [Problem(KEY, f"describes classes, and the answers of task={task} are free")], "task=classify"

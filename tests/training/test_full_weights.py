@@ -10,8 +10,10 @@ import torch
 from conftest import compose
 from safetensors.torch import load_file
 from training_parts import (  # noqa: F401
+    CLASSES,
     FIXTURES,
     Shared,
+    adapter_distance,
     cell,
     claims,
     job,
@@ -25,6 +27,7 @@ from training_parts import (  # noqa: F401
     settings,
     texts,
     tiny_cache,
+    train_rows_of,
     without_errors,
 )
 
@@ -33,7 +36,7 @@ from littlehuman.errors import ConfigError
 from littlehuman.models.weights import resolve
 from littlehuman.schema import Adaptation
 from littlehuman.store import cache_root
-from littlehuman.training import adapters
+from littlehuman.training import adapters, full_weights
 from littlehuman.training.fit import fit
 from littlehuman.training.state import CHECKPOINT, TrainState
 
@@ -61,6 +64,31 @@ def test_every_weight_is_trained_and_the_loss_falls(task: str, weights: str, tmp
     assert [name for name in same if "pooler" not in name and "position" not in name] == []
     losses = [row["loss"] for row in log_of(tmp_path)]
     assert losses[-1] < losses[0] * 0.9
+
+
+def test_the_weights_are_those_of_a_plain_loop_of_torch(tmp_path: Path) -> None:
+    shared, points, steps = full("fv", "random:llama", batch_size=8, epochs=4, weight_decay=0.1), claims(8), 4
+    with leased_base(shared) as base:
+        start = full_weights.initial(base, seed=5)
+        rows = [row.input_ids for row in train_rows_of(base, shared, points)]
+    job(tmp_path, points, [], shared, seed=5)
+
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_config(start.config)
+    model.load_state_dict(start.weights, strict=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.1, eps=1e-8)
+    labels = torch.tensor([CLASSES.index(point.target) for point in points])
+    for step in range(steps):
+        logits = torch.cat([model(input_ids=torch.tensor([row])).logits for row in rows])
+        torch.nn.functional.cross_entropy(logits, labels).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.param_groups[0]["lr"] = 2e-3 * (steps - step) / steps
+        optimizer.step()
+        optimizer.zero_grad()
+    expected = {name: value.detach() for name, value in model.named_parameters()}
+    moved = adapter_distance(start.weights, expected)
+    assert adapter_distance(expected, saved(tmp_path)) < moved / 1000
 
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)

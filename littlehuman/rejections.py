@@ -28,6 +28,7 @@ class RejectionKind(StrEnum):
     REFUSAL = auto()  # an annotator that says that it cannot, or does not know
     NOT_SHORT = auto()  # an annotator's text without the form, where a short answer was asked for
     WRONG_LABEL = auto()  # a class, but not the requested one
+    NO_SPAN = auto()  # an answer that is to be marked in the evidence, and does not stand there
     NOT_PROVIDED = auto()  # no row of the user's file stands for the point
     WRONG_EVIDENCE = auto()  # the row of the user's file has other evidence
     # a twin that a filter dropped
@@ -76,6 +77,7 @@ _SENTENCES = _FILTER_SENTENCES | {
     RejectionKind.REFUSAL: "refused: {quoted}",
     RejectionKind.NOT_SHORT: "{lines:d} lines of {words:d} words where a short answer was asked for",
     RejectionKind.WRONG_LABEL: "label {returned} returned, {requested} requested",
+    RejectionKind.NO_SPAN: "answer not in the evidence, where it is to be marked",
     RejectionKind.NOT_PROVIDED: "not provided",
     RejectionKind.WRONG_EVIDENCE: "made for other evidence than that of its point",
     RejectionKind.MISSING_FIELD: "no {field}",

@@ -22,6 +22,7 @@ SENTENCES: dict[str, tuple[str, dict[str, Any]]] = {  # as run folders of versio
         "wrong_label",
         {"returned": "not supported", "requested": "supported"},
     ),
+    "answer not in the evidence, where it is to be marked": ("no_span", {}),
     "not provided": ("not_provided", {}),
     "made for other evidence than that of its point": ("wrong_evidence", {}),
     "rules: no word in the answer": ("no_words", {"field": "answer"}),

@@ -24,6 +24,7 @@ from littlehuman.models.base_model import Base, lease
 from littlehuman.models.tiny import tiny_model
 from littlehuman.records import Example, Mixture, Origin, Point
 from littlehuman.schema import (
+    Adaptation,
     Architecture,
     Head,
     LaunchConfig,
@@ -166,6 +167,7 @@ def settings(
     answer_tokens: int = 12,
     targets: dict[str, str] | None = None,
     quantization: Quantization | None = None,
+    adaptation: Adaptation = Adaptation.lora,
     **values: Any,
 ) -> Shared:
     """Settings for tests: `task` is qa or fv; `launch` and `values` override launch options and training values."""
@@ -180,6 +182,7 @@ def settings(
             architecture=architecture,
             lora_targets=targets or {},
             quantization=quantization,
+            adaptation=adaptation,
         ),
         task=TaskConfig(name=task, head=head, model_input=QUESTION if task == "qa" else CLAIM),
         tuning=tuning(**values),

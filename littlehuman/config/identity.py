@@ -20,10 +20,11 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
+from littlehuman.prompting.templates import describes_classes
 from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
-_HEADS = ("classification", "generation")
+_HEADS = ("classification", "generation", "full")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter")
 _ANNOTATOR = ("method", "dataset", "task", "prompt_model", "strategy", "metrics", "n_test", "test_dataset", "test_path")
 ID_CHARS = 8
@@ -39,8 +40,10 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     """
     tree: dict[str, Any] = _without_operational(config)
     tree = (_annotator_values if config.method is Method.annotator else _training_values)(config, tree)
-    answers = config.task.head is Head.generation
+    answers = config.task.head is not Head.classification
     tree["dataset"] = _dataset_values(config.dataset, answers)
+    if "strategy" in tree and describes_classes(config.strategy.tasks[config.task.name]):
+        tree["dataset"]["class_descriptions"] = _plain(config.dataset.class_descriptions)
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
         tree["test_dataset"] = _dataset_values(test_from, answers)
@@ -126,6 +129,8 @@ def _counts(metadata: Mapping[str, Any], value: Any) -> bool:
     """Whether a field's value is part of the identity (`schema.metadata`)."""
     if metadata.get("operational"):
         return False
+    if "unless" in metadata:
+        return bool(value != metadata["unless"])
     return _is_set(value) if metadata.get("if_set") else not _is_set(value) if metadata.get("if_null") else True
 
 

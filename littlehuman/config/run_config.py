@@ -20,6 +20,7 @@ from littlehuman.schema import (
     NOT_IDENTITY,
     DatasetConfig,
     FilterConfig,
+    Head,
     LaunchConfig,
     Method,
     MetricsConfig,
@@ -66,12 +67,21 @@ class RunConfig:
         Raises:
             ConfigError: lists all problems.
         """
+        self._share_prompts()
         found = list(problems(self))
         if found:
             valid = 0 <= self.synth_frac <= 1
             hint = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
             hint = annotator.mend(self) if self.method is Method.annotator else hint
             raise ConfigError(found, hint)
+
+    def _share_prompts(self) -> None:
+        """Give the task the prompts of another one (`task.prompts`), where a strategy or filter has none for it."""
+        name, other = self.task.name, self.task.prompts
+        for tasks in (self.strategy.tasks, self.filter.judge.tasks, self.filter.round_trip.tasks):
+            shared: dict[str, Any] = tasks
+            if other in shared:
+                shared.setdefault(name, shared[other])
 
     @property
     def size(self) -> int:
@@ -81,8 +91,10 @@ class RunConfig:
     @property
     def fine_tuning(self) -> TrainingConfig:
         """The training hyperparameters: `training` overrides `protocol`, which overrides `model`."""
-        head = self.task.head.value
+        head = (Head.generation if self.task.head is Head.generation else Head.classification).value
         layers = [self.training, getattr(self.protocol, head), getattr(self.model, head)]
+        if self.model.is_full:
+            layers.insert(2, self.model.full)
         names = [f.name for f in fields(TrainingConfig)]
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)
@@ -125,7 +137,12 @@ def from_hydra(config: DictConfig) -> RunConfig:
 def schema() -> DictConfig:
     """`RunConfig` as a structured config for Hydra: the first entry of the defaults list, which types every key."""
     node = _thaw(OmegaConf.structured(RunConfig))
-    for name in ("labels", "splits", "files"):  # their keys depend on the data: the command line may add some
+    for name in (
+        "labels",
+        "class_descriptions",
+        "splits",
+        "files",
+    ):  # their keys depend on the data: the command line may add some
         OmegaConf.set_struct(node.dataset[name], False)
     return node
 

@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from littlehuman.config import annotator
+from littlehuman.config import annotator, compatibility
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
 from littlehuman.prompting.templates import form_fields, unknown_fields
 from littlehuman.schema import (
     ALL_LINEAR,
-    Architecture,
     FilterStep,
-    Head,
     JudgeConfig,
     Method,
     RoundTripConfig,
@@ -57,6 +55,7 @@ _LIMITS = {  # key -> minimum and maximum
     "filter.judge.min_score": (1, 5),
     "filter.judge.max_tokens": (1, math.inf),
     "metrics.bootstrap": (100, math.inf),
+    "metrics.bleu_threshold": (0, 1),
     "launch.micro_batch": (1, math.inf),
     "launch.eval_tokens": (1, math.inf),
     "launch.cells": (1, math.inf),
@@ -82,6 +81,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     yield from _outside_limits(config)
     yield from _contradictions(config)
     yield from _training_problems(config)
+    yield from compatibility.problems(config)
     yield from devices.problems(config.launch)
     yield from devices.revision("model", config.model.weights, config.model.revision)
     if config.method is Method.annotator or (config.synthetic and config.synth_frac != 0):
@@ -125,7 +125,7 @@ def _outside_limits(config: RunConfig) -> Iterator[Problem]:
 
 
 def _contradictions(config: RunConfig) -> Iterator[Problem]:
-    task, strategy, model, launch = config.task, config.strategy, config.model, config.launch
+    task, strategy, launch = config.task, config.strategy, config.launch
     if launch.processes > 1 and ":" in launch.device:
         yield Problem(
             f"launch.device={launch.device}",
@@ -164,9 +164,6 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         yield Problem("task.model_input", what)
     if config.method is Method.annotator:
         yield from annotator.problems(config)
-    elif task.head is Head.generation and model.architecture is Architecture.encoder:
-        what = f"is an encoder and cannot write answers, which task={task.name} needs; a decoder can: model=smollm2"
-        yield Problem(f"model={model.name}", what)
 
 
 def _training_problems(config: RunConfig) -> Iterator[Problem]:

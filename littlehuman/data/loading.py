@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from littlehuman import cli
-from littlehuman.data import dialect, label_checks
+from littlehuman.data import dialect, label_checks, spans
 from littlehuman.data.labels import LabelMapper, classes_of, is_classification, label_map
 from littlehuman.data.readers import READERS
 from littlehuman.data.source import SPLITS, Source, open_source
@@ -14,7 +14,7 @@ from littlehuman.data.splits import complete_splits
 from littlehuman.data.table import ParsedSplit, check_columns, parse_rows, unique_ids
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.records import NO_ANSWER, Dataset
-from littlehuman.schema import DatasetConfig, TaskConfig
+from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
 
 def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | None = None) -> Dataset:
@@ -42,15 +42,20 @@ def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:
         found[split] = unique_ids(part.examples, taken)
         taken |= {example.id for example in found[split]}
     splits = complete_splits(found, config)
+    train, valid, test = splits.train, splits.valid, splits.test
     single = len(parsed) == 1  # then its rows go to all splits
     dropped = {
         f"{'all' if single else split}: {reason}": n
         for split, part in parsed.items()
         for reason, n in part.dropped.items()
     }
-    notes = (*splits.notes, *_kept_questions(parsed, config))
+    notes = [*splits.notes, *_kept_questions(parsed, config)]
+    if task.head is Head.span:
+        train, left_out, said = spans.training_points(train, "train", config.name)
+        dropped |= left_out
+        notes += [*said, *spans.test_note(test)]
     warnings = (*_remarks(source), *_label_remarks(parsed, classes, config, task))
-    return Dataset(config.name, splits.train, splits.valid, splits.test, classes, dropped, notes, warnings)
+    return Dataset(config.name, train, valid, test, classes, dropped, tuple(notes), warnings)
 
 
 def _kept_questions(parsed: Mapping[str, ParsedSplit], config: DatasetConfig) -> Iterator[str]:

@@ -18,6 +18,7 @@ _MEANING = {
     "inclusion": "gold answer is part of the answer",
     "reverse_inclusion": "answer is part of the gold answer",
     "sentence_bleu": "phrases in common, the paper's BLEU",
+    "right_by_bleu": "answers with enough phrases in common (metrics.bleu_threshold)",
     "bert_score": "semantic similarity, BERTScore",
     "squad_em": "exact match, SQuAD's rules",
     "squad_f1": "words in common, SQuAD's rules",
@@ -105,9 +106,10 @@ def _next(folder: Path, overrides: Sequence[str], config_dir: str | None) -> lis
 
 
 def _next_of_annotator(folder: Path, overrides: Sequence[str], config_dir: str | None) -> list[str]:
-    kept = [o for o in overrides if o.split("=")[0] not in ("method", "strategy", "n_train")]
+    kept = [o for o in overrides if o.split("=")[0] not in ("method", "n_train")]
+    strategy = [] if any(o.startswith("strategy=") for o in kept) else ["strategy=annotate"]
     return [
         f"results: {folder}",
         "next:    a model that is trained on such labels, and one on human labels, as one table:",
-        f"         {cli.sweep_command(['strategy=annotate', 'synth_frac=0,1', *kept], config_dir)}",
+        f"         {cli.sweep_command([*strategy, 'synth_frac=0,1', *kept], config_dir)}",
     ]

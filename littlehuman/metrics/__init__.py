@@ -19,7 +19,7 @@ from littlehuman import stats
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.languages import ENGLISH, Language
 from littlehuman.metrics import tokenizers
-from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score
+from littlehuman.metrics.answers import ANSWER_METRICS, ItemMetric, bert_score, right_by_bleu
 from littlehuman.metrics.corpus import CORPUS_METRICS, Pair, Score, bootstrap_score
 from littlehuman.records import Prediction
 from littlehuman.schema import MetricsConfig
@@ -151,6 +151,8 @@ def _item_scores(name: str, pairs: Sequence[Pair], config: MetricsConfig, langua
     metric = ITEM_METRICS[name]
     if name in ANSWER_METRICS and not language.is_default:
         metric = partial(metric, language=language)
+    if name == right_by_bleu.__name__:
+        metric = partial(metric, threshold=config.bleu_threshold)
     return [_item_score(name, metric, targets, text) for targets, text in pairs]
 
 

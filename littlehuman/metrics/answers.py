@@ -55,6 +55,14 @@ def sentence_bleu(targets: tuple[str, ...], prediction: str, language: Language 
     return _best(targets, prediction, language, lambda gold, answer: _sentence_bleu(gold, answer, language.bleu))
 
 
+def right_by_bleu(
+    targets: tuple[str, ...], prediction: str, language: Language = ENGLISH, threshold: float = 0.5
+) -> float | None:
+    """1 when `sentence_bleu` is at least the threshold (arXiv 2312.14423 counts an answer as right from 0.5 on)."""
+    value = sentence_bleu(targets, prediction, language)
+    return None if value is None else float(value >= threshold)
+
+
 def rouge1(targets: tuple[str, ...], prediction: str, language: Language = ENGLISH) -> float | None:
     """ROUGE-1 F1 (package rouge-score, no stemming).
 
@@ -84,7 +92,7 @@ def squad_f1(targets: tuple[str, ...], prediction: str, language: Language = ENG
 
 ANSWER_METRICS: dict[str, ItemMetric] = {
     metric.__name__: metric
-    for metric in (exact_match, inclusion, reverse_inclusion, sentence_bleu, rouge1, squad_em, squad_f1)
+    for metric in (exact_match, inclusion, reverse_inclusion, sentence_bleu, right_by_bleu, rouge1, squad_em, squad_f1)
 }
 
 

@@ -22,7 +22,7 @@ from littlehuman.models.hub import is_downloaded
 from littlehuman.models.weights import commit_of, loading_error, resolve
 from littlehuman.schema import Head, ModelConfig, Quantization
 
-_HEADS = ("score", "classifier")
+_HEADS = ("score", "classifier", "qa_outputs")
 _POSITIONS = re.compile(r"(position_embeddings|embed_positions|wpe)$")
 _held: dict[tuple[Any, ...], Base] = {}  # the base that the next lease may use again
 
@@ -180,13 +180,12 @@ class _Read:
 
 
 def _read(weights: str, revision: str | None, head: Head, classes: int, **options: Any) -> _Read:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     silence_libraries()
     path, commit = resolve(weights), commit_of(weights, revision)
-    classifies = head is Head.classification
-    model_class = AutoModelForSequenceClassification if classifies else AutoModelForCausalLM
-    labels: dict[str, Any] = {"num_labels": classes} if classifies else {}
+    model_class, writes = _model_class(head), head is Head.generation
+    labels: dict[str, Any] = {} if writes else {"num_labels": 2 if head is Head.span else classes}
     version: dict[str, Any] = {"revision": commit}
     missing: Iterable[str] = ()
     try:
@@ -206,15 +205,25 @@ def _read(weights: str, revision: str | None, head: Head, classes: int, **option
                 missing = info["missing_keys"]
     except Exception as error:  # whatever the libraries raise about a file: there are too many kinds to name them
         raise loading_error(error, weights, path) from error
-    if head is Head.generation and missing:
+    if writes and missing:
         lacking = ", ".join(sorted(missing))
         raise WeightsError(f"model.weights={weights}: cannot write answers: these weights lack {lacking}")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    if tokenizer.pad_token is None or (head is Head.generation and tokenizer.eos_token is None):
+    if tokenizer.pad_token is None or (writes and tokenizer.eos_token is None):
         raise WeightsError(f"model.weights={weights}: its tokenizer has no end token, so no answer could end")
     model.config.pad_token_id = tokenizer.pad_token_id
     model.requires_grad_(False).eval()
-    return _Read(model, tokenizer, path, commit, _new_modules(model, missing) if classifies else ())
+    return _Read(model, tokenizer, path, commit, () if writes else _new_modules(model, missing))
+
+
+def _model_class(head: Head) -> Any:
+    import transformers
+
+    return {
+        Head.classification: transformers.AutoModelForSequenceClassification,
+        Head.generation: transformers.AutoModelForCausalLM,
+        Head.span: transformers.AutoModelForQuestionAnswering,
+    }[head]
 
 
 def _new_modules(model: Any, missing: Iterable[str]) -> tuple[str, ...]:

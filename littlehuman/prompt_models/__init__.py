@@ -58,6 +58,10 @@ def open_model(config: PromptModelConfig) -> PromptModel:
         from littlehuman.prompt_models.vllm_engine import VllmModel
 
         return VllmModel(config)
+    if config.provider is Provider.embeddings:
+        from littlehuman.prompt_models.embeddings import EmbeddingModel
+
+        return EmbeddingModel(config)
     if config.provider is Provider.openai and config.batch_api:
         from littlehuman.prompt_models.batch_api import BatchEndpoint
 

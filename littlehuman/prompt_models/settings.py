@@ -36,7 +36,7 @@ LIMITS = {  # setting -> smallest and largest value
     "price.batch_share": (0, 1),
 }
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
-IN_PROCESS = (Provider.hf, Provider.vllm)
+IN_PROCESS = (Provider.hf, Provider.vllm, Provider.embeddings)
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
 _SECRET_OVERRIDE = re.compile(  # but neither settings about tokens nor a dataset's label of that name
     r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
@@ -105,6 +105,17 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     if config.batch_api:
         yield Problem(f"{group}.batch_api=true", f"a batch API belongs to an endpoint; provider is {config.provider}")
     yield from _of_endpoints(config, group)
+    if config.provider is Provider.embeddings:
+        yield from _of_encoders(config, group)
+
+
+def _of_encoders(config: PromptModelConfig, group: str) -> Iterator[Problem]:
+    """What an encoder cannot do: it compares texts, and writes none."""
+    if config.temperature:
+        what = f"samples answers, and the nearest class is always the same one; try {group}.temperature=0"
+        yield Problem(f"{group}.temperature={config.temperature:g}", what)
+    if group != "prompt_model":
+        yield Problem(f"{group}={config.name}", f"compares texts with classes and judges none; try {group}=qwen-1.5b")
 
 
 def _of_endpoints(config: PromptModelConfig, group: str) -> Iterator[Problem]:

@@ -2,6 +2,8 @@
 
 requests       points -> prompts, and the key by which an answer is found in the cache
 few_shot       which human points a prompt shows as examples
+class_descriptions  whether what a strategy says of the classes fits them
+class_comparison    the request to an encoder: which class is nearest
 templates      the fields of a strategy's prompt templates, and what makes a template unusable
 answer_schema  the answer form as JSON schema, for endpoints with structured outputs
 parsing        a completion -> a twin, or a rejection with its cause

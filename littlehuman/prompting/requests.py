@@ -10,13 +10,16 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
+from littlehuman.prompting.class_comparison import class_turns, text_turn
+from littlehuman.prompting.class_descriptions import check_descriptions
 from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
-from littlehuman.prompting.templates import check_templates, language_instruction
+from littlehuman.prompting.templates import check_templates, describes_classes, language_instruction, with_descriptions
 from littlehuman.records import Example, Prompt
-from littlehuman.schema import Demonstration, PromptModelConfig, Shots, StrategyConfig, Writes
+from littlehuman.schema import Demonstration, PromptModelConfig, Provider, Shots, StrategyConfig, Writes
 from littlehuman.store import digest
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ def build_prompts(
     replacement: bool = False,
     sample: int = 0,
     repeats: Mapping[str, int] | None = None,
+    descriptions: Mapping[str, str] | None = None,
 ) -> Iterator[Prompt]:
     """Yield the request for the twin of each example, in order.
 
@@ -46,12 +50,16 @@ def build_prompts(
         replacement: draw the shown points with replacement (protocol `paper`).
         sample: attempts before this one, whose answers could not be parsed.
         repeats: example id -> index among the points with the same request (see `repeat_indices`); 0 where it has none.
+        descriptions: class -> what it means in one line, for templates that describe the classes.
 
     Raises:
-        ConfigError: when the strategy shows human points and the pool is empty, or a template names a field that it
-            may not name.
+        ConfigError: when the strategy shows human points and the pool is empty, a template names a field that it may
+            not name, or the descriptions do not fit the classes.
     """
-    builder = _PromptBuilder(pool, strategy, task, replacement, classes)
+    if describes_classes(strategy.tasks[task]):
+        check_descriptions(descriptions or {}, classes, task)
+    kind = _ComparisonBuilder if model.provider is Provider.embeddings else _PromptBuilder
+    builder = kind(pool, strategy, task, replacement, classes, descriptions)
     schema = answer_schema(builder.template, classes) if model.json_schema else None
     short = 0
     for example in examples:
@@ -165,10 +173,17 @@ class _PromptBuilder:
     """Renders the messages of each point's request."""
 
     def __init__(
-        self, pool: Sequence[Example], strategy: StrategyConfig, task: str, replacement: bool, classes: Sequence[str]
+        self,
+        pool: Sequence[Example],
+        strategy: StrategyConfig,
+        task: str,
+        replacement: bool,
+        classes: Sequence[str],
+        descriptions: Mapping[str, str] | None = None,
     ) -> None:
         check_templates(strategy, task)
-        self.strategy, self.template, self.classes = strategy, strategy.tasks[task], classes
+        self.strategy, self.classes = strategy, classes
+        self.template = with_descriptions(strategy.tasks[task], classes, descriptions or {})
         self.class_list = ", ".join(self.template.label_words.get(name, name) for name in classes)
         self.sampler = ExampleSampler(pool, strategy, self.template, replacement, self.class_list)
 
@@ -189,3 +204,32 @@ class _PromptBuilder:
             example.target if self.sampler.label_is_requested else "",
             example.text if self.strategy.writes is Writes.target else "",
         )
+
+
+class _ComparisonBuilder(_PromptBuilder):
+    """Requests to an encoder: the classes, described where the strategy describes them, and the point's text."""
+
+    def __init__(
+        self,
+        pool: Sequence[Example],
+        strategy: StrategyConfig,
+        task: str,
+        replacement: bool,
+        classes: Sequence[str],
+        descriptions: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(pool, strategy, task, replacement, classes, descriptions)
+        described = (descriptions or {}) if describes_classes(strategy.tasks[task]) else {}
+        if descriptions and not described:
+            _note_bare_names()
+        self.class_turns = class_turns(self.template, classes, described)
+
+    def build(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
+        """No human point is shown."""
+        return (), (*self.class_turns, text_turn(example, self.strategy))
+
+
+@cache
+def _note_bare_names() -> None:
+    """Say it once: requests are built several times."""
+    log.info("texts are compared with the names of the classes; strategy=annotate_described has descriptions")

@@ -7,7 +7,8 @@ before the first request when a template would fail or leak the label.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from string import Formatter
 
@@ -15,12 +16,30 @@ from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import PromptText, Shots, StrategyConfig, Writes
 
 LABEL_FIELDS = ("label", "label_request")
+CLASS_FIELDS = ("classes", "described_classes")
+_DESCRIBED = re.compile(r"(?<!\{)\{described_classes\}(?!\})")
 _FORM_FIELD = re.compile(r"(?P<marker>[^{}|\n:]+):\s*\{(?P<name>\w+)\}")
 
 
 def asks_for_label(template: PromptText) -> bool:
     """Whether the request names the label that the twin shall have."""
     return any(name in LABEL_FIELDS for name in _fields(template.system) + _fields(template.user))
+
+
+def describes_classes(template: PromptText) -> bool:
+    """Whether a request says what each class means (`dataset.class_descriptions`)."""
+    return any(_DESCRIBED.search(turn) for turn in (template.system, template.user))
+
+
+def with_descriptions(template: PromptText, classes: Sequence[str], descriptions: Mapping[str, str]) -> PromptText:
+    """The template with `{described_classes}` filled in: one line per class, `word: what it means`."""
+    if not describes_classes(template):
+        return template
+    words = {name: template.label_words.get(name, name) for name in classes}
+    lines = "\n".join(f"{word}: {descriptions[name]}" for name, word in words.items() if name in descriptions)
+    filled = lines.replace("{", "{{").replace("}", "}}")
+    system, user = (_DESCRIBED.sub(lambda _: filled, turn) for turn in (template.system, template.user))
+    return replace(template, system=system, user=user)
 
 
 def language_instruction(strategy: StrategyConfig, template: PromptText, classes: Sequence[str]) -> str:
@@ -74,8 +93,10 @@ def unknown_fields(turn: str, template: str, names: tuple[str, ...]) -> Iterator
 def _problems(strategy: StrategyConfig, template: PromptText) -> Iterator[str]:
     annotates = strategy.writes is Writes.target
     label = () if annotates else LABEL_FIELDS  # an annotator that is told the label repeats it
-    yield from unknown_fields("system", template.system, (*label, "classes"))
-    yield from unknown_fields("user", template.user, (*label, "classes", "evidence", *(["text"] if annotates else [])))
+    yield from unknown_fields("system", template.system, (*label, *CLASS_FIELDS))
+    yield from unknown_fields(
+        "user", template.user, (*label, *CLASS_FIELDS, "evidence", *(["text"] if annotates else []))
+    )
     yield from unknown_fields("assistant", template.assistant, ("text", "target", "explanation"))
     for name in ("target",) if annotates else ("text", "target"):
         if name not in form_fields(template.assistant).values():

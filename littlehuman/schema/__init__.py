@@ -26,6 +26,7 @@ from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
 from littlehuman.schema.training import (
     ALL_LINEAR,
     PRECISIONS,
+    Adaptation,
     Architecture,
     LaunchConfig,
     Layout,
@@ -41,6 +42,7 @@ from littlehuman.schema.training import (
 
 __all__ = [
     "ALL_LINEAR",
+    "Adaptation",
     "Architecture",
     "ColumnsConfig",
     "CsvConfig",

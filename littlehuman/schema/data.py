@@ -10,10 +10,11 @@ from littlehuman.schema.metadata import IF_SET, NOT_IDENTITY
 
 
 class Head(StrEnum):
-    """The head of the fine-tuned model: a classifier, or the language model's own."""
+    """The head of the fine-tuned model: a classifier, the language model's own, or where an answer starts and ends."""
 
     classification = "classification"
     generation = "generation"
+    span = "span"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,8 @@ class CsvConfig:
 class DatasetConfig:
     """Group `dataset`: where the rows are, and what their columns and labels mean.
 
-    `labels` may be typed with numbers and booleans as keys, as YAML and Hydra read them: they become text.
+    `labels` and `class_descriptions` (class -> one line) may be typed with numbers and booleans as keys, as YAML and
+    Hydra read them: they become text.
     `unanswerable=drop` is what null means, so it is no other run.
     """
 
@@ -66,6 +68,7 @@ class DatasetConfig:
     csv: CsvConfig = field(default_factory=CsvConfig, metadata=IF_SET)
     rows: str | None = field(default=None, metadata=IF_SET)  # where a JSON document holds its rows: a dotted path
     labels: dict[Any, Any] = field(default_factory=dict)
+    class_descriptions: dict[Any, Any] = field(default_factory=dict, metadata=NOT_IDENTITY)  # but where prompts use it
     ignored_labels: list[str] = field(default_factory=list)
     valid_share: float = 0.2
     test_share: float = 0.2
@@ -82,6 +85,8 @@ class DatasetConfig:
         """Give labels the type that rows have, text, and a default its one form."""
         labels = {label_text(raw): label_text(name) for raw, name in self.labels.items()}
         object.__setattr__(self, "labels", labels)
+        described = {label_text(name): " ".join(str(line).split()) for name, line in self.class_descriptions.items()}
+        object.__setattr__(self, "class_descriptions", described)
         if self.unanswerable == "drop":
             object.__setattr__(self, "unanswerable", None)
 
@@ -95,10 +100,14 @@ def label_text(value: Any) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskConfig:
-    """Group `task`: head, classes, input template and metrics of the fine-tuned model."""
+    """Group `task`: head, classes, input template and metrics of the fine-tuned model.
+
+    `prompts`: the task whose prompts a strategy or filter uses where it has none for this one.
+    """
 
     name: str = "?"
     head: Head = Head.generation
+    prompts: str | None = field(default=None, metadata=IF_SET)
     classes: list[str] = field(default_factory=list)
     model_input: str = "{evidence}\n{text}"
     metrics: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ class Provider(StrEnum):
     recorded = "recorded"
     provided = "provided"
     vllm = "vllm"
+    embeddings = "embeddings"
 
 
 class Writes(StrEnum):

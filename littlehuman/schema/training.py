@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from littlehuman.schema.metadata import IF_SET
+from littlehuman.schema.metadata import IF_SET, unless
 
 ALL_LINEAR = "all_linear"  # the value of lora_targets that works for every model
 PRECISIONS = ("float32", "bfloat16", "float16")  # names of torch dtypes
@@ -22,6 +22,13 @@ class Quantization(StrEnum):
     """Quantization of the frozen base model (QLoRA)."""
 
     nf4 = "nf4"
+
+
+class Adaptation(StrEnum):
+    """What is trained: low-rank adapters on the frozen weights (LoRA), or all weights (full fine-tuning)."""
+
+    lora = "lora"
+    full = "full"
 
 
 class LossOn(StrEnum):
@@ -73,16 +80,27 @@ class ProtocolConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """Group `model`: the model that is fine-tuned."""
+    """Group `model`: the model that is fine-tuned.
+
+    `full` has what full fine-tuning wants otherwise than LoRA, whose learning rates are too high for all weights: by
+    default BERT's (Devlin et al. 2019 try 2e-5 to 5e-5).
+    """
 
     name: str = "?"
     weights: str = "?"
     revision: str | None = field(default=None, metadata=IF_SET)
     architecture: Architecture = Architecture.decoder
+    adaptation: Adaptation = field(default=Adaptation.lora, metadata=unless(Adaptation.lora))
     quantization: Quantization | None = None
     lora_targets: dict[str, str] = field(default_factory=dict)
     classification: TrainingConfig = field(default_factory=TrainingConfig)
     generation: TrainingConfig = field(default_factory=TrainingConfig)
+    full: TrainingConfig = field(default_factory=lambda: TrainingConfig(learning_rate=5.0e-5))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all weights are trained."""
+        return self.adaptation is Adaptation.full
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +110,9 @@ class MetricsConfig:
     bleu_tokenizer: str | None = field(default=None, metadata=IF_SET)  # sacreBLEU's; null: by the language
     bert_score_model: str | None = None
     bert_score_layer: int | None = None
+    bleu_threshold: float = field(
+        default=0.5, metadata=unless(0.5)
+    )  # of right_by_bleu: from here on an answer is right
     bootstrap: int = 1000
 
 

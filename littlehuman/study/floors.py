@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
 
 from littlehuman.languages import Language, rules_of_result
-from littlehuman.metrics.answers import ANSWER_METRICS
+from littlehuman.metrics.answers import ANSWER_METRICS, right_by_bleu
+from littlehuman.schema import MetricsConfig
 from littlehuman.study.run_files import answers_of, result_of
 from littlehuman.study.series import Series
 
@@ -61,7 +62,11 @@ def _constant(series: Series, metric: str, folder: str) -> Iterator[Floor]:
         return
     targets = tuple(targets for targets, _ in answers_of(folder))
     if targets:
-        answer, value = _best_constant(targets, metric, rules_of_result(result_of(folder)))
+        result = result_of(folder)
+        threshold = float(
+            result.get("knobs", {}).get("metrics", {}).get("bleu_threshold", MetricsConfig.bleu_threshold)
+        )
+        answer, value = _best_constant(targets, metric, rules_of_result(result), threshold)
         kind = FloorKind.COMMONEST_LABEL if metric in _OF_LABELS else FloorKind.CONSTANT_ANSWER
         yield Floor(kind, value, answer)
     elif metric == "accuracy" and "majority" in series.complete and series.complete["majority"].notna().any():
@@ -69,11 +74,13 @@ def _constant(series: Series, metric: str, folder: str) -> Iterator[Floor]:
 
 
 @lru_cache(maxsize=64)
-def _best_constant(targets: Targets, metric: str, language: Language) -> tuple[str, float]:
+def _best_constant(targets: Targets, metric: str, language: Language, threshold: float) -> tuple[str, float]:
     if metric in _OF_LABELS:
         label, hits = Counter(own[0] for own in targets).most_common(1)[0]
         return label, _OF_LABELS[metric](hits / len(targets), len({own[0] for own in targets}))
     score = ANSWER_METRICS[metric]
+    if metric == right_by_bleu.__name__:
+        score = partial(score, threshold=threshold)
     candidates = _candidates(targets, language)
     found = {answer: [score(own, answer, language) for own in targets] for answer in candidates}
     means = {answer: float(np.mean([v or 0.0 for v in values])) for answer, values in found.items()}

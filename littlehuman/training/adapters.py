@@ -9,7 +9,6 @@ It contains no data and no path of this machine.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models.base_model import Base
 from littlehuman.schema import ALL_LINEAR, Architecture, Head, ModelConfig, TrainingConfig
-from littlehuman.training import parent
+from littlehuman.training import full_weights, parent
+from littlehuman.training.trained_weights import Adapter, draw_module
 from littlehuman.training.types import Settings
 
-PREFIX = "base_model.model."  # of PEFT's parameter names
 FOLDER = "adapter"
 INFO = "littlehuman.json"
 INPUT = {
@@ -33,35 +32,15 @@ INPUT = {
         "tokenizer(EVIDENCE, TEXT): a pair; without evidence tokenizer(TEXT). model_input is not used"
     ),
 }
+WINDOWS = "tokenizer(TEXT, EVIDENCE): a pair, in overlapping windows of max_tokens tokens. model_input is not used"
 TRUNCATION = "a longer row than max_tokens loses the end of its evidence"
 OUTPUT = {
     Head.classification: "classes[i], i the largest logit",
+    Head.span: "the span of evidence of at most answer_tokens tokens with the largest start logit + end logit",
     Head.generation: (
         "greedy up to answer_tokens tokens or the end token, without repetition penalty; stripped, the first line"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Adapter:
-    """PEFT's `LoraConfig`, and float32 weights under PEFT's names."""
-
-    config: Any
-    weights: dict[str, torch.Tensor]
-
-    @property
-    def num_parameters(self) -> int:
-        """Trainable parameters."""
-        return sum(tensor.numel() for tensor in self.weights.values())
-
-    def save(self, folder: Path) -> None:
-        """Write the folder that `PeftModel.from_pretrained` reads."""
-        from safetensors.torch import save
-
-        folder.mkdir(parents=True, exist_ok=True)
-        # Not `save_file`: its files are readable by their owner only, whatever the umask.
-        (folder / "adapter_model.safetensors").write_bytes(save(self.weights, metadata={"format": "pt"}))
-        self.config.save_pretrained(folder)
 
 
 def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: ModelConfig, seed: int) -> Adapter:
@@ -70,6 +49,8 @@ def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: Model
     Raises:
         ConfigError: when the model has no modules with the names of `lora_targets`.
     """
+    if model.is_full:
+        return full_weights.initial(base, seed)
     from peft import get_peft_model_state_dict
 
     config = _lora_config(base, head, tuning, model)
@@ -93,6 +74,8 @@ def check_targets(base: Base, head: Head, tuning: TrainingConfig, model: ModelCo
     Raises:
         ConfigError: as `initial_adapter`.
     """
+    if model.is_full:
+        return
     _peft_model(base, _lora_config(base, head, tuning, model), tuning, model).unload()
     base.restore_modules()
 
@@ -111,7 +94,11 @@ def _lora_config(base: Base, head: Head, tuning: TrainingConfig, model: ModelCon
     from peft import LoraConfig, TaskType
 
     return LoraConfig(
-        task_type=TaskType.SEQ_CLS if head is Head.classification else TaskType.CAUSAL_LM,
+        task_type={
+            Head.classification: TaskType.SEQ_CLS,
+            Head.generation: TaskType.CAUSAL_LM,
+            Head.span: TaskType.QUESTION_ANS,
+        }[head],
         r=tuning.lora_r,
         lora_alpha=tuning.lora_alpha,
         lora_dropout=tuning.lora_dropout,
@@ -131,17 +118,9 @@ def _target_modules(model: ModelConfig, role: str) -> str | list[str]:
 
 def _initialise_new_modules(peft_model: Any, base: Base) -> None:
     """Draw the modules that are trained whole: they would keep what the process's first load of the base drew."""
-    std = float(getattr(base.model.config, "initializer_range", 0.02))
     for name, module in peft_model.named_modules():
-        if ".modules_to_save." not in name:
-            continue
-        for kind, parameter in module.float().named_parameters(recurse=False):
-            if kind == "bias":
-                torch.nn.init.zeros_(parameter)
-            elif parameter.dim() == 1:  # the scale of a norm
-                torch.nn.init.ones_(parameter)
-            else:  # drawn on the CPU, in float32: the same head on every device
-                parameter.data.copy_(torch.empty(parameter.shape).normal_(0.0, std))
+        if ".modules_to_save." in name:
+            draw_module(module.float(), base.model.config)
 
 
 def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path) -> None:
@@ -158,21 +137,23 @@ def save_adapter(adapter: Adapter, settings: Settings, base: Base, folder: Path)
 
 def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
     """Content of `littlehuman.json`; null where a value does not apply."""
-    model, task, generates = settings.model, settings.task, settings.task.head is Head.generation
+    model, task, classifies = settings.model, settings.task, settings.task.head is Head.classification
+    reads = WINDOWS if task.head is Head.span else f"{INPUT[model.architecture]}; {TRUNCATION}"
     return {
         "weights": model.weights,
         "commit": base.commit,
         "dtype": str(base.dtype).removeprefix("torch."),
         "quantization": model.quantization,
+        "adaptation": model.adaptation,
         "architecture": model.architecture,
         "task": task.name,
         "head": task.head,
-        "classes": None if generates else list(settings.classes),
+        "classes": list(settings.classes) if classifies else None,
         "model_input": task.model_input,
         "max_tokens": settings.max_tokens,
         "test_max_tokens": settings.test_max_tokens,
-        "answer_tokens": settings.answer_tokens if generates else None,
-        "reads": f"{INPUT[model.architecture]}; {TRUNCATION}",
+        "answer_tokens": None if classifies else settings.answer_tokens,
+        "reads": reads,
         "says": OUTPUT[task.head],
     }
 

@@ -19,17 +19,34 @@ IGNORE_INDEX = -100  # a label without a loss, as in torch's cross_entropy
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """What a row shows of an example's evidence, for extractive question answering.
+
+    Attributes:
+        example: the example's number in its training or test set; the other windows of the example have it too.
+        evidence: of the example, whole.
+        offsets: per token the characters of the evidence that it stands for; None outside of it.
+    """
+
+    example: int
+    evidence: str
+    offsets: tuple[tuple[int, int] | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedRow:
     """One example as tokens.
 
     Attributes:
         input_ids: token ids.
-        labels: one per token (generation), or a single class index (classification); empty for a prompt.
-        index: the example's number in its training or test set.
+        labels: one per token (generation; spans: bits of `span_encoding`), or a single class index (classification);
+            empty for a prompt.
+        index: the row's number in its training or test set: that of its example, but for spans.
         shortened: whether evidence was cut off.
         cut_answer_at: tokens of the whole row, where the evidence that was cut off held all there was of its answers.
         token_type_ids: one per token, for encoders that were trained with them; else empty.
-        pooling_position: the token whose hidden state a classification head reads; None for generation.
+        pooling_position: the token whose hidden state a classification head reads; else None.
+        window: of extractive question answering; else None.
     """
 
     input_ids: tuple[int, ...]
@@ -39,6 +56,7 @@ class EncodedRow:
     token_type_ids: tuple[int, ...] = ()
     pooling_position: int | None = None
     cut_answer_at: int | None = None
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,14 @@ class Encoder:
     max_positions: int | None = None
     answer_tokens: int = 0
     use_token_types: bool = False
+
+    def train_rows(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """The rows to train on, numbered (errors as `encode_train`)."""
+        return [self.encode_train(example, number) for number, example in enumerate(examples)]
+
+    def test_rows(self, examples: Sequence[Example]) -> list[EncodedRow]:
+        """The rows to predict, numbered (errors as `encode_prompt`)."""
+        return [self.encode_prompt(example, number) for number, example in enumerate(examples)]
 
     def encode_prompt(self, example: Example, index: int = 0) -> EncodedRow:
         """The tokens that the model reads before it answers.
@@ -111,7 +137,7 @@ class Encoder:
 
     def _pooling_position(self, ids: tuple[int, ...]) -> int | None:
         """First token of an encoder, last token of a decoder (the only one that has attended to the whole row)."""
-        if self.head is Head.generation:
+        if self.head is not Head.classification:
             return None
         return 0 if self.architecture is Architecture.encoder else len(ids) - 1
 

@@ -62,7 +62,7 @@ def hidden_states(model: Any, batch: PackedBatch) -> torch.Tensor:
 
 
 def head_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
-    """Logits of the model's own head for hidden states [P, width]: [P, classes or vocabulary].
+    """Logits of the model's own head for hidden states [P, width]: [P, classes or vocabulary; 2 for spans].
 
     Each state is presented as a sequence of one token, so that a head reads it whether it takes the first or the
     last token.
@@ -75,7 +75,10 @@ def head_logits(model: Any, states: torch.Tensor) -> torch.Tensor:
     output = BaseModelOutputWithPoolingAndCrossAttentions(last_hidden_state=states, pooler_output=pooled)
     ids = torch.zeros(states.shape[:2], dtype=torch.long, device=states.device)
     with _fixed_output(backbone_of(model), output):
-        logits: torch.Tensor = model(input_ids=ids).logits
+        found = model(input_ids=ids)
+    if "start_logits" in found:  # a head that marks spans has two logits per token, in two tensors
+        found = {"logits": torch.stack([found["start_logits"], found["end_logits"]], -1)}
+    logits: torch.Tensor = found["logits"]
     return logits.reshape(len(states), -1)
 
 

@@ -101,6 +101,8 @@ def _truncation(found: Lengths, what: str, limit: int) -> str:
 def measure(points: Sequence[Example], settings: Settings, limit: int) -> Lengths | None:
     """What `limit` and `answer_tokens` cut; None where the tokenizer is not on this machine."""
     model, task = settings.model, settings.task
+    if task.head is Head.span:  # windows show all of the evidence, and nothing is cut
+        return None
     tokenizer = _tokenizer(model.weights, model.revision) if points else None
     if tokenizer is None:
         return None

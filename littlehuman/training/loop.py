@@ -20,8 +20,9 @@ from littlehuman.models import memory
 from littlehuman.training.dropout import step_key
 from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
 from littlehuman.training.multi_lora import MultiLora
-from littlehuman.training.packing import pack
+from littlehuman.training.packing import PackedBatch, pack
 from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.span_head import span_losses
 from littlehuman.training.state import TrainState
 
 Batches = dict[int, list[EncodedRow]]  # cell -> the rows of its global batch
@@ -118,15 +119,24 @@ def _accumulate(
             first_position=lora.base.first_position,
             step_keys=[step_key(states[cell].dropout_seed, states[cell].step) for cell, _ in chunk],
         )
-        spans = batch.logit_blocks.blocks.spans
+        spans = batch.row_spans if batch.marks_spans else batch.logit_blocks.blocks.spans
         with lora.train_forward(batch) as logits:
-            loss = torch.nn.functional.cross_entropy(logits.float(), batch.labels, reduction="none")
+            loss = _losses(logits.float(), batch)
             parts = [loss[a:b].sum() / terms[cell] for cell, a, b in spans]
             torch.stack(parts).sum().backward()
         for (cell, _, _), part in zip(spans, parts, strict=True):
             losses[cell] += part.detach()
 
 
+def _losses(logits: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+    """The loss of each label; of spans that of each row."""
+    if batch.marks_spans:
+        return span_losses(logits, batch.labels, batch.logit_starts)
+    return torch.nn.functional.cross_entropy(logits, batch.labels, reduction="none")
+
+
 def num_targets(row: EncodedRow) -> int:
-    """Loss terms of a row: 1 for a class, else the number of tokens that are predicted."""
-    return 1 if row.pooling_position is not None else sum(label != IGNORE_INDEX for label in row.labels[1:])
+    """Loss terms of a row: 1 for a class or a span, else the number of tokens that are predicted."""
+    if row.pooling_position is not None or row.window is not None:
+        return 1
+    return sum(label != IGNORE_INDEX for label in row.labels[1:])

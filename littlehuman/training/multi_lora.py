@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from littlehuman.models.base_model import Base
 from littlehuman.schema import TrainingConfig
-from littlehuman.training.adapters import PREFIX, Adapter
 from littlehuman.training.forward import batch_attention, head_logits, hidden_states
 from littlehuman.training.multi_lora_layers import AdapterRouting, KeyedDropout, MultiLoraLinear, PerCellModule
 from littlehuman.training.packing import PackedBatch
+from littlehuman.training.trained_weights import PREFIX, Adapter
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class MultiLora:
         parts = row.split([tensor.numel() for tensor in self._template.values()])
         named = zip(self._template.items(), parts, strict=True)
         weights = {name: part.view(tensor.shape).clone() for (name, tensor), part in named}
-        return Adapter(self.cells[cell].adapter.config, weights)
+        return replace(self.cells[cell].adapter, weights=weights)
 
     def set_gradient_checkpointing(self, enabled: bool) -> None:
         """Recompute activations in the backward pass, or keep them in memory."""
@@ -127,9 +127,12 @@ class MultiLora:
             modules.setdefault(name, {})[part] = parameter
         for layer_id, (name, parts) in enumerate(modules.items()):
             self._wrap_module(name, parts, layer_id)
+        self._wrap_dropout(first_id=len(modules))
+
+    def _wrap_dropout(self, first_id: int) -> None:
         for number, (name, module) in enumerate(list(self.model.named_modules())):
             if isinstance(module, torch.nn.Dropout) and module.p:
-                self._replace(name, KeyedDropout(module.p, self.routing, len(modules) + number))
+                self._replace(name, KeyedDropout(module.p, self.routing, first_id + number))
 
     def _wrap_module(self, name: str, parts: dict[str, torch.nn.Parameter], layer_id: int) -> None:
         module = self.model.get_submodule(name)

@@ -32,6 +32,9 @@ class PackedBatch:
         logit_positions: offsets among the T tokens whose hidden states the head reads: [P].
         labels: what is to be predicted there: [P]; `IGNORE_INDEX` for rows without labels.
         token_blocks, logit_blocks: the cells' blocks of the T tokens, and of the P positions.
+        logit_starts: offset of each row among the P positions, and the end: [rows + 1].
+        row_spans: the cells' blocks of the rows.
+        marks_spans: whether labels are those of spans: bits, of all tokens.
     """
 
     input_ids: torch.Tensor
@@ -45,6 +48,9 @@ class PackedBatch:
     labels: torch.Tensor
     token_blocks: KeyedBlocks
     logit_blocks: KeyedBlocks
+    logit_starts: tuple[int, ...] = ()
+    row_spans: tuple[Span, ...] = ()
+    marks_spans: bool = False
 
     @property
     def max_seqlen(self) -> int:
@@ -111,6 +117,9 @@ def pack(
         labels=torch.tensor([label for own in targets for _, label in own], device=device),
         token_blocks=KeyedBlocks(blocks(starts), keys.to(device)),
         logit_blocks=KeyedBlocks(blocks(logit_starts), keys[logit_positions].to(device)),
+        logit_starts=logit_starts,
+        row_spans=blocks(range(len(rows) + 1)).spans,
+        marks_spans=rows[0].window is not None,
     )
 
 
@@ -120,7 +129,9 @@ def _row_keys(cell_rows: Sequence[tuple[int, Sequence[EncodedRow]]], step_keys: 
 
 
 def _logit_targets(row: EncodedRow, start: int) -> list[tuple[int, int]]:
-    """(offset, label) of a row that begins at `start`: the pooled token, or the token before each predicted one."""
+    """(offset, label) of a row that begins at `start`: the pooled token, those before predicted ones, or all."""
+    if row.window is not None:
+        return [(start + t, label) for t, label in enumerate(row.labels or (0,) * len(row.input_ids))]
     if row.pooling_position is not None:
         return [(start + row.pooling_position, label) for label in row.labels or (IGNORE_INDEX,)]
     return [(start + t - 1, label) for t, label in enumerate(row.labels) if t and label != IGNORE_INDEX]

@@ -9,26 +9,50 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from itertools import pairwise
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from tqdm import tqdm
 
 from littlehuman.models import memory
 from littlehuman.models.prefix_cache import Prefix, PrefixRow, prefix_groups, shared_prefix
+from littlehuman.schema import Head
 from littlehuman.training.encoding import EncodedRow, batch_by_length, pad_left
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import pack
+from littlehuman.training.span_head import Found, best_of_windows, best_span
+from littlehuman.training.types import Settings
 
 EVAL_TOKENS = {"cpu": 4096, "cuda": 32768}
 TYPICAL_ANSWER = 6  # tokens; decides whether a common prefix is worth a separate batch
 Batch: TypeAlias = tuple[list[EncodedRow], Prefix | None]  # rows, and their common prefix if it was read
-PredictBatch: TypeAlias = Callable[[list[EncodedRow], Prefix | None], list[str]]
+T = TypeVar("T")
+PredictBatch: TypeAlias = Callable[[list[EncodedRow], Prefix | None], list[T]]
 
 
 def eval_tokens(setting: int | None, device: torch.device) -> int:
     """Tokens of an evaluation batch: `launch.eval_tokens`, or a default for the device."""
     return setting or EVAL_TOKENS.get(device.type, 4096)
+
+
+def outputs(
+    lora: MultiLora,
+    cell: int,
+    rows: Sequence[EncodedRow],
+    settings: Settings,
+    *,
+    tokens: int,
+    packed: bool,
+    progress: bool = True,
+) -> Sequence[str | Found]:
+    """The class, answer or span that each row gets from the head of the task (arguments and errors as below)."""
+    if settings.task.head is Head.span:
+        limit = settings.answer_tokens
+        return extract(lora, cell, rows, max_tokens=limit, tokens=tokens, packed=packed, progress=progress)
+    if settings.task.head is Head.classification:
+        return classify(lora, cell, rows, settings.classes, tokens=tokens, packed=packed, progress=progress)
+    return generate(lora, cell, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress)
 
 
 def classify(
@@ -59,6 +83,44 @@ def classify(
         return [classes[choice] for choice in lora.logits(batch, cell).float().argmax(-1).tolist()]
 
     return _run([(group, None) for group in batch_by_length(rows, tokens)], predict, rows, progress)
+
+
+def extract(
+    lora: MultiLora,
+    cell: int,
+    rows: Sequence[EncodedRow],
+    *,
+    max_tokens: int,
+    tokens: int,
+    packed: bool,
+    progress: bool = True,
+) -> list[Found]:
+    """The best span of each row, a window, of up to `max_tokens` tokens; `tokens` is the limit of a batch.
+
+    Raises:
+        DoesNotFit: when one row at a time runs out of memory.
+    """
+
+    def predict(group: list[EncodedRow], _: Prefix | None) -> list[Found]:
+        batch = pack(
+            [(0, group)],
+            lora.base.device,
+            pad_token_id=lora.base.pad_token_id,
+            packed=packed,
+            first_position=lora.base.first_position,
+            step_keys=[0],
+        )
+        logits = lora.logits(batch, cell).float().cpu()
+        places = zip(group, pairwise(batch.logit_starts), strict=True)
+        return [best_span(row, logits[a:b], max_tokens) for row, (a, b) in places]
+
+    return _run([(group, None) for group in batch_by_length(rows, tokens)], predict, rows, progress)
+
+
+def answers(rows: Sequence[EncodedRow], found: Sequence[str | Found]) -> list[str]:
+    """One text per example: what its row got, or the best span of its windows."""
+    texts = [text for text in found if isinstance(text, str)]
+    return texts or best_of_windows(rows, [span for span in found if not isinstance(span, str)])
 
 
 def generate(
@@ -117,9 +179,9 @@ def _prefix_batches(model: Any, rows: Sequence[EncodedRow], tokens: int, max_tok
             yield batch, prefix
 
 
-def _run(batches: Iterable[Batch], predict: PredictBatch, rows: Sequence[EncodedRow], progress: bool) -> list[str]:
+def _run(batches: Iterable[Batch], predict: PredictBatch[T], rows: Sequence[EncodedRow], progress: bool) -> list[T]:
     """Predict batch by batch, in the order of `rows`; a batch that does not fit into memory is halved."""
-    texts: dict[int, str] = {}
+    texts: dict[int, T] = {}
 
     def record(batch: Batch) -> None:
         texts.update((row.index, text) for row, text in zip(batch[0], predict(*batch), strict=True))

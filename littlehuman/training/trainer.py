@@ -22,10 +22,13 @@ from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
 from littlehuman.training.encoding import EncodedRow, Encoder, count_shortened
+from littlehuman.training.full_weights import FullWeights
 from littlehuman.training.loop import StepOptions, num_targets, train
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing_check import should_pack
+from littlehuman.training.prepared import PreparedCell
 from littlehuman.training.process_group import ProcessGroup
+from littlehuman.training.span_encoding import SpanEncoder
 from littlehuman.training.state import TrainState
 from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
@@ -39,7 +42,8 @@ def fit_cells(
 ) -> list[Outcome | Exception]:
     """`fit` in this process, as a member of `group`."""
     device = devices.device(launch.device, group.rank)
-    dtype = devices.dtype(launch.dtype, device)
+    first = cells[0].settings
+    dtype = torch.float32 if first.model.is_full else devices.dtype(launch.dtype, device)
     outcomes: dict[int, Outcome | Exception] = {}
 
     def report(index: int, outcome: Outcome | Exception) -> None:
@@ -48,7 +52,6 @@ def fit_cells(
             on_finished(index, outcome)
 
     started = time.perf_counter()
-    first = cells[0].settings
     with lease(first.model, first.task.head, len(first.classes), device, dtype) as base:
         trainer = Trainer(base, launch, group, (time.perf_counter() - started) / len(cells))
         for indices in trainer.split_into_groups(cells):
@@ -70,18 +73,6 @@ def _prepare_group(
             report(index, error)
 
 
-@dataclass
-class PreparedCell:
-    """A cell, encoded, with its training state and its initial adapter; `index` is its place in the call."""
-
-    index: int
-    cell: Cell
-    train_rows: list[EncodedRow]
-    test_rows: list[EncodedRow]
-    state: TrainState
-    adapter: adapters.Adapter
-
-
 def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
     """Encode the cell's examples, and make its training state and its initial adapter.
 
@@ -91,9 +82,8 @@ def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
     """
     settings = cell.settings
     encoder = build_encoder(settings, base)
-    train_rows = [encoder.encode_train(point.example, number) for number, point in enumerate(cell.mixture.points)]
-    test_encoder = replace(encoder, max_tokens=settings.test_max_tokens)
-    test_rows = [test_encoder.encode_prompt(example, number) for number, example in enumerate(cell.test)]
+    train_rows = encoder.train_rows([point.example for point in cell.mixture.points])
+    test_rows = replace(encoder, max_tokens=settings.test_max_tokens).test_rows(cell.test)
     state = TrainState(train_rows, settings.tuning, cell.seed, cell.folder, cell.mixture.fingerprint)
     adapter = adapters.initial_adapter(base, settings.task.head, settings.tuning, settings.model, cell.seed)
     return PreparedCell(index, cell, train_rows, test_rows, state, adapter)
@@ -101,7 +91,8 @@ def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
 
 def build_encoder(settings: Settings, base: Base) -> Encoder:
     """The encoder of a cell with these settings on this base."""
-    return Encoder(
+    kind = SpanEncoder if settings.task.head is Head.span else Encoder
+    return kind(
         tokenizer=base.tokenizer,
         head=settings.task.head,
         architecture=settings.model.architecture,
@@ -131,8 +122,11 @@ class Trainer:
             return len(cells[index].mixture.points) * int(cells[index].settings.tuning.epochs or 0)
 
         order = sorted(range(len(cells)), key=rows_to_train, reverse=True)
-        size = self.launch.cells or 1
-        if not self.launch.cells and len(cells) > 1:
+        full = cells[0].settings.model.is_full
+        size = 1 if full else self.launch.cells or 1
+        if full and len(cells) > 1:
+            log.info("%d cells train all weights of the model: one cell after another", len(cells))
+        if not full and not self.launch.cells and len(cells) > 1:
             size = min(self.group.all_gather([self._cells_that_fit(cells[order[0]])]))
         for start in range(0, len(order), size):
             yield order[start : start + size]
@@ -168,7 +162,8 @@ class Trainer:
         made: list[MultiLora] = []
 
         def attach() -> None:
-            made.append(MultiLora(self.base, [CellAdapter(c.adapter, c.cell.settings.tuning) for c in cells]))
+            kind = FullWeights if cells[0].cell.settings.model.is_full else MultiLora
+            made.append(kind(self.base, [CellAdapter(c.adapter, c.cell.settings.tuning) for c in cells]))
             for slot, c in enumerate(cells):
                 c.state.attach(made[0].params[slot], made[0].grads[slot], write_log=self.group.is_main)
 
@@ -262,18 +257,16 @@ class Trainer:
             raise memory.DoesNotFit("out of memory with one row at a time")
         pairs = [(row.index, text) for row, text in zip(shard, texts, strict=True)]
         by_index = dict(self.group.all_gather(pairs))
-        return [by_index[row.index] for row in c.test_rows]
+        return predict.answers(c.test_rows, [by_index[row.index] for row in c.test_rows])
 
-    def _predict_shard(self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]) -> list[str] | None:
-        settings, tokens = c.cell.settings, predict.eval_tokens(self.launch.eval_tokens, self.base.device)
+    def _predict_shard(
+        self, c: PreparedCell, lora: MultiLora, slot: int, rows: list[EncodedRow]
+    ) -> Sequence[Any] | None:
+        tokens = predict.eval_tokens(self.launch.eval_tokens, self.base.device)
         progress = self.launch.progress and self.group.is_main
         try:
-            if settings.task.head is Head.classification:
-                return predict.classify(
-                    lora, slot, rows, settings.classes, tokens=tokens, packed=self._packed, progress=progress
-                )
-            return predict.generate(
-                lora, slot, rows, max_tokens=settings.answer_tokens, tokens=tokens, progress=progress
+            return predict.outputs(
+                lora, slot, rows, c.cell.settings, tokens=tokens, packed=self._packed, progress=progress
             )
         except memory.DoesNotFit:
             return None

@@ -67,6 +67,7 @@ def group_key(cell: Cell) -> Hashable:
         s.model.weights,
         s.model.revision,
         s.model.quantization,
+        s.model.adaptation,
         s.model.architecture,
         s.task.head,
         classes,

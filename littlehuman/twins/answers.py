@@ -16,10 +16,12 @@ from littlehuman import generation
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import GenerationError
 from littlehuman.generation.spending import SpendingLimit
+from littlehuman.languages.spans import find_answer
 from littlehuman.prompting import build_prompts, repeat_indices
 from littlehuman.prompting.parsing import parse
 from littlehuman.records import Completion, Dataset, Example, Failure, Prompt, Rejected, Synthetic
-from littlehuman.schema import Writes
+from littlehuman.rejections import RejectionCause, RejectionKind
+from littlehuman.schema import Head, Method, Writes
 
 log = logging.getLogger(__name__)
 MAX_UNUSABLE = 100  # if that many answers come first and none is a usable twin, the round stops
@@ -50,7 +52,12 @@ class TwinRequests:
             among = self.dataset.train if self.numbered is None else self.numbered
             self._repeats = repeat_indices(among, *arguments, replacement=replacement)
         prompts = build_prompts(
-            self.wanted, *arguments, replacement=replacement, sample=self.sample, repeats=self._repeats
+            self.wanted,
+            *arguments,
+            replacement=replacement,
+            sample=self.sample,
+            repeats=self._repeats,
+            descriptions=config.dataset.class_descriptions,
         )
         for prompt, example in zip(prompts, self.wanted, strict=True):
             self._points.setdefault(prompt.key, {})[example.id] = example
@@ -116,12 +123,19 @@ class ParsedAnswers:
 
     def record(self, example: Example, result: Synthetic | Rejected) -> bool:
         """Keep the result of a point in place of an earlier one; whether it is a twin."""
+        if isinstance(result, Synthetic) and self._trains_spans:
+            result = _with_span(result)
         if isinstance(result, Rejected):
             self.rejected[example.id] = result
             return False
         self.rejected.pop(example.id, None)
         self.twins[example.id] = result
         return True
+
+    @property
+    def _trains_spans(self) -> bool:
+        """Whether answers will be marked in their evidence; those of an annotator are only scored."""
+        return self.config.task.head is Head.span and self.config.method is Method.finetune
 
     def twins_of(self, points: Sequence[Example]) -> list[Synthetic]:
         """The twins, in the order of `points`."""
@@ -136,6 +150,13 @@ def attempts_of(config: RunConfig, what: str = "twin") -> int:
         log.info("strategy.attempts=%d: each %s %s", attempts, what, same)
         return 1
     return attempts
+
+
+def _with_span(twin: Synthetic) -> Synthetic | Rejected:
+    """The twin, if its answer stands in its evidence."""
+    if find_answer((twin.target,), twin.evidence):
+        return twin
+    return Rejected(twin.example_id, RejectionCause(RejectionKind.NO_SPAN), twin.target)
 
 
 def unusable_error(

@@ -23,6 +23,8 @@ COMPANY = {  # what a choice needs beside it
     "model/minilm": ["dataset=fieldnotes_fv"],
     "model/bert-base": ["dataset=fieldnotes_fv"],
     "task/classify": ["strategy=annotate"],
+    "task/span_qa": ["model=minilm"],  # encoders mark answers, decoders do not
+    "prompt_model/embeddings": ["dataset=fieldnotes_fv", "strategy=annotate"],
     "strategy/few_shot_free": ["dataset=fieldnotes_fv"],  # free answers have no label to leave free
 }
 # `recorded` bears the name of the model that was recorded, `openai_compatible` the endpoint's name for its model.

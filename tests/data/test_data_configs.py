@@ -84,5 +84,6 @@ def test_every_line_of_a_yaml_is_explained(name: str) -> None:
         "  target:",
         "  id:",
     )
-    labels = [f"  {key}:" for key in dataset_config(name).labels]
+    config = dataset_config(name)
+    labels = [f"  {quote}{key}{quote}:" for key in (*config.labels, *config.class_descriptions) for quote in ("", '"')]
     assert [line for line in bare if not line.startswith((*allowed, *labels))] == []

@@ -4,6 +4,7 @@ The metadata of a field says whether its value is part of the run id (`config/id
 (`NOT_IDENTITY`), or where it is not null (`IF_SET`).
 """
 
+from littlehuman.schema.audit import AuditConfig
 from littlehuman.schema.data import ColumnsConfig, CsvConfig, DatasetConfig, Head, TaskConfig
 from littlehuman.schema.generation import (
     Demonstration,
@@ -42,6 +43,7 @@ from littlehuman.schema.training import (
 __all__ = [
     "ALL_LINEAR",
     "Architecture",
+    "AuditConfig",
     "ColumnsConfig",
     "CsvConfig",
     "DatasetConfig",

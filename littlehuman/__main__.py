@@ -37,6 +37,7 @@ COMMANDS = (
         "what to buy for a sum or a score, or how large a study has to be",
     ),
     Command("verify", "littlehuman.verify:main", "whether the files and sources of complete cells are as they were"),
+    Command("audit", "littlehuman.audit.__main__:main", "contamination, copies, diversity and bias of training sets"),
     Command("export", "littlehuman.export:main", "the synthetic data of a cell as a dataset with its data card"),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -5,7 +5,7 @@ An experiment (a cell of a study) takes these steps:
 1. load the human data, and choose the points to test on;
 2. decide which training points stay human and which are replaced;
 3. have the prompt model write a synthetic twin of each replaced point;
-4. mix human and synthetic points, and audit the training set;
+4. mix human and synthetic points, and audit the training set (`audit`);
 5. fine-tune a model on it, and predict the test points;
 6. score the predictions, and write the result.
 
@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from littlehuman import annotation, data, metrics, twins
+from littlehuman.audit import cell as audits
+from littlehuman.audit.compute import Audit
 from littlehuman.config.identity import identity_values, needs_twins, run_id
 from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
@@ -32,7 +34,12 @@ from littlehuman.data.test_points import select_test_points
 from littlehuman.languages import rules_of_result, scoring_of
 from littlehuman.metrics.no_answer import with_no_answer
 from littlehuman.mixture import mixing, text_features
-from littlehuman.mixture.audit import Audit, audit_mixture, count_labels, count_reasons, items_in_training
+from littlehuman.mixture.origin_counts import (
+    OriginCounts,
+    count_labels,
+    count_reasons,
+    items_in_training,
+)
 from littlehuman.records import Dataset, Example, Mixture, Prediction
 from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
@@ -63,6 +70,7 @@ class PreparedCell:
     result: dict[str, Any]
     keeps_unanswerable: bool = False
     labelled: Outcome | None = None
+    audit: Audit = field(default_factory=Audit)
 
 
 def run(config: RunConfig, folder: Path, status: RunStatus, test_from: DatasetConfig | None = None) -> dict[str, Any]:
@@ -103,16 +111,17 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
     with status.stage("mixing"):
         mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
-        audit = _audit(mixture, synthetic, dataset, test, config)
-        _write_mixture_files(folder, mixture, synthetic, dataset)
-        log_mixture(mixture, synthetic, audit)
-    result = _result_before_training(config, test_from, dataset, mixture, synthetic, audit)
+        counts = twins.count_mixture(mixture, synthetic, dataset, test, config)
+        profile = _write_mixture_files(folder, mixture, synthetic, dataset)
+        twins.log_mixture(mixture, synthetic, counts)
+        audit = audits.of_cell(config, mixture, dataset, test, profile, folder)
+    result = _result_before_training(config, test_from, dataset, mixture, synthetic, counts)
     result["test_items_in_training"] = items_in_training(mixture, test)
     result |= _scoring(test, config, tested_on)
     result["agreement"] = annotation.of_twins(synthetic, mixture, dataset, config)
     result["notes"] += [*limits, *annotation.notes(result, config)]
     cell = _training_cell(mixture, test, settings, config.seed, folder)
-    return PreparedCell(config, cell, result, keeps_unanswerable=tested_on.unanswerable == "keep")
+    return PreparedCell(config, cell, result, tested_on.unanswerable == "keep", audit=audit)
 
 
 def label_test_points(
@@ -153,6 +162,8 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
         scored = metrics.score(predictions, config.task.metrics, classes, config.metrics, language)
         clusters = {example.id: example.clusters for example in prepared.cell.test}
         artifacts.write_predictions(folder, outcome.predictions, scored.items, clusters)
+        names = (config.task.headline, *config.task.metrics)
+        audits.write(folder, prepared.audit, [p.id for p in outcome.predictions], scored.items, names)
     result = {
         "id": prepared.result["id"],
         "scores": artifacts.scores_as_json(scored.scores),
@@ -185,10 +196,10 @@ def _load(config: RunConfig, status: RunStatus, test_from: DatasetConfig | None)
 def load_dataset(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
     """The human data. The last dataset is cached, because successive cells of a sweep often share it."""
     content = identity_values(config, test_from)  # has file contents in place of paths: an edited file is read again
-    key = digest([content["dataset"], content["task"], content["test_dataset"]])
+    key = digest([content["dataset"], content["task"], content["test_dataset"], config.audited_dataset.columns.traits])
     if key not in _dataset_cache:
         _dataset_cache.clear()
-        _dataset_cache[key] = data.load(config.dataset, config.task, test_from)
+        _dataset_cache[key] = data.load(config.audited_dataset, config.task, test_from)
     return _dataset_cache[key]
 
 
@@ -244,28 +255,12 @@ def _scoring(test: Sequence[Example], config: RunConfig, tested_on: DatasetConfi
     return entry
 
 
-def log_mixture(mixture: Mixture, synthetic: Twins, audit: Audit) -> None:
-    """Log what the training set is made of; warn of repeated twins and of missing points."""
-    counts = mixture.counts
-    log.info("training set: %d human + %d synthetic points", counts["human"], counts["synthetic"])
-    if synthetic.rejected:
-        log.info("%d answers were no usable twins (first: %s)", len(synthetic.rejected), synthetic.rejected[0].reason)
-    if repeated := counts["synthetic"] - audit.distinct_twins:
-        log.warning("%d of %d twins repeat another one", repeated, counts["synthetic"])
-    if short := counts["shortfall"]:
-        log.warning("the training set is %d points short: no spare points are left to replace failed twins", short)
-
-
-def _audit(mixture: Mixture, synthetic: Twins, dataset: Dataset, test: Sequence[Example], config: RunConfig) -> Audit:
-    human = {example.id: example for example in dataset.train}
-    text_is_synthetic = config.strategy.writes is Writes.pair
-    return audit_mixture(mixture, human, test, new_texts=text_is_synthetic, copies=synthetic.copies)
-
-
-def _write_mixture_files(folder: Path, mixture: Mixture, synthetic: Twins, dataset: Dataset) -> None:
+def _write_mixture_files(folder: Path, mixture: Mixture, synthetic: Twins, dataset: Dataset) -> dict[str, Any]:
     artifacts.write_mixture(folder, mixture, synthetic.rejected)
     pairs = twins.pair_with_originals(mixture, dataset)
-    artifacts.write_texts(folder, text_features.profile(pairs, has_classes=bool(dataset.classes)))
+    profile = text_features.profile(pairs, has_classes=bool(dataset.classes))
+    artifacts.write_texts(folder, profile)
+    return profile
 
 
 def _result_before_training(
@@ -274,7 +269,7 @@ def _result_before_training(
     dataset: Dataset,
     mixture: Mixture,
     synthetic: Twins,
-    audit: Audit,
+    counts: OriginCounts,
 ) -> dict[str, Any]:
     human = {example.id: example for example in dataset.train}
     return {
@@ -286,7 +281,7 @@ def _result_before_training(
         "rejected_twins": len(synthetic.rejected),
         "rejected_because": count_reasons(synthetic.rejected),
         "labels": count_labels(synthetic.by_id.values(), synthetic.rejected, human) if dataset.classes else {},
-        "audit": asdict(audit),
+        "audit": asdict(counts),
         "cost": asdict(synthetic.bill),
         "dropped_rows": dict(dataset.dropped),
         "notes": [*dataset.notes, *dataset.warnings, *synthetic.notes],

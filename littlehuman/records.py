@@ -36,6 +36,8 @@ class Example:
     text: str
     targets: tuple[str, ...]
     group: str = field(default="", compare=False)  # the document of the evidence (`dataset.columns.group`)
+    parts: tuple[str, ...] = field(default=(), compare=False)  # columns of the evidence, where it is joined of several
+    traits: tuple[str, ...] = field(default=(), compare=False)  # columns that group points (`audit.groups`)
 
     @property
     def target(self) -> str:

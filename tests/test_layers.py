@@ -41,13 +41,15 @@ ALLOWED = {
     "twins": {"config", "filters", "generation", "mixture", "prompting", "prompt_models"},
     "annotation": {"config", "generation", "metrics", "mixture", "twins"},
     "runs": {"generation"},
-    "pipeline": {"annotation", "config", "data", "metrics", "mixture", "runs", "training", "twins"},
+    "audit": {"config", "filters", "mixture", "runs", "stats", "twins"},
+    "pipeline": {"annotation", "audit", "config", "data", "metrics", "mixture", "runs", "training", "twins"},
     "execution": {"config", "generation", "pipeline", "runs", "study"},
-    "exporting": {"config", "data", "generation", "mixture", "pipeline", "prompting", "prompt_models", "runs", "twins"},
+    "exporting": {"audit", "config", "data", "generation", "mixture", "pipeline", "prompting", "prompt_models"}
+    | {"runs", "twins"},
     # from here on run folders are read, and nothing is computed or asked
     "study": {"config", "metrics", "runs", "stats"},
     "economics": {"stats", "study"},
-    "reporting": {"economics", "runs", "stats", "study"},
+    "reporting": {"audit", "economics", "runs", "stats", "study"},
     "figures": {"economics", "stats", "study"},
 }
 BEFORE_TRAINING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixture"}

@@ -18,7 +18,7 @@ from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
 from littlehuman.generation.costs import Bill
 from littlehuman.mixture import mixing
-from littlehuman.mixture.audit import count_reasons
+from littlehuman.mixture.origin_counts import count_reasons
 from littlehuman.records import Dataset, Example, Mixture, Prediction, Rejected
 from littlehuman.schema import DatasetConfig
 from littlehuman.twins.answers import ParsedAnswers, TwinRequests, attempts_of, unusable_error

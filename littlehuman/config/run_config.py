@@ -17,7 +17,9 @@ from littlehuman.config.addresses import password_problems
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import (
+    IF_SET,
     NOT_IDENTITY,
+    AuditConfig,
     DatasetConfig,
     FilterConfig,
     Head,
@@ -32,6 +34,7 @@ from littlehuman.schema import (
     TrackerConfig,
     TrainingConfig,
 )
+from littlehuman.schema.audit import is_pattern
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,7 @@ class RunConfig:
     launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=NOT_IDENTITY)
     tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=NOT_IDENTITY)
     method: Method = Method.finetune
+    audit: AuditConfig = field(default_factory=AuditConfig, metadata=NOT_IDENTITY)
     synth_frac: float = 0.9
     n_train: int | None = None
     n_test: int | None = None
@@ -57,6 +61,7 @@ class RunConfig:
     human_budget: int | str = "all"
     extra_human: int = 0
     synthetic: bool = True
+    stand_ins_by: str | None = field(default=None, metadata=IF_SET)
     test_dataset: str | None = None
     test_path: str | None = None
     study: str = field(default="default", metadata=NOT_IDENTITY)
@@ -98,6 +103,13 @@ class RunConfig:
         names = [f.name for f in fields(TrainingConfig)]
         first = {n: next((v for layer in layers if (v := getattr(layer, n)) is not None), None) for n in names}
         return TrainingConfig(**first)
+
+    @property
+    def audited_dataset(self) -> DatasetConfig:
+        """The dataset, with the columns that `audit.groups` names, and that of `stand_ins_by` as the last one."""
+        by = self.stand_ins_by
+        traits = [*self.audit.columns, *([by] if by is not None and not is_pattern(by) else [])]
+        return replace(self.dataset, columns=replace(self.dataset.columns, traits=traits)) if traits else self.dataset
 
     def with_launch_device(self) -> RunConfig:
         """The same cell, with local prompt models on `launch.device` (unless they have a device of their own)."""
@@ -144,6 +156,8 @@ def schema() -> DictConfig:
         "files",
     ):  # their keys depend on the data: the command line may add some
         OmegaConf.set_struct(node.dataset[name], False)
+    for name in ("fail_if", "groups"):
+        OmegaConf.set_struct(node.audit[name], False)
     return node
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from littlehuman.config import annotator, compatibility
+from littlehuman.config import annotator, audit_validation, compatibility
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
@@ -62,6 +62,9 @@ _LIMITS = {  # key -> minimum and maximum
     "launch.processes": (1, math.inf),
     "launch.save_every_s": (0, math.inf),
     "launch.max_usd": (0, math.inf),
+    "audit.near": (0.5, 1),
+    "audit.ngram": (2, math.inf),
+    "audit.judge_sample": (20, math.inf),
     "fine_tuning.epochs": (1, math.inf),
     "fine_tuning.batch_size": (1, math.inf),
     "fine_tuning.warmup_ratio": (0, 1),
@@ -89,6 +92,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
     else:
         yield from settings.key_name_problems(config.prompt_model)
     yield from _filter_problems(config)
+    yield from audit_validation.problems(config.audit, config.task.name, config.stand_ins_by)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
         hint = f"python -m pip install {config.tracker.name}, or tracker=none"
         yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {hint}")

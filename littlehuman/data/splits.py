@@ -1,6 +1,6 @@
 """Hold-out splits where the source has no validation or test data: a group split, with the evidence as group.
 
-Splits of the source are not changed: what they share is reported as contamination (`mixture/audit.py`), not removed.
+Splits of the source are not changed: what they share is reported as contamination (`audit/`), not removed.
 """
 
 from __future__ import annotations

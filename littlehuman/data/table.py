@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -116,7 +116,17 @@ def _example(row: Row, config: DatasetConfig, labels: LabelMapper | None, place:
         if name is None:
             return "ignored label"
         targets = (name,)
-    return Example("-".join(cells["id"]), evidence, text, tuple(map(str, targets)), "\n".join(cells["group"]))
+    several = _columns(config.columns.evidence)
+    parts = _one_by_one(row, several if len(several) > 1 else [], place)
+    traits = _one_by_one(row, _columns(config.columns.traits), place)
+    group = "\n".join(cells["group"])
+    return Example("-".join(cells["id"]), evidence, text, tuple(map(str, targets)), group, parts, traits)
+
+
+def _one_by_one(row: Row, columns: Sequence[Any], place: _Place) -> tuple[str, ...]:
+    """The text of each column."""
+    hint = "audit.groups={NAME: COLUMN}, with one of these columns, or {NAME: /PATTERN/}"
+    return tuple("\n".join(column_texts(row, str(column), place.where, hint, place.row)) for column in columns)
 
 
 def _cells(row: Row, config: DatasetConfig, name: str, place: _Place) -> list[str]:

@@ -28,7 +28,7 @@ def clusters_of_test_items(cell: Path) -> dict[str, dict[str, str]]:
         LittlehumanError: for other problems of config or data.
     """
     config = config_of(cell / CONFIG)
-    dataset = data.load(config.dataset, config.task, _test_dataset(config, cell))
+    dataset = data.load(config.dataset, config.task, test_dataset_of(config, cell))
     before = read_json(cell / RESULT).get("fingerprints", {}).get("dataset")
     if dataset.fingerprint != before:
         raise DataError(
@@ -39,7 +39,8 @@ def clusters_of_test_items(cell: Path) -> dict[str, dict[str, str]]:
     return {example.id: example.clusters for example in dataset.test}
 
 
-def _test_dataset(config: RunConfig, cell: Path) -> DatasetConfig | None:
+def test_dataset_of(config: RunConfig, cell: Path) -> DatasetConfig | None:
+    """The dataset whose test split a cell was tested on; None where it is its own."""
     if config.test_dataset is None:
         return None
     try:

@@ -1,1 +1,1 @@
-"""Training sets of human and synthetic points: their design, their audit, and features of their texts."""
+"""Training sets of human and synthetic points: their design, what is in them by origin, and features of their texts."""

@@ -8,7 +8,7 @@ nested in n and in the fraction, and paired within a seed: the 125 human points 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -77,19 +77,34 @@ def plan_mixture(train: Sequence[Example], spec: MixtureSpec, name: str = "this 
 
 
 def stand_ins(
-    failed: Sequence[Example], spares: Sequence[Example], *, same_target: bool
+    failed: Sequence[Example],
+    spares: Sequence[Example],
+    *,
+    same_target: bool,
+    group_of: Callable[[Example], str] = lambda example: "",
 ) -> tuple[list[Example], list[Example]]:
     """Spare points for those whose twin failed, and the spares that are left.
 
     With `same_target` a failed point is replaced by the next spare of its class, so that failures that are more
-    frequent in one class do not shift the label distribution; by any spare when none of its class is left.
+    frequent in one class do not shift the label distribution; by any spare when none of its class is left. Of these
+    the first one of its group (`group_of`) comes first, so that failures do not thin out a group.
     """
     left = list(spares)
     chosen: list[Example] = []
     for point in failed[: len(left)]:
-        index = next((i for i, spare in enumerate(left) if not same_target or spare.target == point.target), 0)
-        chosen.append(left.pop(index))
+        chosen.append(left.pop(_nearest(point, left, same_target, group_of)))
     return chosen, left
+
+
+def _nearest(point: Example, left: Sequence[Example], same_target: bool, group_of: Callable[[Example], str]) -> int:
+    """The first spare of the point's class and group, else of its class, else of all."""
+
+    def is_alike(spare: Example) -> bool:
+        return not same_target or spare.target == point.target
+
+    group = group_of(point)
+    first = next((i for i, spare in enumerate(left) if is_alike(spare)), 0)
+    return next((i for i, spare in enumerate(left) if is_alike(spare) and group_of(spare) == group), first)
 
 
 def mix(plan: MixturePlan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:

@@ -91,7 +91,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import labelling, tables, verdicts
+    from littlehuman.reporting import audit_section, labelling, tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -107,6 +107,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         found=found,
         tables=tables,
         labelling=labelling,
+        audits=audit_section.audits(found.frame),
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 STATUS = "status.json"  # state and stage of the run (`runs/status.py`)
 MIXTURE = "mixture.json"  # id and origin of each training point, and rejected answers
 TEXTS = "texts.json"  # features of the twins and their human originals, without texts
+AUDIT = "audit.json"  # contamination, fidelity, diversity, ...: counts and ids (`audit`)
 PREDICTIONS = "predictions.jsonl"  # one line per test point
 RESULT = "result.json"  # scores, counts, cost, versions; written last
 

@@ -4,6 +4,7 @@ The metadata of a field says whether its value is part of the run id (`config/id
 (`NOT_IDENTITY`), or where it is not null (`IF_SET`).
 """
 
+from littlehuman.schema.audit import AuditConfig
 from littlehuman.schema.data import ColumnsConfig, CsvConfig, DatasetConfig, Head, TaskConfig
 from littlehuman.schema.generation import (
     Demonstration,
@@ -44,6 +45,7 @@ __all__ = [
     "ALL_LINEAR",
     "Adaptation",
     "Architecture",
+    "AuditConfig",
     "ColumnsConfig",
     "CsvConfig",
     "DatasetConfig",

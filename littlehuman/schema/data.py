@@ -26,6 +26,7 @@ class ColumnsConfig:
     target: Any = None
     id: Any = None
     group: Any = field(default=None, metadata=NOT_IDENTITY)  # points of one group are not independent (intervals)
+    traits: Any = field(default=None, metadata=NOT_IDENTITY)  # further columns to keep: those of `audit.groups`
 
 
 @dataclass(frozen=True, kw_only=True)

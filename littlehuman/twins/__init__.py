@@ -7,6 +7,7 @@ answers    the requests of one round, and the twins that were parsed out of its 
 """
 
 from littlehuman.twins.limit import log_limit
+from littlehuman.twins.mixture_counts import count_mixture, log_mixture
 from littlehuman.twins.writing import Twins, pair_with_originals, write
 
-__all__ = ["Twins", "log_limit", "pair_with_originals", "write"]
+__all__ = ["Twins", "count_mixture", "log_limit", "log_mixture", "pair_with_originals", "write"]

@@ -6,7 +6,8 @@ In: a `MixturePlan`, the dataset, the config. Out: `Twins`: the twins, the rejec
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.generation.costs import Bill
 from littlehuman.generation.spending import SpendingLimit
 from littlehuman.languages import language_of_points
-from littlehuman.mixture import audit, mixing
+from littlehuman.mixture import mixing, origin_counts
 from littlehuman.prompt_models.provided import Provided
 from littlehuman.records import Dataset, Example, Mixture, Origin, Rejected, Synthetic
 from littlehuman.schema import Provider, Shots, Writes
+from littlehuman.schema.audit import is_pattern
 from littlehuman.twins.answers import ParsedAnswers, TwinRequests, attempts_of, unusable_error
 from littlehuman.twins.enough import check_enough
 from littlehuman.twins.limit import open_limit
@@ -75,7 +77,8 @@ def write(plan: mixing.MixturePlan, dataset: Dataset, config: RunConfig, folder:
             failed = [example for example in wanted if example.id not in writer.twins]
             # An annotator's stand-ins are chosen without the human labels, which it is to replace.
             same_target = bool(dataset.classes) and config.strategy.writes is Writes.pair
-            wanted, spares = mixing.stand_ins(failed, spares, same_target=same_target)
+            group_of = _group_of(config.stand_ins_by)
+            wanted, spares = mixing.stand_ins(failed, spares, same_target=same_target, group_of=group_of)
     finally:
         writer.log_costs()
     if writer.rejected and not writer.twins:
@@ -146,7 +149,9 @@ class _TwinWriter:
         strategy = self.config.strategy
         template, own_shots = strategy.tasks.get(self.config.task.name), strategy.shots_from is Shots.own
         demonstrations = template.demonstrations if template and own_shots else ()
-        copies = audit.copies_of_shots(self.twins.values(), self.shown_to, {e.id: e for e in owned}, demonstrations)
+        copies = origin_counts.copies_of_shots(
+            self.twins.values(), self.shown_to, {e.id: e for e in owned}, demonstrations
+        )
         shown = frozenset(i for ids in self.shown_to.values() for i in ids)
         made_elsewhere = self.twins and self.config.prompt_model.provider is Provider.provided
         notes = (SHOTS_UNKNOWN,) if made_elsewhere else ()
@@ -165,6 +170,16 @@ class _TwinWriter:
         self.twins |= {twin.example_id: twin for twin in kept}
         rejected = parsed.rejected | {r.example_id: r for r in dropped}
         self.rejected += [rejected[e.id] for e in wanted if e.id in rejected]
+
+
+def _group_of(chosen: str | None) -> Callable[[Example], str]:
+    """The group in which the stand-in of a point is looked for (`stand_ins_by`)."""
+    if chosen is None:
+        return lambda example: ""
+    if is_pattern(chosen):
+        pattern = re.compile(chosen[1:-1], re.IGNORECASE)
+        return lambda example: str(bool(pattern.search(example.text)))
+    return lambda example: example.traits[-1]  # `RunConfig.audited_dataset` has this column as the last one
 
 
 def _provided(config: RunConfig, dataset: Dataset) -> Provided | None:

@@ -15,7 +15,7 @@ from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, GenerationError
 from littlehuman.filters.judge import parse_score
-from littlehuman.mixture import audit, mixing
+from littlehuman.mixture import mixing, origin_counts
 from littlehuman.records import Example, Synthetic
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import Demonstration, PriceConfig
@@ -305,11 +305,13 @@ def test_a_label_other_than_requested_is_rejected_and_counted(table: str) -> Non
         config = cell(fake, table)
         twins, _ = written(config)
         human = {e.id: e for e in data.load(config.dataset, config.task).train}
-    found = audit.count_labels(twins.by_id.values(), twins.rejected, human)
+    found = origin_counts.count_labels(twins.by_id.values(), twins.rejected, human)
     assert set(found["supported"]) == {"supported"}
     shifted = [r for r in twins.rejected if r.labels == ("unsupported", "supported")]
     assert len(shifted) == len(twins.rejected) == found.get("unsupported", {}).get("supported", 0)
-    assert audit.count_reasons(twins.rejected) == ({"another label than requested": len(shifted)} if shifted else {})
+    assert origin_counts.count_reasons(twins.rejected) == (
+        {"another label than requested": len(shifted)} if shifted else {}
+    )
 
 
 def test_twins_that_copy_an_example_of_their_own_prompt_are_counted() -> None:
@@ -318,7 +320,7 @@ def test_twins_that_copy_an_example_of_their_own_prompt_are_counted() -> None:
     twins = [Synthetic(name, "", text, "six", "k") for name, text in texts.items()]
     shown = {"t": ("a", "b"), "u": ("a", "b"), "v": ()}
     own = [Demonstration(text="A brought text.")]
-    assert audit.copies_of_shots(twins, shown, human, own) == {"t", "v"}
+    assert origin_counts.copies_of_shots(twins, shown, human, own) == {"t", "v"}
 
 
 def test_a_run_audits_copies_of_what_its_prompts_showed(table: str, tmp_path: Path) -> None:

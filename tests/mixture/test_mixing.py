@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -233,3 +233,17 @@ def test_a_failed_twin_is_replaced_by_a_point_of_its_own_class() -> None:
     assert [e.id for e in left] == ["s1"]
     assert [e.id for e in stand_ins(failed, spares, same_target=False)[0]] == ["s0", "s1", "s2"]
     assert stand_ins(failed, [], same_target=True) == ([], [])
+
+
+def test_stand_ins_keep_a_group_from_which_more_twins_fail() -> None:
+    """Of 200 points half are letters, whose twins fail: 50 of 100, against 5 of the others."""
+    points = [Example(f"p{i}", f"Evidence {i}", f"{'letter' if i % 2 else 'play'} {i}", ("a",)) for i in range(400)]
+    wanted, spares = points[:200], points[200:]
+    failed = [e for i, e in enumerate(wanted) if (i % 2 and i < 100) or i in range(0, 10, 2)]
+
+    def letters(**settings: Callable[[Example], str]) -> int:
+        chosen, _ = stand_ins(failed, spares, same_target=True, **settings)
+        return sum("letter" in e.text for e in [*(e for e in wanted if e not in failed), *chosen])
+
+    assert letters() == 77  # stand-ins of both groups: the letters are thinned out
+    assert letters(group_of=lambda example: example.text.split()[0]) == 100

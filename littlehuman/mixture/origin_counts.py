@@ -1,4 +1,4 @@
-"""Audit of a training set: contamination and copying are measured and reported, nothing is removed.
+"""What a training set is made of: copies and contamination are counted, nothing is removed (all else: `audit`).
 
 In: a mixture, the human points behind its twins, and the test split. Out: counts of twins that copy their human point
 or an example of their prompt, of training points that stand in the test split, of shared evidence; which labels came
@@ -19,7 +19,7 @@ NEAR = 0.8  # Jaccard similarity of the word sets
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class OriginCounts:
     """Counts of points; each kind makes a score look better than it is."""
 
     twins_equal_to_their_human_point: int
@@ -30,14 +30,14 @@ class Audit:
     twins_equal_to_a_shown_example: int = 0  # a few-shot example of their own prompt
 
 
-def audit_mixture(
+def count_origins(
     mixture: Mixture,
     human: Mapping[str, Example],
     test: Sequence[Example],
     *,
     new_texts: bool = True,
     copies: Collection[str] = (),
-) -> Audit:
+) -> OriginCounts:
     """Measure contamination and copying; texts are compared by their words (see `text_matching`).
 
     Args:
@@ -51,7 +51,7 @@ def audit_mixture(
     test_evidence = {e.evidence_key for e in test}
     twins = [p.example for p in mixture.points if p.origin is Origin.SYNTHETIC]
     pairs = [(twin.text, human[twin.id].text) for twin in twins] if new_texts else []
-    return Audit(
+    return OriginCounts(
         twins_equal_to_their_human_point=sum(normal(twin) == normal(original) for twin, original in pairs),
         twins_near_their_human_point=sum(
             jaccard(set(words(twin)), set(words(original))) >= NEAR for twin, original in pairs

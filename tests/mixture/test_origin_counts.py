@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from littlehuman.mixture.audit import Audit, audit_mixture, items_in_training
+from littlehuman.mixture.origin_counts import OriginCounts, count_origins, items_in_training
 from littlehuman.records import Example, Mixture, Origin, Point
 
 HUMAN = Example("a", "The ferry leaves at six.", "When does the ferry to the island leave in the morning?", ("six",))
 OTHER = Example("b", "The bakery opens at five.", "When does the bakery open?", ("five",))
 
 
-def _audit(*points: tuple[Example, Origin], test: Sequence[Example] = (), new_texts: bool = True) -> Audit:
+def _audit(*points: tuple[Example, Origin], test: Sequence[Example] = (), new_texts: bool = True) -> OriginCounts:
     mixture = Mixture(tuple(Point(example, origin) for example, origin in points), len(points))
-    return audit_mixture(mixture, {e.id: e for e in (HUMAN, OTHER)}, test, new_texts=new_texts)
+    return count_origins(mixture, {e.id: e for e in (HUMAN, OTHER)}, test, new_texts=new_texts)
 
 
 def _twin(text: str, of: Example = HUMAN) -> tuple[Example, Origin]:
@@ -28,8 +28,8 @@ def test_a_twin_that_copies_its_human_point_is_counted_whatever_its_case_and_pun
 def test_a_twin_that_differs_in_a_vowel_sign_is_no_copy() -> None:
     day, gift = (Example("a", "राम ने माँगा।", f"राम ने {word} माँगा।", ("x",)) for word in ("दिन", "दान"))
     mixture = Mixture((Point(gift, Origin.SYNTHETIC),), 1)
-    assert audit_mixture(mixture, {"a": day}, []).twins_equal_to_their_human_point == 0
-    assert audit_mixture(mixture, {"a": gift}, []).twins_equal_to_their_human_point == 1
+    assert count_origins(mixture, {"a": day}, []).twins_equal_to_their_human_point == 0
+    assert count_origins(mixture, {"a": gift}, []).twins_equal_to_their_human_point == 1
 
 
 def test_a_twin_that_changes_one_word_is_near() -> None:

@@ -91,7 +91,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import labelling, tables, verdicts
+    from littlehuman.reporting import labelling, methods, tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -107,6 +107,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         found=found,
         tables=tables,
         labelling=labelling,
+        by_method=methods.table(found.methods),
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
@@ -119,7 +120,8 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
-    from littlehuman.reporting.labelling import METHOD
+    from littlehuman.reporting import labelling
+    from littlehuman.reporting import methods as by_method
 
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
@@ -127,7 +129,8 @@ def methods_section(found: ReportData) -> list[str]:
     said += [ALONE] if len(found.added) else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
-    said += [METHOD] if found.labellings else []
+    said += [labelling.METHOD] if found.labellings else []
+    said += [by_method.METHOD] if found.methods else []
     return [*said, AUDIT, COST]
 
 

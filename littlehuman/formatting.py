@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 NOTHING = "–"
 # Terminal control (ECMA-48): strings up to their end (OSC, DCS, SOS, PM, APC), sequences (CSI), other escapes.
@@ -22,6 +23,7 @@ _DIRECTIONS = re.compile(r"[\u202a-\u202e]")  # embeddings and overrides: they r
 _ISOLATES = re.compile(r"[\u2066-\u2069]")
 _FORMULA = re.compile("'*[=+@\t\r\uff1d\uff0b\uff0d\uff20-]")  # the last four: full width
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_TEXTS = 2**14  # that are kept as formatted: a table of a large study is written again and again
 _TO_SPACE = re.compile(r"[\t\n\r\x85\u2028\u2029]+")
 
 
@@ -53,6 +55,7 @@ def one_line(text: str) -> str:
     return _ISOLATES.sub("", plain_text(_TO_SPACE.sub(" ", text)))
 
 
+@lru_cache(maxsize=_TEXTS)
 def markdown_text(text: str) -> str:
     """A name or reason of a stranger within a line or table cell of Markdown: no markup, HTML, link or new cell."""
     return re.sub(r"([\\`*|<>\[\]~])|(?<!\w)_|_(?!\w)", lambda mark: f"\\{mark[0]}", one_line(text))
@@ -63,9 +66,12 @@ def csv_cell(value: object) -> object:
 
     `csv_value` takes it off again. Numbers stay as they are, also those in texts.
     """
-    if not isinstance(value, str):
-        return value
-    text = plain_text(value)
+    return _csv_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=_TEXTS)
+def _csv_text(text: str) -> str:
+    text = plain_text(text)
     return f"'{text}" if _is_formula(text) else text
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.attack.ground import Ground
 
-Harm = Callable[[Path], None]
+Harm = Callable[[Path], Path | None]
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
@@ -38,8 +38,7 @@ class Damage:
         victim = sorted(base.glob(self.find))[-1]
         if self.resets:
             next(place.study.glob(RESULT)).unlink()
-        self.harm(victim)
-        return victim
+        return self.harm(victim) or victim
 
 
 def truncate(path: Path) -> None:
@@ -75,8 +74,13 @@ def edit(**values: object) -> Harm:
 
 
 def beside(name: str) -> Harm:
-    """Put a folder beside the file."""
-    return lambda path: folder(path.with_name(name))
+    """Put a folder beside the file; it is what is harmed."""
+
+    def harm(path: Path) -> Path:
+        folder(path.with_name(name))
+        return path.with_name(name)
+
+    return harm
 
 
 def each_line(change: Callable[[dict[str, object]], object]) -> Harm:

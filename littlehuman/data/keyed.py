@@ -10,7 +10,7 @@ Out: {"question": "Who ate it?", "answer": "Pim"}
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,20 @@ def read_by_column(source: Source, split: str) -> Iterator[Row]:
     for path, document in _documents(source, split):
         if not is_by_column(document):
             raise DataError(f"{path}: dataset.reader=by_column reads columns of values; it is {described(document)}")
-        if is_split(document):
-            yield from (dict(zip(document["columns"], values, strict=True)) for values in document["data"])
-            continue
-        columns = [part if isinstance(part, list) else list(part.values()) for part in document.values()]
-        yield from (dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True))
+        names, table = _columns(document)
+        for number, values in enumerate(table, 1):
+            if len(values) != len(names):
+                raise DataError(f"{path}: row {number} of data has {len(values)} values for {len(names)} columns")
+            yield dict(zip(names, values, strict=True))
+
+
+def _columns(document: Mapping[str, Any]) -> tuple[list[str], Iterable[Sequence[Any]]]:
+    """The names and the rows; columns that are objects are joined by key, in whatever order each has its keys."""
+    if is_split(document):
+        return document["columns"], document["data"]
+    parts = list(document.values())
+    columns = [part if isinstance(part, list) else [part[key] for key in parts[0]] for part in parts]
+    return list(document), zip(*columns, strict=True)
 
 
 def _documents(source: Source, split: str) -> Iterator[tuple[Path, Any]]:

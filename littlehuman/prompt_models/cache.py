@@ -78,14 +78,16 @@ class CompletionCache:
         with file.open("rb") as handle:
             handle.seek(offset)
             for line in handle:
-                offset += len(line) if line.endswith(b"\n") else 0  # a line still being written is read again later
                 try:
                     completion = _parse(line, wanted)
                 except ValueError as error:
                     self._count_unreadable(file, str(error))
-                    continue
+                    completion = None
                 if completion:
                     yield completion
+                if not line.endswith(b"\n"):
+                    break  # it may still be written, so the next call reads it from its start
+                offset += len(line)
         self._offsets[file] = offset
         if count := self._unreadable.pop(file, 0):
             log.warning(UNREADABLE, file, count)

@@ -6,6 +6,7 @@ studies only those without any work in them.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
@@ -33,8 +34,8 @@ def sweep(root: Path) -> None:
 def sweep_drafts(folder: Path) -> None:
     """Remove half-written files from a run folder whose claim this process holds, or from a study."""
     with suppress(OSError):
-        for path in list(folder.iterdir()):
-            if is_draft(path.name) and _age(path) > _MINUTE and path.is_file():
+        for path in [folder / name for name in os.listdir(folder) if is_draft(name)]:
+            if _age(path) > _MINUTE and path.is_file():
                 path.unlink(missing_ok=True)
 
 

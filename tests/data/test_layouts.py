@@ -128,6 +128,20 @@ def test_a_reader_that_does_not_fit_says_what_it_reads(tmp_path: Path, reader: s
     assert f"dataset.reader={reader} reads" in said and "it is a list of 12 objects" in said
 
 
+def test_columns_are_joined_by_key_and_rows_of_another_width_are_named(tmp_path: Path) -> None:
+    numbers = range(len(ROWS))
+    columns = {name: {str(i): ROWS[i][name] for i in numbers} for name in ("text", "target")}
+    turned = {**columns, "target": dict(reversed(columns["target"].items()))}
+    pairs = [
+        {(e.text, e.target) for e in _load(_write(tmp_path / name, document), "dataset.reader=by_column").train}
+        for name, document in (("same.json", columns), ("turned.json", turned))
+    ]
+    assert pairs[0] and pairs[0] == pairs[1]
+    ragged = {"columns": ["text", "target"], "data": [["a", "b"], ["c"]]}
+    said = _refusal(_write(tmp_path / "ragged.json", ragged), "dataset.reader=by_column")
+    assert "row 2 of data has 1 values for 2 columns" in said
+
+
 # --- nested rows
 
 

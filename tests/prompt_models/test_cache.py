@@ -3,7 +3,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from gather_completions import gather
 from littlehuman.errors import GenerationError
 from littlehuman.generation import completions
 from littlehuman.generation.costs import Bill
+from littlehuman.prompt_models import cache as cache_module
 from littlehuman.prompt_models.cache import CompletionWriter, cache_path, lookup
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PriceConfig
@@ -102,6 +103,24 @@ def test_a_torn_last_line_is_passed_over(tmp_path: Path, length: int) -> None:
     assert lookup(tmp_path, ["a", "b"]) == {"a": completion("a")}
 
 
+def test_a_line_that_is_finished_while_it_is_read_is_found_by_the_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = json.dumps(asdict(completion("b"))) + "\n"
+    file = write_cache(tmp_path / "x.jsonl", completion("a"), tail=whole[:30])
+    real = cache_module._parse
+
+    def finishing(line: bytes, wanted: Collection[str]) -> Completion | None:
+        if not line.endswith(b"\n"):
+            with file.open("a") as handle:
+                handle.write(whole[30:])
+        return real(line, wanted)
+
+    monkeypatch.setattr(cache_module, "_parse", finishing)
+    reader = cache_module.CompletionCache(tmp_path)
+    assert [[found.key for found in reader.read({"a", "b"})] for _ in range(2)] == [["a"], ["b"]]
+
+
 def test_a_line_torn_inside_a_character_is_passed_over(tmp_path: Path) -> None:
     file = write_cache(tmp_path / "x.jsonl", completion("a"))
     file.write_bytes(file.read_bytes() + '{"key": "b", "text": "é'.encode()[:-1])
@@ -170,6 +189,7 @@ def test_a_writer_goes_on_after_a_line_that_was_torn_in_its_own_file(tmp_path: P
 WRITES = """
 import sys, time
 from pathlib import Path
+from littlehuman.prompt_models import cache as cache_module
 from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.records import Completion
 folder, name, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

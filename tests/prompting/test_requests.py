@@ -506,3 +506,17 @@ def test_templates_and_length_limit_change_the_key() -> None:
 def test_no_two_points_share_a_request() -> None:
     pool = CLAIMS[::2]
     assert len({prompt.key for prompt in prompts_for(pool, pool)}) == len(pool)
+
+
+# --- the same examples in every prompt -------------------------------------------------------------
+
+
+def test_fixed_shots_are_the_same_points_in_every_prompt_but_never_the_point_itself() -> None:
+    points = [Example(f"p{n}", f"evidence {n}", f"text {n}", ("supported",)) for n in range(30)]
+    shown = {
+        p.example_id: p.shown for p in prompts_for(points, points, strategy("annotate", shots=3, shots_fixed=True))
+    }
+    usual = max(set(shown.values()), key=list(shown.values()).count)
+    assert len(usual) == 3 and len({i for ids in shown.values() for i in ids}) == 4
+    assert all(ids == usual for point, ids in shown.items() if point not in usual)
+    assert all(point not in ids and len(ids) == 3 for point, ids in shown.items())

@@ -14,7 +14,7 @@ from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, listed, percent, share
-from littlehuman.reporting import labelling, verdicts
+from littlehuman.reporting import labelling, methods, verdicts
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
@@ -58,6 +58,9 @@ def findings_of_study(found: ReportData) -> list[str]:
     if not lines:
         short += [line for line in rest if line not in short]
         return [rest[0] if rest else _NO_CURVE, *[line for line in short if line not in rest[:1]][:MOST]]
+    if len(found.methods) == len(lines):  # nothing but human and machine labels of the same texts
+        answer, *more = methods.answers(found.methods)
+        return [answer, *[*more, *short][:MOST]]
     answer = " ".join(verdicts.answer(line, delta) for line in lines) if few else _over_curves(lines, delta)[0]
     return [answer, *short[:MOST]]
 

@@ -30,6 +30,7 @@ from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.labelling import Labelling, labellings
 from littlehuman.study.left_out import left_out
 from littlehuman.study.load import check_metric, load
+from littlehuman.study.method_comparison import MethodComparison, compare_methods
 from littlehuman.study.missing import missing_conditions
 from littlehuman.study.replacement import ReplacementCurve, curves_of_study
 from littlehuman.study.run_files import result_of
@@ -69,6 +70,7 @@ class ReportData:
     newest: str
     delta: float
     labellings: tuple[Labelling, ...] = ()  # machine labels beside people's
+    methods: tuple[MethodComparison, ...] = ()  # models on machine labels beside models on human ones
     plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
 
     @property
@@ -138,6 +140,7 @@ def gather(
         newest=max((str(read_json(Path(folder) / STATUS).get("updated", "")) for folder in done["folder"]), default=""),
         delta=margin,
         labellings=labellings(frame),
+        methods=compare_methods(lines, frame),
         plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
     )
 

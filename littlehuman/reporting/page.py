@@ -91,7 +91,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import audit_section, labelling, tables, verdicts
+    from littlehuman.reporting import audit_section, labelling, methods, tables, verdicts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -108,6 +108,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         tables=tables,
         labelling=labelling,
         audits=audit_section.audits(found.frame),
+        by_method=methods.table(found.methods),
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
@@ -120,7 +121,8 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
-    from littlehuman.reporting.labelling import METHOD
+    from littlehuman.reporting import labelling
+    from littlehuman.reporting import methods as by_method
 
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
@@ -128,7 +130,8 @@ def methods_section(found: ReportData) -> list[str]:
     said += [ALONE] if len(found.added) else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
-    said += [METHOD] if found.labellings else []
+    said += [labelling.METHOD] if found.labellings else []
+    said += [by_method.METHOD] if found.methods else []
     return [*said, AUDIT, COST]
 
 

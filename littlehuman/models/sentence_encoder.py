@@ -51,10 +51,11 @@ class SentenceEncoder:
         devices.silence_libraries()
         path, commit = resolve(weights, KEY), commit_of(weights, revision, KEY)
         where = devices.device(device, key="prompt_model.device")
-        options: dict[str, Any] = {"revision": commit, "trust_remote_code": False}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(path, **options)
-            model = AutoModel.from_pretrained(path, dtype=devices.DTYPES[dtype], **options)
+            tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, trust_remote_code=False)
+            model = AutoModel.from_pretrained(
+                path, revision=commit, dtype=devices.DTYPES[dtype], trust_remote_code=False
+            )
         except Exception as error:  # whatever the libraries raise about a file: there are too many kinds to name them
             raise loading_error(error, weights, path, KEY) from error
         tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

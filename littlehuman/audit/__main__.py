@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman import cli
+from littlehuman.errors import LittlehumanError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +49,13 @@ def _lines(arguments: argparse.Namespace, failed: list[str]) -> Iterator[str]:
         yield from _files(train, arguments.test, arguments.synthetic, arguments)
         return
     for place in arguments.places:
-        if place.is_file():
-            yield from _files([place], [], [], arguments)
-        else:
-            yield from _cells(place, arguments.again, failed)
+        try:
+            yield from _files([place], [], [], arguments) if place.is_file() else _cells(place, arguments.again, failed)
+        except LittlehumanError as error:
+            if len(arguments.places) == 1:
+                raise
+            failed.append(str(place))
+            yield f"not audited: {error}"
 
 
 def _files(
@@ -79,7 +83,6 @@ def _files(
 def _cells(place: Path, again: bool, failed: list[str]) -> Iterator[str]:
     from littlehuman.audit import text
     from littlehuman.audit.group_change import group_changes
-    from littlehuman.errors import LittlehumanError
 
     cells = _folders(place)
     worst: tuple[int, Path | None] = (-1, None)
@@ -142,7 +145,6 @@ def _shown(cell: Path, *, alone: bool) -> Iterator[str]:
     from littlehuman.audit import text
     from littlehuman.audit.reading import read
     from littlehuman.audit.two_sample import two_sample
-    from littlehuman.errors import LittlehumanError
     from littlehuman.exporting.audited import texts_of_cell
 
     if not alone:

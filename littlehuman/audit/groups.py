@@ -76,7 +76,8 @@ def of_training(grouping: Grouping, sets: AuditSets) -> dict[str, dict[str, Any]
     tested = {name: row for name, row in rows.items() if row["synthetic"] >= LEAST}
     if sets.has_classes and grouping.name != LABEL:
         _add(tested, "p_labels", [_p_labels(row) for row in tested.values()])
-    if len(rows) > 1 and all("changed" in row for row in rows.values()):
+    compared = grouping.name != LABEL or not sets.new_texts  # new texts have labels of their own: the rarer, the more
+    if compared and len(rows) > 1 and all("changed" in row for row in rows.values()):
         _add(tested, "p_changed", [_p_changed(name, rows) for name in tested])
     return _named(rows, "synthetic")
 

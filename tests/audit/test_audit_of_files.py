@@ -34,8 +34,9 @@ def test_one_file_is_compared_with_itself(tmp_path: Path, capsys: pytest.Capture
     file = tmp_path / "all.jsonl"
     lines = [{"question": e.text, "answer": f"{i} ships"} for i, e in enumerate([*some, *some[:4]])]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    assert main([str(file)]) == 0
-    assert "8 have the same text" in capsys.readouterr().out
+    assert main([str(tmp_path / "absent.csv"), str(file)]) == 1, "one of them is not there"
+    shown = capsys.readouterr().out
+    assert "absent.csv: is no file" in shown and "8 have the same text" in shown
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,8 @@ def _label(curve: CurveCells) -> str:
 
 def _is_of_twins(part: str, curve: CurveCells) -> bool:
     """Whether a part of a series' name tells how twins are written: `twins by x`, `few_shot`, `strategy.seed=1`."""
-    names = {str(value) for group in TWIN_GROUPS for value in curve.series.cells[group].dropna()}
+    columns = [group for group in TWIN_GROUPS if group in curve.series.cells]
+    names = {str(value) for group in columns for value in curve.series.cells[group].dropna()}
     return part.removeprefix("twins by ").removeprefix("filter ") in names or part.split(".")[0] in TWIN_GROUPS
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
+from littlehuman.schema import Method
 from littlehuman.stats import curve
 from littlehuman.store import digest
 from littlehuman.study.clusters import ClusterIndex
@@ -57,7 +58,7 @@ def _cells(frame: pd.DataFrame) -> Iterator[_Cell]:
     for folder in frame.loc[frame["state"] == "done", "folder"]:
         result = result_of(folder)
         knobs = result.get("knobs", {})
-        if "prompt_model" in knobs:
+        if "prompt_model" in knobs and knobs.get("method") != Method.annotator:
             yield from _placed(result, knobs, str(folder))
 
 

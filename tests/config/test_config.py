@@ -192,7 +192,7 @@ def test_a_misspelt_key_is_refused(cli: Cli) -> None:
         ("+dataset.columns.evidance=x", "dataset.columns.evidance=x  is no key; did you mean 'evidence'?"),
         ("+filter.model.price.promt=1", "filter.model.price.promt=1  is no key; did you mean 'prompt'?"),
         ("+strategy.tasks.qa.sistem=x", "strategy.tasks.qa.sistem=x  is no key; did you mean 'system'?"),
-        ("+mine={a: 1}", "mine  is no key; there is: dataset, "),
+        ("+mine={a: 1}", "mine  is no key; there is: audit, dataset, "),
         ("n_test=${nothing}", "n_test  Interpolation key 'nothing' not found"),
     ],
 )

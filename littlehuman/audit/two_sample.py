@@ -64,9 +64,11 @@ def of_human_points(points: tuple[Example, ...]) -> TwoSample | None:
 
 
 def halves(points: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Two random halves of the evidences."""
-    keys = {example.evidence_key: number(0, "half of an audit", example.evidence_key) % 2 for example in points}
-    return [e for e in points if keys[e.evidence_key]], [e for e in points if not keys[e.evidence_key]]
+    """Two random halves of the documents, or of the evidences."""
+    sides = [number(0, "half of an audit", e.group or e.evidence_key) % 2 for e in points]
+    return [e for e, side in zip(points, sides, strict=True) if side], [
+        e for e, side in zip(points, sides, strict=True) if not side
+    ]
 
 
 def _paired(twins: Sequence[Example], human: Sequence[Example]) -> tuple[list[Example], list[Example]]:
@@ -79,8 +81,8 @@ def _paired(twins: Sequence[Example], human: Sequence[Example]) -> tuple[list[Ex
 
 
 def _folds(points: Sequence[Example]) -> Labels:
-    """A fold of each text; texts of one evidence are in one fold."""
-    return np.array([number(0, "fold of an audit", e.evidence_key) % FOLDS for e in points], np.int64)
+    """A fold of each text; texts of one document, or of one evidence, are in one fold."""
+    return np.array([number(0, "fold of an audit", e.group or e.evidence_key) % FOLDS for e in points], np.int64)
 
 
 def _held_out(texts: list[str], labels: Labels, folds: Labels) -> tuple[Floats, tuple[tuple[str, float], ...]]:

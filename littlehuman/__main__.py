@@ -28,6 +28,9 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("run", "littlehuman.run:cli", "train on mixtures of human and synthetic points, and measure"),
+    Command(
+        "tune-writer", "littlehuman.tune_writer:main", "tune a prompt model on human points, before it writes twins"
+    ),
     Command("report", "littlehuman.report:main", "tables, tests and figures of a study, as one HTML page"),
     Command("next", "littlehuman.next:main", "whether a study needs another seed, and the command that adds it"),
     Command("price", "littlehuman.price:main", "what a human label is worth, in synthetic points and in money"),

@@ -133,7 +133,8 @@ def _form(name: str, *, explicit: bool = False) -> list[str]:
     """The words that call a subcommand; in the form without NAME `run` is named only where `explicit`."""
     *form, last = shlex.split(os.environ.get(FORM) or _DEFAULT_FORM)
     if last.endswith(_NAME):
-        return [*form, last.removesuffix(_NAME) + name]
+        prefix = last.removesuffix(_NAME)
+        return [*form, prefix + (name.replace("-", "_") if prefix else name)]  # `python -m` names a module
     return [*form, last, *[name] * (explicit or name != "run")]
 
 

@@ -47,6 +47,7 @@ from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Method, Writes
 from littlehuman.store import digest
 from littlehuman.training import length_check, preflight
 from littlehuman.twins import Twins
+from littlehuman.writer import writer_of
 
 if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome, Settings
@@ -107,10 +108,11 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
         limits = _limits(plan, test, dataset, config, settings)
     if needs_twins(config):
         preflight.check_cell(settings, (*plan.human, *plan.extra), (*plan.to_replace, *plan.spares), test)
+    writer = writer_of(plan, dataset, config.with_launch_device(), test, status.stage)
     with status.stage("generation"):
-        synthetic = twins.write(plan, dataset, config.with_launch_device(), folder)
+        synthetic = twins.write(plan, dataset, writer.on(config.with_launch_device()), folder)
     with status.stage("mixing"):
-        mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown)
+        mixture = mixing.mix(plan, synthetic.by_id, synthetic.shown, writer.human_ids)
         counts = twins.count_mixture(mixture, synthetic, dataset, test, config)
         profile = _write_mixture_files(folder, mixture, synthetic, dataset)
         twins.log_mixture(mixture, synthetic, counts)
@@ -118,6 +120,7 @@ def prepare(config: RunConfig, folder: Path, status: RunStatus, test_from: Datas
     result = _result_before_training(config, test_from, dataset, mixture, synthetic, counts)
     result["test_items_in_training"] = items_in_training(mixture, test)
     result |= _scoring(test, config, tested_on)
+    result |= writer.result_entry() | twins.diversity(mixture, config)
     result["agreement"] = annotation.of_twins(synthetic, mixture, dataset, config)
     result["notes"] += [*limits, *annotation.notes(result, config)]
     cell = _training_cell(mixture, test, settings, config.seed, folder)

@@ -178,6 +178,7 @@ class Mixture:
     points: tuple[Point, ...]
     requested: int
     shown: frozenset[str] = frozenset()  # ids of human points that prompts showed
+    tuned: frozenset[str] = frozenset()  # ids of human points that the writer of the twins saw when it was tuned
 
     @property
     def counts(self) -> dict[str, int]:
@@ -192,12 +193,13 @@ class Mixture:
 
     @property
     def human_labels(self) -> dict[str, int]:
-        """Number of human-labelled points: trained on, shown in prompts, and their union."""
+        """Number of human-labelled points: trained on, shown in prompts, seen by the writer if any, and their union."""
         trained = {p.example.id for p in self.points if p.origin is Origin.HUMAN}
         return {
             "in_training": len(trained),
             "in_prompts": len(self.shown),
-            "total": len(trained | self.shown),
+            **({"in_writer": len(self.tuned)} if self.tuned else {}),
+            "total": len(trained | self.shown | self.tuned),
         }
 
     @property

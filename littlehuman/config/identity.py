@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from littlehuman.config import writers
 from littlehuman.config.languages import scoring_version
 from littlehuman.config.reading import reading_version
 from littlehuman.config.run_config import RunConfig
@@ -21,11 +22,11 @@ from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.prompting.templates import describes_classes
-from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots
+from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots, adapter
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _HEADS = ("classification", "generation", "full")
-TWIN_GROUPS = ("prompt_model", "strategy", "filter")
+TWIN_GROUPS = ("prompt_model", "strategy", "filter", "generation", "writer")
 _ANNOTATOR = ("method", "dataset", "task", "prompt_model", "strategy", "metrics", "n_test", "test_dataset", "test_path")
 ID_CHARS = 8
 _readings: dict[tuple[Any, ...], int | None] = {}
@@ -57,6 +58,7 @@ def _training_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
         tree = {key: value for key, value in tree.items() if key not in TWIN_GROUPS}
     else:
         tree["filter"] = _filter_values(config, tree["filter"])
+        tree |= _writer_values(config, tree)
         if config.prompt_model.provider is Provider.provided:  # the file stands for the prompt model
             tree["prompt_model"]["provided"] = [
                 _content(config.prompt_model.path),
@@ -118,6 +120,20 @@ def _filter_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
     used = [step.value for step in FilterStep if step in config.filter.steps]
     asks = config.filter.has_own_model and used not in ([], [FilterStep.rules])
     return {key: tree[key] for key in ("name", *used, *(["model"] if asks else []))}
+
+
+def _writer_values(config: RunConfig, tree: dict[str, Any]) -> dict[str, Any]:
+    """What decides a writer: its digest where one is given, its hyperparameters where the cell tunes one."""
+    named, number = config.prompt_model.adapter, config.generation.round
+    if named and named != adapter.OWN:
+        return {"prompt_model": tree["prompt_model"] | {"adapter": writers.recorded_digest(config)}}
+    own = {"writer": _plain(asdict(config.writer))} if named or number else {}
+    return own | ({} if number is None else {"generation": {"round": number} | _accumulates(config)})
+
+
+def _accumulates(config: RunConfig) -> dict[str, bool]:
+    """Whether rounds accumulate; round 0 has none before it, and is the same cell either way."""
+    return {"accumulate": True} if config.generation.accumulate and config.generation.round else {}
 
 
 def _without_operational(value: Any) -> Any:

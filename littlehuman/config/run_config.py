@@ -29,6 +29,7 @@ from littlehuman.schema import (
     ModelConfig,
     PromptModelConfig,
     ProtocolConfig,
+    RoundConfig,
     StrategyConfig,
     TaskConfig,
     TrackerConfig,
@@ -50,6 +51,10 @@ class RunConfig:
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    writer: TrainingConfig = field(
+        default_factory=TrainingConfig, metadata=NOT_IDENTITY
+    )  # identity.py: where one is tuned
+    generation: RoundConfig = field(default_factory=RoundConfig, metadata=IF_SET)
     launch: LaunchConfig = field(default_factory=LaunchConfig, metadata=NOT_IDENTITY)
     tracker: TrackerConfig = field(default_factory=TrackerConfig, metadata=NOT_IDENTITY)
     method: Method = Method.finetune

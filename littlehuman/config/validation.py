@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from littlehuman.config import annotator, audit_validation, compatibility
+from littlehuman.config import annotator, audit_validation, compatibility, writers
 from littlehuman.errors import Problem, did_you_mean
 from littlehuman.languages import code_problem
 from littlehuman.prompt_models import settings
@@ -65,6 +65,7 @@ _LIMITS = {  # key -> minimum and maximum
     "audit.near": (0.5, 1),
     "audit.ngram": (2, math.inf),
     "audit.judge_sample": (20, math.inf),
+    "generation.round": (0, math.inf),
     "fine_tuning.epochs": (1, math.inf),
     "fine_tuning.batch_size": (1, math.inf),
     "fine_tuning.warmup_ratio": (0, 1),
@@ -74,6 +75,7 @@ _LIMITS = {  # key -> minimum and maximum
     "fine_tuning.lora_alpha": (1, math.inf),
     "fine_tuning.lora_dropout": (0, 1),
 }
+_LIMITS |= {f"writer{key[11:]}": limits for key, limits in _LIMITS.items() if key.startswith("fine_tuning.")}
 _LIMITS |= {
     f"{group}.{key}": limits for group in ("prompt_model", "filter.model") for key, limits in settings.LIMITS.items()
 }
@@ -93,6 +95,7 @@ def problems(config: RunConfig) -> Iterator[Problem]:
         yield from settings.key_name_problems(config.prompt_model)
     yield from _filter_problems(config)
     yield from audit_validation.problems(config.audit, config.task.name, config.stand_ins_by)
+    yield from writers.problems(config)
     if config.tracker.name is not Tracker.none and not find_spec(config.tracker.name):
         hint = f"python -m pip install {config.tracker.name}, or tracker=none"
         yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {hint}")

@@ -6,8 +6,8 @@ cache is an error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from littlehuman.prompt_models.provided import Provided
 from littlehuman.prompt_models.recorded import recording_path
 from littlehuman.records import Dataset, Example, Mixture, Origin, Synthetic
 from littlehuman.runs.artifacts import MIXTURE, RESULT
-from littlehuman.schema import PromptModelConfig, Provider
+from littlehuman.schema import PromptModelConfig, Provider, RoundConfig, adapter
 from littlehuman.store import read_json
 from littlehuman.twins.answers import TwinRequests
 
@@ -63,7 +63,7 @@ def rebuild(cell: Path) -> RebuiltCell:
     if not ids:
         raise DataError(f"{cell}: has no synthetic points, so there is nothing to export")
     wanted = [example for example in (*plan.to_replace, *plan.spares) if example.id in ids]
-    twins = _twins(wanted, plan.owned, dataset, config, cell)
+    twins = _twins(wanted, plan.owned, dataset, _asked_by_digest(config, result), cell)
     mixture = mixing.mix(plan, twins)
     if mixture.fingerprint != result["fingerprints"]["mixture"]:
         before, version = result["fingerprints"], result["versions"]["littlehuman"]
@@ -110,6 +110,13 @@ def _twins(
             "or run the cell again in a new study, and export that"
         )
     return twins
+
+
+def _asked_by_digest(config: RunConfig, result: Mapping[str, Any]) -> RunConfig:
+    """The config with the writer that the run's requests named, if its twins are by one."""
+    digest = result.get("writer", {}).get("digest")
+    named = adapter.resolved("", digest) if digest else None
+    return replace(config, prompt_model=replace(config.prompt_model, adapter=named), generation=RoundConfig())
 
 
 def _cached_twins(requests: TwinRequests, cache: Path) -> dict[str, Synthetic]:

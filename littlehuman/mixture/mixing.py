@@ -107,19 +107,25 @@ def _nearest(point: Example, left: Sequence[Example], same_target: bool, group_o
     return next((i for i, spare in enumerate(left) if is_alike(spare) and group_of(spare) == group), first)
 
 
-def mix(plan: MixturePlan, twins: Mapping[str, Synthetic], shown: frozenset[str] = frozenset()) -> Mixture:
+def mix(
+    plan: MixturePlan,
+    twins: Mapping[str, Synthetic],
+    shown: frozenset[str] = frozenset(),
+    tuned: frozenset[str] = frozenset(),
+) -> Mixture:
     """The training set of human points and twins, in a fixed order.
 
     Args:
         plan: the design.
         twins: example id -> its twin, of points to replace and of spares.
         shown: ids of the human points that the twins' prompts showed.
+        tuned: ids of those that their writer saw when it was tuned.
     """
     points = [Point(example, Origin.HUMAN) for example in (*plan.human, *plan.extra)]
     points += [
         Point(twins[e.id].as_example(), Origin.SYNTHETIC) for e in (*plan.to_replace, *plan.spares) if e.id in twins
     ]
-    return Mixture(tuple(points), plan.requested, shown)
+    return Mixture(tuple(points), plan.requested, shown, tuned)
 
 
 def synthetic_count(fraction: float, n: int) -> int:

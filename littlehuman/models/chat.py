@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from littlehuman.models.chat_template import Messages, end_tokens, longest_promp
 from littlehuman.models.memory import DoesNotFit, fits, halved
 from littlehuman.models.prefix_cache import Prefix, PrefixGroup, PrefixRow, prefix_groups, shared_prefix
 from littlehuman.models.weights import commit_of, resolve
+from littlehuman.schema.adapter import PEFT
 from littlehuman.schema.devices import precision
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ def chat(
     share_prefixes: bool = True,
     revision: str | None = None,
     device: str = "auto",
+    adapter: str | None = None,
 ) -> Iterator[Decoded | SkippedPrompt]:
     """Answer each conversation, in the order in which batches finish.
 
@@ -83,12 +86,13 @@ def chat(
         share_prefixes: compute common prefixes once; texts are the same up to rounding.
         revision: as in `load_chat`.
         device: as in `load_chat`.
+        adapter: as in `load_chat`.
 
     Raises:
         WeightsError: when the weights cannot be loaded.
         GenerationError: when one row at a time does not fit into memory, or the chat template refuses the turns.
     """
-    tokenizer, model = load_chat(weights, dtype, revision, device)
+    tokenizer, model = load_chat(weights, dtype, revision, device, adapter)
     longest = longest_prompt(model.config, max_tokens)
     pairs = zip(conversations, repeat(0) if seeds is None else seeds, strict=seeds is not None)
     rows = (
@@ -187,7 +191,9 @@ class BatchGenerator:
         return Decoded(row.index, text, "length" if length is None else "stop", len(row.tokens), used)
 
 
-def load_chat(weights: str, dtype: str, revision: str | None = None, device: str = "auto") -> tuple[Any, Any]:
+def load_chat(
+    weights: str, dtype: str, revision: str | None = None, device: str = "auto", adapter: str | None = None
+) -> tuple[Any, Any]:
     """Tokenizer and model of `weights`, loaded unless they are held.
 
     Args:
@@ -195,12 +201,13 @@ def load_chat(weights: str, dtype: str, revision: str | None = None, device: str
         dtype: precision of the model.
         revision: branch, tag or commit of a hub model; None: main.
         device: as `launch.device`.
+        adapter: the folder of a writer (`schema/adapter.py`), whose LoRA weights lie unmerged on the model.
 
     Raises:
         WeightsError: when they cannot be loaded.
         ConfigError: for a precision or device that does not exist.
     """
-    key = (weights, dtype, revision, device)
+    key = (weights, dtype, revision, device, adapter)
     if key not in _held:
         if wrong := list(precision("prompt_model.dtype", dtype)):
             raise ConfigError(wrong)
@@ -209,6 +216,7 @@ def load_chat(weights: str, dtype: str, revision: str | None = None, device: str
         if where.type == "cuda":
             base_model.release(on_gpu_only=True)
         tokenizer, model = _load(weights, dtype, revision)
+        model = _with_adapter(model, adapter) if adapter else model
         _held[key] = tokenizer, model.to(where).eval()
     return _held[key]
 
@@ -244,6 +252,19 @@ def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
         eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id, do_sample=False
     )
     return tokenizer, model
+
+
+def _with_adapter(model: Any, folder: str) -> Any:
+    """The model with the layers of a writer; merged into bfloat16 weights, small updates would be rounded away."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, Path(folder) / PEFT).get_base_model()
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        first = str(error).partition("\n")[0]
+        raise WeightsError(
+            f"prompt_model.adapter={folder}: does not fit on these weights: {first}\nTry: littlehuman tune-writer again"
+        ) from error
 
 
 def _tokens(tokenizer: Any, messages: Messages, weights: str) -> tuple[int, ...]:

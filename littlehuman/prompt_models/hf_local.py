@@ -16,11 +16,11 @@ from itertools import tee
 
 from littlehuman.prompt_models.settings import check_prompt_model
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.schema import PromptModelConfig
+from littlehuman.schema import PromptModelConfig, adapter
 
 
 class LocalModel:
-    """Answers with the weights that `prompt_model.weights` names.
+    """Answers with the weights that `prompt_model.weights` names, and with the writer adapter on them, if there is one.
 
     Raises:
         ConfigError: when none are named, or a setting cannot be followed.
@@ -60,6 +60,7 @@ class LocalModel:
             seeds=(int(prompt.key, 16) for prompt in seeded),
             revision=config.revision,
             device=config.device or "auto",
+            adapter=adapter.parts(config.adapter)[0] if config.adapter else None,
         )
         for a in answers:
             key = keys.pop(a.index)

@@ -84,6 +84,9 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
             f"{group}.price.cached_prompt={config.price.cached_prompt:g}",
             f"must be at most {group}.price.prompt={config.price.prompt:g}, which max_usd reckons with",
         )
+    if config.adapter and config.provider is not Provider.hf:
+        what = f"is put on local weights, and provider is {config.provider}; try prompt_model=smollm2"
+        yield Problem(f"{group}.adapter={config.adapter}", what)
     if config.provider not in IN_PROCESS:
         if config.revision is not None and not config.weights:
             yield Problem(

@@ -101,11 +101,9 @@ class ExampleSampler:
         return list(islice(fitting, self.strategy.shots))
 
     def _turns(self, shot: Demonstration) -> list[dict[str, str]]:
-        label = self.template.label_words.get(shot.target, shot.target)
-        answer = self.template.assistant.format(text=shot.text, target=label, explanation=shot.explanation)
         return [
             {"role": "user", "content": user_turn(self.template, self.strategy, shot, self.class_list)},
-            {"role": "assistant", "content": answer.strip()},
+            {"role": "assistant", "content": answer_turn(self.template, shot)},
         ]
 
 
@@ -113,6 +111,12 @@ def label_values(template: PromptText, target: str, class_list: str) -> dict[str
     """What the fields on labels and classes stand for, in the turns of a point with this target."""
     label = template.label_words.get(target, target)
     return {"label": label, "label_request": template.label_requests.get(target, label), "classes": class_list}
+
+
+def answer_turn(template: PromptText, point: Demonstration) -> str:
+    """A point in the answer form of the strategy: what the prompt model should have written."""
+    label = template.label_words.get(point.target, point.target)
+    return template.assistant.format(text=point.text, target=label, explanation=point.explanation).strip()
 
 
 def user_turn(template: PromptText, strategy: StrategyConfig, point: Demonstration, class_list: str) -> str:

@@ -19,7 +19,7 @@ from littlehuman.prompting.class_descriptions import check_descriptions
 from littlehuman.prompting.few_shot import ExampleSampler, clean_evidence, label_values, user_turn
 from littlehuman.prompting.templates import check_templates, describes_classes, language_instruction, with_descriptions
 from littlehuman.records import Example, Prompt
-from littlehuman.schema import Demonstration, PromptModelConfig, Provider, Shots, StrategyConfig, Writes
+from littlehuman.schema import Demonstration, PromptModelConfig, Provider, Shots, StrategyConfig, Writes, adapter
 from littlehuman.store import digest
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,8 @@ def request_key(
         identity["place"] = repeat
     if model.weights and model.revision:  # an endpoint has no revision
         identity["revision"] = model.revision
+    if model.adapter:
+        identity["adapter"] = adapter.parts(model.adapter)[1]
     if model.token_limit_name is None:  # null: no limit is sent
         identity["token_limit"] = None
     if model.reasoning_effort is not None:

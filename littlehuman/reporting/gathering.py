@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from littlehuman.formatting import shortened
 from littlehuman.runs.artifacts import STATUS
 from littlehuman.stats.curve import DELTA
 from littlehuman.store import read_json
-from littlehuman.study import comparisons, look_design, text_comparison
+from littlehuman.study import comparisons, look_design, text_comparison, writers
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
 from littlehuman.study.labelling import Labelling, labellings
@@ -71,6 +71,7 @@ class ReportData:
     delta: float
     labellings: tuple[Labelling, ...] = ()  # machine labels beside people's
     methods: tuple[MethodComparison, ...] = ()  # models on machine labels beside models on human ones
+    writers: pd.DataFrame = field(default_factory=pd.DataFrame)  # cells by a tuned prompt model against those without
     plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
 
     @property
@@ -141,6 +142,7 @@ def gather(
         delta=margin,
         labellings=labellings(frame),
         methods=compare_methods(lines, frame),
+        writers=writers.compare(frame, index, margin),
         plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
     )
 

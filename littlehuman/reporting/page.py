@@ -91,7 +91,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import audit_section, labelling, methods, tables, verdicts
+    from littlehuman.reporting import audit_section, labelling, methods, tables, verdicts, writer_table
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -109,6 +109,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         labelling=labelling,
         audits=audit_section.audits(found.frame),
         by_method=methods.table(found.methods),
+        writer_table=writer_table.table,
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),

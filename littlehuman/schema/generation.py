@@ -71,6 +71,9 @@ class PromptModelConfig:
     provider: Provider = field(default=Provider.hf, metadata=NOT_IDENTITY)
     weights: str | None = None
     revision: str | None = field(default=None, metadata=IF_SET)
+    adapter: str | None = field(
+        default=None, metadata=IF_SET
+    )  # a writer (`schema/adapter.py`); identity.py: its digest
     dtype: str = "bfloat16"
     device: str | None = field(default=None, metadata=NOT_IDENTITY)
     temperature: float | None = 0.0  # null: not sent, as are the next two and reasoning_effort
@@ -100,6 +103,20 @@ class PromptModelConfig:
     def with_default_device(self, device: str) -> PromptModelConfig:
         """The same prompt model, on `device` unless it has a device of its own."""
         return self if self.device else replace(self, device=device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundConfig:
+    """Key `generation`: which round of writing, training and writing again a cell is (`writer/rounds.py`).
+
+    Attributes:
+        round: 0: the twins are by the prompt model as it is; r: by a writer that is tuned on the mixture of round
+            r - 1. Null: the cell belongs to no rounds.
+        accumulate: the writer is tuned on the human points and on the twins of all earlier rounds.
+    """
+
+    round: int | None = None
+    accumulate: bool = False
 
 
 @dataclass(kw_only=True)  # not frozen: OmegaConf refuses to merge YAML into frozen items of a list or dict

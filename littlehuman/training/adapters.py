@@ -33,6 +33,8 @@ INPUT = {
     ),
 }
 WINDOWS = "tokenizer(TEXT, EVIDENCE): a pair, in overlapping windows of max_tokens tokens. model_input is not used"
+CHAT = "tokenizer.apply_chat_template of the messages of a request (system, examples, user), with a generation prompt"
+TURN = "the answer form of the strategy, then the end token"
 TRUNCATION = "a longer row than max_tokens loses the end of its evidence"
 OUTPUT = {
     Head.classification: "classes[i], i the largest logit",
@@ -149,12 +151,12 @@ def adapter_info(settings: Settings, base: Base) -> dict[str, Any]:
         "task": task.name,
         "head": task.head,
         "classes": list(settings.classes) if classifies else None,
-        "model_input": task.model_input,
+        "model_input": None if settings.chat else task.model_input,
         "max_tokens": settings.max_tokens,
         "test_max_tokens": settings.test_max_tokens,
         "answer_tokens": None if classifies else settings.answer_tokens,
-        "reads": reads,
-        "says": OUTPUT[task.head],
+        "reads": CHAT if settings.chat else reads,
+        "says": TURN if settings.chat else OUTPUT[task.head],
     }
 
 

@@ -118,7 +118,7 @@ class Encoder:
         row = self.encode_prompt(example, index)
         if self.head is Head.classification:
             return replace(row, labels=(self.classes.index(example.target),))
-        answer = self.tokenizer(" " + example.target, add_special_tokens=False)["input_ids"]
+        answer = self.tokenizer(self._answer(example), add_special_tokens=False)["input_ids"]
         answer = (*answer, self.tokenizer.eos_token_id)
         self._check_length(example, len(row.input_ids) + len(answer))
         # The first token is never predicted: nothing precedes it, or padding does.
@@ -126,6 +126,9 @@ class Encoder:
             (IGNORE_INDEX, *row.input_ids[1:]) if self.loss_on is LossOn.text else (IGNORE_INDEX,) * len(row.input_ids)
         )
         return replace(row, input_ids=row.input_ids + answer, labels=(*prompt, *answer))
+
+    def _answer(self, example: Example) -> str:
+        return " " + example.target
 
     def _loses_answer(self, example: Example, evidence: str) -> bool:
         """Whether the evidence had an answer in it, and what is left of it has none."""

@@ -21,6 +21,7 @@ from littlehuman.models.base_model import Base, lease
 from littlehuman.records import Prediction
 from littlehuman.schema import Head, LaunchConfig, LossOn
 from littlehuman.training import adapters, predict
+from littlehuman.training.chat_encoding import ChatEncoder
 from littlehuman.training.encoding import EncodedRow, Encoder, count_shortened
 from littlehuman.training.full_weights import FullWeights
 from littlehuman.training.loop import StepOptions, num_targets, train
@@ -91,7 +92,7 @@ def prepare_cell(index: int, cell: Cell, base: Base) -> PreparedCell:
 
 def build_encoder(settings: Settings, base: Base) -> Encoder:
     """The encoder of a cell with these settings on this base."""
-    kind = SpanEncoder if settings.task.head is Head.span else Encoder
+    kind = ChatEncoder if settings.chat else SpanEncoder if settings.task.head is Head.span else Encoder
     return kind(
         tokenizer=base.tokenizer,
         head=settings.task.head,

@@ -25,6 +25,7 @@ class Settings:
     max_tokens: int
     test_max_tokens: int  # differs where the test points are from another dataset
     answer_tokens: int
+    chat: bool = False  # rows are conversations, and the answer is the model's turn (`chat_encoding.py`)
 
 
 @dataclass(frozen=True)

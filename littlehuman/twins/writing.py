@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from littlehuman import filters
@@ -108,7 +108,7 @@ class _TwinWriter:
             config.task.name,
             dataset.classes,
             config.strategy,
-            config.prompt_model,
+            replace(config.prompt_model, adapter=None),  # a filter asks the model as it is, not the tuned writer
             config.launch.progress,
             language_of_points(config.dataset.language, dataset.train)[0],
         )

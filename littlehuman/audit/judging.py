@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ def judged(sets: AuditSets, dataset: Dataset, config: RunConfig, folder: Path | 
 
 
 def _settings(dataset: Dataset, config: RunConfig) -> GenerationSettings:
-    local = config.with_launch_device()
+    model = replace(config.with_launch_device().prompt_model, adapter=None)  # a judge is the model as it is
     language = language_of_points(config.dataset.language, dataset.train)[0]
     return GenerationSettings(
-        config.task.name, dataset.classes, config.strategy, local.prompt_model, config.launch.progress, language
+        config.task.name, dataset.classes, config.strategy, model, config.launch.progress, language
     )

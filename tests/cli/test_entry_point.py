@@ -67,7 +67,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     [
         ("repot", "did you mean 'report'?\nTry: littlehuman report --help\n"),
         ("exprot", "did you mean 'export'?\nTry: littlehuman export --help\n"),
-        ("dataset", "there is: run, report, next, price, plan, verify, export"),
+        ("dataset", "there is: run, tune-writer, report, next, price, plan, verify, audit, export"),
         ("xyz", "Try: littlehuman --help\n"),
     ],
 )
@@ -109,7 +109,7 @@ def test_a_subcommand_shows_the_help_of_its_module(
 ) -> None:
     ended = call(monkeypatch, capsys, name, "--help")
     assert ended.code == 0 and ended.out.startswith(f"usage: littlehuman {name} [-h]")
-    module = importlib.import_module(f"littlehuman.{name}")
+    module = importlib.import_module(entry.BY_NAME[name].function.partition(":")[0])
     with pytest.raises(SystemExit):
         module.main(["--help"])
     assert capsys.readouterr().out == ended.out

@@ -74,6 +74,7 @@ def test_the_readme_of_the_results_names_what_a_run_leaves(cli: Cli, multirun: P
     assert {
         "status.json",
         "mixture.json",
+        "audit.json",
         "train.jsonl",
         "predictions.jsonl",
         "result.json",

@@ -151,8 +151,8 @@ def test_prompt_model_computes_where_the_launch_says(
 
     asked: list[str] = []
 
-    def load(*given: Any) -> Any:
-        asked.append(given[-1])
+    def load(weights: str, dtype: str, revision: str | None, device: str, *adapter: Any) -> Any:
+        asked.append(device)
         raise GenerationError("seen")
 
     monkeypatch.setattr(chat, "load_chat", load)

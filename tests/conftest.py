@@ -199,6 +199,8 @@ def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     from littlehuman.store import INVOCATION
 
     monkeypatch.setenv(INVOCATION, "")  # so that monkeypatch restores it
+    # It composes the whole configuration once more, only to look for hydra.mode.
+    monkeypatch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_, **__: None)
 
     def call(*arguments: str) -> Ended:
         monkeypatch.setattr(sys, "argv", ["littlehuman", *arguments])

@@ -107,6 +107,7 @@ def test_the_control_of_human_points_alone_shares_its_end_with_the_mixtures() ->
     assert len({run_id(cell) for cell in found}) == 3 + 2 * 3 * 3
 
 
+@pytest.mark.slow
 def test_a_command_line_axis_replaces_just_that_axis(cli: Cli, multirun: Path) -> None:
     ended = cli("-m", "experiment=zoom", *TINY, "n_train=8", "seed=7")
     assert ended.code == 0, ended.text

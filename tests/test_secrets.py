@@ -128,6 +128,7 @@ def test_a_run_whose_key_is_refused_shows_it_nowhere(left: dict[str, Left]) -> N
     assert found_in(refused) == []
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_in_a_traceback_shows_the_key_nowhere(left: dict[str, Left]) -> None:
     crashed = left["with a bug"]
     assert crashed.code == 1 and "Traceback (most recent call last)" in log_of(crashed)

@@ -151,7 +151,10 @@ def test_no_model_is_loaded_with_code_of_its_own() -> None:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 whose = ast.unparse(node.func.value)
-                if node.func.attr in ("from_pretrained", "from_config", "LLM") and whose not in ("GenerationConfig", "PeftModel"):
+                if node.func.attr in ("from_pretrained", "from_config", "LLM") and whose not in (
+                    "GenerationConfig",
+                    "PeftModel",
+                ):
                     given = {word.arg: ast.unparse(word.value) for word in node.keywords}
                     found[f"{file.name}:{node.lineno}"] = given.get("trust_remote_code")
     assert len(found) >= 6 and set(found.values()) == {"False"}, found

@@ -63,8 +63,13 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
+QUICK_KINDS = ("result.json with scores: {}", "a lock that is a directory")
+
+
 @pytest.mark.parametrize("launcher", [(), pytest.param(("hydra/launcher=fused",), marks=pytest.mark.slow)], ids=str)
-@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK_KINDS else pytest.param(kind, marks=pytest.mark.slow) for kind in ODD]
+)
 def test_an_odd_file_is_named_and_the_other_cells_go_on(
     kind: str, launcher: tuple[str, ...], cli: Cli, multirun: Path
 ) -> None:
@@ -110,6 +115,7 @@ def test_a_name_that_no_folder_can_have_is_refused_and_leaves_nothing(
     assert not list(multirun.glob("*"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_cell_untried_and_unnamed(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ def test_a_folder_that_holds_another_cell_is_left_alone(
     assert "Try: another folder" in grown.out and "Traceback" not in grown.text
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_users_choice_answers_for_its_own_cell_alone(cli: Cli, multirun: Path, tmp_path: Path) -> None:
     there = tmp_path / "mine" / "out"
     theirs = write_csv(tmp_path / "mine" / "table.csv", ("a", "b"), [["1", "2"]]).read_text()

@@ -61,8 +61,8 @@ FOUR = "prompt_model.temperature=0.1,0.2,0.3,0.4"  # four cells with requests of
     ("launcher", "key"),
     [
         ([], "launch.max_usd"),
-        (["hydra/launcher=basic"], "launch.max_usd"),
-        (["hydra/launcher=fused"], "prompt_model.max_usd"),
+        pytest.param(["hydra/launcher=basic"], "launch.max_usd", marks=pytest.mark.slow),
+        pytest.param(["hydra/launcher=fused"], "prompt_model.max_usd", marks=pytest.mark.slow),
     ],
     ids=["default", "basic", "fused"],
 )

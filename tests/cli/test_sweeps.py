@@ -44,6 +44,7 @@ def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> 
     assert "Traceback" not in ended.text
 
 
+@pytest.mark.slow
 def test_table_is_complete_after_a_failure(swept: tuple[Path, Ended]) -> None:
     root, _ = swept
     table = table_rows(root / "default")
@@ -55,11 +56,9 @@ def test_table_is_complete_after_a_failure(swept: tuple[Path, Ended]) -> None:
     assert "| failed |" in (root / "default" / "table.md").read_text()
 
 
-def test_the_same_sweep_again_computes_only_what_is_missing(
-    swept: tuple[Path, Ended], cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root, _ = swept
-    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(root))
+def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: Path) -> None:
+    root = multirun
+    assert cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10").code == 0
     before = {path: path.stat().st_mtime_ns for path in root.rglob("result.json")}
     set_up = {file: file.stat().st_mtime_ns for folder in before for file in folder.parent.glob(".hydra/*.yaml")}
     ended = cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10,9000")
@@ -80,8 +79,16 @@ def test_a_sweep_names_cells_whose_config_is_refused(cli: Cli, multirun: Path) -
     assert len(table_rows(multirun / "default")) == 1
 
 
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=fused"]], ids=["alone", "fused"])
-@pytest.mark.parametrize("typo", ["synth_frac=1.5", "+synthfrac=1"])
+@pytest.mark.parametrize(
+    ("typo", "launcher"),
+    [
+        ("+synthfrac=1", []),
+        pytest.param("synth_frac=1.5", [], marks=pytest.mark.slow),
+        pytest.param("+synthfrac=1", ["hydra/launcher=fused"], marks=pytest.mark.slow),
+        pytest.param("synth_frac=1.5", ["hydra/launcher=fused"], marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_a_typo_does_not_stay_in_the_study(typo: str, launcher: list[str], cli: Cli, multirun: Path) -> None:
     refused = cli("-m", *launcher, *QUICK, typo)
     assert refused.code == 1 and "REFUSED" in refused.err and "Traceback" not in refused.text

@@ -82,6 +82,7 @@ def test_settings_that_span_qa_cannot_follow_are_an_error(overrides: tuple[str, 
         compose("dataset=squad", *SPAN, "prompt_model=smollm2", *overrides)
 
 
+@pytest.mark.slow
 def test_a_cell_with_twins_is_trained_and_scored(cli: Cli, multirun: Path) -> None:
     ended = cli("dataset=fieldnotes_qa", *SPAN, "n_train=8", "synth_frac=0.5", "n_test=5", "study=spans",
                 "training.epochs=1")  # fmt: skip

@@ -104,6 +104,7 @@ def test_a_fused_sweep_has_the_same_results_and_files_as_separate_runs(both: tup
         assert losses[1] == pytest.approx(losses[0], rel=1e-4) and len(losses[0]) == 3
 
 
+@pytest.mark.slow
 def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: Path, trained: list[list[str]]) -> None:
     sweep = (*FUSED, *QUICK, "seed=0,1", "launch.progress=true")
     first = cli(*sweep)
@@ -156,6 +157,7 @@ def test_cells_of_different_models_or_launch_options_are_trained_apart(
     assert groups == [[("random:llama", 4)], [("random:llama", 5), ("random:llama", 6)], [("random:bert", 4)]]
 
 
+@pytest.mark.slow
 def test_a_cell_that_occurs_twice_in_a_sweep_is_computed_once(
     cli: Cli, multirun: Path, trained: list[list[str]]
 ) -> None:
@@ -181,6 +183,7 @@ def test_a_sweep_that_may_prepare_no_cell_is_refused() -> None:
         FusedLauncher(ahead=0).launch([["seed=0"]], 0)
 
 
+@pytest.mark.slow
 def test_environment_and_callbacks_of_hydra_are_as_with_any_launcher(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     heard.clear()
     _around_training(monkeypatch, lambda cells: heard.append(f"training says {os.environ.get('LITTLEHUMAN_SAID')}"))
@@ -272,6 +275,7 @@ def test_a_bug_in_the_training_of_a_group_leaves_a_traceback_with_each_cell(
         assert log.count("failed in stage training") == 1 and log.count("in broken") == 1
 
 
+@pytest.mark.slow
 def test_cells_that_another_process_computes_are_waited_for_after_all_others(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch, trained: list[list[str]]
 ) -> None:

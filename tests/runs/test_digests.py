@@ -100,6 +100,7 @@ def test_files_that_do_not_fit_together_are_found(changes: dict[str, object], sa
     assert [fault for fault in check_files(cell) if said in fault.what]
 
 
+@pytest.mark.slow
 def test_verify_names_cell_step_and_mend_and_a_re_issue_refuses_the_cell_alone(
     cli: Cli, multirun: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_rounds_have_ids_of_their_own_and_round_0_is_the_same_whether_they_accum
     assert of(1, synth_frac=0.0) == of(None, synth_frac=0.0), "no twins, so no writer"
 
 
+@pytest.mark.slow
 def test_a_sweep_over_rounds_is_ordinary_cells_and_given_again_computes_nothing(
     cli: Cli, multirun: Path, learned: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,12 +22,13 @@ from littlehuman.errors import ConfigError, Problem
 from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.prompting.templates import describes_classes
-from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots, adapter
+from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots, Writes, adapter
 from littlehuman.store import digest, file_digest, packaged, slug, visible_files
 
 _HEADS = ("classification", "generation", "full")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter", "generation", "writer")
 _ANNOTATOR = ("method", "dataset", "task", "prompt_model", "strategy", "metrics", "n_test", "test_dataset", "test_path")
+LABEL_READING = 2  # how machine labels are read: bare ones count too (runs before had none of it: with a marker only)
 ID_CHARS = 8
 _readings: dict[tuple[Any, ...], int | None] = {}
 
@@ -40,6 +41,8 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
         test_from: the dataset that `config.test_dataset` names; without it only the name is included.
     """
     tree: dict[str, Any] = _without_operational(config)
+    if config.strategy.writes is Writes.target and config.prompt_model.provider is not Provider.provided:
+        tree["strategy"]["label_reading"] = LABEL_READING
     tree = (_annotator_values if config.method is Method.annotator else _training_values)(config, tree)
     answers = config.task.head is not Head.classification
     tree["dataset"] = _dataset_values(config.dataset, answers)

@@ -28,18 +28,14 @@ from littlehuman.execution import mending, summary
 from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.formatting import plain_text
 from littlehuman.runs import claims, digests, leftovers, status
-from littlehuman.runs.artifacts import RESULT, STATUS, read_result, result_of_cell
-from littlehuman.schema import DatasetConfig, Writes
+from littlehuman.runs.artifacts import STATUS, read_result, result_of_cell
+from littlehuman.schema import DatasetConfig
 from littlehuman.study import table
 
 if TYPE_CHECKING:
     from littlehuman.training.types import Outcome
 
 log = logging.getLogger(__name__)
-OLD_LABELS = (
-    "its machine labels are of a version that rejected labels without the form's marker and chose stand-ins by human "
-    "labels; rm %s, then the same command, computes it anew"
-)
 T = TypeVar("T")
 Inputs: TypeAlias = tuple[RunConfig, Path, status.RunStatus, DatasetConfig | None]  # arguments of the pipeline
 
@@ -236,8 +232,6 @@ class Job:
     def _show_complete(self, result: Mapping[str, Any]) -> None:
         status.mark_done(self.folder)
         log.info("already complete: %s", self.folder)
-        if result["knobs"].get("strategy", {}).get("writes") == Writes.target and "agreement" not in result:
-            log.warning(OLD_LABELS, self.folder / RESULT)
         self._count(result)
 
     def _count(self, result: Mapping[str, Any]) -> None:

@@ -183,3 +183,14 @@ def test_a_path_without_read_permission_is_a_config_error(tmp_path: Path, monkey
     monkeypatch.setattr(identity, "file_digest", forbidden)
     with pytest.raises(ConfigError, match="claims.csv +cannot be read: Permission denied"):
         _id("dataset=table", f"dataset.path={_table(tmp_path / 'claims.csv')}")
+
+
+def test_labels_that_are_read_in_another_way_are_another_run_where_a_machine_labels() -> None:
+    """Bare labels count since reading 2: a complete cell of before must not pass for one of now."""
+    annotate, pair = ("strategy=annotate", "prompt_model=smollm2"), ("strategy=few_shot", "prompt_model=smollm2")
+    of = {words: identity_values(compose("dataset=wanli", *words)) for words in (annotate, pair)}
+    assert of[annotate]["strategy"]["label_reading"] == 2 and "label_reading" not in of[pair]["strategy"]
+    without_twins = identity_values(compose("dataset=wanli", *annotate, "synth_frac=0"))
+    assert "strategy" not in without_twins
+    labels = identity_values(compose("dataset=wanli", *annotate, "method=annotator"))
+    assert labels["strategy"] == of[annotate]["strategy"]

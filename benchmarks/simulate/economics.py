@@ -6,11 +6,14 @@ In: planted truths. Out: a table, and exit status 1 where the 99 % Monte-Carlo i
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -264,31 +267,43 @@ def main() -> None:
     parser.add_argument("--plans", type=int, help="the same of `plan` (default: as --studies)")
     parser.add_argument("--grids", type=int, help="the same of the stopping rule (default: as --studies)")
     parser.add_argument("--only", default="", help="settings whose line contains this")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     asked = parser.parse_args()
     plans, grids = (asked.studies if number is None else number for number in (asked.plans, asked.grids))
+    with ProcessPoolExecutor(asked.processes) as pool:
+        failed = _print_rows(pool.map, PRICE_HEAD, price, PRICE_SETTINGS, asked.only, asked.studies)
+        failed |= _print_rows(pool.map, "\n" + PLAN_HEAD, plan, PLAN_SETTINGS, asked.only, plans)
+        sys.exit(_print_grids(pool.map, grids) or failed)
+
+
+def _print_rows(
+    each: Callable[..., Iterable[Any]], head: str, simulate: Callable[..., Any], settings: Any, only: str, studies: int
+) -> bool:
+    """Print a row for each setting as it is known; whether one fails. The random numbers are the setting's own."""
+    print(head, flush=True)
+    chosen = [setting for setting in settings if only in str(setting)] if studies else []
     failed = False
-    print(PRICE_HEAD)
-    for setting in PRICE_SETTINGS if asked.studies else []:
-        if asked.only in str(setting):
-            row = price(setting, asked.studies)
-            print(row.line(), flush=True)
-            failed |= any(row.failures())
-    print("\n" + PLAN_HEAD)
-    for setting in PLAN_SETTINGS if plans else []:
-        if asked.only in str(setting):
-            made = plan(setting, plans)
-            print(made.line(), flush=True)
-            failed |= any(made.failures())
+    for row in each(simulate, chosen, [studies] * len(chosen)):
+        print(row.line(), flush=True)
+        failed |= any(row.failures())
+    return failed
+
+
+def _print_grids(each: Callable[..., Iterable[Any]], studies: int) -> bool:
+    """The stopping rule of `next` against the fixed grid; whether it needs more than half of the cells."""
     settings = [(looks, sd, truth) for looks in next_cells.PLANS for sd in (0.5, 1.0) for truth in truths.LOSS]
-    rows = [next_cells.simulate(truth, sd, grids, looks) for looks, sd, truth in settings] if grids else []
+    plans, sds, names = zip(*settings, strict=True)
+    rows = list(each(next_cells.simulate, names, sds, [studies] * len(settings), plans)) if studies else []
     print("\n".join(["", next_cells.HEAD, *(row.line() for row in rows)]))
+    failed = False
     for looks in next_cells.PLANS if rows else ():
         mine = [row for row in rows if row.looks == looks]
         cells, agrees = np.mean([row.cells for row in mine]), np.mean([row.agrees for row in mine])
         print(f"\nlooks {looks}: on average {cells:.1f} of 40 cells; the choice stands in {agrees:.3f}")
         failed |= bool(cells > 20 and looks == next_cells.CHECKS)
-    sys.exit(failed)
+    return failed
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     main()

@@ -47,7 +47,7 @@ def identity_values(config: RunConfig, test_from: DatasetConfig | None = None) -
     answers = config.task.head is not Head.classification
     tree["dataset"] = _dataset_values(config.dataset, answers)
     if "strategy" in tree and describes_classes(config.strategy.tasks[config.task.name]):
-        tree["dataset"]["class_descriptions"] = _plain(config.dataset.class_descriptions)
+        tree["strategy"]["class_descriptions"] = _plain(config.dataset.class_descriptions)  # of prompts, not of points
     tree["test_path"] = None if test_from else _content(config.test_path)
     if test_from:
         tree["test_dataset"] = _dataset_values(test_from, answers)

@@ -194,3 +194,22 @@ def test_labels_that_are_read_in_another_way_are_another_run_where_a_machine_lab
     assert "strategy" not in without_twins
     labels = identity_values(compose("dataset=wanli", *annotate, "method=annotator"))
     assert labels["strategy"] == of[annotate]["strategy"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dataset=conference_titles", "strategy=annotate_described", "prompt_model=embeddings"),
+        ("dataset=wanli", "strategy=annotate", "strategy.shots=2"),
+        ("dataset=fieldnotes_qa", "prompt_model=smollm2", "prompt_model.adapter=own", "synth_frac=0.5"),
+        ("dataset=fieldnotes_qa", "prompt_model=smollm2", "generation.round=1", "synth_frac=0.5"),
+        ("dataset=fieldnotes_qa", "filter=rules"),
+    ],
+    ids=lambda words: " ".join(words[1:]),
+)
+def test_a_cell_without_twins_is_the_baseline_of_cells_with_any_kind_of_twins(words: tuple[str, ...]) -> None:
+    """What only prompts and twins have stands in their groups: else a report finds no curve between the two."""
+    with_twins, without = identity_values(compose(*words)), identity_values(compose(*words, "synth_frac=0"))
+    apart = {*identity.TWIN_GROUPS, "synth_frac"}
+    assert {key for key in with_twins if with_twins[key] != without.get(key)} == apart & with_twins.keys()
+    assert without.keys().isdisjoint(identity.TWIN_GROUPS)

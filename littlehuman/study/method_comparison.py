@@ -117,7 +117,7 @@ def _comparison(line: ReplacementCurve, annotators: Sequence[Mapping[str, Any]])
     annotator = next((found for found in annotators if _same_labels(found["knobs"], knobs)), None)
     human = _runs(line, HUMAN)
     return MethodComparison(
-        line.label,
+        _name(line),
         line.metric,
         _annotator_score(annotator, line.metric) if annotator else None,
         _score(rows[HUMAN], human),
@@ -128,6 +128,11 @@ def _comparison(line: ReplacementCurve, annotators: Sequence[Mapping[str, Any]])
         _imitated(annotator, machine) if annotator else None,
         str(rows[MACHINE]["verdict"]),
     )
+
+
+def _name(line: ReplacementCurve) -> str:
+    name = line.label.replace("twins by ", "labels by ")
+    return name if line.place in name else f"{line.place}, {name}"
 
 
 def _runs(line: ReplacementCurve, share: float) -> list[dict[str, Any]]:

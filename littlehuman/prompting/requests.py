@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from littlehuman.prompting.answer_schema import answer_schema
@@ -184,8 +184,9 @@ class _PromptBuilder:
         descriptions: Mapping[str, str] | None = None,
     ) -> None:
         check_templates(strategy, task)
-        self.strategy, self.classes = strategy, classes
-        self.template = with_descriptions(strategy.tasks[task], classes, descriptions or {})
+        self.strategy, self.classes, self.descriptions = strategy, classes, descriptions or {}
+        self.describes = describes_classes(strategy.tasks[task])
+        self.template = with_descriptions(strategy.tasks[task], classes, self.descriptions)
         self.class_list = ", ".join(self.template.label_words.get(name, name) for name in classes)
         self.sampler = ExampleSampler(pool, strategy, self.template, replacement, self.class_list)
 
@@ -211,20 +212,13 @@ class _PromptBuilder:
 class _ComparisonBuilder(_PromptBuilder):
     """Requests to an encoder: the classes, described where the strategy describes them, and the point's text."""
 
-    def __init__(
-        self,
-        pool: Sequence[Example],
-        strategy: StrategyConfig,
-        task: str,
-        replacement: bool,
-        classes: Sequence[str],
-        descriptions: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(pool, strategy, task, replacement, classes, descriptions)
-        described = (descriptions or {}) if describes_classes(strategy.tasks[task]) else {}
-        if descriptions and not described:
+    @cached_property
+    def class_turns(self) -> tuple[dict[str, str], ...]:
+        """The classes, which all requests share."""
+        described = self.descriptions if self.describes else {}
+        if self.descriptions and not described:
             _note_bare_names()
-        self.class_turns = class_turns(self.template, classes, described)
+        return class_turns(self.template, self.classes, described)
 
     def build(self, example: Example) -> tuple[tuple[str, ...], tuple[dict[str, str], ...]]:
         """No human point is shown."""

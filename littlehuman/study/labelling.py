@@ -14,8 +14,7 @@ from typing import Any
 import pandas as pd
 
 from littlehuman.metrics.label_warnings import sentences
-from littlehuman.schema import Method
-from littlehuman.study.run_files import result_of
+from littlehuman.study.run_files import is_annotator, result_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def labellings(frame: pd.DataFrame) -> tuple[Labelling, ...]:
 
 
 def _annotators(results: Mapping[str, Mapping[str, Any]]) -> Iterator[Labelling]:
-    found = {folder: result for folder, result in results.items() if _is_annotator(result)}
+    found = {folder: result for folder, result in results.items() if is_annotator(result.get("knobs", {}))}
     names = _names(found)
     for folder, result in found.items():
         cost, metric = result["cost"], str(result["headline"])
@@ -76,10 +75,6 @@ def _of_twins(done: pd.DataFrame, results: Mapping[str, Mapping[str, Any]]) -> I
         if own:
             most = max(own, key=lambda result: int(result["agreement"]["n"]))
             yield Labelling(str(name), most["agreement"], int(most["human_labels"]["total"]))
-
-
-def _is_annotator(result: Mapping[str, Any]) -> bool:
-    return bool(result.get("knobs", {}).get("method") == Method.annotator)
 
 
 def _names(found: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -17,10 +17,10 @@ import pandas as pd
 
 from littlehuman.languages import Language, rules_of_result
 from littlehuman.metrics.answers import squad_f1
-from littlehuman.schema import Head, Method, Writes
+from littlehuman.schema import Head, Writes
 from littlehuman.stats.interval import Interval, of_items
 from littlehuman.study.replacement import ReplacementCurve
-from littlehuman.study.run_files import Predictions, predictions_of, result_of
+from littlehuman.study.run_files import Predictions, is_annotator, predictions_of, result_of
 
 HUMAN, MACHINE = 0.0, 1.0  # synthetic shares of methods 2 and 3
 ONLY = ("dataset", "task", "prompt_model", "strategy", "test_dataset", "test_path")  # of an annotator's knobs
@@ -76,11 +76,6 @@ class MethodComparison:
     verdict: str
 
     @property
-    def usd_per_label(self) -> float:
-        """US dollars per machine label."""
-        return self.machine.cost.usd / self.n_machine if self.n_machine else 0.0
-
-    @property
     def break_even(self) -> float | None:
         """The price of a human label, in US dollars, above which machine labels give more score per dollar.
 
@@ -94,16 +89,14 @@ class MethodComparison:
 def compare_methods(lines: Sequence[ReplacementCurve], frame: pd.DataFrame) -> tuple[MethodComparison, ...]:
     """The comparisons of a study, in the order of its curves."""
     done = frame[frame["state"] == "done"]
-    annotators = [result for folder in done["folder"] if _is_annotator(result := _with_folder(folder))]
+    annotators = [
+        result for folder in done["folder"] if is_annotator((result := _with_folder(folder)).get("knobs", {}))
+    ]
     return tuple(found for line in lines if (found := _comparison(line, annotators)) is not None)
 
 
 def _with_folder(folder: str) -> dict[str, Any]:
     return {**result_of(folder), "folder": folder}
-
-
-def _is_annotator(result: Mapping[str, Any]) -> bool:
-    return bool(result.get("knobs", {}).get("method") == Method.annotator)
 
 
 def _comparison(line: ReplacementCurve, annotators: Sequence[Mapping[str, Any]]) -> MethodComparison | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from littlehuman.errors import DataError
 from littlehuman.runs.artifacts import PREDICTIONS, RESULT, read_result
+from littlehuman.schema import Method
 from littlehuman.store import read_jsonl
 
 Floats = NDArray[np.float64]
@@ -58,6 +59,11 @@ def result_of(folder: Path | str) -> Mapping[str, Any]:
     file = f"{folder}/{RESULT}"
     modified = _modified(file)
     return {} if modified is None else _result(file, modified)
+
+
+def is_annotator(knobs: Mapping[str, Any]) -> bool:
+    """Whether a run, by the knobs of its result, has the prompt model's own labels: nothing was trained."""
+    return bool(knobs.get("method") == Method.annotator)
 
 
 def predictions_of(folder: Path | str) -> Predictions | None:

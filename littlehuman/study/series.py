@@ -16,9 +16,8 @@ import pandas as pd
 
 from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.runs.artifacts import STATUS, knobs
-from littlehuman.schema import Method
 from littlehuman.store import digest, read_json
-from littlehuman.study.run_files import result_of
+from littlehuman.study.run_files import is_annotator, result_of
 
 AXES = ("seed", "synth_frac", "n_train", "extra_human", "synthetic")
 _PHRASES = {
@@ -72,7 +71,7 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     they are the baseline of. Where that is a single series they carry its name.
     """
     configs = [_config_of(Path(folder)) for folder in frame["folder"]]
-    configs = [{} if config.get("method") == Method.annotator else config for config in configs]
+    configs = [{} if is_annotator(config) else config for config in configs]
     control_ids = [_hash(config, (*AXES, *TWIN_GROUPS)) for config in configs]
     own_ids = [_hash(config, AXES) for config in configs]
     without_twins = [bool(config) and "prompt_model" not in config for config in configs]

@@ -16,12 +16,11 @@ from typing import Any
 import pandas as pd
 
 from littlehuman import stats
-from littlehuman.schema import Method
 from littlehuman.stats import curve
 from littlehuman.store import digest
 from littlehuman.study.clusters import ClusterIndex
 from littlehuman.study.comparisons import statistics_of
-from littlehuman.study.run_files import result_of
+from littlehuman.study.run_files import is_annotator, result_of
 
 REPLACE, ACCUMULATE, WRITER = "replace", "accumulate", "writer"
 DIVERSITY = ("texts", "unique_texts", "distinct_1", "distinct_2", "distinct_3")
@@ -58,7 +57,7 @@ def _cells(frame: pd.DataFrame) -> Iterator[_Cell]:
     for folder in frame.loc[frame["state"] == "done", "folder"]:
         result = result_of(folder)
         knobs = result.get("knobs", {})
-        if "prompt_model" in knobs and knobs.get("method") != Method.annotator:
+        if "prompt_model" in knobs and not is_annotator(knobs):
             yield from _placed(result, knobs, str(folder))
 
 

@@ -20,7 +20,7 @@ from littlehuman.models.prefix_cache import Prefix, PrefixRow, prefix_groups, sh
 from littlehuman.schema import Head
 from littlehuman.training.encoding import EncodedRow, batch_by_length, pad_left
 from littlehuman.training.multi_lora import MultiLora
-from littlehuman.training.packing import pack
+from littlehuman.training.packing import PackedBatch, pack
 from littlehuman.training.span_head import Found, best_of_windows, best_span
 from littlehuman.training.types import Settings
 
@@ -72,15 +72,9 @@ def classify(
     """
 
     def predict(group: list[EncodedRow], _: Prefix | None) -> list[str]:
-        batch = pack(
-            [(0, group)],
-            lora.base.device,
-            pad_token_id=lora.base.pad_token_id,
-            packed=packed,
-            first_position=lora.base.first_position,
-            step_keys=[0],
-        )
-        return [classes[choice] for choice in lora.logits(batch, cell).float().argmax(-1).tolist()]
+        return [
+            classes[choice] for choice in lora.logits(_packed(lora, group, packed), cell).float().argmax(-1).tolist()
+        ]
 
     return _run([(group, None) for group in batch_by_length(rows, tokens)], predict, rows, progress)
 
@@ -102,19 +96,25 @@ def extract(
     """
 
     def predict(group: list[EncodedRow], _: Prefix | None) -> list[Found]:
-        batch = pack(
-            [(0, group)],
-            lora.base.device,
-            pad_token_id=lora.base.pad_token_id,
-            packed=packed,
-            first_position=lora.base.first_position,
-            step_keys=[0],
-        )
+        batch = _packed(lora, group, packed)
         logits = lora.logits(batch, cell).float().cpu()
         places = zip(group, pairwise(batch.logit_starts), strict=True)
         return [best_span(row, logits[a:b], max_tokens) for row, (a, b) in places]
 
     return _run([(group, None) for group in batch_by_length(rows, tokens)], predict, rows, progress)
+
+
+def _packed(lora: MultiLora, group: list[EncodedRow], packed: bool) -> PackedBatch:
+    """The rows of one cell as a batch; without a step, for no dropout is drawn."""
+    base = lora.base
+    return pack(
+        [(0, group)],
+        base.device,
+        pad_token_id=base.pad_token_id,
+        packed=packed,
+        first_position=base.first_position,
+        step_keys=[0],
+    )
 
 
 def answers(rows: Sequence[EncodedRow], found: Sequence[str | Found]) -> list[str]:

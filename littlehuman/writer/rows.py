@@ -54,6 +54,7 @@ def tuning_rows(
         model,
         dataset.classes,
         replacement=config.protocol.shots_with_replacement,
+        descriptions=config.dataset.class_descriptions,
     )
     return tuple(
         TuningRow(point.id, json.dumps(prompt.messages, ensure_ascii=False), _answer(point, template), prompt.shown)

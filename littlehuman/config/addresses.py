@@ -1,16 +1,14 @@
 """Passwords in addresses (URLs) of a configuration: refused unseen, before a file or log could keep them.
 
-In: the words of a command line, or a composed configuration whose `${...}` are not resolved. Out: one problem per
-key, which does not show the value. A password that comes from the environment is none in the configuration.
+In: the words of a command line, or the container of a composed configuration, its `${...}` not resolved. Out: one
+problem per key, which does not show the value. A password that comes from the environment is none in the configuration.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from littlehuman.errors import ConfigError, Problem
 
@@ -37,23 +35,19 @@ def refuse_passwords(arguments: Iterable[str]) -> None:
         raise ConfigError([_problem("***" if has_password(key) else key) for key in keys])
 
 
-def password_problems(config: DictConfig | ListConfig, path: str = "") -> Iterator[Problem]:
-    """One problem per key of a composed configuration whose value has a password in an address."""
-    if config._is_none() or config._is_missing() or config._is_interpolation():
-        return
-    names: Any = config if isinstance(config, DictConfig) else range(len(config))
-    for name in names:
-        node: Any = config._get_node(name)
-        if path == "" and name == "hydra":
-            continue
-        if OmegaConf.is_config(node):
-            yield from password_problems(node, f"{path}{name}.")
-        elif node is not None and has_password(str(node._value())):
+def password_problems(values: Mapping[str, Any] | Sequence[Any], path: str = "") -> Iterator[Problem]:
+    """One problem per key of a composed configuration, unresolved, whose value has a password in an address."""
+    for name, value in values.items() if isinstance(values, Mapping) else enumerate(values):
+        if isinstance(value, Mapping | list):
+            yield from password_problems(value, f"{path}{name}.")
+        elif isinstance(value, str) and has_password(value):
             yield _problem(f"{path}{name}")
 
 
 def has_password(text: str) -> bool:
     """Whether a text has an address with a password or token that stands there itself."""
+    if "://" not in text:
+        return False
     own = _FROM_ELSEWHERE.sub("", text)
     return any(match["password"] for pattern in (_USER, _LONE_USER, _QUERY) for match in pattern.finditer(own))
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -137,9 +137,9 @@ def from_hydra(config: DictConfig) -> RunConfig:
     Raises:
         ConfigError: when a key is unknown, or a value invalid.
     """
-    if unknown := [problem for problem in unknown_keys(config, RunConfig) if problem.where != "hydra"]:
-        raise ConfigError(unknown)
-    if found := list(password_problems(config)):
+    container = OmegaConf.to_container(config)
+    written = {str(key): value for key, value in cast(dict[Any, Any], container).items() if key != "hydra"}
+    if found := list(unknown_keys(written, RunConfig)) or list(password_problems(written)):
         raise ConfigError(found)
     try:
         values = {f.name: config[f.name] for f in fields(RunConfig)}  # the schema has typed each of them

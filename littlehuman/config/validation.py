@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
-
-from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from littlehuman.config import annotator, audit_validation, compatibility, writers
 from littlehuman.errors import Problem, did_you_mean
@@ -101,17 +100,18 @@ def problems(config: RunConfig) -> Iterator[Problem]:
         yield Problem(f"tracker={config.tracker.name}", f"is not installed; try: {hint}")
 
 
-def unknown_keys(config: DictConfig, kind: type, path: str = "") -> Iterator[Problem]:
+def unknown_keys(values: Mapping[str, Any], kind: type, path: str = "") -> Iterator[Problem]:
     """Keys of a composed config, at any depth, for which dataclass `kind` has no field (a typo in `+key=value`).
 
-    Dictionaries with free keys (labels, splits, tasks, ...) are not checked. `path` is the prefix of each name.
+    `values` is its container, unresolved. Dictionaries with free keys (labels, splits, tasks, ...) are not checked.
+    `path` is the prefix of each name.
     """
-    known = get_type_hints(kind)
-    for key, node in _items(config):
+    known = _fields_of(kind)
+    for key, value in values.items():
         if key in known:
-            yield from _unknown_inside(node, known[key], f"{path}{key}")
+            yield from _unknown_inside(value, known[key], f"{path}{key}")
         else:
-            yield Problem(f"{path}{key}{_value(node)}", f"is no key; {did_you_mean(key, known)}")
+            yield Problem(f"{path}{key}{_value(key, value)}", f"is no key; {did_you_mean(key, known)}")
 
 
 def is_study(name: str) -> bool:
@@ -260,30 +260,21 @@ def _is_budget(value: int | str) -> bool:
     return value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 0)
 
 
-def _unknown_inside(node: Any, kind: Any, path: str) -> Iterator[Problem]:
+_fields_of = cache(get_type_hints)  # names and types of a dataclass: slow, and asked for in each cell of a sweep
+
+
+def _unknown_inside(value: Any, kind: Any, path: str) -> Iterator[Problem]:
     """Unknown keys inside a value that is a dataclass, or a collection of dataclasses."""
-    if (
-        not isinstance(node, DictConfig | ListConfig)
-        or node._is_none()
-        or node._is_missing()
-        or node._is_interpolation()
-    ):
-        return
-    if is_dataclass(kind) and isinstance(kind, type) and isinstance(node, DictConfig):
-        yield from unknown_keys(node, kind, f"{path}.")
+    if is_dataclass(kind) and isinstance(kind, type) and isinstance(value, Mapping):
+        yield from unknown_keys(value, kind, f"{path}.")
     elif items := [item for item in get_args(kind) if is_dataclass(item)]:
-        for key, item in _items(node):
+        inside = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+        for key, item in inside:
             yield from _unknown_inside(item, items[0], f"{path}.{key}")
 
 
-def _items(node: DictConfig | ListConfig) -> Iterator[tuple[str, Any]]:
-    """Keys and nodes; interpolations are not resolved."""
-    keys: Any = node if isinstance(node, DictConfig) else range(len(node))
-    return ((str(key), node._get_node(key)) for key in keys)
-
-
-def _value(node: Any) -> str:
+def _value(key: str, value: Any) -> str:
     """`=value` as it was typed, masked where it may be secret; empty for a mapping or list."""
-    if OmegaConf.is_config(node):
+    if isinstance(value, Mapping | list):
         return ""
-    return "=***" if re.search("key|token|secret|password", str(node._key()), re.IGNORECASE) else f"={node._value()}"
+    return "=***" if re.search("key|token|secret|password", key, re.IGNORECASE) else f"={value}"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, compose
-from omegaconf import OmegaConf
 
 from littlehuman.config.addresses import has_password, password_problems, refuse_passwords
 from littlehuman.config.identity import identity_values
@@ -71,12 +70,10 @@ def test_what_is_no_password_or_comes_from_the_environment_is_taken(argument: st
 
 
 def test_a_password_in_a_yaml_file_is_refused_by_its_key() -> None:
-    config = OmegaConf.create(
-        {
-            "dataset": {"path": "http://me:hunter2@h/", "files": {"train": "a.csv"}},
-            "x": [{"y": "https://h/?sig=hunter2"}],
-        }
-    )
+    config = {
+        "dataset": {"path": "http://me:hunter2@h/", "files": {"train": "a.csv"}},
+        "x": [{"y": "https://h/?sig=hunter2"}],
+    }
     found = list(password_problems(config))
     assert [problem.where for problem in found] == ["dataset.path=***", "x.0.y=***"]
     assert "hunter2" not in str(ConfigError(found))

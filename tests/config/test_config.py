@@ -213,7 +213,7 @@ def test_dictionaries_with_free_keys_are_not_checked() -> None:
     assert config.dataset.labels["maybe"] == "unsupported" and config.model.lora_targets["mine"] == "q_proj"
     assert config.strategy.tasks["qa"].label_words["x"] == "y"
     mine = {"strategy": {"tasks": {"mine": {"system": "a", "label_words": {"any": "thing"}}}}}
-    assert not list(unknown_keys(OmegaConf.create(mine), RunConfig))
+    assert not list(unknown_keys(mine, RunConfig))
 
 
 @pytest.mark.parametrize("study", ["../esc", "a/../../esc", "/tmp/esc", "..", ".", "''"])

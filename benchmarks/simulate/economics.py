@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from joblib import Memory
 
 from benchmarks.simulate import next_cells
 from benchmarks.simulate import price_truths as truths
@@ -268,12 +269,16 @@ def main() -> None:
     parser.add_argument("--grids", type=int, help="the same of the stopping rule (default: as --studies)")
     parser.add_argument("--only", default="", help="settings whose line contains this")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--cache", help="a folder that keeps the rows of this version: the same command computes what is missing"
+    )
     asked = parser.parse_args()
     plans, grids = (asked.studies if number is None else number for number in (asked.plans, asked.grids))
+    keep = Memory(asked.cache, verbose=0).cache  # keeps nothing without a folder
     with ProcessPoolExecutor(asked.processes) as pool:
-        failed = _print_rows(pool.map, PRICE_HEAD, price, PRICE_SETTINGS, asked.only, asked.studies)
-        failed |= _print_rows(pool.map, "\n" + PLAN_HEAD, plan, PLAN_SETTINGS, asked.only, plans)
-        sys.exit(_print_grids(pool.map, grids) or failed)
+        failed = _print_rows(pool.map, PRICE_HEAD, keep(price), PRICE_SETTINGS, asked.only, asked.studies)
+        failed |= _print_rows(pool.map, "\n" + PLAN_HEAD, keep(plan), PLAN_SETTINGS, asked.only, plans)
+        sys.exit(_print_grids(pool.map, keep(next_cells.simulate), grids) or failed)
 
 
 def _print_rows(
@@ -289,11 +294,11 @@ def _print_rows(
     return failed
 
 
-def _print_grids(each: Callable[..., Iterable[Any]], studies: int) -> bool:
+def _print_grids(each: Callable[..., Iterable[Any]], simulate: Callable[..., Any], studies: int) -> bool:
     """The stopping rule of `next` against the fixed grid; whether it needs more than half of the cells."""
     settings = [(looks, sd, truth) for looks in next_cells.PLANS for sd in (0.5, 1.0) for truth in truths.LOSS]
     plans, sds, names = zip(*settings, strict=True)
-    rows = list(each(next_cells.simulate, names, sds, [studies] * len(settings), plans)) if studies else []
+    rows = list(each(simulate, names, sds, [studies] * len(settings), plans)) if studies else []
     print("\n".join(["", next_cells.HEAD, *(row.line() for row in rows)]))
     failed = False
     for looks in next_cells.PLANS if rows else ():

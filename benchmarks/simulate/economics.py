@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from joblib import Memory
+from joblib import Memory  # type: ignore[import-untyped]
 
 from benchmarks.simulate import next_cells
 from benchmarks.simulate import price_truths as truths

@@ -135,6 +135,14 @@ def endpoint_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.fixture
+def interruption(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Interrupts trainings."""
+    from training_parts import Interruption
+
+    return Interruption(monkeypatch)
+
+
+@pytest.fixture
 def multirun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for the results of this test."""
     monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(tmp_path / "multirun"))

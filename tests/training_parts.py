@@ -40,6 +40,7 @@ from littlehuman.training.encoding import EncodedRow, Encoder
 from littlehuman.training.fit import fit
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
 from littlehuman.training.packing import PackedBatch, pack
+from littlehuman.training.state import TrainState
 from littlehuman.training.trainer import build_encoder
 from littlehuman.training.types import Cell, Outcome, Settings
 
@@ -125,6 +126,11 @@ def claims(count: int = 8) -> list[Example]:
         )
         for i in range(count)
     ]
+
+
+def points_of(task: str, count: int = 8) -> list[Example]:
+    """Questions for qa, claims for fv."""
+    return questions(count) if task == "qa" else claims(count)
 
 
 def tuning(**changes: Any) -> TrainingConfig:
@@ -241,6 +247,41 @@ def adapter_distance(left: Weights, right: Weights) -> float:
     assert left.keys() == right.keys()
     square = sum(float((left[name].double() - right[name].double()).square().sum()) for name in left)
     return float((square / sum(float(value.double().square().sum()) for value in left.values())) ** 0.5)
+
+
+class Interruption:
+    """Counts the steps of all cells, and interrupts after a given number."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.steps, self.at = 0, 0
+        log_step = TrainState.log_step
+
+        def counted(state: TrainState, *row: float) -> None:
+            log_step(state, *row)
+            self.steps += 1
+            if self.steps == self.at:
+                raise KeyboardInterrupt
+
+        patch.setattr(TrainState, "log_step", counted)
+
+    def after(self, steps: int) -> None:
+        """Count anew, and interrupt in this step."""
+        self.steps, self.at = 0, steps
+
+    def never(self) -> None:
+        """Count anew, and interrupt nothing."""
+        self.after(0)
+
+
+def interrupt(
+    folder: Path, task: str, shared: Shared, interruption: Interruption, steps: int = 6, seed: int = 3
+) -> None:
+    """Train a cell on `points_of(task)` until it is interrupted in this step."""
+    interruption.after(steps)
+    with pytest.raises(KeyboardInterrupt):
+        job(folder, points_of(task), points_of(task), shared, seed)
+    interruption.never()
+    release_base()  # as in another process
 
 
 def encoder_for(base: Base, shared: Shared) -> Encoder:

@@ -24,6 +24,7 @@ import numpy as np
 from littlehuman.audit.encoding import Encoder, Ints
 from littlehuman.records import Example
 from littlehuman.seeding import rng
+from littlehuman.twins.diversity import distinct
 
 SUBSETS, SIZE, LEAST = 10, 200, 20
 SPREADS = 3.0
@@ -79,18 +80,14 @@ def _measured(points: Sequence[Example], encoder: Encoder) -> dict[str, float]:
     texts = [np.frombuffer(encoder.key(example.text), np.int32).astype(np.int64) for example in points]
     raw = "\n".join(example.text for example in points).encode()
     pairs = [text[:-1] << 32 | text[1:] for text in texts]
+    words = [text.tolist() for text in texts]
     return {
-        "distinct_1": _distinct(texts),
-        "distinct_2": _distinct(pairs),
+        "distinct_1": distinct(words, 1) or 0.0,
+        "distinct_2": distinct(words, 2) or 0.0,
         "compression": len(zlib.compress(raw, 9)) / max(len(raw), 1),
         "vendi": vendi([np.concatenate(both) for both in zip(texts, pairs, strict=True)]) / len(texts),
-        "self_bleu": self_bleu([text.tolist() for text in texts[:_BLEU_TEXTS]]),
+        "self_bleu": self_bleu(words[:_BLEU_TEXTS]),
     }
-
-
-def _distinct(grams: Sequence[Ints]) -> float:
-    together = np.concatenate(grams)
-    return len(np.unique(together)) / len(together) if len(together) else 0.0
 
 
 def vendi(features: Sequence[Ints]) -> float:

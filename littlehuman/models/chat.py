@@ -76,7 +76,7 @@ def chat(
 
     Args:
         weights: as in `weights.resolve`.
-        dtype: precision of the model.
+        dtype: as in `load_chat`.
         conversations: any number; `WINDOW` batches of them are held at a time.
         max_tokens: of an answer.
         batch_size: rows at once; halved, with a warning, when memory runs out.
@@ -198,7 +198,7 @@ def load_chat(
 
     Args:
         weights: as in `weights.resolve`.
-        dtype: precision of the model.
+        dtype: precision of the model; `auto` as for `launch.dtype` (`devices.dtype`).
         revision: branch, tag or commit of a hub model; None: main.
         device: as `launch.device`.
         adapter: the folder of a writer (`schema/adapter.py`), whose LoRA weights lie unmerged on the model.
@@ -215,7 +215,9 @@ def load_chat(
         release()
         if where.type == "cuda":
             base_model.release(on_gpu_only=True)
-        tokenizer, model = _load(weights, dtype, revision)
+        if dtype == "bfloat16" and where.type == "cpu" and not devices.bfloat16_is_faster():
+            log.info("bfloat16 is not fast on this CPU: prompt_model.dtype=auto takes float32 here")
+        tokenizer, model = _load(weights, devices.dtype(dtype, where), revision)
         model = _with_adapter(model, adapter) if adapter else model
         _held[key] = tokenizer, model.to(where).eval()
     return _held[key]
@@ -230,7 +232,7 @@ def release(*, on_gpu_only: bool = False) -> None:
         base_model.free_memory()
 
 
-def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
+def _load(weights: str, dtype: torch.dtype, revision: str | None) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     devices.silence_libraries()
@@ -240,9 +242,7 @@ def _load(weights: str, dtype: str, revision: str | None) -> tuple[Any, Any]:
         log.info("%s=%s is commit %s", key, weights, commit)
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, padding_side="left", trust_remote_code=False)
-        model = AutoModelForCausalLM.from_pretrained(
-            path, revision=commit, dtype=devices.DTYPES[dtype], trust_remote_code=False
-        )
+        model = AutoModelForCausalLM.from_pretrained(path, revision=commit, dtype=dtype, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise WeightsError(f"{key}={weights}: could not be loaded: {error}") from error
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token

@@ -12,10 +12,9 @@ from collections.abc import Generator, Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from littlehuman.prompt_models.settings import check_prompt_model
+from littlehuman.prompt_models.settings import InProcess
 from littlehuman.prompting.class_comparison import ANSWER, CLASS
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.schema import PromptModelConfig
 
 if TYPE_CHECKING:
     from littlehuman.models.sentence_encoder import SentenceEncoder
@@ -23,18 +22,8 @@ if TYPE_CHECKING:
 WINDOW = 64  # batches of prompts that are embedded together: texts of similar length share a batch
 
 
-class EmbeddingModel:
-    """Answers with the encoder that `prompt_model.weights` names.
-
-    Raises:
-        ConfigError: when none is named, or a setting cannot be followed.
-    """
-
-    batched, undelivered = False, ()
-
-    def __init__(self, config: PromptModelConfig) -> None:
-        check_prompt_model(config)
-        self.config = config
+class EmbeddingModel(InProcess):
+    """Answers with the encoder that `prompt_model.weights` names."""
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the answers in the order of the prompts; `prompt_tokens` are those of the text.

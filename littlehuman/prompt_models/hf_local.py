@@ -14,23 +14,13 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from itertools import tee
 
-from littlehuman.prompt_models.settings import check_prompt_model
+from littlehuman.prompt_models.settings import InProcess
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.schema import PromptModelConfig, adapter
+from littlehuman.schema import adapter
 
 
-class LocalModel:
-    """Answers with the weights that `prompt_model.weights` names, and with the writer adapter on them, if there is one.
-
-    Raises:
-        ConfigError: when none are named, or a setting cannot be followed.
-    """
-
-    batched, undelivered = False, ()
-
-    def __init__(self, config: PromptModelConfig) -> None:
-        check_prompt_model(config)
-        self.config = config
+class LocalModel(InProcess):
+    """Answers with the weights that `prompt_model.weights` names, and with the writer adapter on them, if there is one."""
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the answers batch by batch; a prompt that is too long for the model is a `Failure`.

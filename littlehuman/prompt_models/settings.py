@@ -59,6 +59,20 @@ def check_prompt_model(config: PromptModelConfig) -> None:
         raise ConfigError(found)
 
 
+class InProcess:
+    """A prompt model whose weights are in this process.
+
+    Raises:
+        ConfigError: when none are named, or a setting cannot be followed.
+    """
+
+    batched, undelivered = False, ()
+
+    def __init__(self, config: PromptModelConfig) -> None:
+        check_prompt_model(config)
+        self.config = config
+
+
 def outside_limits(config: object, limits: dict[str, tuple[float, float]], group: str = "") -> Iterator[Problem]:
     """One problem per number outside its range; null is not checked."""
     for key, (low, high) in limits.items():

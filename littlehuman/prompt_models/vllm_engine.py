@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from littlehuman.errors import GenerationError
-from littlehuman.prompt_models.settings import check_prompt_model
+from littlehuman.prompt_models.settings import InProcess
 from littlehuman.records import Completion, Failure, Prompt
 from littlehuman.schema import PromptModelConfig
 
@@ -24,7 +24,7 @@ WINDOW = 1024  # prompts handed to the engine together; their answers are cached
 INSTALL = "python -m pip install vllm  (in an environment of its own: it pins its own torch; it needs a GPU)"
 
 
-class VllmModel:
+class VllmModel(InProcess):
     """Answers with the weights that `prompt_model.weights` names, decoded by vLLM.
 
     Raises:
@@ -32,12 +32,9 @@ class VllmModel:
         GenerationError: when vLLM is not installed.
     """
 
-    batched, undelivered = False, ()
-
     def __init__(self, config: PromptModelConfig) -> None:
-        check_prompt_model(config)
+        super().__init__(config)
         self.vllm = _vllm()
-        self.config = config
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the answers window by window; the engine holds its memory until this generator ends.

@@ -15,6 +15,7 @@ from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, listed, percent, share
 from littlehuman.reporting import labelling, methods, verdicts
+from littlehuman.reporting.tables import FEW
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
 from littlehuman.study.curve_warnings import WarningKind
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from littlehuman.study.replacement import ReplacementCurve
 
 MOST = 5  # lines below the answer
-FEW = 2  # curves that are named one by one
 _NO_CURVE = (
     "There is no curve to read here: neither two synthetic shares of one size, "
     "nor three sizes of synthetic points alone."

@@ -10,12 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from littlehuman.formatting import NOTHING, count, interval, named, percent
-from littlehuman.reporting.tables import ReportTable
+from littlehuman.reporting.tables import FEW, ReportTable
 
 if TYPE_CHECKING:
     from littlehuman.study.labelling import Labelling
 
-FEW = 2  # labellers that are named one by one in the short answer
 METHOD = (
     "Machine labels are compared with the human labels of the same points, which the labeller never saw: accuracy "
     "(Wilson's interval), Cohen's kappa (jackknife over clusters of points, Student t), or for answers SQuAD's exact "

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from littlehuman.formatting import NOTHING, absent, count, interval, named, percent
-from littlehuman.reporting.tables import ReportTable
+from littlehuman.reporting.tables import FEW, ReportTable
 
 if TYPE_CHECKING:
     from littlehuman.stats.interval import Interval
     from littlehuman.study.method_comparison import MethodComparison, MethodScore
 
-FEW = 2  # comparisons that are named one by one in the short answer
 METHOD = (
     "A model trained on machine labels is compared with the same model trained on human labels of the same texts "
     "(arXiv 2312.14423): the share is the ratio of their scores with Fieller's interval for new seeds and test items. "

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 
 INFINITE = "infinite"
+FEW = 2  # curves, labellers or comparisons that the short answer names one by one
 VERDICTS = {"worse": "worse", "better": "better", "equal": "equal within delta", "unknown": "not known"}
 
 

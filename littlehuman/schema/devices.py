@@ -19,7 +19,7 @@ DEVICES = "must be auto, cpu, cuda or cuda:N"
 def problems(launch: LaunchConfig) -> Iterator[Problem]:
     """Problems of the group `launch`."""
     yield from device("launch.device", launch.device)
-    yield from precision("launch.dtype", launch.dtype, ("auto", *PRECISIONS))
+    yield from precision("launch.dtype", launch.dtype)
 
 
 def device(key: str, name: str) -> Iterator[Problem]:
@@ -28,10 +28,10 @@ def device(key: str, name: str) -> Iterator[Problem]:
         yield Problem(f"{key}={name}", DEVICES)
 
 
-def precision(key: str, name: str, known: tuple[str, ...] = PRECISIONS) -> Iterator[Problem]:
-    """A dtype that is not in `known`."""
-    if name not in known:
-        yield Problem(f"{key}={name}", did_you_mean(name, known))
+def precision(key: str, name: str) -> Iterator[Problem]:
+    """A dtype that does not exist."""
+    if name not in ("auto", *PRECISIONS):
+        yield Problem(f"{key}={name}", did_you_mean(name, ("auto", *PRECISIONS)))
 
 
 def revision(group: str, weights: str, wanted: str | None) -> Iterator[Problem]:

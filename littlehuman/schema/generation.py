@@ -74,7 +74,7 @@ class PromptModelConfig:
     adapter: str | None = field(
         default=None, metadata=IF_SET
     )  # a writer (`schema/adapter.py`); identity.py: its digest
-    dtype: str = "bfloat16"
+    dtype: str = "bfloat16"  # auto: the choice of each machine, as launch.dtype; requests are keyed by the word
     device: str | None = field(default=None, metadata=NOT_IDENTITY)
     temperature: float | None = 0.0  # null: not sent, as are the next two and reasoning_effort
     top_p: float | None = 1.0

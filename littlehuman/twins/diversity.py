@@ -7,7 +7,7 @@ texts, so only cells with as many twins are compared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from littlehuman.config.run_config import RunConfig
@@ -21,11 +21,12 @@ def diversity(mixture: Mixture, config: RunConfig) -> dict[str, Any]:
     texts = [normal(point.example.text) for point in mixture.points if point.origin is Origin.SYNTHETIC]
     if not texts or config.strategy.writes is not Writes.pair:
         return {}
-    grams = {f"distinct_{n}": _distinct(texts, n) for n in (1, 2, 3)}
+    found = {n: distinct([text.split() for text in texts], n) for n in (1, 2, 3)}
+    grams = {f"distinct_{n}": None if share is None else round(share, 6) for n, share in found.items()}
     return {"diversity": {"texts": len(texts), "unique_texts": len(set(texts)), **grams}}
 
 
-def _distinct(texts: Sequence[str], n: int) -> float | None:
-    """Different n-grams per n-gram; None where no text has n words."""
-    found = [tuple(words[i : i + n]) for words in map(str.split, texts) for i in range(len(words) - n + 1)]
-    return round(len(set(found)) / len(found), 6) if found else None
+def distinct(texts: Sequence[Sequence[Hashable]], n: int) -> float | None:
+    """Distinct-n of texts, each a list of words: different n-grams per n-gram; None where no text has n words."""
+    found = [tuple(words[i : i + n]) for words in texts for i in range(len(words) - n + 1)]
+    return len(set(found)) / len(found) if found else None

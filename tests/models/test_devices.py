@@ -11,6 +11,8 @@ from training_parts import CPU, FIXTURES, job, no_base_held, one_thread, questio
 
 from littlehuman.errors import ConfigError
 from littlehuman.models import devices
+from littlehuman.models.chat import load_chat, release
+from littlehuman.models.sentence_encoder import SentenceEncoder
 from littlehuman.schema import LaunchConfig, Quantization
 
 pytestmark = FIXTURES
@@ -73,6 +75,16 @@ def test_auto_takes_bfloat16_where_it_is_clearly_faster(
 ) -> None:
     monkeypatch.setitem(SECONDS, torch.float32, speedup)
     assert devices.dtype("auto", CPU) is expected and len(measured) == 2
+
+
+@pytest.mark.parametrize(("speedup", "expected"), [(0.3, torch.float32), (1.3, torch.bfloat16)])
+def test_a_prompt_model_takes_the_same_choice_of_this_machine(
+    speedup: float, expected: torch.dtype, measured: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SECONDS, torch.float32, speedup)
+    release()
+    assert load_chat("random:llama", "auto")[1].dtype is expected
+    assert SentenceEncoder.load("random:bert", "auto").model.dtype is expected and len(measured) == 2
 
 
 def test_measurement_returns_a_plausible_time() -> None:

@@ -106,7 +106,7 @@ def test_settings_that_cannot_be_followed_are_named_together(provider: str) -> N
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"dtype": "foo"}, "prompt_model.dtype=foo  there is: bfloat16, float16, float32"),
+        ({"dtype": "foo"}, "prompt_model.dtype=foo  there is: auto, bfloat16, float16, float32"),
         ({"dtype": "float23"}, "prompt_model.dtype=float23  did you mean 'float32'?"),
         ({"device": "gpu"}, "prompt_model.device=gpu  must be auto, cpu, cuda or cuda:N"),
         ({"weights": "package:some", "revision": "v1"}, "prompt_model.revision=v1  names a version on the hub"),

@@ -12,16 +12,18 @@ from safetensors.torch import load_file
 from training_parts import (  # noqa: F401
     CLASSES,
     FIXTURES,
+    Interruption,
     Shared,
     adapter_distance,
     cell,
     claims,
+    interrupt,
     job,
     leased_base,
     log_of,
     no_base_held,
     one_thread,
-    questions,
+    points_of,
     release_base,
     same_weights,
     settings,
@@ -38,10 +40,9 @@ from littlehuman.schema import Adaptation
 from littlehuman.store import cache_root
 from littlehuman.training import adapters, full_weights
 from littlehuman.training.fit import fit
-from littlehuman.training.state import CHECKPOINT, TrainState
+from littlehuman.training.state import CHECKPOINT
 
 pytestmark = FIXTURES
-POINTS = {"fv": claims, "qa": questions}
 JOBS = [("fv", "random:bert"), ("fv", "random:llama"), ("qa", "random:llama")]
 
 
@@ -56,7 +57,7 @@ def saved(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_every_weight_is_trained_and_the_loss_falls(task: str, weights: str, tmp_path: Path) -> None:
-    job(tmp_path, POINTS[task](), [], full(task, weights, epochs=30, learning_rate=4e-3))
+    job(tmp_path, points_of(task), [], full(task, weights, epochs=30, learning_rate=4e-3))
     before = dict(load_file(Path(resolve(weights)) / "model.safetensors"))
     after = saved(tmp_path)
     same = [name for name in before if name in after and torch.equal(before[name].float(), after[name])]
@@ -97,8 +98,8 @@ def test_the_saved_folder_is_a_model_of_transformers_with_the_predictions_of_the
 ) -> None:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-    points = POINTS[task](6)
-    predicted = texts(job(tmp_path, POINTS[task](24), points, full(task, weights, epochs=10)))
+    points = points_of(task, 6)
+    predicted = texts(job(tmp_path, points_of(task, 24), points, full(task, weights, epochs=10)))
     folder = tmp_path / adapters.FOLDER
     info = json.loads((folder / adapters.INFO).read_text())
     assert info["adaptation"] == "full"
@@ -139,24 +140,14 @@ def test_cells_of_a_fused_sweep_come_out_as_if_each_were_alone_and_the_base_is_u
 
 @pytest.mark.parametrize(("task", "weights"), JOBS[::2])
 def test_an_interrupted_training_ends_with_the_weights_of_one_that_was_not(
-    task: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, weights: str, tmp_path: Path, interruption: Interruption
 ) -> None:
     shared = full(task, weights, launch={"save_every_s": 1e-9})
-    job(tmp_path / "whole", POINTS[task](), [], shared)
-    log_step, interrupted = TrainState.log_step, "at step 4"
-
-    def stop(state: TrainState, *row: float) -> None:
-        log_step(state, *row)
-        if state.step == 4:
-            raise KeyboardInterrupt(interrupted)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(TrainState, "log_step", stop)
-        with pytest.raises(KeyboardInterrupt, match=interrupted):
-            job(tmp_path / "halves", POINTS[task](), [], shared)
+    job(tmp_path / "whole", points_of(task), [], shared)
+    interrupt(tmp_path / "halves", task, shared, interruption, steps=4, seed=0)
     assert (tmp_path / "halves" / CHECKPOINT).is_file()
-    release_base()
-    job(tmp_path / "halves", POINTS[task](), [], shared)
+    job(tmp_path / "halves", points_of(task), [], shared)
+    assert interruption.steps == 3, "3 of 6 steps were saved when the fourth was cut off"
     assert same_weights(saved(tmp_path / "whole"), saved(tmp_path / "halves"))
     assert not (tmp_path / "halves" / CHECKPOINT).exists()
 

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from training_parts import (  # noqa: F401
     FIXTURES,
-    Shared,
+    Interruption,
     adapter,
     cell,
     claims,
+    interrupt,
     job,
     log_of,
     no_base_held,
     one_thread,
+    points_of,
     questions,
     release_base,
     same_weights,
@@ -29,7 +31,7 @@ from littlehuman.errors import ConfigError
 from littlehuman.models import memory
 from littlehuman.training import predict
 from littlehuman.training.fit import fit
-from littlehuman.training.state import CHECKPOINT, LOG, TrainState
+from littlehuman.training.state import CHECKPOINT, LOG
 
 pytestmark = FIXTURES
 
@@ -38,60 +40,19 @@ VALUES: dict[str, Any] = {"lora_dropout": 0.2, "epochs": 4, "warmup_ratio": 0.2,
 JOBS = [("qa", "random:llama"), ("fv", "random:bert")]
 
 
-def _points(task: str) -> list[Any]:
-    return questions() if task == "qa" else claims()
-
-
-class _Interruption:
-    """Counts the steps of all cells, and interrupts after a given number."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.steps, self.at = 0, 0
-        log_step = TrainState.log_step
-
-        def counted(state: TrainState, *row: float) -> None:
-            log_step(state, *row)
-            self.steps += 1
-            if self.steps == self.at:
-                raise KeyboardInterrupt
-
-        patch.setattr(TrainState, "log_step", counted)
-
-    def after(self, steps: int) -> None:
-        self.steps, self.at = 0, steps
-
-    def never(self) -> None:
-        self.after(0)
-
-
-@pytest.fixture
-def interruption(monkeypatch: pytest.MonkeyPatch) -> _Interruption:
-    return _Interruption(monkeypatch)
-
-
-def _interrupt(
-    folder: Path, task: str, shared: Shared, interruption: _Interruption, steps: int = 6, seed: int = 3
-) -> None:
-    interruption.after(steps)
-    with pytest.raises(KeyboardInterrupt):
-        job(folder, _points(task), _points(task), shared, seed)
-    interruption.never()
-    release_base()  # as in another process
-
-
 def _curve(folder: Path) -> list[tuple[float, ...]]:
     return [(row["step"], row["loss"], row["lr"], row["grad_norm"]) for row in log_of(folder)]
 
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_interrupted_training_ends_as_an_uninterrupted_one(
-    task: str, weights: str, tmp_path: Path, interruption: _Interruption
+    task: str, weights: str, tmp_path: Path, interruption: Interruption
 ) -> None:
     shared = settings(task, weights, launch=EVERY_STEP, **VALUES)
-    whole = job(tmp_path / "whole", _points(task), _points(task), shared, seed=3)
-    _interrupt(tmp_path / "run", task, shared, interruption)
+    whole = job(tmp_path / "whole", points_of(task), points_of(task), shared, seed=3)
+    interrupt(tmp_path / "run", task, shared, interruption)
     assert (tmp_path / "run" / CHECKPOINT).is_file() and not (tmp_path / "run" / "adapter").exists()
-    resumed = job(tmp_path / "run", _points(task), _points(task), shared, seed=3)
+    resumed = job(tmp_path / "run", points_of(task), points_of(task), shared, seed=3)
     assert interruption.steps == 3, "5 of 8 steps were saved when the sixth was cut off"
     assert (
         same_weights(adapter(tmp_path / "whole"), adapter(tmp_path / "run"))
@@ -105,10 +66,10 @@ def test_interrupted_training_ends_as_an_uninterrupted_one(
     )
 
 
-def test_interrupted_cell_may_continue_among_others(tmp_path: Path, interruption: _Interruption) -> None:
+def test_interrupted_cell_may_continue_among_others(tmp_path: Path, interruption: Interruption) -> None:
     shared = settings(launch=EVERY_STEP, **VALUES)
     job(tmp_path / "whole", questions(), questions(), shared, seed=3)
-    _interrupt(tmp_path / "run", "qa", shared, interruption)
+    interrupt(tmp_path / "run", "qa", shared, interruption)
     fresh = settings(launch=EVERY_STEP, lora_dropout=0.4, epochs=1)
     cells = [
         cell(tmp_path / "new", questions(), [], fresh, 1),
@@ -121,9 +82,7 @@ def test_interrupted_cell_may_continue_among_others(tmp_path: Path, interruption
     )
 
 
-def test_cells_interrupted_together_continue_each_from_its_own_step(
-    tmp_path: Path, interruption: _Interruption
-) -> None:
+def test_cells_interrupted_together_continue_each_from_its_own_step(tmp_path: Path, interruption: Interruption) -> None:
     shared = [settings(launch=EVERY_STEP, **VALUES | {"epochs": epochs}) for epochs in (4, 1)]
     for seed, each in enumerate(shared):
         job(tmp_path / f"whole{seed}", questions(), [], each, seed)
@@ -151,9 +110,9 @@ def test_cells_interrupted_together_continue_each_from_its_own_step(
     ids=str,
 )
 def test_checkpoint_of_another_training_is_ignored(
-    other: dict[str, Any], tmp_path: Path, interruption: _Interruption
+    other: dict[str, Any], tmp_path: Path, interruption: Interruption
 ) -> None:
-    _interrupt(tmp_path / "run", "qa", settings(launch=EVERY_STEP, **VALUES), interruption)
+    interrupt(tmp_path / "run", "qa", settings(launch=EVERY_STEP, **VALUES), interruption)
     shared = settings(launch=EVERY_STEP, **VALUES | other.get("values", {}))
     points, seed = questions(other.get("points", 8)), other.get("seed", 3)
     expected = job(tmp_path / "clean", points, [], shared, seed)
@@ -166,9 +125,9 @@ def test_checkpoint_of_another_training_is_ignored(
 
 
 @pytest.mark.parametrize("left", ["half", "nothing", "text"])
-def test_torn_checkpoint_is_ignored(left: str, tmp_path: Path, interruption: _Interruption) -> None:
+def test_torn_checkpoint_is_ignored(left: str, tmp_path: Path, interruption: Interruption) -> None:
     shared = settings(launch=EVERY_STEP, **VALUES)
-    _interrupt(tmp_path / "run", "qa", shared, interruption)
+    interrupt(tmp_path / "run", "qa", shared, interruption)
     content = (tmp_path / "run" / CHECKPOINT).read_bytes()
     (tmp_path / "run" / CHECKPOINT).write_bytes(
         {"half": content[: len(content) // 2], "nothing": b"", "text": b"no tensors here" * 9}[left]
@@ -179,7 +138,7 @@ def test_torn_checkpoint_is_ignored(left: str, tmp_path: Path, interruption: _In
 
 
 def test_failed_save_leaves_the_checkpoint_before(
-    tmp_path: Path, interruption: _Interruption, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, interruption: Interruption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import safetensors.torch
 
@@ -201,7 +160,7 @@ def test_failed_save_leaves_the_checkpoint_before(
 
 
 def test_training_is_not_repeated_when_its_evaluation_failed(
-    tmp_path: Path, interruption: _Interruption, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, interruption: Interruption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An evaluation that runs out of memory needs another setting; the hours of training are not lost."""
     shared = settings("fv", launch=EVERY_STEP, **VALUES)
@@ -219,10 +178,10 @@ def test_training_is_not_repeated_when_its_evaluation_failed(
     )
 
 
-def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path, interruption: _Interruption) -> None:
+def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path, interruption: Interruption) -> None:
     """Steps that were logged but not saved are made again, and are in the log once."""
     shared = settings(launch=EVERY_STEP, **VALUES)
-    _interrupt(tmp_path / "run", "qa", shared, interruption)
+    interrupt(tmp_path / "run", "qa", shared, interruption)
     assert [row["step"] for row in log_of(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
     with (tmp_path / "run" / LOG).open("a") as handle:
         handle.write(json.dumps({"step": 7})[:5])  # a line that the end of the process cut off
@@ -230,6 +189,6 @@ def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path, interruption: _Interr
     assert [row["step"] for row in log_of(tmp_path / "run")] == list(range(1, 9))
 
 
-def test_nothing_is_saved_when_saving_is_off(tmp_path: Path, interruption: _Interruption) -> None:
-    _interrupt(tmp_path, "qa", settings(launch={"save_every_s": 0.0}, **VALUES), interruption)
+def test_nothing_is_saved_when_saving_is_off(tmp_path: Path, interruption: Interruption) -> None:
+    interrupt(tmp_path, "qa", settings(launch={"save_every_s": 0.0}, **VALUES), interruption)
     assert not (tmp_path / CHECKPOINT).exists()

@@ -56,7 +56,8 @@ def _lines(arguments: argparse.Namespace) -> Iterator[str]:
     yield f"it saw {len(writer.human_ids)} human points, which count where its twins are used"
     yield f"results: {out}"
     words = [*(word for word in arguments.overrides if not word.startswith("study=")), f"study={config.study}"]
-    yield f"next:    {cli.command('run', [*words, f'prompt_model.adapter={out}'])}"
+    folder = ["--config-dir", arguments.config_dir] if arguments.config_dir else []
+    yield f"next:    {cli.command('run', [*folder, *words, f'prompt_model.adapter={out}'])}"
 
 
 def _tune(config: RunConfig, out: Path) -> Writer:

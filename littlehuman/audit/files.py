@@ -51,6 +51,7 @@ def _points(path: Path, columns: FileColumns) -> Iterator[Example]:
     if not path.is_file():
         raise DataError(f"{path}: is no file\nTry: a csv, jsonl, json or parquet file")
     names: dict[str, list[str]] = {}
+    seen: set[str] = set()
     number = 0
     for number, row in enumerate(read_rows(path), 1):
         names = names or {kind: _column(kind, columns, row, path) for kind in COLUMNS}
@@ -63,7 +64,10 @@ def _points(path: Path, columns: FileColumns) -> Iterator[Example]:
         parts = tuple(found["evidence"]) if len(found["evidence"]) > 1 else ()
         target = "\n".join(found["target"])
         text, evidence = "\n".join(found["text"]), "\n".join(filter(None, found["evidence"]))
-        yield Example(str(row.get("id") or f"{path.name}:{number}"), evidence, text, (target,), parts=parts)
+        own, given = f"{path.name}:{number}", str(row.get("id") or "")
+        name = own if given in seen or not given else given  # where ids repeat, each row is still a point of its own
+        seen.add(name)
+        yield Example(name, evidence, text, (target,), parts=parts)
     if not number:
         raise DataError(f"{path}: holds no rows")
 

@@ -16,11 +16,12 @@ import numpy as np
 
 from littlehuman.audit.groups import LABEL, LEAST
 from littlehuman.audit.reading import read
+from littlehuman.config.identity import TWIN_GROUPS
 from littlehuman.runs.artifacts import PREDICTIONS, read_result
 from littlehuman.stats.holm import holm
 from littlehuman.store import digest, read_jsonl
 
-_DIFFER = ("synth_frac", "seed", "prompt_model", "strategy", "filter", "synthetic", "human_budget")
+_OF_TWINS = (*TWIN_GROUPS, "human_budget")
 
 
 @dataclass(frozen=True)
@@ -35,37 +36,41 @@ class GroupChange:
 
 
 def group_changes(cells: Sequence[Path]) -> dict[str, list[GroupChange]]:
-    """Name of a series' dataset -> the changes of its groups; only series that have both ends for a seed."""
+    """Name of a series, with its dataset and who wrote the twins -> the changes of its groups.
+
+    Only series that have both ends for a seed; cells without twins are those of every prompt model and strategy.
+    """
     found: dict[str, list[GroupChange]] = {}
-    for name, seeds in _series(cells).items():
-        pairs = [ends for ends in seeds.values() if {0.0, 1.0} <= ends.keys()]
-        if pairs:
-            metric = str(read(pairs[0][1.0]).get("scores", {}).get("metric"))
-            change = _change_of_points(pairs, metric)
-            found[name] = list(_of_groupings(_members(pairs[0][1.0]), change))
+    for name, pairs in _pairs(cells).items():
+        audit = read(pairs[0][1])
+        change = _change_of_points(pairs, str(audit.get("scores", {}).get("metric")))
+        found[name] = list(_of_groupings(_members(pairs[0][1], audit), change))
     return found
 
 
-def _series(cells: Sequence[Path]) -> dict[str, dict[Any, dict[float, Path]]]:
-    """Name -> seed -> synthetic share -> cell."""
-    named: dict[str, dict[Any, dict[float, Path]]] = {}
-    for cell in cells:
-        result = read_result(cell)
-        if not result or not read(cell):
-            continue
-        knobs = result["knobs"]
-        rest = digest({key: value for key, value in knobs.items() if key not in _DIFFER})[:4]
-        dataset, model = (knobs.get(group, {}).get("name", "?") for group in ("dataset", "model"))
-        name = f"{dataset}, n_train={knobs.get('n_train')}, {model} ({rest})"
-        named.setdefault(name, {}).setdefault(knobs.get("seed"), {})[float(knobs.get("synth_frac", -1))] = cell
-    return named
+def _pairs(cells: Sequence[Path]) -> dict[str, list[tuple[Path, Path]]]:
+    """Name -> the cells without and with nothing but twins, of each seed."""
+    knobs = {cell: result["knobs"] for cell in cells if read(cell) and (result := read_result(cell))}
+    human = {_rest(of, *_OF_TWINS): cell for cell, of in knobs.items() if of.get("synth_frac") == 0}
+    found: dict[str, list[tuple[Path, Path]]] = {}
+    for cell, of in knobs.items():
+        without = human.get(_rest(of, *_OF_TWINS))
+        if of.get("synth_frac") == 1 and "prompt_model" in of and without:
+            dataset, model, by = (of.get(group, {}).get("name", "?") for group in ("dataset", "model", "prompt_model"))
+            name = f"{dataset}, n_train={of.get('n_train')}, {model}, twins by {by} ({_rest(of, 'seed')[:4]})"
+            found.setdefault(name, []).append((without, cell))
+    return found
 
 
-def _change_of_points(pairs: Sequence[Mapping[float, Path]], metric: str) -> dict[str, float]:
+def _rest(knobs: Mapping[str, Any], *without: str) -> str:
+    return digest({key: value for key, value in knobs.items() if key not in ("synth_frac", "synthetic", *without)})
+
+
+def _change_of_points(pairs: Sequence[tuple[Path, Path]], metric: str) -> dict[str, float]:
     """Test point -> change of its score, mean over the seeds that tested it."""
     changes: dict[str, list[float]] = {}
     for ends in pairs:
-        human, synthetic = (_scores(ends[share], metric) for share in (0.0, 1.0))
+        human, synthetic = (_scores(cell, metric) for cell in ends)
         for name in human.keys() & synthetic.keys():
             changes.setdefault(name, []).append(synthetic[name] - human[name])
     return {name: float(np.mean(values)) for name, values in changes.items()}
@@ -76,10 +81,10 @@ def _scores(cell: Path, metric: str) -> dict[str, float]:
     return {str(row["id"]): float(row["scores"][metric]) for row in rows if metric in row.get("scores", {})}
 
 
-def _members(cell: Path) -> dict[str, dict[str, list[str]]]:
+def _members(cell: Path, audit: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
     """Grouping -> group -> test points: those of `audit.groups`, and the label."""
-    found = dict(read(cell).get("test_groups", {}))
-    if LABEL in read(cell).get("groups", {}):
+    found = dict(audit.get("test_groups", {}))
+    if LABEL in audit.get("groups", {}) and LABEL not in found:
         labels: dict[str, list[str]] = {}
         for row in read_jsonl(cell / PREDICTIONS):
             labels.setdefault(str(row.get("target")), []).append(str(row.get("id")))

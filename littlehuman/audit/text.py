@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.formatting import interval, one_line, percent
+from littlehuman.formatting import interval, listed, one_line, percent
 
 if TYPE_CHECKING:
     from littlehuman.audit.group_change import GroupChange
 
-SHOWN, WIDTH = 3, 160  # pairs of a measure, and characters of a text
+SHOWN, WIDTH, NAMED = 3, 160, 10  # pairs of a measure, characters of a text, and small groups
 _ORDER = ("same_row", "near_row", "repeated", "opposite_label", "same_text", "near_text", "ngram_text")
 _NAMES = {
     "same_text": "the same text",
@@ -146,17 +146,19 @@ def _groups(found: Mapping[str, Any]) -> Iterator[str]:
     errors = found.get("errors", {})
     for name, rows in found.get("groups", {}).items():
         tests = errors.get(name, {})
-        small = [one_line(group) for group, row in (rows | tests).items() if _too_few(row)]
         for group in dict.fromkeys([*rows, *tests]):
             said = [*_of_labels(rows.get(group, {})), *_of_errors(tests.get(group, {}))]
             if said:
                 yield f"  {name} '{one_line(group)}': {'; '.join(said)}"
-        if small:
-            yield f"  {name}: too few to be tested: {', '.join(small[:10])}"
+        yield from _too_few(name, tests, "test")
+        if any(row.get("synthetic") for row in rows.values()):
+            yield from _too_few(name, rows, "synthetic")
 
 
-def _too_few(row: Mapping[str, Any]) -> bool:
-    return bool(row.get("too_few_test", row.get("too_few_synthetic") and row.get("synthetic")))
+def _too_few(name: str, rows: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[str]:
+    if small := [one_line(group) for group, row in rows.items() if row.get(f"too_few_{kind}")]:
+        words = [*small[:NAMED], *([f"{len(small) - NAMED} more"] if len(small) > NAMED else [])]
+        yield f"  {name}: too few {kind} points to be tested: {listed(words)}"
 
 
 def _of_labels(row: Mapping[str, Any]) -> Iterator[str]:

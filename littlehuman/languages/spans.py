@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -22,6 +23,16 @@ def occurrences(answer: str, text: str) -> list[tuple[int, int]]:
 def find_answer(answers: Sequence[str], text: str) -> list[tuple[int, int]]:
     """The places of the first of these answers that stands in the text; none where no answer does."""
     return next((places for answer in answers if (places := occurrences(answer, text))), [])
+
+
+def is_unspoken(text: str) -> bool:
+    """Whether all characters are marks or invisible ones, which some tokenizers drop; true of none."""
+    return all(unicodedata.category(character)[0] in "MC" for character in text)
+
+
+def with_marks(text: str, end: int) -> int:
+    """The place behind the combining marks that follow character `end - 1`."""
+    return next((at for at in range(end, len(text)) if unicodedata.category(text[at])[0] != "M"), len(text))
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:

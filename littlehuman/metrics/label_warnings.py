@@ -2,7 +2,7 @@
 
 In: what an annotator returned, how much of it was rejected, its agreement with people. Out: sentences. A warning is
 given where more than `REJECTED` of the answers were rejected; where a class is returned more often than twice its
-expected rate, or never; where the interval of kappa includes 0.
+expected rate, or never; where the interval of kappa is not above 0.
 
 Rates are expected as in the human labels that the cell may know: those it trains on and those its prompts showed, not
 those of the points that the machine labels. Where these are fewer than `KNOWN` a class, all classes count as equally
@@ -58,9 +58,11 @@ def _kappa(entry: Mapping[str, Any]) -> Iterator[str]:
         yield "people and machine gave one class to all points, so agreement beyond chance cannot be told"
     elif low is None:
         yield f"agreement with people has no interval (kappa {value:.2f}, too few points)"
-    elif low <= 0 <= high:
-        ends = f"95 % interval {low:.2f} to {high:.2f}"
-        yield f"agreement with people is not shown to differ from chance: kappa {value:.2f} ({ends})"
+    elif low <= 0:
+        what = (
+            "is below chance, as if classes were exchanged" if high < 0 else "is not shown to differ from chance"
+        )
+        yield f"agreement with people {what}: kappa {value:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
 
 def _rates(entry: Mapping[str, Any]) -> Iterator[str]:

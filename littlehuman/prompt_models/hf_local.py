@@ -20,7 +20,7 @@ from littlehuman.schema import adapter
 
 
 class LocalModel(InProcess):
-    """Answers with the weights that `prompt_model.weights` names, and with the writer adapter on them, if there is one."""
+    """Answers with the weights that `prompt_model.weights` names, and the writer adapter on them, if there is one."""
 
     def complete(self, prompts: Iterable[Prompt], max_tokens: int) -> Generator[Completion | Failure, None, None]:
         """Yield the answers batch by batch; a prompt that is too long for the model is a `Failure`.

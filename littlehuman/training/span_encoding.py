@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from littlehuman.errors import DataError
-from littlehuman.languages.spans import find_answer
+from littlehuman.languages.spans import find_answer, is_unspoken
 from littlehuman.records import Example
 from littlehuman.training.encoding import EncodedRow, Encoder, Window
 
@@ -84,11 +84,13 @@ def _labels(row: EncodedRow, places: Sequence[tuple[int, int]]) -> tuple[int, ..
     """Per token whether an answer starts or ends there; the first token where the window has no answer."""
     assert row.window
     labels = [0] * len(row.input_ids)
+    spans, evidence = [(t, span) for t, span in enumerate(row.window.offsets) if span], row.window.evidence
     for first, last in places:
-        spans = [(t, span) for t, span in enumerate(row.window.offsets) if span]
-        start = next((t for t, (a, b) in spans if a <= first < b), None)
-        end = next((t for t, (a, b) in spans if a < last <= b), None)
-        if start is not None and end is not None:
+        inside = [(t, span) for t, span in spans if span[0] < last and span[1] > first]
+        if not inside:
+            continue
+        (start, (begins, _)), (end, (_, ends)) = inside[0], inside[-1]
+        if is_unspoken(evidence[first:begins]) and is_unspoken(evidence[ends:last]):  # no token of it is outside
             labels[start] |= START
             labels[end] |= END
     return tuple(labels) if any(labels) else (START | END, *labels[1:])

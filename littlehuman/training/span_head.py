@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import torch
 
+from littlehuman.languages.spans import with_marks
 from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.span_encoding import END, START
 
@@ -46,7 +47,8 @@ def best_span(row: EncodedRow, logits: torch.Tensor, max_tokens: int) -> Found:
     best = int(scores.masked_fill(~allowed, float("-inf")).argmax())
     first, last = (row.window.offsets[places[t]] for t in divmod(best, len(places)))
     assert first and last
-    return float(scores.flatten()[best]), row.window.evidence[first[0] : last[1]].strip()
+    text = row.window.evidence
+    return float(scores.flatten()[best]), text[first[0] : with_marks(text, last[1])].strip()
 
 
 def best_of_windows(rows: Sequence[EncodedRow], found: Sequence[Found]) -> list[str]:

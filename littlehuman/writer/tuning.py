@@ -67,9 +67,11 @@ def tune(data: TuningSet, config: RunConfig, folder: Path | None = None) -> Writ
             log.info("the writer is tuned already: %s", place)
         else:
             (place / adapter.INFO).unlink(missing_ok=True)
-            known = {**_described(data, config), "base": base, "key": key, **_trained(data, config, place)}
-            write_json(place / adapter.INFO, known)
-    return Writer(place.absolute(), {**known, "human": dict(data.human)})
+            known = _trained(data, config, place)
+        info = {**known, **_described(data, config), "base": base, "key": key}  # equal conversations of other data
+        if info != known:
+            write_json(place / adapter.INFO, info)
+    return Writer(place.absolute(), info)
 
 
 def _trained(data: TuningSet, config: RunConfig, place: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from littlehuman.records import Example, Mixture, Origin
 from littlehuman.seeding import ordering
@@ -48,12 +48,11 @@ def of_mixture(
     new_texts: bool,
     columns: Sequence[str] = (),
 ) -> AuditSets:
-    """The sets of a cell (arguments as in `AuditSets`); twins are given the document of their human point."""
+    """The sets of a cell (arguments as in `AuditSets`)."""
     by_origin = {origin: [p.example for p in mixture.points if p.origin is origin] for origin in Origin}
-    documents = {example.id: example.group for example in pool}
     return AuditSets(
         human=tuple(by_origin[Origin.HUMAN]),
-        synthetic=tuple(replace(twin, group=documents.get(twin.id, "")) for twin in by_origin[Origin.SYNTHETIC]),
+        synthetic=tuple(by_origin[Origin.SYNTHETIC]),
         test=tuple(test),
         pool=tuple(pool),
         has_classes=has_classes,

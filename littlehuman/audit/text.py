@@ -75,7 +75,8 @@ def _contamination(found: Mapping[str, Any]) -> Iterator[str]:
         return
     usual = part["of_human_points"]
     share = f"; of human points on other evidence {_percent(usual['count'], usual['rows'])} do" if usual["rows"] else ""
-    yield f"  contamination: {_of(part)} test points stand in the training set{share}"
+    what = "test points stand in the training set" if found["points"]["test"] else "rows repeat another row"
+    yield f"  contamination: {_of(part)} {what}{share}"
     for origin in ("human", "synthetic"):
         for measure, counts in part.get(origin, {}).items():
             label = f", {counts['same_label']} with the same class or answer" if "evidence" not in measure else ""

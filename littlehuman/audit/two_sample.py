@@ -81,8 +81,9 @@ def _paired(twins: Sequence[Example], human: Sequence[Example]) -> tuple[list[Ex
 
 
 def _folds(points: Sequence[Example]) -> Labels:
-    """A fold of each text; texts of one document, or of one evidence, are in one fold."""
-    return np.array([number(0, "fold of an audit", e.group or e.evidence_key) % FOLDS for e in points], np.int64)
+    """A fold of each text; texts of one document, or of one evidence, are in one fold, and a twin with its original."""
+    keys = {e.id: e.group or e.evidence_key for e in points}  # originals come last, and twins know no document
+    return np.array([number(0, "fold of an audit", keys[e.id]) % FOLDS for e in points], np.int64)
 
 
 def _held_out(texts: list[str], labels: Labels, folds: Labels) -> tuple[Floats, tuple[tuple[str, float], ...]]:

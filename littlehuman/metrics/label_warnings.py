@@ -59,9 +59,7 @@ def _kappa(entry: Mapping[str, Any]) -> Iterator[str]:
     elif low is None:
         yield f"agreement with people has no interval (kappa {value:.2f}, too few points)"
     elif low <= 0:
-        what = (
-            "is below chance, as if classes were exchanged" if high < 0 else "is not shown to differ from chance"
-        )
+        what = "is below chance, as if classes were exchanged" if high < 0 else "is not shown to differ from chance"
         yield f"agreement with people {what}: kappa {value:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
 

@@ -29,6 +29,16 @@ def test_training_and_test_files_are_compared_and_the_numbers_are_written(
     assert json.loads(output.read_text("utf-8"))["contamination"]["count"] == 7
 
 
+def test_rows_that_share_an_id_are_points_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    some = rows(points(30, "row"))
+    header = ("id", "context", "claim", "label")
+    files = [write_csv(tmp_path / f"{n}.csv", header, [["7", *row] for row in some]) for n in ("train", "test")]
+    assert main(["--train", str(files[0]), "--test", str(files[1])]) == 0
+    assert "30 of 30 test points" in capsys.readouterr().out
+    assert main([str(write_csv(tmp_path / "all.csv", header, [["7", *row] for row in some + some]))]) == 0
+    assert "60 of 60 rows repeat another row" in capsys.readouterr().out
+
+
 def test_one_file_is_compared_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     some = points(60, "row")
     file = tmp_path / "all.jsonl"

@@ -8,8 +8,9 @@ import pytest
 from audit_points import fresh, points, twins_of
 
 from littlehuman.audit import compute
-from littlehuman.audit.sets import AuditSets
-from littlehuman.records import Example
+from littlehuman.audit.sets import AuditSets, of_mixture
+from littlehuman.audit.two_sample import two_sample
+from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
 
 POOL, TEST = points(300, "human"), points(80, "test")
 SENTENCES = [e.text for e in points(5, "sentence")]
@@ -88,6 +89,18 @@ def test_words_of_the_prompt_model_are_named_and_stay_out_of_the_file() -> None:
     assert made.findings["fidelity"]["two_sample"]["auc"] > 0.75
     assert {"zealous", "!"} <= {word for word, _ in made.words}
     assert "zealous" not in str(made.findings)
+
+
+@pytest.mark.parametrize("evidence", [40, 0])
+def test_twins_that_are_their_originals_in_another_order_cannot_be_told_from_them(evidence: int) -> None:
+    """The words of a pair are shared: in two folds, what is learnt of one would speak against the other."""
+    pool = [replace(e, text=e.text.casefold().strip("."), group=f"{i // 2}") for i, e in enumerate(points(300, "p"))]
+    pool = [replace(e, evidence=e.evidence if evidence else "") for e in pool]
+    twins = [Synthetic(e.id, e.evidence, " ".join(reversed(e.text.split())), e.target, "") for e in pool]
+    mixture = Mixture(tuple(Point(twin.as_example(), Origin.SYNTHETIC) for twin in twins), len(twins))
+    sets = of_mixture(mixture, pool, TEST, has_classes=True, new_texts=True)
+    found = two_sample(sets.synthetic, sets.reference)
+    assert found and abs(found.auc - 0.5) < 0.1
 
 
 def test_longer_twins_have_an_effect_and_the_classifier_sees_pairs() -> None:

@@ -91,10 +91,11 @@ def test_more_than_a_tenth_rejected_is_told_by_label() -> None:
     [
         ((0.05, -0.04, 0.14), ["agreement with people is not shown to differ from chance: kappa 0.05 (95 % interval"]),
         ((0.4, 0.2, 0.6), []),
+        ((-0.8, -0.9, -0.7), ["agreement with people is below chance, as if classes were exchanged: kappa -0.80"]),
         ((None, None, None), ["people and machine gave one class to all points"]),
         ((0.0, None, None), ["agreement with people has no interval"]),
     ],
 )
-def test_kappa_that_may_be_chance_is_said(kappa: tuple[Any, ...], said: list[str]) -> None:
+def test_kappa_that_may_be_chance_or_is_worse_is_said(kappa: tuple[Any, ...], said: list[str]) -> None:
     found = sentences({"kappa": dict(zip(("value", "low", "high"), kappa, strict=True))})
     assert len(found) == len(said) and all(text.startswith(start) for text, start in zip(found, said, strict=True))

@@ -35,7 +35,7 @@ from littlehuman.schema import Adaptation, Head, TaskConfig
 from littlehuman.training import adapters
 from littlehuman.training.encoding import EncodedRow, Window
 from littlehuman.training.fit import fit
-from littlehuman.training.span_encoding import END, START
+from littlehuman.training.span_encoding import END, START, _labels
 from littlehuman.training.span_head import best_of_windows, best_span, span_losses
 
 pytestmark = FIXTURES
@@ -133,6 +133,30 @@ def _row(text: str, example: int = 0) -> EncodedRow:
     """A question token, then one token per letter."""
     offsets = (None, *((t, t + 1) for t in range(len(text))))
     return EncodedRow(tuple(range(len(offsets))), (), window=Window(example, text, offsets))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "tokens"),
+    [
+        ("a cafe\u0301 b", "cafe\u0301", [(0, 1), (2, 6), (8, 9)]),  # a combining accent that no token covers
+        ("in \u200eParis now", "\u200eParis", [(0, 2), (4, 9), (10, 13)]),  # a mark of direction
+        ("है में", "में", [(0, 1), (3, 4)]),  # a vowel sign and a nasal one
+    ],
+)
+def test_an_answer_is_marked_and_found_whole_where_the_tokenizer_drops_its_marks(
+    text: str, answer: str, tokens: list[tuple[int, int]]
+) -> None:
+    row = EncodedRow(tuple(range(1 + len(tokens))), (), window=Window(0, text, (None, *tokens)))
+    assert [t for t, label in enumerate(_labels(row, find_answer([answer], text))) if label] == [2]
+    logits = torch.zeros(len(row.input_ids), 2)
+    logits[2] = 9.0
+    assert best_span(row, logits, 1)[1] == answer.lstrip("\u200e")
+
+
+def test_an_answer_that_a_window_cuts_is_not_marked_in_it() -> None:
+    row = EncodedRow((0, 1, 2), (), window=Window(0, "the old town", (None, (4, 7), (8, 12))))
+    assert _labels(row, [(0, 7)]) == (START | END, 0, 0)
+    assert _labels(row, [(4, 12)]) == (0, START, END)
 
 
 def test_the_best_span_lies_in_the_evidence_ends_after_it_starts_and_is_not_too_long() -> None:

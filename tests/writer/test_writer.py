@@ -154,6 +154,9 @@ def test_what_is_tuned_already_is_used_as_it_is_and_other_points_are_tuned_anew(
     first = tuned(tmp_path / "w")
     counted = len(steps)
     assert counted and tuned(tmp_path / "w").info == first.info and len(steps) == counted
+    more = replace(DATA, train=(*DATA.train, *points("late", 1)))  # nothing that it learns from
+    writer.tune_for(plan(config()), more, config(), tmp_path / "w")
+    assert len(steps) == counted and asked(with_adapter(tmp_path / "w"), more).human_ids == first.human_ids
     again = tuned(tmp_path / "w", config("extra_human=1"))
     assert len(steps) > counted and again.info["digest"] != first.info["digest"]
 

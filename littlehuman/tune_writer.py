@@ -114,10 +114,11 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
             return hydra.compose("config", overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        what = str(error).strip().split("\n", 1)[0]
-        raise ConfigError(
-            [Problem(" ".join(overrides) or "overrides", what)], cli.command("run", ["--help"])
-        ) from error
+        what, named = str(error).strip().split("\n", 1)[0], " ".join(overrides) or "overrides"
+        mend = cli.command("run", ["--help"])
+        if several := [word for word in overrides if what.endswith(f"Ambiguous value for argument '{word}'")]:
+            named, what, mend = several[0], "has several values, and a writer is tuned for one cell", "one of them"
+        raise ConfigError([Problem(named, what)], mend) from error
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def classes_of(
     """
     classes = tuple(task.classes) or tuple(dict.fromkeys((mapping or {}).values())) or tuple(sorted(set(found)))
     if len(classes) < 2:
-        raise DataError(f"{where}: a classification needs two classes; here is: {', '.join(classes) or 'none'}")
+        what = f"a classification needs two classes; here is: {', '.join(classes) or 'none'}"
+        raise DataError(f"{where}: {what}\nTry: dataset.columns.target=NAME, the column with the labels")
     return classes
 
 

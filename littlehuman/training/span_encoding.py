@@ -55,9 +55,11 @@ class SpanEncoder(Encoder):
         limit = min(self.max_tokens, self.max_positions or self.max_tokens)
         room = limit - len(self.tokenizer(example.text, "")["input_ids"])
         if room < MIN_ROOM:
+            needed = limit - room + 2 * STRIDE
+            mend = f"dataset.max_tokens={needed}, or " if needed <= (self.max_positions or needed) else ""
             raise DataError(
                 f"{example.id}: its question leaves {max(room, 0)} of {limit} tokens for the evidence\n"
-                f"Try: dataset.max_tokens={limit - room + 2 * STRIDE} (if the model reads that), or shorten this row"
+                f"Try: {mend}a model that reads more tokens, or shorten this row"
             )
         pair: Any = self.tokenizer(
             example.text,

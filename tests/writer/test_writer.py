@@ -302,8 +302,9 @@ def test_a_cell_without_human_points_has_none_to_tune_on(tmp_path: Path) -> None
         ((*CELL, "n_train=100000"), "has 341 usable training points"),
         ((*CELL, "synth_frac=1"), "leaves no human points"),
         ((*CELL, "sed=1"), "sed"),
+        ((*CELL, "seed=0,1"), "seed=0,1  has several values, and a writer is tuned for one cell"),
     ],
-    ids=["dataset", "recorded", "cot", "too many", "no human", "typo"],
+    ids=["dataset", "recorded", "cot", "too many", "no human", "typo", "two seeds"],
 )
 def test_the_command_refuses_bad_input_in_one_error(
     words: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

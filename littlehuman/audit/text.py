@@ -35,7 +35,7 @@ def lines_of_audit(found: Mapping[str, Any]) -> Iterator[str]:
     yield from _groups(found)
     alarms = found.get("alarms", [])
     for alarm in alarms:
-        human = "" if alarm.get("human") is None else f" (human texts: {_number(alarm['human'])})"
+        human = "" if alarm.get("human") is None else f" (human texts: {alarm['human']:.3g})"
         yield f"  ALARM {alarm['measure']}: {alarm['what']}{human}"
     if not alarms:
         yield "  no alarm: nothing that human data does not show of itself"
@@ -75,7 +75,8 @@ def _contamination(found: Mapping[str, Any]) -> Iterator[str]:
         return
     usual = part["of_human_points"]
     share = f"; of human points on other evidence {_percent(usual['count'], usual['rows'])} do" if usual["rows"] else ""
-    what = "test points stand in the training set" if found["points"]["test"] else "rows repeat another row"
+    alone = found.get("points", {}).get("test") == 0  # a table that was compared with itself
+    what = "rows repeat another row" if alone else "test points stand in the training set"
     yield f"  contamination: {_of(part)} {what}{share}"
     for origin in ("human", "synthetic"):
         for measure, counts in part.get(origin, {}).items():
@@ -184,10 +185,6 @@ def _of(part: Mapping[str, Any]) -> str:
 
 def _percent(count: int, rows: int) -> str:
     return f"{percent(count / rows if rows else 0.0)} %"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}"
 
 
 def _shown(name: str, texts: Mapping[str, str] | None) -> str:

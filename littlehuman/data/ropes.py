@@ -19,15 +19,14 @@ from littlehuman.data.squad import questions
 
 def read(source: Source, split: str) -> Iterator[Row]:
     """One row per question. The public test split has no answers: its rows have an empty list."""
-    for paragraph, question in questions(source, split):
-        if paragraph is question:
-            yield question
-            continue
-        where = source.where(split)
-        yield {
-            "id": require(question, "id", where),
-            "background": require(paragraph, "background", where),
-            "situation": require(paragraph, "situation", where),
-            "question": require(question, "question", where),
-            "answers": {"text": [require(answer, "text", where) for answer in question.get("answers") or []]},
-        }
+    return questions(source, split, _row)
+
+
+def _row(paragraph: Row, question: Row, where: str) -> Row:
+    return {
+        "id": require(question, "id", where),
+        "background": require(paragraph, "background", where),
+        "situation": require(paragraph, "situation", where),
+        "question": require(question, "question", where),
+        "answers": {"text": [require(answer, "text", where) for answer in question.get("answers") or []]},
+    }

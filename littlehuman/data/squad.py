@@ -9,7 +9,7 @@ Out: {"id": "q1", "title": "Tide_mills", "context": "The mill ...", "question": 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from littlehuman.data.rows import Row, require
 from littlehuman.data.source import Source
@@ -17,28 +17,27 @@ from littlehuman.data.source import Source
 
 def read(source: Source, split: str) -> Iterator[Row]:
     """One row per question; questions without an answer have empty lists."""
-    for paragraph, question in questions(source, split):
-        if paragraph is question:
-            yield question
-            continue
-        where = source.where(split)
-        answers = require(question, "answers", where)
-        yield {
-            "id": require(question, "id", where),
-            "title": paragraph.get("title"),
-            "context": require(paragraph, "context", where),
-            "question": require(question, "question", where),
-            "answers": {key: [answer.get(key) for answer in answers] for key in ("text", "answer_start")},
-        }
+    return questions(source, split, _row)
 
 
-def questions(source: Source, split: str) -> Iterator[tuple[Row, Row]]:
-    """Pairs (paragraph with the article's title, question) of a release; (row, row) where rows are flat."""
+def questions(source: Source, split: str, flat: Callable[[Row, Row, str], Row]) -> Iterator[Row]:
+    """The rows of a release: `flat(paragraph with the article's title, question, place)`; rows that are flat as is."""
     where = source.where(split)
     for row in source.rows(split):
         if "paragraphs" not in row:
-            yield row, row
+            yield row
             continue
         for paragraph in row["paragraphs"]:
             for question in require(paragraph, "qas", where):
-                yield {"title": row.get("title"), **paragraph}, question
+                yield flat({"title": row.get("title"), **paragraph}, question, where)
+
+
+def _row(paragraph: Row, question: Row, where: str) -> Row:
+    answers = require(question, "answers", where)
+    return {
+        "id": require(question, "id", where),
+        "title": paragraph.get("title"),
+        "context": require(paragraph, "context", where),
+        "question": require(question, "question", where),
+        "answers": {key: [answer.get(key) for answer in answers] for key in ("text", "answer_start")},
+    }

@@ -200,20 +200,16 @@ def test_an_answer_that_is_no_longer_in_the_cache_is_an_error_and_no_request_is_
     assert not (tmp_path / "out").exists()
 
 
+def with_provided_twins(folder: Path, end: str = "So it is said.") -> tuple[str, ...]:
+    """Write claims and a file of their twins, which end like this; the overrides of a cell on them."""
+    header, rows = ("evidence", "text", "target"), [[e, f"{text} {end}", target] for e, text, target in claims(40)]
+    table, twins = write_csv(folder / "claims.csv", header, claims(40)), write_csv(folder / "twins.csv", header, rows)
+    words = ("dataset=table", "task=fv", f"dataset.path={table}", "n_train=8", "synth_frac=0.5")
+    return (*TINY, *words, "prompt_model=provided", f"prompt_model.path={twins}")
+
+
 def test_the_card_of_provided_twins_has_the_cost_of_filtering_them(tmp_path: Path, run: Callable[..., Path]) -> None:
-    table = write_csv(tmp_path / "claims.csv", ("evidence", "text", "target"), claims(40))
-    rows = [[evidence, f"{text} So it is said.", target] for evidence, text, target in claims(40)]
-    twins = write_csv(tmp_path / "twins.csv", ("evidence", "text", "target"), rows)
-    folder = run(
-        *TINY,
-        "dataset=table",
-        "task=fv",
-        f"dataset.path={table}",
-        "n_train=8",
-        "synth_frac=0.5",
-        "prompt_model=provided",
-        f"prompt_model.path={twins}",
-    )
+    folder = run(*with_provided_twins(tmp_path))
     result = read_json(folder / "result.json")
     for requests, said in (
         (0, "is not known here.\n"),
@@ -230,26 +226,9 @@ def test_the_card_of_provided_twins_has_the_cost_of_filtering_them(tmp_path: Pat
 def test_data_that_changed_since_the_run_is_refused(
     tmp_path: Path, run: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    twins = tmp_path / "twins.csv"
-    table = write_csv(tmp_path / "claims.csv", ("evidence", "text", "target"), claims(40))
-    rows = [[evidence, f"{text} So it is said.", target] for evidence, text, target in claims(40)]
-    write_csv(twins, ("evidence", "text", "target"), rows)
-    folder = run(
-        *TINY,
-        "dataset=table",
-        "task=fv",
-        f"dataset.path={table}",
-        "n_train=8",
-        "synth_frac=0.5",
-        "prompt_model=provided",
-        f"prompt_model.path={twins}",
-    )
+    folder = run(*with_provided_twins(tmp_path))
     assert exported(folder, tmp_path / "out") == 0
-    write_csv(
-        twins,
-        ("evidence", "text", "target"),
-        [[evidence, f"{text} Or not.", target] for evidence, text, target in claims(40)],
-    )
+    with_provided_twins(tmp_path, "Or not.")
     assert exported(folder, tmp_path / "new") == 1
     assert "the training set cannot be rebuilt as it was: its fingerprint was" in capsys.readouterr().err
 

@@ -107,12 +107,6 @@ def p_value(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def equals(p: float) -> str:
-    """A p value in a sentence: `p = 0.013`, `p < 0.001`."""
-    text = p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
-
-
 def count(value: float | None) -> str:
     """A count: `4,875`; a mean of counts keeps one decimal."""
     if value is None or absent(value):
@@ -152,6 +146,11 @@ def shortened(cause: object, most: int = 300) -> str:
     """The reason of a failure, cut for a table; the cell's `status.json` has all of it."""
     text = NOTHING if absent(cause) else str(cause)
     return text if len(text) <= most else f"{text[:most]} ... (all of it in status.json)"
+
+
+def first_of(words: Sequence[str], most: int) -> str:
+    """`a, b`, and where there are more than `most` words `a, b and 3 more`."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from littlehuman.audit.collapse import opening, repeated
 from littlehuman.audit.copies import copies
 from littlehuman.audit.diversity import diversity
 from littlehuman.audit.encoding import Encoder
+from littlehuman.audit.factuality import NOT_MEASURED
 from littlehuman.audit.fidelity import effects
 from littlehuman.audit.groups import groupings, of_training
 from littlehuman.audit.sets import AuditSets, Pair
@@ -27,7 +28,6 @@ from littlehuman.schema import AuditConfig
 
 VERSION = 1
 PAIRS = 20  # of a measure that are named
-NOT_MEASURED = "not measured"
 
 
 @dataclass

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from littlehuman.audit.encoding import Encoder
 from littlehuman.audit.matching import Matcher, Rows, without
@@ -87,25 +88,15 @@ def on_evidence(columns: Sequence[str]) -> tuple[str, ...]:
     return (SAME_EVIDENCE, *(COLUMN + name for name in columns))
 
 
-def background(
-    train: Sequence[Example],
-    pool: Sequence[Example],
-    *,
-    has_classes: bool,
-    n: int = WORDS,
-    near: float = NEAR,
-    encoder: Encoder | None = None,
-) -> Contamination:
+def background(train: Sequence[Example], pool: Sequence[Example], *, encoder: Encoder, **options: Any) -> Contamination:
     """The same for human points (a sample) against the training points on other evidence than theirs."""
-    chosen = sample(pool, SAMPLE)
-    encoder = encoder or Encoder()
     on_one = partial(_is_on_one_evidence, encoder)
-    return contamination(train, chosen, has_classes=has_classes, n=n, near=near, left_out=on_one, encoder=encoder)
+    return contamination(train, sample(pool, SAMPLE), left_out=on_one, encoder=encoder, **options)
 
 
-def within(points: Sequence[Example], *, has_classes: bool, n: int = WORDS, near: float = NEAR) -> Contamination:
+def within(points: Sequence[Example], *, has_classes: bool) -> Contamination:
     """The same for the points of one collection against each other."""
-    return contamination(points, points, has_classes=has_classes, n=n, near=near, left_out=lambda a, b: a.id == b.id)
+    return contamination(points, points, has_classes=has_classes, left_out=lambda a, b: a.id == b.id)
 
 
 def _column(at: int, example: Example) -> str:

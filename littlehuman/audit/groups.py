@@ -101,8 +101,7 @@ def _p_scores(scores: Sequence[float], others: Sequence[float]) -> float:
     if not others or len({*scores, *others}) < 2:
         return 1.0
     if {*scores, *others} <= {0.0, 1.0}:
-        table = [[sum(side), len(side) - sum(side)] for side in (scores, others)]
-        return float(stats.fisher_exact(table)[1])
+        return _fisher((sum(scores), len(scores)), (sum(others), len(others)))
     return float(stats.mannwhitneyu(scores, others).pvalue)
 
 
@@ -125,13 +124,16 @@ def _p_labels(row: Mapping[str, Any]) -> float:
 
 
 def _p_changed(name: str, rows: Mapping[str, Mapping[str, Any]]) -> float:
+    total = [sum(row[key] for row in rows.values()) for key in ("changed", "synthetic")]
+    inside = [rows[name][key] for key in ("changed", "synthetic")]
+    return _fisher(inside, [whole - part for whole, part in zip(total, inside, strict=True)])
+
+
+def _fisher(*sides: Sequence[float]) -> float:
+    """p of two sides, each a count and what it is of."""
     from scipy import stats
 
-    inside = rows[name]
-    others = [row for other, row in rows.items() if other != name]
-    changed, total = sum(row["changed"] for row in others), sum(row["synthetic"] for row in others)
-    table = [[inside["changed"], inside["synthetic"] - inside["changed"]], [changed, total - changed]]
-    return float(stats.fisher_exact(table)[1])
+    return float(stats.fisher_exact([[count, rows - count] for count, rows in sides])[1])
 
 
 def _add(rows: Mapping[str, dict[str, Any]], key: str, values: Sequence[float]) -> None:

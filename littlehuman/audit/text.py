@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from littlehuman.formatting import interval, listed, one_line, percent
+from littlehuman.formatting import first_of, interval, one_line, percent
 
 if TYPE_CHECKING:
     from littlehuman.audit.group_change import GroupChange
@@ -159,8 +159,7 @@ def _groups(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _too_few(name: str, rows: Mapping[str, Mapping[str, Any]], kind: str) -> Iterator[str]:
     if small := [one_line(group) for group, row in rows.items() if row.get(f"too_few_{kind}")]:
-        words = [*small[:NAMED], *([f"{len(small) - NAMED} more"] if len(small) > NAMED else [])]
-        yield f"  {name}: too few {kind} points to be tested: {listed(words)}"
+        yield f"  {name}: too few {kind} points to be tested: {first_of(small, NAMED)}"
 
 
 def _of_labels(row: Mapping[str, Any]) -> Iterator[str]:

@@ -65,10 +65,10 @@ def of_human_points(points: tuple[Example, ...]) -> TwoSample | None:
 
 def halves(points: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     """Two random halves of the documents, or of the evidences."""
-    sides = [number(0, "half of an audit", e.group or e.evidence_key) % 2 for e in points]
-    return [e for e, side in zip(points, sides, strict=True) if side], [
-        e for e, side in zip(points, sides, strict=True) if not side
-    ]
+    sides: tuple[list[Example], list[Example]] = ([], [])
+    for e in points:
+        sides[number(0, "half of an audit", e.group or e.evidence_key) % 2 == 0].append(e)
+    return sides
 
 
 def _paired(twins: Sequence[Example], human: Sequence[Example]) -> tuple[list[Example], list[Example]]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from littlehuman.data.label_checks import class_counts
+from littlehuman.formatting import first_of
 from littlehuman.records import Dataset
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,7 @@ def description(dataset: Dataset) -> Iterator[str]:
     if dataset.classes:
         counts = class_counts(dataset.classes, dataset.train)
         listed = [f"{name} {count}" for name, count in counts.items()]
-        more = f" and {len(listed) - MAX_CLASSES} more" if len(listed) > MAX_CLASSES else ""
-        yield f"{len(listed)} classes, with their training points: {', '.join(listed[:MAX_CLASSES])}{more}"
+        yield f"{len(listed)} classes, with their training points: {first_of(listed, MAX_CLASSES)}"
     for reason, count in dataset.dropped.items():
         yield f"{count} rows are left out ({reason})"
 

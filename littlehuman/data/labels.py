@@ -12,6 +12,7 @@ from littlehuman.data.label_checks import folded
 from littlehuman.data.label_overrides import ignored_override, map_overrides
 from littlehuman.data.rows import ClassName
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
+from littlehuman.formatting import first_of
 from littlehuman.schema import DatasetConfig, Head, TaskConfig
 
 MANY = 10  # more unknown labels than this look like free answers, or like classes of the dataset
@@ -104,11 +105,10 @@ class LabelMapper:
         """
         if not self._unknown:
             return
-        listed = [f"'{raw}' ({count} rows)" for raw, count in self._unknown.most_common(MANY)]
-        more = [f"and {len(self._unknown) - MANY} more"] if len(self._unknown) > MANY else []
+        unknown = first_of([f"'{raw}' ({count} rows)" for raw, count in self._unknown.most_common()], MANY)
         known = ", ".join(self._mapping or {})
         raise DataError(
-            f"{where}: dataset.labels does not say what these labels mean: {', '.join(listed + more)}; "
+            f"{where}: dataset.labels does not say what these labels mean: {unknown}; "
             f"it knows: {known}\n"
             f"Try: {self._suggestions()}"
         )

@@ -12,6 +12,7 @@ from littlehuman.data.class_names import with_class_names
 from littlehuman.data.files import FILE_TYPES, MENDS, ReadOptions, read_rows
 from littlehuman.data.rows import Row
 from littlehuman.errors import DataError
+from littlehuman.formatting import first_of
 from littlehuman.schema import DatasetConfig
 from littlehuman.store import packaged
 
@@ -127,8 +128,7 @@ def _patterns(split: str, config: DatasetConfig) -> list[str]:
 
 def _nothing_found(root: Path, config: DatasetConfig) -> str:
     names = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    listed = ", ".join(names[:MAX_LISTED]) + more
+    listed = first_of(names, MAX_LISTED)
     looked_for = [f"  {split}: {', '.join(patterns)}" for split in SPLITS if (patterns := _patterns(split, config))]
     hint = "Try: ++dataset.files.train=NAME ++dataset.files.test=NAME"
     mends = {path.suffix.lower(): path for path in sorted(root.iterdir()) if path.suffix.lower() in MENDS}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from littlehuman.errors import DataError
+from littlehuman.formatting import first_of
 from littlehuman.languages.spans import find_answer
 from littlehuman.records import Example
 
@@ -51,5 +52,4 @@ def test_note(examples: Sequence[Example]) -> list[str]:
 
 
 def _ids(examples: Sequence[Example]) -> str:
-    more = f" and {len(examples) - SHOWN} more" if len(examples) > SHOWN else ""
-    return ", ".join(example.id for example in examples[:SHOWN]) + more
+    return first_of([example.id for example in examples], SHOWN)

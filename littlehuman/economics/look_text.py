@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from littlehuman.formatting import listed, share
+from littlehuman.formatting import first_of, listed, share
 from littlehuman.study.blocks import Blocks
 from littlehuman.study.look_design import FILE
 
@@ -47,13 +47,11 @@ def added(blocks: Blocks) -> str | None:
     """Cells that the design does not ask for, and what they end; None where there are none."""
     if not blocks.added:
         return None
-    named = [f"{share(fraction)} seed {seed}" for fraction, seed in blocks.added[:_MOST_NAMED]]
-    more = len(blocks.added) - len(named)
-    rest = [f"{more} more"] if more else []
+    named = first_of([f"{share(fraction)} seed {seed}" for fraction, seed in blocks.added], _MOST_NAMED)
     plural = len(blocks.added) > 1
     return (
         f"{len(blocks.added)} cell{'s were' if plural else ' was'} added that {FILE} does not ask for "
-        f"({listed([*named, *rest])}): the rate of false alarms over all looks is no longer guaranteed."
+        f"({named}): the rate of false alarms over all looks is no longer guaranteed."
     )
 
 

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from littlehuman.formatting import listed, percent
+from littlehuman.formatting import first_of, percent
 
 REJECTED = 0.1
 KNOWN = 10
@@ -73,20 +73,13 @@ def _rates(entry: Mapping[str, Any]) -> Iterator[str]:
     often = [name for name, rate in rates.items() if _is_often(returned.get(name, 0), answers, rate, level)]
     often.sort(key=lambda name: -returned[name])
     if often:
-        shares = [
-            f"{name} {percent(returned[name] / answers)} % (expected {percent(rates[name])} %)"
-            for name in often[:_NAMED]
-        ]
-        yield f"labels that come at over twice the expected rate ({source}): {listed(shares)}{_more(often)}"
+        often = [f"{n} {percent(returned[n] / answers)} % (expected {percent(rates[n])} %)" for n in often]
+        yield f"labels that come at over twice the expected rate ({source}): {first_of(often, _NAMED)}"
     if never := [name for name, rate in rates.items() if not returned.get(name) and (1 - rate) ** answers < level]:
-        yield f"labels that never come in {answers} answers: {listed(never[:_NAMED])}{_more(never)}"
+        yield f"labels that never come in {answers} answers: {first_of(never, _NAMED)}"
 
 
 def _is_often(count: int, answers: int, rate: float, level: float) -> bool:
     from scipy import special
 
     return count > OFTEN * rate * answers and float(special.bdtrc(count - 1, answers, rate)) < level
-
-
-def _more(names: Sequence[str]) -> str:
-    return f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -20,14 +20,13 @@ from typing import Any
 
 import torch
 
-from littlehuman.errors import ConfigError, GenerationError, WeightsError
+from littlehuman.errors import GenerationError, WeightsError
 from littlehuman.models import base_model, devices
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
 from littlehuman.models.memory import DoesNotFit, fits, halved
 from littlehuman.models.prefix_cache import Prefix, PrefixGroup, PrefixRow, prefix_groups, shared_prefix
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema.adapter import PEFT
-from littlehuman.schema.devices import precision
 
 log = logging.getLogger(__name__)
 
@@ -209,15 +208,14 @@ def load_chat(
     """
     key = (weights, dtype, revision, device, adapter)
     if key not in _held:
-        if wrong := list(precision("prompt_model.dtype", dtype)):
-            raise ConfigError(wrong)
         where = devices.device(device, key="prompt_model.device")
+        precision = devices.dtype(dtype, where, key="prompt_model.dtype")
         release()
         if where.type == "cuda":
             base_model.release(on_gpu_only=True)
         if dtype == "bfloat16" and where.type == "cpu" and not devices.bfloat16_is_faster():
             log.info("bfloat16 is not fast on this CPU: prompt_model.dtype=auto takes float32 here")
-        tokenizer, model = _load(weights, devices.dtype(dtype, where), revision)
+        tokenizer, model = _load(weights, precision, revision)
         model = _with_adapter(model, adapter) if adapter else model
         _held[key] = tokenizer, model.to(where).eval()
     return _held[key]

@@ -54,8 +54,8 @@ def _gpu_of_rank(rank: int) -> torch.device:
     return torch.device("cuda", rank)
 
 
-def dtype(name: str, where: torch.device) -> torch.dtype:
-    """The precision of the frozen base on device `where`; adapters and heads stay in float32.
+def dtype(name: str, where: torch.device, key: str = "launch.dtype") -> torch.dtype:
+    """The precision of a model's frozen weights on device `where`, which `key` names; what is tuned is in float32.
 
     Raises:
         ConfigError: for an unknown name.
@@ -63,7 +63,7 @@ def dtype(name: str, where: torch.device) -> torch.dtype:
     if name == "auto":
         return torch.bfloat16 if where.type == "cuda" or bfloat16_is_faster() else torch.float32
     if name not in DTYPES:
-        raise ConfigError([Problem(f"launch.dtype={name}", did_you_mean(name, ["auto", *DTYPES]))])
+        raise ConfigError([Problem(f"{key}={name}", did_you_mean(name, ["auto", *DTYPES]))])
     return DTYPES[name]
 
 

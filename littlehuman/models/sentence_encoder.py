@@ -53,7 +53,7 @@ class SentenceEncoder:
         where = devices.device(device, key="prompt_model.device")
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, revision=commit, trust_remote_code=False)
-            kind = devices.dtype(dtype, where)
+            kind = devices.dtype(dtype, where, key="prompt_model.dtype")
             model = AutoModel.from_pretrained(path, revision=commit, dtype=kind, trust_remote_code=False)
         except Exception as error:  # whatever the libraries raise about a file: there are too many kinds to name them
             raise loading_error(error, weights, path, KEY) from error

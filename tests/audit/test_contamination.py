@@ -6,6 +6,7 @@ import pytest
 from audit_points import points
 
 from littlehuman.audit import contamination as c
+from littlehuman.audit.encoding import Encoder
 from littlehuman.records import Example
 
 TRAIN, TEST = points(400, "train"), points(200, "test")
@@ -82,7 +83,7 @@ def test_the_background_counts_human_points_that_repeat_each_other_on_other_evid
     repeated = [replace(e, id=f"again{i}", evidence=TEST[i].evidence) for i, e in enumerate(TRAIN[:20])]
     same_evidence = [replace(e, id=f"beside{i}") for i, e in enumerate(TRAIN[50:60])]
     pool = [*TRAIN, *repeated, *same_evidence]
-    usual = c.background(pool, pool, has_classes=True)
+    usual = c.background(pool, pool, has_classes=True, encoder=Encoder())
     assert len(usual.ids(*KINDS)) == 40 and usual.rows == len(pool)
 
 

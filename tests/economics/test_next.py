@@ -202,7 +202,7 @@ def test_cells_that_the_design_does_not_ask_for_are_named_and_end_the_guarantee(
     assert before["guaranteed"] and not answer["guaranteed"]
     assert answer["added"] == [{"share": 0.5, "seed": 9}, {"share": 0.6, "seed": 0}]
     assert answer["look"] == before["look"] and answer["advice"] == before["advice"]
-    assert "2 cells were added that next.json does not ask for (50 % seed 9 and 60 % seed 0)" in text
+    assert "2 cells were added that next.json does not ask for (50 % seed 9, 60 % seed 0)" in text
     assert "no longer guaranteed" in text
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from littlehuman.audit.sets import AuditSets
@@ -35,7 +35,7 @@ def sets_of_files(
     Raises:
         DataError: for a file that cannot be read or has no rows, or a column that it does not have.
     """
-    sides = [[point for path in paths for point in _points(path, columns)] for paths in (train, test, synthetic)]
+    sides = [list(_points(paths, columns)) for paths in (train, test, synthetic)]
     targets = [example.target for side in sides for example in side]
     classes = set(targets)
     has_classes = "" not in classes and len(classes) <= min(_MOST_CLASSES, max(2, _SHARE * len(targets)))
@@ -44,14 +44,24 @@ def sets_of_files(
     return AuditSets(human, twins, tested, human, has_classes, columns=tuple(parts) if len(parts) > 1 else ())
 
 
-def _points(path: Path, columns: FileColumns) -> Iterator[Example]:
+def _points(paths: Sequence[Path], columns: FileColumns) -> Iterator[Example]:
+    """The rows of all files of a side; where ids repeat, each row is still a point of its own."""
+    seen: set[str] = set()
+    for path in paths:
+        for number, (given, point) in enumerate(_rows(path, columns), 1):
+            names = (given, f"{path.name}:{number}", f"{path}:{number}")
+            name = next((name for name in names if name and name not in seen), f"{path}:{number} ({len(seen)})")
+            seen.add(name)
+            yield replace(point, id=name)
+
+
+def _rows(path: Path, columns: FileColumns) -> Iterator[tuple[str, Example]]:
     from littlehuman.data.files import read_rows
     from littlehuman.data.rows import column_texts
 
     if not path.is_file():
         raise DataError(f"{path}: is no file\nTry: a csv, jsonl, json or parquet file")
     names: dict[str, list[str]] = {}
-    seen: set[str] = set()
     number = 0
     for number, row in enumerate(read_rows(path), 1):
         names = names or {kind: _column(kind, columns, row, path) for kind in COLUMNS}
@@ -64,10 +74,7 @@ def _points(path: Path, columns: FileColumns) -> Iterator[Example]:
         parts = tuple(found["evidence"]) if len(found["evidence"]) > 1 else ()
         target = "\n".join(found["target"])
         text, evidence = "\n".join(found["text"]), "\n".join(filter(None, found["evidence"]))
-        own, given = f"{path.name}:{number}", str(row.get("id") or "")
-        name = own if given in seen or not given else given  # where ids repeat, each row is still a point of its own
-        seen.add(name)
-        yield Example(name, evidence, text, (target,), parts=parts)
+        yield str(row.get("id") or ""), Example("", evidence, text, (target,), parts=parts)
     if not number:
         raise DataError(f"{path}: holds no rows")
 

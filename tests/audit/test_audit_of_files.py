@@ -35,7 +35,9 @@ def test_rows_that_share_an_id_are_points_of_their_own(tmp_path: Path, capsys: p
     files = [write_csv(tmp_path / f"{n}.csv", header, [["7", *row] for row in some]) for n in ("train", "test")]
     assert main(["--train", str(files[0]), "--test", str(files[1])]) == 0
     assert "30 of 30 test points" in capsys.readouterr().out
-    assert main([str(write_csv(tmp_path / "all.csv", header, [["7", *row] for row in some + some]))]) == 0
+    (tmp_path / "again").mkdir()
+    halves = [write_csv(tmp_path / f"{n}all.csv", header, [["7", *row] for row in some]) for n in ("", "again/")]
+    assert main(["--train", *map(str, halves)]) == 0, "ids and names of files repeat"
     assert "60 of 60 rows repeat another row" in capsys.readouterr().out
 
 

@@ -36,10 +36,7 @@ class GroupChange:
 
 
 def group_changes(cells: Sequence[Path]) -> dict[str, list[GroupChange]]:
-    """Name of a series, with its dataset and who wrote the twins -> the changes of its groups.
-
-    Only series that have both ends for a seed; cells without twins are those of every prompt model and strategy.
-    """
+    """Name of a series (data, model, who wrote the twins) -> the changes of its groups, where a seed has both ends."""
     found: dict[str, list[GroupChange]] = {}
     for name, pairs in _pairs(cells).items():
         audit = read(pairs[0][1])
@@ -49,7 +46,7 @@ def group_changes(cells: Sequence[Path]) -> dict[str, list[GroupChange]]:
 
 
 def _pairs(cells: Sequence[Path]) -> dict[str, list[tuple[Path, Path]]]:
-    """Name -> the cells without and with nothing but twins, of each seed."""
+    """Name -> the cells without and with nothing but twins, of each seed; those without are for every prompt model."""
     knobs = {cell: result["knobs"] for cell in cells if read(cell) and (result := read_result(cell))}
     human = {_rest(of, *_OF_TWINS): cell for cell, of in knobs.items() if of.get("synth_frac") == 0}
     found: dict[str, list[tuple[Path, Path]]] = {}

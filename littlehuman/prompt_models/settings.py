@@ -60,11 +60,7 @@ def check_prompt_model(config: PromptModelConfig) -> None:
 
 
 class InProcess:
-    """A prompt model whose weights are in this process.
-
-    Raises:
-        ConfigError: when none are named, or a setting cannot be followed.
-    """
+    """A prompt model whose weights are in this process (errors as `check_prompt_model`)."""
 
     batched, undelivered = False, ()
 

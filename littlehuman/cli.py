@@ -13,13 +13,14 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import LittlehumanError
 from littlehuman.formatting import plain_text, without_password
 
+TYPED = "LITTLEHUMAN_TYPED"  # the subcommand that was typed, and its words
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
 _NAME = "NAME"
@@ -98,6 +99,49 @@ def command(name: str, words: Sequence[str] = (), *, portable: bool = False) -> 
         form[0] = Path(form[0]).name
     line = shlex.join([*form, *words])
     return without_password(line)
+
+
+def note_typed(name: str, words: Sequence[str]) -> None:
+    """Note what was typed after the subcommand `name`, so that a message can repeat it; called by its entry point."""
+    os.environ[TYPED] = shlex.join([name, *words])
+
+
+def again(changes: Mapping[str, str | None] | None = None, name: str = "run") -> str:
+    """The command that was typed, with some of its words changed: what a message says to try.
+
+    Args:
+        changes: a setting (`n_train`) or an option (`--text`) -> its new value; None removes it. A setting that was not
+            typed is added; the value of an option without one is "".
+        name: the subcommand of the message. Where another one was typed, or none (in a notebook), only the changes are
+            in the command.
+    """
+    typed, *words = shlex.split(os.environ.get(TYPED) or name)
+    words = words if typed == name else []
+    for key, value in (changes or {}).items():
+        words = _changed(words, key, value)
+    return command(name, words)
+
+
+def _changed(words: Sequence[str], key: str, value: str | None) -> list[str]:
+    if key.startswith("--"):
+        return _with_option(words, key, value)
+    new = [] if value is None else [f"{key}={value}"]
+    old = [index for index, word in enumerate(words) if word.lstrip("+").partition("=")[0] == key]
+    if not old:
+        return [*words, *new]
+    kept = [word for index, word in enumerate(words) if index not in old[1:]]
+    return [*kept[: old[0]], *new, *kept[old[0] + 1 :]]
+
+
+def _with_option(words: Sequence[str], key: str, value: str | None) -> list[str]:
+    """Words of an argparse command: `--key value` and `--key=value` are replaced."""
+    kept, skip = [], False
+    for word, after in zip(words, [*words[1:], "-"], strict=True):
+        if skip or word.partition("=")[0] == key:
+            skip = not skip and word == key and not after.startswith("-")
+            continue
+        kept.append(word)
+    return kept if value is None else [*kept, key, *[value] * bool(value)]
 
 
 def sweep_command(words: Iterable[str], config_dir: str | None = None, *, portable: bool = False) -> str:

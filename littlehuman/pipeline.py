@@ -44,7 +44,6 @@ from littlehuman.records import Dataset, Example, Mixture, Prediction
 from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Method, Writes
-from littlehuman.store import digest
 from littlehuman.training import length_check, preflight
 from littlehuman.twins import Twins
 from littlehuman.writer import writer_of
@@ -53,8 +52,6 @@ if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome, Settings
 
 log = logging.getLogger(__name__)
-
-_dataset_cache: dict[str, Dataset] = {}  # one entry
 
 
 @dataclass(frozen=True)
@@ -197,13 +194,8 @@ def _load(config: RunConfig, status: RunStatus, test_from: DatasetConfig | None)
 
 
 def load_dataset(config: RunConfig, test_from: DatasetConfig | None) -> Dataset:
-    """The human data. The last dataset is cached, because successive cells of a sweep often share it."""
-    content = identity_values(config, test_from)  # has file contents in place of paths: an edited file is read again
-    key = digest([content["dataset"], content["task"], content["test_dataset"], config.audited_dataset.columns.traits])
-    if key not in _dataset_cache:
-        _dataset_cache.clear()
-        _dataset_cache[key] = data.load(config.audited_dataset, config.task, test_from)
-    return _dataset_cache[key]
+    """The human data, with the columns that the audit reads."""
+    return data.load_once(config.audited_dataset, config.task, test_from)
 
 
 def expected_classes(config: RunConfig) -> list[str]:

@@ -20,7 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import __version__
-from littlehuman.cli import ignore_closed_pipe, note_form
+from littlehuman.cli import ignore_closed_pipe, note_form, note_typed
 from littlehuman.config import run_config as configs
 from littlehuman.config import test_dataset
 from littlehuman.config.addresses import refuse_passwords
@@ -67,17 +67,11 @@ def _hydra_subdir(*, _root_: DictConfig) -> str | None:
     return ".hydra" if held is None or _cell(_root_=_root_).endswith(str(held)) else None
 
 
-def _steps(count: int, *, _root_: DictConfig) -> int:
-    """`count` steps of the dataset's trade-off grid, in training points; each dataset has a step of its own."""
-    return int(count * _root_.dataset.tradeoff_step)
-
-
 def _register() -> None:
     ConfigStore.instance().store(name="run_schema", node=configs.schema())
     OmegaConf.register_new_resolver("littlehuman_cell", _cell, replace=True)
     OmegaConf.register_new_resolver("littlehuman_study", _study, replace=True)
     OmegaConf.register_new_resolver("littlehuman_notes", _hydra_subdir, replace=True)
-    OmegaConf.register_new_resolver("littlehuman_steps", _steps, replace=True)
     OmegaConf.register_new_resolver("littlehuman_root", lambda: str(multirun_root()), replace=True)
 
 
@@ -100,6 +94,7 @@ def cli() -> None:
     except ConfigError as error:
         print(f"ConfigError: {error}", file=sys.stderr)
         sys.exit(1)
+    note_typed("run", sys.argv[1:])
     root = multirun_root().absolute()  # a job may work in another folder
     reports = root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}"
     os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}

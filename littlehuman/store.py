@@ -59,6 +59,12 @@ def visible_files(path: Path) -> list[Path]:
     return sorted(p for p in files if not any(part.startswith(".") for part in p.relative_to(path).parts))
 
 
+def stamp(path: Path) -> tuple[Any, ...]:
+    """Size, modification time and inode of the files that `file_digest` reads: another one after an edit."""
+    stats = [(str(file), file.stat()) for file in visible_files(path)]
+    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)
+
+
 def slug(name: str) -> str:
     """A name that is safe as a folder name: letters, digits, dot, dash and underscore only."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "unnamed"

@@ -36,7 +36,7 @@ ALLOWED = {
     "generation": {"prompt_models"},
     "models": set(),
     "training": {"models"},
-    "config": {"mixture", "prompting", "prompt_models"},
+    "config": {"data", "mixture", "prompting", "prompt_models"},
     "filters": {"generation", "metrics", "mixture", "prompting", "prompt_models"},
     "twins": {"config", "filters", "generation", "mixture", "prompting", "prompt_models"},
     "annotation": {"config", "generation", "metrics", "mixture", "twins"},

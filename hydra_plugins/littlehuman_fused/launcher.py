@@ -67,7 +67,7 @@ class SequentialLauncher(Launcher):
         from littlehuman.execution import sequential
 
         hosts = self.hosts(job_overrides, initial_job_idx, "jobs, one after another")
-        sequential.sweep(hosts)
+        sequential.sweep(self.incomplete(hosts))
         return [host.returned for host in hosts]
 
     def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, how: str) -> "list[Host]":
@@ -77,6 +77,15 @@ class SequentialLauncher(Launcher):
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         log.info(f"Launching {len(job_overrides)} {how}")
         return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+
+    def incomplete(self, hosts: "Sequence[Host]") -> "list[Host]":
+        """Show the cells that are complete; return the others, unless the data has too few points for one of them."""
+        from littlehuman.execution import grid, mending
+
+        left = [host for host in hosts if not host.is_shown()]
+        with mending.refusing_the_command(Path(str(self.config.hydra.sweep.dir))):
+            grid.check(config for host in left if (config := host.composed()))
+        return left
 
 
 class FusedLauncher(SequentialLauncher):
@@ -97,7 +106,7 @@ class FusedLauncher(SequentialLauncher):
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
         hosts = self.hosts(job_overrides, initial_job_idx, "jobs, trained together where they share a model")
-        fused.sweep(hosts, ahead=self.ahead)
+        fused.sweep(self.incomplete(hosts), ahead=self.ahead)
         return [host.returned for host in hosts]
 
 
@@ -179,6 +188,13 @@ class Host:
     def _known_folder(self) -> Path | None:
         try:
             return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
+        except Exception:
+            return None
+
+    def composed(self) -> DictConfig | None:
+        """The configuration of the job; None where Hydra cannot compose it, which `run_part` reports."""
+        try:
+            return self._config
         except Exception:
             return None
 

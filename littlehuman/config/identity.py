@@ -23,7 +23,7 @@ from littlehuman.formatting import without_password
 from littlehuman.mixture.mixing import synthetic_count
 from littlehuman.prompting.templates import describes_classes
 from littlehuman.schema import DatasetConfig, FilterStep, Head, Method, Provider, Shots, Writes, adapter
-from littlehuman.store import digest, file_digest, packaged, slug, visible_files
+from littlehuman.store import digest, file_digest, packaged, slug, stamp
 
 _HEADS = ("classification", "generation", "full")
 TWIN_GROUPS = ("prompt_model", "strategy", "filter", "generation", "writer")
@@ -112,7 +112,7 @@ def _dataset_values(config: DatasetConfig, answers: bool) -> dict[str, Any]:
     """The values that can change a dataset's points, or the scores of free answers."""
     values = {**_without_operational(config), "path": _content(config.path)}
     place = packaged(config.path) if config.path else None
-    version = _reading(config, place, _stamp(place)) if place else None
+    version = _reading(config, place, stamp(place)) if place else None
     values |= {} if version is None else {"reading": version}
     scoring = scoring_version(place) if answers and place and config.language is None else None
     return values | ({} if scoring is None else {"scoring_version": scoring})
@@ -175,7 +175,7 @@ def _plain(value: Any) -> Any:
 
 def _content(path: str | None) -> str | None:
     try:
-        return _read(place := packaged(path), _stamp(place)) if path else None
+        return _read(place := packaged(path), stamp(place)) if path else None
     except OSError as error:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
 
@@ -190,9 +190,3 @@ def _reading(config: DatasetConfig, path: Path, stamp: tuple[Any, ...]) -> int |
     if key not in _readings:
         _readings[key] = reading_version(config, path)
     return _readings[key]
-
-
-def _stamp(path: Path) -> tuple[Any, ...]:
-    """Size, modification time and inode of the files that `file_digest` reads."""
-    stats = [(str(file), file.stat()) for file in visible_files(path)]
-    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in stats)

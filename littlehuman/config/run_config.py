@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import cli
-from littlehuman.config import annotator
+from littlehuman.config import annotator, sizing
 from littlehuman.config.addresses import password_problems
 from littlehuman.config.validation import problems, unknown_keys
 from littlehuman.errors import ConfigError, Problem
@@ -95,7 +95,13 @@ class RunConfig:
 
     @property
     def size(self) -> int:
-        """Number of training points: `n_train`, or the first of `dataset.sizes`."""
+        """Number of training points: `n_train`, or the first of `dataset.sizes`.
+
+        Raises:
+            ConfigError: when neither says one: `sizing.with_size` takes it from the data.
+        """
+        if self.n_train is None and not self.dataset.sizes:
+            raise ConfigError([Problem("n_train=null", "is all points of the data, which were not counted yet")])
         return self.dataset.sizes[0] if self.n_train is None else self.n_train
 
     @property
@@ -146,9 +152,10 @@ def from_hydra(config: DictConfig) -> RunConfig:
         typed: dict[str, Any] = {
             name: OmegaConf.to_object(v) if OmegaConf.is_config(v) else v for name, v in values.items()
         }
-        return RunConfig(**typed)
+        run = RunConfig(**typed)
     except OmegaConfBaseException as error:
         raise ConfigError([Problem(error.full_key or "configuration", str(error).split("\n", 1)[0])]) from error
+    return sizing.with_size(run)
 
 
 def schema() -> DictConfig:

@@ -140,8 +140,6 @@ def _contradictions(config: RunConfig) -> Iterator[Problem]:
         )
     if (code := config.dataset.language) is not None and (what := code_problem(code)):
         yield Problem(f"dataset.language={code}", what)
-    if config.n_train is None and not config.dataset.sizes:
-        yield Problem("dataset.sizes=[]", "names no size; say n_train=NUMBER")
     if not is_study(config.study):
         yield Problem(
             f"study={config.study}",

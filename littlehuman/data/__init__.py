@@ -6,6 +6,6 @@ of it. Files: `files` chooses between `delimited` (its `dialect`), `json_files` 
 """
 
 from littlehuman.data.description import log_dataset, test_shortage
-from littlehuman.data.loading import load
+from littlehuman.data.loading import data_key, load, load_once
 
-__all__ = ["load", "log_dataset", "test_shortage"]
+__all__ = ["data_key", "load", "load_once", "log_dataset", "test_shortage"]

@@ -25,7 +25,8 @@ def log_dataset(dataset: Dataset) -> None:
 def description(dataset: Dataset) -> Iterator[str]:
     """One line on the splits, one on the classes of the training split, one for each reason why rows are left out."""
     sizes = {"training": dataset.train, "validation": dataset.valid, "test": dataset.test}
-    yield f"{dataset.name}: {', '.join(f'{len(points)} {name} points' for name, points in sizes.items())}"
+    shown = {name: len(points) for name, points in sizes.items() if points or name != "validation"}
+    yield f"{dataset.name}: {', '.join(f'{count} {name} points' for name, count in shown.items())}"
     if dataset.classes:
         counts = class_counts(dataset.classes, dataset.train)
         listed = [f"{name} {count}" for name, count in counts.items()]

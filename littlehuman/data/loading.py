@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import replace
 
 from littlehuman import cli
@@ -15,6 +15,9 @@ from littlehuman.data.table import ParsedSplit, check_columns, parse_rows, uniqu
 from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 from littlehuman.records import NO_ANSWER, Dataset
 from littlehuman.schema import DatasetConfig, Head, TaskConfig
+from littlehuman.store import packaged, stamp
+
+_kept: dict[Hashable, Dataset] = {}  # one entry
 
 
 def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | None = None) -> Dataset:
@@ -31,6 +34,28 @@ def load(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | Non
     """
     dataset = _load(config, task)
     return dataset if test_from is None else _with_test_split_of(dataset, _load(test_from, task))
+
+
+def load_once(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | None = None) -> Dataset:
+    """As `load`; the last dataset is kept, because successive cells of a sweep often share it. An edited file is read
+    again.
+    """
+    key = data_key(config, task, test_from)
+    if key not in _kept:
+        dataset = load(config, task, test_from)
+        _kept.clear()
+        _kept[key] = dataset
+    return _kept[key]
+
+
+def data_key(config: DatasetConfig, task: TaskConfig, test_from: DatasetConfig | None = None) -> Hashable:
+    """What the points of a dataset depend on: its configuration, and the stamps of its local files.
+
+    Raises:
+        OSError: when a file cannot be looked at.
+    """
+    places = [packaged(each.path) for each in (config, test_from) if each and each.path]
+    return repr((config, task, test_from)), *map(stamp, places)
 
 
 def _load(config: DatasetConfig, task: TaskConfig) -> Dataset:

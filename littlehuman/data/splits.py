@@ -27,7 +27,7 @@ class Splits:
 
 
 def complete_splits(found: Mapping[str, Examples], config: DatasetConfig) -> Splits:
-    """Hold out the missing splits of train. A single split, whatever its name, is divided into all three.
+    """Hold out the missing splits of train. A single split, whatever its name, is divided.
 
     Raises:
         DataError: when there is no split to train on, or too little distinct evidence.
@@ -35,11 +35,11 @@ def complete_splits(found: Mapping[str, Examples], config: DatasetConfig) -> Spl
     points, notes = _with_train(found, config)
     pool, total = points["train"], len(points["train"])
     for name, share in (("test", config.test_share), ("valid", config.valid_share)):
-        if name not in points:
-            pool, points[name] = hold_out(pool, share * total, config.split_seed, f"held-out {name}")
-            notes.append(
-                f"{name}: {len(points[name])} of {total} points, held out of train by {_key_name(points['train'])}"
-            )
+        if name in points:
+            continue
+        pool, points[name] = hold_out(pool, share * total, config.split_seed, f"held-out {name}")
+        by = _key_name(points["train"])
+        notes += [f"{name}: {len(points[name])} of {total} points, held out of train by {by}"] if share else []
     if not pool:
         raise DataError(
             f"{config.name}: {total} points with too few distinct evidence texts: "
@@ -56,8 +56,10 @@ def _with_train(found: Mapping[str, Examples], config: DatasetConfig) -> tuple[d
             f"{config.name}: has {' and '.join(found)} points, but none to train on\nTry: ++dataset.files.train=NAME"
         )
     (name, points), *_ = found.items()
+    shares = {"train": 1.0, "valid": config.valid_share, "test": config.test_share}
+    parts = [split for split, share in shares.items() if share]
     return {"train": points}, [
-        f"only {config.splits.get(name, name)} points are here: they are split into train, valid and test"
+        f"only {config.splits.get(name, name)} points are here: they are split into {' and '.join(parts)}"
     ]
 
 

@@ -1,4 +1,5 @@
-"""Hydra callback: at the start of a command, its ledger, and how many jobs will share its spending limit.
+"""Hydra callback: at the start of a command, its ledger, how many jobs will share its spending limit, and whether the
+data has points enough for them.
 
 `conf/config.yaml` names it. It runs in the process of the command line, before the first job; the jobs find the ledger
 through the environment, whichever launcher starts them.
@@ -6,6 +7,8 @@ through the environment, whichever launcher starts them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,11 @@ ONE_MACHINE = (
 )  # launchers whose jobs run where the command was typed
 
 
+OWN = ("sequential", "fused")  # launchers that look at their cells themselves, by the configurations that they compose
+
+
 class OpenLedger(Callback):
-    """Writes the ledger of the command."""
+    """Writes the ledger of the command; refuses a sweep that the data has too few points for."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """One job."""
@@ -34,14 +40,38 @@ class OpenLedger(Callback):
         """A sweep."""
         from littlehuman.generation import ledger, spending
 
+        jobs = jobs_of(config)
         launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
         split = "" if launcher in ONE_MACHINE else f"hydra/launcher={launcher} may use several machines"
         before = spending.paid_in_study(Path(str(config.hydra.sweep.dir))) if split else 0.0
-        ledger.begin(count_jobs(config), split, before)
+        if jobs and launcher not in OWN:
+            _refuse_unfillable(config, jobs)
+        ledger.begin(None if jobs is None else len(jobs), split, before)
 
 
-def count_jobs(config: DictConfig) -> int | None:
-    """The number of jobs of a sweep; None for another sweeper than Hydra's own, or where it cannot be known."""
+def _refuse_unfillable(config: DictConfig, jobs: list[list[str]]) -> None:
+    """End the command where one of its cells that are not complete wants more points than there are."""
+    from littlehuman.execution import grid, mending
+
+    with mending.refusing_the_command(Path(str(config.hydra.sweep.dir))):
+        grid.check(_incomplete(config, jobs))
+
+
+def _incomplete(config: DictConfig, jobs: list[list[str]]) -> Iterator[DictConfig]:
+    from hydra.core.global_hydra import GlobalHydra
+
+    from littlehuman.runs.artifacts import RESULT
+
+    loader = GlobalHydra.instance().config_loader()
+    for overrides in jobs:
+        with suppress(Exception):  # what cannot be composed is Hydra's to report
+            job = loader.load_sweep_config(config, overrides)
+            if not Path(str(job.hydra.sweep.dir), str(job.hydra.sweep.subdir), RESULT).is_file():
+                yield job
+
+
+def jobs_of(config: DictConfig) -> list[list[str]] | None:
+    """The overrides of each job of a sweep; None for another sweeper than Hydra's own, or where it cannot be known."""
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
@@ -51,6 +81,6 @@ def count_jobs(config: DictConfig) -> int | None:
     words = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     try:
         overrides = OverridesParser.create().parse_overrides([*words, *config.hydra.overrides.task])
-        return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
+        return BasicSweeper.split_arguments(overrides, None)[0]
     except Exception:  # such as glob(), which needs the config files; the sweeper itself reports a wrong override
         return None

@@ -24,7 +24,7 @@ from littlehuman.config import test_dataset
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, DataError, LittlehumanError
-from littlehuman.execution import mending, summary
+from littlehuman.execution import grid, mending, summary
 from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.formatting import plain_text
 from littlehuman.runs import claims, digests, leftovers, status
@@ -157,6 +157,7 @@ class Job:
             cell, test_from = test_dataset.cell_configs(config, hydra)
             if self._is_complete(cell, test_from):
                 return None
+            grid.check_cells([cell])
             claim = claims.take(self.folder)
             if claim is None:
                 self.state = State.elsewhere

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from littlehuman.runs import status
+from littlehuman.errors import ConfigError
+from littlehuman.runs import leftovers, status
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,20 @@ _MENDS = {
     errno.EROFS: "export LITTLEHUMAN_MULTIRUN=FOLDER, on a disk that can be written",
     errno.ENAMETOOLONG: "a shorter name (study=NAME)",
 }
+
+
+@contextmanager
+def refusing_the_command(study: Path) -> Iterator[None]:
+    """End the command with exit code 1 after a `ConfigError`, which is printed: Hydra would add a traceback, or go on.
+
+    A study in which nothing was is removed.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        print(f"ConfigError: {error}", file=sys.stderr)
+        leftovers.remove_empty(study)
+        raise SystemExit(1) from None
 
 
 def of_hydra(error: Exception, folder: Path | None, overrides: Sequence[str]) -> None:

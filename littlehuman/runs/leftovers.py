@@ -51,6 +51,14 @@ def is_without_work(study: Path) -> bool:
     )
 
 
+def remove_empty(study: Path) -> None:
+    """Remove a study that holds nothing, or Hydra's note of a sweep alone."""
+    with suppress(OSError):
+        if os.listdir(study) == ["multirun.yaml"]:
+            (study / "multirun.yaml").unlink()
+        study.rmdir()
+
+
 def _leftovers(root: Path) -> Iterator[Path]:
     with suppress(OSError):
         yield from [path for path in root.iterdir() if _is_leftover(path, _age(path))]

@@ -75,8 +75,8 @@ class DatasetConfig:
     test_share: float = 0.2
     split_seed: int = 0
     sizes: list[int] = field(default_factory=lambda: [5000], metadata=NOT_IDENTITY)
-    tradeoff_step: int = field(default=1000, metadata=NOT_IDENTITY)
-    tradeoff_human: int = field(default=200, metadata=NOT_IDENTITY)
+    tradeoff_step: int | None = field(default=1000, metadata=NOT_IDENTITY)  # null, as empty sizes: by the data
+    tradeoff_human: int | None = field(default=200, metadata=NOT_IDENTITY)
     max_tokens: int = 512
     answer_tokens: int = 32
     code_answer_tokens: int | None = None

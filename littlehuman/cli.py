@@ -10,14 +10,15 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from littlehuman.errors import LittlehumanError
+from littlehuman.errors import LittlehumanError, did_you_mean, nearest
 from littlehuman.formatting import plain_text, without_password
 
 TYPED = "LITTLEHUMAN_TYPED"  # the subcommand that was typed, and its words
@@ -33,6 +34,26 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line or lines of a record, with its traceback."""
         return plain_text(without_password(super().format(record)))
+
+
+class Parser(argparse.ArgumentParser):
+    """The options of a subcommand; an unknown one is answered by the one that was meant, in a line."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, and note what was typed for messages (`again`)."""
+        note_typed(self.prog.split()[-1].rpartition(".")[2].replace("_", "-"), sys.argv[1:] if args is None else args)
+        return super().parse_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and end with exit code 2."""
+        unknown = re.match(r"unrecognized arguments: (--[\w-]+)", message)
+        if not unknown:
+            super().error(message)
+        options = [option for action in self._actions for option in action.option_strings]
+        known = [option for option in options if option.startswith("--") and option != "--help"]
+        what = f"{self.prog}: error: {unknown[1]} is no option; {did_you_mean(unknown[1], known)}"
+        near = nearest(unknown[1], known)
+        self.exit(2, f"{what}\n" + (f"Try: {_respelled(unknown[1], near)}\n" if near else ""))
 
 
 def print_lines(lines: Callable[[], Iterable[object]]) -> int:
@@ -120,6 +141,12 @@ def again(changes: Mapping[str, str | None] | None = None, name: str = "run") ->
     for key, value in (changes or {}).items():
         words = _changed(words, key, value)
     return command(name, words)
+
+
+def _respelled(option: str, meant: str) -> str:
+    """The command that was typed, with an option's name corrected."""
+    name, *words = shlex.split(os.environ[TYPED])
+    return command(name, [re.sub(rf"^{option}(?==|$)", meant, word) for word in words])
 
 
 def _changed(words: Sequence[str], key: str, value: str | None) -> list[str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from littlehuman.formatting import plain_text, without_password
 
+MOST_LISTED = 40  # options in a message
+
 
 class LittlehumanError(Exception):
     """A failure that the user can fix; its text names the place, the value and what to try.
@@ -73,8 +75,15 @@ class WeightsError(LittlehumanError):
     """Model weights that are not installed, cannot be loaded, or have another checksum."""
 
 
+def nearest(name: str, options: Iterable[str]) -> str:
+    """The option that is spelled most alike (difflib); empty where none is."""
+    return next(iter(difflib.get_close_matches(name, sorted(options), n=1)), "")
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """`did you mean 'x'?` where an option is spelled alike (difflib), else the list of the options."""
+    """`did you mean 'x'?` where an option is spelled alike, else the list of the options, which is cut off."""
     known = sorted(options)
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(known) or 'nothing'}"
+    if near := nearest(name, known):
+        return f"did you mean '{near}'?"
+    more = f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+    return f"there is: {', '.join(known[:MOST_LISTED]) or 'nothing'}{more}"

@@ -44,7 +44,7 @@ def export_cell(cell: Path, out: Path, *, with_human: bool = False) -> list[Path
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=cli.program("export"),
         description="Write a cell's synthetic data as a dataset with its data card.",
     )

@@ -19,7 +19,7 @@ from littlehuman import cli
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=cli.program("next"),
         description="Whether a study needs another seed, and the command that adds it. The first call fixes the rules.",
     )

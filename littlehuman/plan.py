@@ -35,7 +35,7 @@ __all__ = ["PurchasePlan", "main", "plan_of_scores"]
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     program = cli.program("plan")
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=program,
         usage=f"{program} [-h] STUDY --budget SUM --human-price PRICE ...\n       {program} --pilot STUDY ...",
         description="How many human and synthetic points to buy; or how large a study must be, before it is run.",

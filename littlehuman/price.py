@@ -31,9 +31,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
-        prog=cli.program("price"), description="What human data is worth, in synthetic points."
-    )
+    made = cli.Parser(prog=cli.program("price"), description="What human data is worth, in synthetic points.")
     made.add_argument(
         "scores",
         help="a CSV with columns n_synthetic, n_human, score, maybe seed (one row per run), or a folder multirun/STUDY",

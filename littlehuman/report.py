@@ -181,9 +181,7 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
-        prog=cli.program("report"), description="Write the report of a study into its folder."
-    )
+    made = cli.Parser(prog=cli.program("report"), description="Write the report of a study into its folder.")
     made.add_argument("study", help="a folder multirun/STUDY")
     made.add_argument(
         "--delta",

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -34,6 +37,8 @@ from littlehuman.runs import leftovers, status
 from littlehuman.runs.artifacts import RESULT
 from littlehuman.store import INVOCATION, digest, multirun_root, process_name, read_json, slug
 from littlehuman.study import table
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"  # environment variable of Hydra
 
 
 def conf_folder() -> Path:
@@ -101,22 +106,48 @@ def cli() -> None:
     leftovers.sweep(root)
     code = 0
     try:
-        main()
+        with _raising_hydra():
+            main()
         sys.stdout.flush()
-    except SystemExit as end:  # Hydra printed its error; what the disk refused is said again, with the mend
+    except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        if isinstance(end.__context__, OSError):
-            status.report_incomplete(root, mending.sentence(end.__context__))
     except KeyboardInterrupt:
         code = 130  # the shell's code for SIGINT
     except BrokenPipeError:
         ignore_closed_pipe()
+    except Exception as error:
+        code = 1
+        _report(error, root)
     finally:
         table.write_due(reports)
         missing = status.collect(reports)
         _print_missing(missing)
     if missing or code:
         sys.exit(code or 1)
+
+
+@contextmanager
+def _raising_hydra() -> Iterator[None]:
+    """Have Hydra raise its errors: it would print all options and its search path, or a traceback, and exit."""
+    set_by_user = os.environ.get(_FULL_ERROR)
+    os.environ[_FULL_ERROR] = set_by_user or "1"
+    try:
+        yield
+    finally:
+        if set_by_user is None:
+            del os.environ[_FULL_ERROR]
+
+
+def _report(error: Exception, root: Path) -> None:
+    """Print an error around the jobs; with its traceback where it is a bug, or the user wants to see it."""
+    if isinstance(error, HydraException | OmegaConfBaseException) and _FULL_ERROR not in os.environ:
+        from littlehuman.execution import composing
+
+        print(f"ConfigError: {composing.error_of(error, sys.argv[1:])}", file=sys.stderr)
+    elif isinstance(error, OSError):
+        status.report_incomplete(root, mending.sentence(error))
+    else:
+        traceback.print_exc()
 
 
 def _print_missing(missing: Sequence[status.IncompleteCell]) -> None:

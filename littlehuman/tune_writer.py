@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=cli.program("tune-writer"),
         description="Tune a prompt model on the human points of a cell, so that it writes twins as people wrote those.",
     )
@@ -105,7 +105,7 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
 
     from littlehuman import run
     from littlehuman.config.addresses import refuse_passwords
-    from littlehuman.errors import ConfigError, Problem
+    from littlehuman.execution import composing
     from littlehuman.prompt_models.settings import refuse_api_keys
 
     refuse_api_keys(overrides)
@@ -114,11 +114,7 @@ def _compose(overrides: Sequence[str]) -> DictConfig:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
             return hydra.compose("config", overrides=list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        what, named = str(error).strip().split("\n", 1)[0], " ".join(overrides) or "overrides"
-        mend = cli.command("run", ["--help"])
-        if several := [word for word in overrides if what.endswith(f"Ambiguous value for argument '{word}'")]:
-            named, what, mend = several[0], "has several values, and a writer is tuned for one cell", "one of them"
-        raise ConfigError([Problem(named, what)], mend) from error
+        raise composing.error_of(error, overrides, "tune-writer") from error
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=cli.program("verify"),
         description="Check that the files of complete cells, and what they were computed from, are as they were.",
     )

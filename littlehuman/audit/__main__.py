@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(prog=cli.program("audit"), description="Audit training sets; nothing is removed.")
+    made = cli.Parser(prog=cli.program("audit"), description="Audit training sets; nothing is removed.")
     made.add_argument("places", nargs="*", type=Path, metavar="STUDY|CELL|FILE", help="folders of runs, or tables")
     made.add_argument("--again", action="store_true", help="of cells: compute anew what audit.json has")
     for name, what in (("train", "training rows"), ("test", "test rows"), ("synthetic", "synthetic training rows")):

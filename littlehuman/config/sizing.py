@@ -89,7 +89,7 @@ def _has_steps(dataset: DatasetConfig, usable: int | None) -> bool:
 
 def _round(step: int) -> int:
     """Down to half of the leading decimal place: 31 to 30, 47 to 45, 480 to 450."""
-    unit = max(5 * 10 ** (len(str(step)) - 2), 1)
+    unit: int = max(5 * 10 ** (len(str(step)) - 2), 1)
     return step - step % unit
 
 

@@ -12,12 +12,11 @@ from littlehuman import data
 from littlehuman.config.run_config import RunConfig
 from littlehuman.config.test_dataset import load_test_dataset
 from littlehuman.errors import DataError
+from littlehuman.exporting.places import HYDRA
 from littlehuman.exporting.rebuild import CONFIG, config_of
 from littlehuman.runs.artifacts import RESULT
 from littlehuman.schema import DatasetConfig
 from littlehuman.store import read_json
-
-_HYDRA = CONFIG.with_name("hydra.yaml")
 
 
 def clusters_of_test_items(cell: Path) -> dict[str, dict[str, str]]:
@@ -44,8 +43,8 @@ def test_dataset_of(config: RunConfig, cell: Path) -> DatasetConfig | None:
     if config.test_dataset is None:
         return None
     try:
-        sources = OmegaConf.load(cell / _HYDRA).hydra.runtime.config_sources
+        sources = OmegaConf.load(cell / HYDRA).hydra.runtime.config_sources
     except (OSError, ValueError, YAMLError, OmegaConfBaseException, AttributeError) as error:
-        raise DataError(f"{cell / _HYDRA}: does not say where test_dataset={config.test_dataset} is defined") from error
+        raise DataError(f"{cell / HYDRA}: does not say where test_dataset={config.test_dataset} is defined") from error
     conf = [Path(source.path) for source in sources if source.schema == "file"]
     return load_test_dataset(config.test_dataset, config.test_path, config.task.name, conf)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
@@ -20,6 +20,7 @@ from littlehuman.config import run_config as configs
 from littlehuman.config.mixture_spec import mixture_spec
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import DataError
+from littlehuman.exporting import places
 from littlehuman.mixture import mixing
 from littlehuman.prompt_models.cache import cache_path, lookup
 from littlehuman.prompt_models.provided import Provided
@@ -89,7 +90,8 @@ def config_of(file: Path) -> RunConfig:
         raise DataError(
             f"{file}: is not the configuration of a run by this version: {reason}\nTry: run the cell again"
         ) from error
-    return configs.from_hydra(merged)  # type: ignore[arg-type]
+    assert isinstance(merged, DictConfig)
+    return configs.from_hydra(places.with_files_found(merged, file.parent.parent))
 
 
 def _twins(

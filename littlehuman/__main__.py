@@ -90,7 +90,8 @@ def _refuse(word: str) -> int:
     near = difflib.get_close_matches(word, BY_NAME, n=1)
     meant = f"did you mean '{near[0]}'?" if near else f"there is: {', '.join(BY_NAME)}; a setting is KEY=VALUE"
     print(f"littlehuman: {word!r} is no command; {meant}", file=sys.stderr)
-    print(f"Try: {cli.command(near[0], ['--help']) if near else cli.program('run') + ' --help'}", file=sys.stderr)
+    words = sys.argv[2:] or ["--help"]
+    print(f"Try: {cli.command(near[0], words) if near else cli.program('run') + ' --help'}", file=sys.stderr)
     return 2
 
 

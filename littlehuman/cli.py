@@ -25,6 +25,13 @@ TYPED = "LITTLEHUMAN_TYPED"  # the subcommand that was typed, and its words
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
 _NAME = "NAME"
+SETTINGS = ("run", "tune-writer")  # subcommands that take KEY=VALUE
+_SETTING = r"(?:'[+]*[\w@./-]+=[^']*'|[+]*[\w@./-]+=[^\s'\",;]+(?:,[^\s'\",;]+)*)"
+_OPTION = r"--[\w-]+(?: (?!(?:or|with|and)\b)[\w./:-]+)?"
+_LEAD = re.compile(rf"{_SETTING}(?: {_SETTING})*|{_OPTION}(?: {_OPTION})*")
+_COMMAND = re.compile(r"(?:'[^']*'|[^'])+?(?=, [a-z]|; | \(|  #|$)")
+_PROGRAMS = ("rm ", "export ", "pip ", "python ", "make ", "chmod ")
+_BLANK = re.compile(r"\b(?:[A-Z]{2,}_)*(?:NAME|CLASS|NUMBER|FILE|DIR|FOLDER|WEIGHTS|OR_ID|WHAT)\b|\.\.\.")
 _HYDRA_CONFIG_DIR = "command-line"  # Hydra's provider name of the folder given by --config-dir
 
 
@@ -63,7 +70,7 @@ def print_lines(lines: Callable[[], Iterable[object]]) -> int:
             print(plain_text(str(line)))
         sys.stdout.flush()
     except LittlehumanError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(said(error), file=sys.stderr)
         return 1
     except BrokenPipeError:
         ignore_closed_pipe()
@@ -127,6 +134,45 @@ def note_typed(name: str, words: Sequence[str]) -> None:
     os.environ[TYPED] = shlex.join([name, *words])
 
 
+def said(error: LittlehumanError) -> str:
+    """Kind and text of an error for the terminal, with whole commands for what to try (`whole_command`)."""
+    return "\n".join(map(whole_command, f"{type(error).__name__}: {error}".split("\n")))
+
+
+def whole_command(line: str) -> str:
+    """A line `Try: MEND` of a message with MEND as a command that works when it is pasted; other lines as they are.
+
+    A mend of settings (`dataset.csv.delimiter=comma`) or options (`--metric f1`) becomes the command that was typed,
+    with them changed; what follows it (another mend, a reason) stands on a line of its own. A mend that is no command,
+    or has a blank to fill in (`dataset.columns.text=NAME`), is called `Fix`.
+    """
+    before, tries, mend = line.partition("Try: ")
+    if before.strip() or not tries or not os.environ.get(TYPED):
+        return line
+    name = shlex.split(os.environ[TYPED])[0]
+    lead = _LEAD.match(mend)
+    if lead and not _BLANK.search(lead[0]) and lead[0].startswith("--") != (name in SETTINGS):
+        made, rest = again(_pairs(lead[0]), name), mend[lead.end() :]
+    elif mend.startswith((*_PROGRAMS, _form("run")[0] + " ")) and (found := _COMMAND.match(mend)):
+        made, rest = found[0], mend[found.end() :]
+    else:
+        return f"{before}Fix: {mend}"
+    if _BLANK.search(made):
+        return f"{before}Fix: {mend}"
+    rest = rest.strip(" ,;")
+    return f"{before}Try: {made}" + (f"\n{before}     {rest}" if rest else "")
+
+
+def _pairs(mend: str) -> dict[str, str]:
+    """The settings or options of a mend and their values."""
+    words = shlex.split(mend)
+    if words[0].startswith("--"):
+        values = [*words[1:], "--"]
+        pairs = zip(words, values, strict=True)
+        return {word: "" if value.startswith("--") else value for word, value in pairs if word.startswith("--")}
+    return {key: value for key, _, value in (word.partition("=") for word in words)}
+
+
 def again(changes: Mapping[str, str | None] | None = None, name: str = "run") -> str:
     """The command that was typed, with some of its words changed: what a message says to try.
 
@@ -153,7 +199,7 @@ def _changed(words: Sequence[str], key: str, value: str | None) -> list[str]:
     if key.startswith("--"):
         return _with_option(words, key, value)
     new = [] if value is None else [f"{key}={value}"]
-    old = [index for index, word in enumerate(words) if word.lstrip("+").partition("=")[0] == key]
+    old = [index for index, word in enumerate(words) if word.lstrip("+").partition("=")[0] == key.lstrip("+")]
     if not old:
         return [*words, *new]
     kept = [word for index, word in enumerate(words) if index not in old[1:]]

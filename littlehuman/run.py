@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from littlehuman import __version__
-from littlehuman.cli import ignore_closed_pipe, note_form, note_typed
+from littlehuman.cli import ignore_closed_pipe, note_form, note_typed, said
 from littlehuman.config import run_config as configs
 from littlehuman.config import test_dataset
 from littlehuman.config.addresses import refuse_passwords
@@ -143,7 +143,7 @@ def _report(error: Exception, root: Path) -> None:
     if isinstance(error, HydraException | OmegaConfBaseException) and _FULL_ERROR not in os.environ:
         from littlehuman.execution import composing
 
-        print(f"ConfigError: {composing.error_of(error, sys.argv[1:])}", file=sys.stderr)
+        print(said(composing.error_of(error, sys.argv[1:])), file=sys.stderr)
     elif isinstance(error, OSError):
         status.report_incomplete(root, mending.sentence(error))
     else:

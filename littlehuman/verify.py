@@ -8,6 +8,7 @@ completion cache (no request is sent, and nothing is written). The exit code is 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def _lines(folder: Path, faulty: list[Path], *, files_only: bool) -> Iterator[st
         if found:
             faulty.append(cell)
         yield from (f"{cell}: {step}: {what}" for step, what, _ in found)
-        yield from dict.fromkeys(f"  Try: {mend}" for _, _, mend in found)
+        yield from dict.fromkeys(cli.whole_command(f"  Try: {mend}") for _, _, mend in found)
     left = f"; {len(faulty)} are not as they were" if faulty else ": all as they were"
     yield f"{len(cells)} complete cell(s) checked{left}"
 
@@ -69,7 +70,7 @@ def _faults(cell: Path, files_only: bool) -> Iterator[tuple[str, str, str]]:
     from littlehuman.runs import checks
     from littlehuman.runs.artifacts import RESULT
 
-    again = f"rm {cell / RESULT}, then the sweep's command again: it computes this cell anew"
+    again = f"rm {shlex.quote(str(cell / RESULT))}, then the sweep's command again: it computes this cell anew"
     found = checks.check_files(cell)
     yield from ((checks.step_of(fault), str(fault), again) for fault in found)
     if files_only or any(checks.step_of(fault) == "result" for fault in found):

@@ -200,6 +200,13 @@ class Ended:
 Cli = Callable[..., Ended]
 
 
+@pytest.fixture(autouse=True)
+def _nothing_typed() -> Iterator[None]:
+    """Commands note what was typed, which is not for the next test."""
+    yield
+    os.environ.pop("LITTLEHUMAN_TYPED", None)
+
+
 @pytest.fixture
 def cli(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """The command line in this process: as `python -m littlehuman.run`, without the 4 seconds of imports."""

@@ -82,7 +82,8 @@ def _check_end(fault: Fault, place: Ground, ended: Ended, problems: Problems) ->
     logs = "".join(path.read_text("utf-8", "replace") for path in place.study.glob("*/run.log"))
     problems.expect("Traceback" not in ended.text + logs, f"a traceback: {_last_error(ended.text + logs)}")
     if not complete:
-        problems.expect("Try:" in ended.text + logs, f"an error without a mend: {ended.said}")
+        mends = ("Try:", "Fix:")
+        problems.expect(any(mend in ended.text + logs for mend in mends), f"an error without a mend: {ended.said}")
     problems.expect(fault.end is not End.COMPLETE or complete, f"not complete: {ended.said}")
     problems.expect(fault.end is not End.ERROR or not complete, "complete, though no request could succeed")
     problems.expect(ended.peak_mb < PEAK_MB, f"{ended.peak_mb:.0f} MB of memory, more than {PEAK_MB}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from littlehuman import cli
 from littlehuman.errors import Problem
 from littlehuman.schema import Provider, Writes
 
@@ -33,8 +32,6 @@ def problems(config: RunConfig) -> Iterator[Problem]:
 
 
 def mend(config: RunConfig) -> str:
-    """The command without a synthetic share, where one was given."""
-    words = [f"dataset={config.dataset.name}", "method=annotator"]
-    if config.prompt_model.provider is Provider.recorded:  # recordings hold twins
-        words.append("prompt_model=smollm2")
-    return cli.command("run", words) if config.synth_frac != 0 else ""
+    """The settings of a run without a synthetic share, where one was given."""
+    recorded = config.prompt_model.provider is Provider.recorded  # recordings hold twins
+    return "synth_frac=0" + " prompt_model=smollm2" * recorded if config.synth_frac != 0 else ""

@@ -11,7 +11,6 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from littlehuman import cli
 from littlehuman.config import annotator, sizing
 from littlehuman.config.addresses import password_problems
 from littlehuman.config.validation import problems, unknown_keys
@@ -81,7 +80,7 @@ class RunConfig:
         found = list(problems(self))
         if found:
             valid = 0 <= self.synth_frac <= 1
-            hint = "" if valid else cli.command("run", [f"dataset={self.dataset.name}", "synth_frac=0.95"])
+            hint = "" if valid else "synth_frac=0.95"
             hint = annotator.mend(self) if self.method is Method.annotator else hint
             raise ConfigError(found, hint)
 

@@ -115,7 +115,7 @@ class Job:
         self.state = State.failed
         try:
             if isinstance(error, LittlehumanError):
-                log.error("%s: %s", type(error).__name__, error)
+                log.error("%s", _said(error))
             elif isinstance(error, KeyboardInterrupt):
                 log.error("interrupted in stage %s", self._status.stage_name)
             else:
@@ -190,13 +190,13 @@ class Job:
     def _refuse(self, error: ConfigError) -> None:
         """Report a config that makes no cell; the folder's files are not changed."""
         self.state = State.failed
-        log.error("%s: %s", type(error).__name__, error)
+        log.error("%s", _said(error))
         status.report_refused(self.folder, error, attempted=(self.folder / STATUS).is_file())
 
     def _cannot_begin(self, error: DataError | OSError) -> None:
         """Report a file that stands in the way of a cell; none is changed."""
         self.state = State.failed
-        log.error("%s: %s", type(error).__name__, error)
+        log.error("%s", _said(error))
         reason = error.one_line if isinstance(error, DataError) else mending.sentence(error)
         status.report_incomplete(self.folder, reason, asks_for_change=isinstance(error, DataError))
 
@@ -256,3 +256,7 @@ class Job:
         self.prepared = None
         self._training.close()
         self._claim.close()
+
+
+def _said(error: Exception) -> str:
+    return cli.said(error) if isinstance(error, LittlehumanError) else f"{type(error).__name__}: {error}"

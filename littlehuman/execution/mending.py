@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from littlehuman import cli
 from littlehuman.errors import ConfigError
 from littlehuman.runs import leftovers, status
 
@@ -41,7 +42,7 @@ def refusing_the_command(study: Path) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        print(f"ConfigError: {error}", file=sys.stderr)
+        print(cli.said(error), file=sys.stderr)
         leftovers.remove_empty(study)
         raise SystemExit(1) from None
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from littlehuman import cli
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.records import Example, Mixture, Origin, Point, Synthetic
 from littlehuman.seeding import ordering
@@ -138,8 +137,7 @@ def _check_size(spec: MixtureSpec, usable: int, name: str) -> None:
         return
     size = f"n_train={spec.n_train}" + (f" + extra_human={spec.extra_human}" if spec.extra_human else "")
     possible = max(usable - spec.extra_human, 0)
-    mend = cli.command("run", [f"dataset={name}", f"n_train={possible}", f"synth_frac={spec.synth_frac:g}"])
-    raise ConfigError([Problem(size, f"{name} has {usable} usable training points")], mend)
+    raise ConfigError([Problem(size, f"{name} has {usable} usable training points")], f"n_train={possible}")
 
 
 def _owned(extra: list[str], by_turn: list[str], order: list[str], spec: MixtureSpec, trained: int) -> list[str]:

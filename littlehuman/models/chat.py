@@ -261,7 +261,8 @@ def _with_adapter(model: Any, folder: str) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         first = str(error).partition("\n")[0]
         raise WeightsError(
-            f"prompt_model.adapter={folder}: does not fit on these weights: {first}\nTry: littlehuman tune-writer again"
+            f"prompt_model.adapter={folder}: does not fit on these weights: {first}\n"
+            "Try: the writer tuned again (littlehuman tune-writer)"
         ) from error
 
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from littlehuman import cli
 from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.runs import claims, leftovers, process
 from littlehuman.runs.artifacts import STATUS
@@ -86,7 +87,7 @@ class RunStatus:
 
     def failed(self, error: BaseException) -> None:
         """Mark the run failed, and report it."""
-        text = str(error) if str(error).strip() else type(error).__name__
+        text = "\n".join(map(cli.whole_command, str(error).split("\n"))) if str(error).strip() else type(error).__name__
         line = error.one_line if isinstance(error, LittlehumanError) else _one_line(error)
         self._status |= {"state": "failed", "reason": line, "error": text, "error_type": type(error).__name__}
         with suppress(OSError):  # the disk may be full: the report below names the cell all the same

@@ -54,7 +54,7 @@ def test_one_file_is_compared_with_itself(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("content", "options", "said"),
     [
-        ("a,b\n1,2\n", [], "Try: --text NAME"),
+        ("a,b\n1,2\n", [], "Fix: --text NAME"),
         ("text,label\n", [], "holds no rows"),
         ("text,label\nx,y\n", ["--target", "lable"], "did you mean 'label'?"),
         (None, [], "is no file"),

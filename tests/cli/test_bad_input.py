@@ -15,8 +15,11 @@ PLANTED = "sk-planted-0123456789-never-shown"
 
 
 BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
-    "unknown dataset": (lambda _: ["dataset=wanly"], ["dataset/wanly", "wanli"]),
-    "unknown protocol": (lambda _: ["protocol=mine"], ["protocol/mine", "recommended"]),
+    "unknown dataset": (lambda _: ["dataset=wanly"], ["dataset=wanly  is no option of dataset; did you mean 'wanli'?"]),
+    "unknown protocol": (
+        lambda _: ["protocol=mine"],
+        ["protocol=mine  is no option of protocol; there is: annotation, code, paper, recommended"],
+    ),
     "share above one": (lambda _: ["synth_frac=1.2"], ["synth_frac=1.2", "must be between 0 and 1", "Try:"]),
     "too many points": (
         lambda _: ["synth_frac=0", "n_train=100000"],

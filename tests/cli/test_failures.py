@@ -15,12 +15,14 @@ from littlehuman.store import read_json, write_json, write_text
 
 
 def test_failed_run_explains_itself(cli: Cli, multirun: Path) -> None:
-    ended = cli(*HUMAN, "dataset=fieldnotes_fv", "n_train=9000")
-    folder = run_folder(multirun, *HUMAN, "dataset=fieldnotes_fv", "n_train=9000")
+    words = (*QUICK, "human_budget=3")
+    ended = cli(*words)
+    folder = run_folder(multirun, *words)
     status = read_json(folder / "status.json")
     assert ended.code == 1
     assert (status["state"], status["stage"], status["error_type"]) == ("failed", "plan", "ConfigError")
-    assert "usable training points" in status["reason"] and "Try: littlehuman dataset=" in status["error"]
+    assert "more than the budget allows" in status["reason"]
+    assert f"Try: littlehuman {' '.join(QUICK)} human_budget=4\n" in status["error"]
     assert status["error"] in (folder / "run.log").read_text()
     assert not (folder / "result.json").exists()
     assert table_rows(multirun / "default")[folder.name]["error"] == status["reason"]

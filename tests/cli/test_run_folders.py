@@ -26,7 +26,7 @@ def test_a_folder_that_holds_another_cell_is_left_alone(
         == 1
     )
     assert [row["seed"] for row in table_rows(multirun / "default").values()] == ["0", "1", "1"]
-    assert "Try: another folder" in grown.out and "Traceback" not in grown.text
+    assert "Fix: another folder" in grown.out and "Traceback" not in grown.text
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -178,7 +179,7 @@ def test_a_pilot_that_cannot_answer_is_one_error_with_its_mend(
     assert plan.main(["--pilot", str(study)]) == 1
     told = capsys.readouterr()
     assert told.out == "" and told.err.startswith("DataError: ") and str(study) in told.err
-    problem, tried = told.err.strip().split("\nTry: ")
+    problem, tried = re.split("\n(?:Try|Fix): ", told.err.strip())
     assert what in problem and mend in tried and not (study / "figures").exists()
     if "synth_frac" in tried:
         words = shlex.split(tried)
@@ -195,7 +196,7 @@ def test_a_pilot_whose_predictions_are_gone_is_told_to_state_the_variation(
     assert plan.main(["--pilot", str(study)]) == 1
     told = capsys.readouterr().err
     assert "no scores of single test items for accuracy" in told
-    words = shlex.split(told.split("Try: ")[1].split(", with")[0])
+    words = shlex.split(told.split("Try: ")[1].split("\n")[0])
     assert plan.main(words[words.index("plan") + 1 :]) == 0
 
 

@@ -375,7 +375,8 @@ def test_an_unknown_series_is_refused_with_what_there_is(study: Path, capsys: py
 
 def test_a_study_without_a_price_or_a_cost_asks_for_one(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plan.main([str(study), "--budget", "300", "--human-price", "1"]) == 1
-    assert "nothing was paid for its synthetic points\nTry: --synthetic-price" in capsys.readouterr().err
+    mend = f"Try: littlehuman plan {study} --budget 300 --human-price 1 --synthetic-price 0.002\n"
+    assert f"nothing was paid for its synthetic points\n{mend}" in capsys.readouterr().err
 
 
 def test_a_price_that_was_measured_is_not_called_the_readers_own() -> None:

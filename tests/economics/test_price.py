@@ -185,7 +185,8 @@ def test_an_n_outside_the_study_is_refused_with_the_nearest_inside(
 ) -> None:
     assert price.main([str(_csv(tmp_path / "scores.csv", _worth_k())), "--at", at]) == 1
     out, err = capsys.readouterr()
-    assert out == "" and "lies outside the study" in err and f"Try: {mend}" in err
+    assert out == "" and "lies outside the study" in err
+    assert f"Try: littlehuman price {tmp_path / 'scores.csv'} {mend}\n" in err
 
 
 HEADER = "n_synthetic,n_human,score\n"
@@ -244,7 +245,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_place_and_the_mend(
     path.write_text(text, encoding="utf-8")
     assert price.main([str(path), "--json"]) == 1
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("DataError: ") and "scores.csv" in err and "Try: " in err
+    assert out == "" and err.startswith("DataError: ") and "scores.csv" in err and "\nFix: " in err
     for part in parts:
         assert part in err
 

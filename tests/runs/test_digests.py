@@ -127,4 +127,4 @@ def test_a_folder_without_complete_cells_is_said_to_be_none(
     folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert verify.main([str(tmp_path / folder)]) == 1
-    assert "Try: a folder multirun/STUDY" in capsys.readouterr().err
+    assert "Fix: a folder multirun/STUDY" in capsys.readouterr().err

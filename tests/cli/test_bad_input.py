@@ -18,7 +18,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     "unknown dataset": (lambda _: ["dataset=wanly"], ["dataset=wanly  is no option of dataset; did you mean 'wanli'?"]),
     "unknown protocol": (
         lambda _: ["protocol=mine"],
-        ["protocol=mine  is no option of protocol; there is: annotation, code, paper, recommended"],
+        ["is no option of protocol; there is: annotation, code, paper"],
     ),
     "share above one": (lambda _: ["synth_frac=1.2"], ["synth_frac=1.2", "must be between 0 and 1", "Try:"]),
     "too many points": (

@@ -151,9 +151,8 @@ def test_what_to_type_next_can_be_typed(
 
 def test_worker_processes_print_the_form_that_was_typed(tmp_path: Path, scripts: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    words = shlex.join(
-        ["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *HUMAN, "n_train=4", "human_budget=1", "seed=0,1"]
-    )
+    axes = ("n_train=4", "human_budget=1", "seed=0,1")
+    words = shlex.join(["-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", *HUMAN, *axes])
     typed(f"python -m littlehuman {words}", scripts, cwd=tmp_path, LITTLEHUMAN_MULTIRUN="results")
     errors = [file.read_text() for file in tmp_path.glob("results/default/*/status.json")]
     assert len(errors) == 2 and all("Try: python -m littlehuman -m hydra/launcher=joblib " in error for error in errors)

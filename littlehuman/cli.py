@@ -26,12 +26,14 @@ FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
 _NAME = "NAME"
 SETTINGS = ("run", "tune-writer")  # subcommands that take KEY=VALUE
-_SETTING = r"(?:'[+]*[\w@./-]+=[^']*'|[+]*[\w@./-]+=[^\s'\",;]+(?:,[^\s'\",;]+)*)"
+_SETTING = r"(?:'[+]*[\w@./-]+=[^']*'|[+]*[\w@./-]+=[^\s'\",;]*[^\s'\",;:](?:,[^\s'\",;]+)*)"
 _OPTION = r"--[\w-]+(?: (?!(?:or|with|and)\b)[\w./:-]+)?"
 _LEAD = re.compile(rf"{_SETTING}(?: {_SETTING})*|{_OPTION}(?: {_OPTION})*")
 _COMMAND = re.compile(r"(?:'[^']*'|[^'])+?(?=, [a-z]|; | \(|  #|$)")
+_AGAIN = re.compile("the same command(?: again| later)")
+_WITH = re.compile(",? with ")  # then the setting alone does not work
 _PROGRAMS = ("rm ", "export ", "pip ", "python ", "make ", "chmod ")
-_BLANK = re.compile(r"\b(?:[A-Z]{2,}_)*(?:NAME|CLASS|NUMBER|FILE|DIR|FOLDER|WEIGHTS|OR_ID|WHAT)\b|\.\.\.")
+_BLANK = re.compile(r"\b(?:[A-Z]{2,}_)*(?:NAME|CLASS|NUMBER|FILE|DIR|FOLDER|WEIGHTS|OR_ID|WHAT|HOST|MODEL)\b|\.\.\.")
 _HYDRA_CONFIG_DIR = "command-line"  # Hydra's provider name of the folder given by --config-dir
 
 
@@ -149,18 +151,24 @@ def whole_command(line: str) -> str:
     before, tries, mend = line.partition("Try: ")
     if before.strip() or not tries or not os.environ.get(TYPED):
         return line
-    name = shlex.split(os.environ[TYPED])[0]
-    lead = _LEAD.match(mend)
-    if lead and not _BLANK.search(lead[0]) and lead[0].startswith("--") != (name in SETTINGS):
-        made, rest = again(_pairs(lead[0]), name), mend[lead.end() :]
-    elif mend.startswith((*_PROGRAMS, _form("run")[0] + " ")) and (found := _COMMAND.match(mend)):
-        made, rest = found[0], mend[found.end() :]
-    else:
-        return f"{before}Fix: {mend}"
-    if _BLANK.search(made):
+    made, rest = _made(mend, shlex.split(os.environ[TYPED])[0])
+    if not made or _BLANK.search(made):
         return f"{before}Fix: {mend}"
     rest = rest.strip(" ,;")
     return f"{before}Try: {made}" + (f"\n{before}     {rest}" if rest else "")
+
+
+def _made(mend: str, name: str) -> tuple[str, str]:
+    """The command that a mend means after the subcommand `name`, empty where it means none, and what follows it."""
+    lead = _LEAD.match(mend)
+    if (same := _AGAIN.match(mend)) and name in SETTINGS:
+        return again(name=name), mend[same.end() :]
+    if lead and not _WITH.match(mend, lead.end()) and not _BLANK.search(lead[0]):
+        if lead[0].startswith("--") != (name in SETTINGS):
+            return again(_pairs(lead[0]), name), mend[lead.end() :]
+    elif mend.startswith((*_PROGRAMS, _form("run")[0] + " ")) and (found := _COMMAND.match(mend)):
+        return found[0], mend[found.end() :]
+    return "", ""
 
 
 def _pairs(mend: str) -> dict[str, str]:

@@ -164,7 +164,7 @@ def check_config(config: DatasetConfig, task: TaskConfig | None = None) -> None:
         )
     if problems:
         listing = cli.command("run", ["--help"])
-        raise ConfigError(problems, f"{listing} lists the datasets; conf/dataset/table.yaml explains the keys")
+        raise ConfigError(problems, f"{listing}; it lists the datasets, and conf/dataset/table.yaml explains the keys")
 
 
 def _problems(config: DatasetConfig) -> Iterator[Problem]:

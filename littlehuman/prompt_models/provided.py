@@ -175,7 +175,7 @@ class Provided:
 def _existing(path: str | None) -> Path:
     if not path:
         problem = Problem("prompt_model.path=null", "names no file of twins")
-        raise ConfigError([problem], "prompt_model.path=twins.jsonl")
+        raise ConfigError([problem], "prompt_model.path=FILE")
     found = packaged(path)
     if not found.exists():
         raise DataError(f"prompt_model.path={path}: there is no such file or folder ({found.absolute()})")

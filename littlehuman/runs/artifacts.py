@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -97,10 +98,12 @@ def result_of_cell(folder: Path, run_id: str) -> dict[str, Any]:
             "another folder; without hydra.run.dir and hydra.sweep.* each cell has its own",
         )
     if result and (lack := missing_in(result)):
-        raise DataError(f"{folder / RESULT}: {lack}, so it is no result of this cell\nTry: rm {folder / RESULT}")
+        raise DataError(
+            f"{folder / RESULT}: {lack}, so it is no result of this cell\nTry: rm {shlex.quote(str(folder / RESULT))}"
+        )
     if changed := digests.faults(folder, result, deep=False):
         what = ", ".join(f"{folder / fault.file} {fault.what}" for fault in changed)
-        again = f"rm {folder / RESULT}, then the same command: it computes this cell anew"
+        again = f"rm {shlex.quote(str(folder / RESULT))}, then the same command: it computes this cell anew"
         raise DataError(f"{what}, since the result was written\nTry: {again}")
     return result
 

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import time
 import uuid
 from collections.abc import Callable
@@ -172,7 +173,7 @@ def _read(file: Path) -> Holder:
     """The content of a claim; an empty holder where it has none that can be read."""
     if file.is_dir():
         what = f"{file}: is a folder, and the claim of the process that computes this cell is to be written there"
-        raise DataError(f"{what}\nTry: rm -r {file}")
+        raise DataError(f"{what}\nTry: rm -r {shlex.quote(str(file))}")
     try:
         found = json.loads(file.read_text("utf-8"))
         texts = {name: str(found[name]) for name in ("token", "host", "place", "started", "since")}

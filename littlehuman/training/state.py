@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,7 +43,9 @@ class TrainState:
     ) -> None:
         self.rows, self.tuning, self.seed, self.folder = list(rows), tuning, seed, folder
         if (file := folder / CHECKPOINT).is_dir():
-            raise DataError(f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {file}")
+            raise DataError(
+                f"{file}: is a folder, and the training is to be saved there\nTry: rm -r {shlex.quote(str(file))}"
+            )
         self.batch_size = int(tuning.batch_size or 1)
         self.steps_per_epoch = math.ceil(len(self.rows) / self.batch_size)
         self.total_steps = self.steps_per_epoch * int(tuning.epochs or 0)

@@ -7,6 +7,7 @@ refuse a writer that saw its test points.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,7 +73,7 @@ def given(config: RunConfig, dataset: Dataset, test: Sequence[Example]) -> Write
     writer = Writer(folder.absolute(), adapter.info(folder))
     _check_base(writer, config)
     if adapter.digest_of_files(folder) != writer.info["digest"]:
-        again = f"rm -r {folder}, then {tune_command(config)}"
+        again = f"rm -r {shlex.quote(str(folder))} && {tune_command(config)}"
         raise WeightsError(f"prompt_model.adapter={name}: its weights are not those that were tuned\nTry: {again}")
     if writer.info.get("train") != train_fingerprint(dataset):
         _check_unseen(writer, test, config)

@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "classify-annotate": (
         *("dataset=table", "task=classify", "dataset.path=FOLDER/letters.csv", "dataset.columns.evidence=null"),
+        "dataset.valid_share=0.2",  # what a table had before, as all its cells
         *("n_train=9", "synth_frac=0.7", "strategy=annotate", "strategy.shots=2"),
     ),
     "own-yaml-paper": (
@@ -83,7 +84,7 @@ def write_tables(folder: Path) -> None:
     rows = [(i, HOURS[i % 5], HOURS[(i + i % 2) % 5], "yn"[i % 2]) for i in range(40)]
     claims = [f"Ferry {i} leaves the harbour at {hour}.,Ferry {i} goes at {said}.,{yes}" for i, hour, said, yes in rows]
     letters = [f"Letter {i} on {kind}.,{kind}" for i, kind in enumerate(("rent", "noise", "bills") * 12)]
-    yaml = f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nsizes: [8]\n"
+    yaml = f"defaults: [table, _self_]\nname: mine\npath: {folder}/claims.csv\nsizes: [8]\nvalid_share: 0.2\n"
     yaml += "labels: {'y': supported, 'n': unsupported}\n"
     (folder / "conf" / "dataset").mkdir(parents=True)
     for name, text in {

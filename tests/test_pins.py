@@ -69,6 +69,7 @@ CONFIGURATIONS: dict[str, tuple[str, ...]] = {  # beside those of `COMMANDS`; FO
         "dataset.path=FOLDER/claims.csv",
         "+dataset.labels.y=supported",
         "+dataset.labels.n=unsupported",
+        *("n_train=1000", "dataset.valid_share=0.2"),  # what a table had before
     ),
     "own twins": ("dataset=fieldnotes_fv", "prompt_model=provided", "prompt_model.path=FOLDER/claims.csv"),
 }

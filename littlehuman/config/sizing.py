@@ -55,7 +55,7 @@ def with_size(config: RunConfig) -> RunConfig:
 def smaller(dataset: DatasetConfig, usable: int | None, number: int) -> int:
     """The size `number` of a dataset (0 is the largest): of `dataset.sizes`, or a share of all points."""
     sizes = dataset.sizes
-    return sizes[number] if number < len(sizes) else int((usable or 0) * SHARES[number])
+    return sizes[number] if number < len(sizes) else max(int((usable or 0) * SHARES[number]), min(usable or 0, 1))
 
 
 def tradeoff_human(dataset: DatasetConfig, usable: int | None) -> int:

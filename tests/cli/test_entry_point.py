@@ -65,8 +65,8 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("repot", "did you mean 'report'?\nTry: littlehuman report --help\n"),
-        ("exprot", "did you mean 'export'?\nTry: littlehuman export --help\n"),
+        ("repot", "did you mean 'report'?\nTry: littlehuman report multirun/study\n"),
+        ("exprot", "did you mean 'export'?\nTry: littlehuman export multirun/study\n"),
         ("dataset", "there is: run, tune-writer, report, next, price, plan, verify, audit, export"),
         ("xyz", "Try: littlehuman --help\n"),
     ],

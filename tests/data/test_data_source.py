@@ -150,8 +150,8 @@ def test_hub_rows_with_nested_columns_give_the_same_points(offline: Path) -> Non
 def test_a_split_that_the_hub_lacks_is_held_out_with_a_note(offline: Path) -> None:
     write_jsonl(offline / "train.jsonl", ROWS)
     dataset = data.load(dataset_config("table", hub=str(offline)), FV)
-    assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (12, 4, 4)
-    assert len(dataset.notes) == 2
+    assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (16, 0, 4)
+    assert len(dataset.notes) == 1
 
 
 def test_a_hub_without_any_of_the_splits_names_those_that_it_has(offline: Path) -> None:

@@ -66,7 +66,7 @@ def test_without_evidence_points_are_grouped_by_text() -> None:
 
 def test_a_single_file_is_split_into_train_valid_and_test(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "mine.jsonl", _rows(100))
-    dataset = _load(tmp_path / "mine.jsonl")
+    dataset = _load(tmp_path / "mine.jsonl", valid_share=0.2)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (60, 20, 20)
     sides = [_evidence(points) for points in (dataset.train, dataset.valid, dataset.test)]
     assert len(set.union(*sides)) == sum(map(len, sides)) == 50
@@ -76,11 +76,19 @@ def test_a_single_file_is_split_into_train_valid_and_test(tmp_path: Path) -> Non
     )
 
 
-def test_a_folder_with_one_split_is_divided_into_three_with_a_note(tmp_path: Path) -> None:
+def test_a_table_holds_out_no_validation_points_that_nothing_reads(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "mine.jsonl", _rows(100))
+    dataset = _load(tmp_path / "mine.jsonl")
+    assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (80, 0, 20)
+    assert dataset.notes == ("test: 20 of 100 points, held out of train by evidence",)
+    assert dataset.test == _load(tmp_path / "mine.jsonl", valid_share=0.2).test  # whatever else is held out
+
+
+def test_a_folder_with_one_split_is_divided_with_a_note(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "validation.jsonl", [*_rows(50), *_rows(1)])
     dataset = _load(tmp_path)
-    assert dataset.notes[0] == "only validation points are here: they are split into train, valid and test"
-    assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (30, 10, 10)
+    assert dataset.notes[0] == "only validation points are here: they are split into train and test"
+    assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == (40, 0, 10)
     assert dataset.dropped == {"all: exact duplicate": 1}
 
 

@@ -249,6 +249,6 @@ def test_the_classes_are_listed_with_their_counts_and_the_rows_left_out(tmp_path
     path = _rows(tmp_path, ["a", "b", None] * 20)
     lines = list(description(_load(path)))
     counts = {name: [point.target for point in _load(path).train].count(name) for name in "ab"}
-    assert lines[0] == "table: 24 training points, 8 validation points, 8 test points"
+    assert lines[0] == "table: 32 training points, 8 test points"
     assert lines[1] == f"2 classes, with their training points: a {counts['a']}, b {counts['b']}"
     assert lines[2] == "20 rows are left out (all: no label)"

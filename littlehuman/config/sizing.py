@@ -44,11 +44,12 @@ def usable_points(config: DatasetConfig, task: TaskConfig) -> int | None:
 def with_size(config: RunConfig) -> RunConfig:
     """The config with `n_train`: all usable points beside `extra_human`, where neither it nor its dataset says one.
 
-    A cell that trains nothing (`method=annotator`) has no size.
+    It is 0 for a cell that trains nothing (`method=annotator`).
     """
-    if config.n_train is not None or config.dataset.sizes or config.method is Method.annotator:
+    if config.n_train is not None or config.dataset.sizes:
         return config
-    usable = usable_points(config.audited_dataset, config.task) or 0
+    trains = config.method is not Method.annotator
+    usable = (usable_points(config.audited_dataset, config.task) or 0) if trains else 0
     return replace(config, n_train=max(usable - config.extra_human, 0))
 
 

@@ -62,6 +62,8 @@ def _incomplete(config: DictConfig, jobs: list[list[str]]) -> Iterator[DictConfi
 
     from littlehuman.runs.artifacts import RESULT
 
+    if GlobalHydra.instance().hydra is None:  # no command line started this
+        return
     loader = GlobalHydra.instance().config_loader()
     for overrides in jobs:
         with suppress(Exception):  # what cannot be composed is Hydra's to report

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_runs import HUMAN, QUICK, no_result, run_folder, table_rows
+from cli_runs import QUICK, no_result, run_folder, table_rows
 from conftest import Cli
 
 from littlehuman.store import read_json, write_json, write_text
@@ -178,6 +178,6 @@ def test_a_cell_that_was_taken_over_meanwhile_is_left_to_its_new_owner(
 
 @pytest.mark.parametrize("place", ["study=paper/figure3", "hydra.run.dir={}/elsewhere/cell"])
 def test_a_failure_is_told_wherever_its_folder_lies(place: str, cli: Cli, multirun: Path) -> None:
-    ended = cli(*HUMAN, "n_train=9000", place.format(multirun))
+    ended = cli(*QUICK, "human_budget=1", place.format(multirun))
     assert ended.code == 1 and "NOT COMPLETE" in ended.err
     assert not list(multirun.glob(".invocation-*"))

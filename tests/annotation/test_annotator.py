@@ -209,9 +209,7 @@ def test_what_contradicts_an_annotator_is_one_error_that_names_it(words: list[st
 def test_the_mend_of_a_synthetic_share_is_the_command_without_it() -> None:
     with pytest.raises(ConfigError) as error:
         _config("dataset=wanli", "synth_frac=0.5")
-    mend = error.value.hint.partition(" dataset=")[2].split()
-    assert mend == ["wanli", "method=annotator"]
-    assert compose("dataset=wanli", *mend[1:]).synth_frac == 0
+    assert error.value.hint == "synth_frac=0"
 
 
 def test_an_encoder_is_no_obstacle_where_nothing_is_trained() -> None:

@@ -21,7 +21,16 @@ from littlehuman.store import read_json
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     """Two cells that can be computed and two that cannot, as one command of its own process."""
     root = tmp_path_factory.mktemp("swept")
-    command = ("-m", "littlehuman.run", "-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10,9000")
+    command = (
+        "-m",
+        "littlehuman.run",
+        "-m",
+        *HUMAN,
+        "dataset=fieldnotes_fv",
+        "seed=0,1",
+        "n_train=10",
+        "human_budget=all,3",
+    )
     return root, python(*command, LITTLEHUMAN_MULTIRUN=str(root))
 
 
@@ -73,7 +82,7 @@ def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: 
 
 
 def test_a_sweep_names_cells_whose_config_is_refused(cli: Cli, multirun: Path) -> None:
-    ended = cli("-m", *HUMAN, "synth_frac=0,1.5", "n_train=9000")
+    ended = cli("-m", *HUMAN, "synth_frac=0,1.5", "n_train=4", "human_budget=1")
     assert ended.code == 1 and ended.err.count("NOT COMPLETE") == 1
     assert "REFUSED  synth_frac=1.5 must be between 0 and 1" in ended.err and "the same command" not in ended.err
     assert len(table_rows(multirun / "default")) == 1

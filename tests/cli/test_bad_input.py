@@ -68,7 +68,7 @@ BAD: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     ),
     "budget too small": (
         lambda _: ["n_train=20", "synth_frac=0.5", "human_budget=5"],
-        ["human_budget=5", "trains on 10 human points", "human_budget=10 or more"],
+        ["human_budget=5", "trains on 10 human points", "synth_frac=0.5 human_budget=10\n"],
     ),
     "unknown metric": (
         lambda _: ["task.metrics=[squad_f1,rouge]"],

@@ -41,14 +41,9 @@ def test_a_sweep_completes_around_cells_that_fail(swept: tuple[Path, Ended]) -> 
     assert len(list((root / "default").glob("*/result.json"))) == 2
     last = ended.err.strip().splitlines()[-3:]
     for seed in (0, 1):
-        failed = run_folder(root, *HUMAN, "dataset=fieldnotes_fv", f"seed={seed}", "n_train=9000")
-        assert (
-            sum(
-                line.startswith(f"NOT COMPLETE  {failed}  in stage plan: n_train=9000 fieldnotes_fv has 3")
-                for line in last
-            )
-            == 1
-        )
+        failed = run_folder(root, *HUMAN, "dataset=fieldnotes_fv", f"seed={seed}", "n_train=10", "human_budget=3")
+        said = f"NOT COMPLETE  {failed}  in stage plan: human_budget=3 this mixture trains on 10"
+        assert sum(line.startswith(said) for line in last) == 1
     assert last[2] == "2 cell(s) cannot be computed as asked; change the values that are named above."
     assert "Traceback" not in ended.text
 
@@ -60,7 +55,7 @@ def test_table_is_complete_after_a_failure(swept: tuple[Path, Ended]) -> None:
     assert sorted(row["state"] for row in table.values()) == ["done", "done", "failed", "failed"]
     assert set(table) == {folder.parent.name for folder in (root / "default").glob("*/status.json")}
     for row in table.values():
-        assert row["seed"] in "01" and row["n_train"] == ("9000" if row["state"] == "failed" else "10")
+        assert row["seed"] in "01" and row["human_budget"] == ("3" if row["state"] == "failed" else "all")
         assert bool(row["error"]) == (row["state"] == "failed") == (row["accuracy"] == "")
     assert "| failed |" in (root / "default" / "table.md").read_text()
 
@@ -70,7 +65,7 @@ def test_the_same_sweep_again_computes_only_what_is_missing(cli: Cli, multirun: 
     assert cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10").code == 0
     before = {path: path.stat().st_mtime_ns for path in root.rglob("result.json")}
     set_up = {file: file.stat().st_mtime_ns for folder in before for file in folder.parent.glob(".hydra/*.yaml")}
-    ended = cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10,9000")
+    ended = cli("-m", *HUMAN, "dataset=fieldnotes_fv", "seed=0,1", "n_train=10", "human_budget=all,3")
     assert ended.code == 1 and ended.text.count("already complete") == 2 and ended.text.count("ERROR ConfigError") == 2
     assert {path: path.stat().st_mtime_ns for path in root.rglob("result.json")} == before
     # Hydra's set-up of a job, which writes these, costs more than all the rest of a cell that is complete.

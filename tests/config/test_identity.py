@@ -173,7 +173,7 @@ def test_the_identity_has_no_path_and_no_hardware_option(tmp_path: Path) -> None
     text = str(tree)
     assert str(tmp_path) not in text and "OPENAI_API_KEY" not in text
     assert "launch" not in tree and "study" not in tree
-    assert tree["training"]["learning_rate"] is not None and tree["n_train"] == 1000
+    assert tree["training"]["learning_rate"] is not None and tree["n_train"] == 4
 
 
 def test_a_path_without_read_permission_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

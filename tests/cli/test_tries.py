@@ -54,7 +54,7 @@ SAMPLES = {
     "{others[0]}": "macro_f1",
     "{low if at < low else high}": "1000",
     "{cli.again(changes, name) if changes else ''}": RUN,
-    "{cli.command(name, ['-m', *words]) if name == 'run' else ''}": RUN,
+    "{cli.command(name, ['-m', *words])}": RUN,
     "{again}": RUN,
     "{cli.again(_mended(cells))}": RUN,
     "{_renamed(error.hint)}": "filter.model.json_schema=false",

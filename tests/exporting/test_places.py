@@ -45,6 +45,7 @@ def test_verify_export_audit_and_report_find_the_data_from_any_folder(study: Pat
     assert texts and str(tmp_path) not in texts  # a data card names no folder of this machine
 
 
+@pytest.mark.slow
 def test_data_and_results_can_be_moved_together(study: Path, tmp_path: Path) -> None:
     shutil.move(tmp_path / "a", tmp_path / "moved")
     _reads_all(tmp_path / "moved" / "results" / "default", tmp_path / "out")

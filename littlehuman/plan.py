@@ -113,7 +113,9 @@ def _request(args: argparse.Namespace, scored: ScoredRuns) -> PlanRequest:
         DataError: for a study whose synthetic points have no known cost, where no price was given.
     """
     price = scored.synthetic_usd if args.synthetic_price is None else args.synthetic_price
-    if price is None:
+    if not scored.n_synthetic.any():
+        price = None  # none can be bought: these runs say nothing about them
+    elif price is None:
         raise DataError(f"{scored.place}: nothing was paid for its synthetic points\nTry: --synthetic-price 0.002")
     owned = scored.owned_human if args.owned_human is None else args.owned_human
     reach = REACH if args.reach is None else args.reach

@@ -13,10 +13,11 @@ import sys
 from pathlib import Path
 
 from littlehuman import cli
-from littlehuman.economics import price_options
-from littlehuman.economics.price import PAPER_NOTE, Price, price_of_scores
+from littlehuman.economics import next_runs, price_options
+from littlehuman.economics.price import PAPER_NOTE, Price, model_of, price_of_scores
+from littlehuman.economics.reason_text import sentence
 from littlehuman.errors import ConfigError, DataError, LittlehumanError
-from littlehuman.study.scores import read_scores
+from littlehuman.study.scores import ScoredRuns, read_scores
 
 __all__ = ["PAPER_NOTE", "Price", "main", "price_of_scores"]
 
@@ -59,7 +60,7 @@ def _answer(asked: argparse.Namespace) -> str:
         try:
             outcomes.append(price_of_scores(scored, asked.human_price, asked.synthetic_price, asked.at))
         except (ConfigError, DataError) as error:
-            outcomes.append((scored.name, error))
+            outcomes.append((scored.name, _with_commands(error, scored, Path(asked.scores).expanduser())))
     failed = [one[1] for one in outcomes if isinstance(one, tuple)]
     if len(failed) == len(outcomes):
         raise failed[0] if len(failed) == 1 else DataError("\n".join(str(error) for error in failed))
@@ -70,6 +71,18 @@ def _answer(asked: argparse.Namespace) -> str:
     entries = [one.as_json() if isinstance(one, Price) else {"name": one[0], "error": str(one[1])} for one in outcomes]
     whole = {"series": entries} if Path(asked.scores).expanduser().is_dir() else entries[0]
     return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _with_commands(error: LittlehumanError, scored: ScoredRuns, path: Path) -> LittlehumanError:
+    """An error about a study whose runs cannot answer, with the commands that add the missing cells."""
+    if not path.is_dir() or not (scored.n_synthetic + scored.n_human).any():
+        return error
+    model = model_of(scored)
+    if (obstacle := model.obstacle) is None:
+        return error
+    cells = next_runs.commands(next_runs.mending(model.mend()), path, scored.name)
+    tries = "\n".join(f"Try: {cell.command}" for cell in cells)
+    return DataError(f"{scored.place}: {sentence(obstacle)}\n{tries}")
 
 
 if __name__ == "__main__":

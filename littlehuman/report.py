@@ -150,7 +150,7 @@ def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
 
 def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
     """Name, alternative text and figure, of those that have data."""
-    from littlehuman.figures import confusion, replacement, texts, tradeoff
+    from littlehuman.figures import confusion, learning_curve, replacement, texts, tradeoff
 
     if data.lines:
         curves = "Score over the synthetic share of the training set, and its change against the smallest share"
@@ -162,6 +162,12 @@ def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
         closer = replacement.zoom(data.lines, data.delta)
         if closer is not None:
             yield "zoom", "The same for synthetic shares from 90 % on, with the numbers of human points.", closer
+    if data.learning:
+        yield (
+            "learning_curve",
+            "Score over the number of human labels, with the fitted curve; the numbers are in the table below.",
+            learning_curve.learning_curves(data.learning),
+        )
     if data.tradeoffs:
         sizes = "Score over the number of synthetic training points, without and with human points beside them"
         yield "tradeoff", f"{sizes}; the numbers are in the table below.", tradeoff.tradeoff(data.tradeoffs)

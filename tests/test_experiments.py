@@ -84,6 +84,35 @@ def test_the_trade_off_runs_over_the_papers_sizes() -> None:
     assert {cell.seed for cell in found} == {0, 1, 2} and len(found) == 3 * 2 * 20
 
 
+def _axis(*overrides: str) -> list[str]:
+    """The sizes of `experiment=learning_curve`, as the sweeper reads them."""
+    with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
+        swept = compose("config", overrides=["experiment=learning_curve", *overrides], return_hydra_config=True)
+        swept.hydra.overrides.task = list(overrides)
+        return str(swept.hydra.sweeper.params.n_train).split(", ")
+
+
+def test_the_learning_curve_halves_what_the_dataset_carries() -> None:
+    assert _axis() == ["160", "80", "40", "20", "10", "8"]
+    assert _axis("dataset.sizes=[20]") == ["20", "10", "8"]
+
+
+def test_a_learning_curve_over_datasets_has_the_sizes_of_each() -> None:
+    with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
+        swept = compose("config", overrides=["experiment=learning_curve"], return_hydra_config=True)
+        swept.hydra.overrides.task = ["dataset=wanli,scifact"]
+        second = str(swept.hydra.sweeper.params.n_train).split(", ")[1]
+        small = configs.from_hydra(compose("config", overrides=["dataset=scifact", f"n_train={second}"]))
+    assert small.size == small.dataset.sizes[0] // 2
+
+
+@pytest.mark.slow
+def test_the_joint_design_has_each_kind_alone_and_both_together() -> None:
+    found = {(c.size * (c.synth_frac == 1), c.size * (c.synth_frac == 0) + c.extra_human) for c in cells("joint")}
+    assert {(s, h) for s, h in found if s and not h} == {(140, 0), (70, 0), (35, 0)}
+    assert len({h for s, h in found if not s}) == 6 and len({s for s, h in found if s and h == 20}) == 3
+
+
 @pytest.mark.slow
 def test_cells_without_twins_are_the_same_for_all_prompt_models_and_strategies() -> None:
     for name in ("prompt_model", "cot"):

@@ -7,6 +7,7 @@ numbers of points times a stated factor is considered.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from littlehuman.economics.response_shapes import Array, Bool
 from littlehuman.stats.interval import LEVEL, Interval
 
 _LEVELS = 24  # of each of two spacings, for each kind of points
+_ALONE = 300  # where there is one kind alone
 _SEARCH = 500  # draws that the search looks at; the answer takes all
 _BUDGETS = 16
 _TOLD_APART = 0.8  # share of the draws from which one design counts as better than another
@@ -30,19 +32,20 @@ _DIFFERENT = 1.5  # numbers of human points that differ by less are no other des
 class Terms:
     """What a purchase costs and what limits it.
 
-    `human_price`, `synthetic_price` per point; `owned_human` labels that cost nothing any more; `evidence` texts at
-    hand, each of which carries one point, human or synthetic (None: no limit).
+    `human_price`, `synthetic_price` per point (the second None: no synthetic points are bought); `owned_human` labels
+    that cost nothing any more; `evidence` texts at hand, each of which carries one point, human or synthetic (None: no
+    limit).
     """
 
     human_price: float
-    synthetic_price: float
+    synthetic_price: float | None
     owned_human: int = 0
     evidence: int | None = None
 
     def cost(self, n_synthetic: Array, n_human: Array) -> Array:
         """Cost of designs."""
         return np.asarray(
-            np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * self.synthetic_price
+            np.maximum(n_human - self.owned_human, 0) * self.human_price + n_synthetic * (self.synthetic_price or 0.0)
         )
 
 
@@ -66,6 +69,8 @@ class Purchase:
     score: Interval
 
     def __str__(self) -> str:
+        if not self.n_synthetic:
+            return f"{self.n_human:,} human points alone"
         return f"{self.n_human:,} human + {self.n_synthetic:,} synthetic points"
 
     def as_json(self) -> dict[str, Any]:
@@ -163,10 +168,14 @@ def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
 
     A grid within the bounds, and for every number of human points what is left of the budget in synthetic ones.
     """
-    human = _levels(*bounds.human, [terms.owned_human, terms.owned_human + budget / terms.human_price])
-    synthetic = _levels(*bounds.synthetic, [budget / terms.synthetic_price])
+    only = bounds.synthetic[1] == 0
+    human = _levels(
+        *bounds.human, [terms.owned_human, terms.owned_human + budget / terms.human_price], _ALONE if only else _LEVELS
+    )
+    price = terms.synthetic_price or math.inf
+    synthetic = _levels(*bounds.synthetic, [budget / price])
     s, h = (x.ravel() for x in np.meshgrid(synthetic, human))
-    rest = np.floor((budget - terms.cost(np.zeros_like(human), human)) / terms.synthetic_price + 1e-9)
+    rest = np.floor((budget - terms.cost(np.zeros_like(human), human)) / price + 1e-9)
     carried = np.inf if terms.evidence is None else terms.evidence - human
     line = np.clip(np.minimum(rest, carried), None, bounds.synthetic[1])
     s, h = np.concatenate([s, line]), np.concatenate([h, human])
@@ -175,9 +184,9 @@ def designs(bounds: Bounds, terms: Terms, budget: float) -> tuple[Array, Array]:
     return both[0], both[1]
 
 
-def _levels(low: int, high: int, also: list[float]) -> Array:
+def _levels(low: int, high: int, also: list[float], count: int = _LEVELS) -> Array:
     every = np.concatenate(
-        [[low, high], np.linspace(low, high, _LEVELS), np.geomspace(max(low, 1), max(high, 1), _LEVELS), also]
+        [[low, high], np.linspace(low, high, count), np.geomspace(max(low, 1), max(high, 1), count), also]
     )
     return np.unique(np.floor(every[(every >= low) & (every <= high)] + 1e-9))
 

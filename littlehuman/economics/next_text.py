@@ -68,8 +68,8 @@ def _rules(step: NextStep) -> Iterator[str]:
         f"{len(design.shares)} shares"
     )
     yield (
-        f"  tolerated loss {percent(design.delta)} points; {100 * design.alpha:.3g} % false alarms over all shares and "
-        f"looks; cost counted in {'cells' if design.cost_unit == 'cells' else 'US dollars paid for twins'}"
+        f"  tolerated loss {percent(design.delta)} percentage points; {100 * design.alpha:.3g} % false alarms over all "
+        f"shares and looks; cost counted in {'cells' if design.cost_unit == 'cells' else 'US dollars paid for twins'}"
     )
 
 
@@ -90,9 +90,9 @@ def _verdict(step: NextStep, row: Mapping[str, Any]) -> str:
     if row["verdict"] == "withheld":
         return f"withheld: {row['withheld_because']}"
     interval = f"[{percent(row['change_low'], signed=True)}, {percent(row['change_high'], signed=True)}]"
-    words = {"unknown": "not known", "equal": f"equal within {percent(step.design.delta)} points"}
+    words = {"unknown": "not known", "equal": f"equal within {percent(step.design.delta)} percentage points"}
     verdict = words.get(str(row["verdict"]), row["verdict"])
-    return f"{verdict}, {percent(row['change'], signed=True)} points {interval}"
+    return f"{verdict}, {percent(row['change'], signed=True)} percentage points {interval}"
 
 
 def _warnings(step: NextStep) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _no_verdict(step: NextStep) -> str:
 def _choice(step: NextStep) -> str:
     assert step.advice
     design, choice = step.design, step.advice.choice
-    within = f"loses less than {percent(design.delta)} points"
+    within = f"loses less than {percent(design.delta)} percentage points"
     if choice == design.base:
         return (
             f"Choice: {share(choice)} synthetic; the next larger share already loses {percent(design.delta)} or more."

@@ -29,6 +29,7 @@ NOTES = (
     "every synthetic point needs an unlabelled evidence text of its own",
     "human labels that are only shown in prompts are not counted",
 )
+_ALONE = "these runs say nothing about synthetic points (experiment=joint does)"
 _GIVEN = "the prices are yours; nothing here checks them"
 _MEASURED = (
     "the price of a synthetic point is what those of this study cost, in US dollars; "
@@ -113,11 +114,12 @@ def plan_of_scores(scored: ScoredRuns, question: PlanRequest) -> PurchasePlan:
     model = model_of(scored)
     _check(question, scored, model)
     prices = _MEASURED if question.terms.synthetic_price == scored.synthetic_usd else _GIVEN
-    notes = (*NOTES, prices, *scored.notes, *untrained_note(scored))
-    if model.obstacle is not None:
-        cells = next_runs.mending(model.mend(question.terms.evidence))
-        findings = (f"too little is known for a plan: {sentence(model.obstacle)}",)
-        plan = PurchasePlan(scored.name, len(scored.score), question, findings, cells, obstacle=model.obstacle)
+    notes = (_ALONE, _GIVEN) if model.human_alone else (*NOTES, prices)
+    notes = (*notes, *scored.notes, *untrained_note(scored))
+    if (obstacle := model.plannable) is not None:
+        cells = () if model.human_alone else next_runs.mending(model.mend(question.terms.evidence))
+        findings = (f"too little is known for a plan: {sentence(obstacle)}",)
+        plan = PurchasePlan(scored.name, len(scored.score), question, findings, cells, obstacle=obstacle)
     else:
         plan = _planned(scored, question, model)
     return replace(plan, notes=notes, protocol=scored.protocol)
@@ -151,10 +153,11 @@ def _findings(plan: PurchasePlan, scored: ScoredRuns) -> Iterator[str]:
 def _of_unspent(plan: PurchasePlan, allocation: Allocation) -> Iterator[str]:
     terms, bounds = plan.question.terms, allocation.bounds
     if plan.unspent is None or plan.unspent < max(
-        0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price)
+        0.01 * (plan.question.budget or 0), min(terms.human_price, terms.synthetic_price or math.inf)
     ):
         return
     most = f"at most {size(bounds.human[1])} human and {size(bounds.synthetic[1])} synthetic points"
+    most = most if bounds.synthetic[1] else f"at most {size(bounds.human[1])} human points"
     unspent = f"{plan.unspent:,.2f} of the budget stays unspent: no design within reach scores higher"
     yield f"{unspent} ({most}, --reach {bounds.factor:g})"
 
@@ -180,7 +183,8 @@ def highest_score(scored: ScoredRuns) -> float:
 
 def _check(question: PlanRequest, scored: ScoredRuns, model: StudyModel) -> None:
     terms = question.terms
-    problems = price_options.problems(terms.human_price, terms.synthetic_price)
+    synthetic = terms.synthetic_price if model.n_synthetic.any() else 1.0
+    problems = price_options.problems(terms.human_price, synthetic)
     if question.budget is not None and not 0 < question.budget < math.inf:
         problems.append(Problem(f"budget={question.budget:g}", "must be a number above 0"))
     if question.budget is None and question.target is None:

@@ -26,9 +26,10 @@ def text(plan: PurchasePlan) -> str:
     asked += [f"for a score of {question.target:g}"] if question.target is not None else []
     runs = f"{plan.runs} run{'s' * (plan.runs != 1)}" + (f", protocol {plan.protocol}" if plan.protocol else "")
     owned = f"; {terms.owned_human:,} human labels are owned already and cost nothing" if terms.owned_human else ""
+    synthetic = "" if terms.synthetic_price is None else f", a synthetic point {terms.synthetic_price:.4g}"
     lines = [
         f"{plan.name}: what to buy {' and '.join(asked)}",
-        f"  {runs}; a human label costs {terms.human_price:g}, a synthetic point {terms.synthetic_price:.4g}{owned}",
+        f"  {runs}; a human label costs {terms.human_price:g}{synthetic}{owned}",
     ]
     lines += list(_of_choice(plan)) if plan.best else ["No plan."]
     lines += [f"- {finding[0].upper()}{finding[1:]}." for finding in plan.findings]

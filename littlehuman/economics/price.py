@@ -22,14 +22,13 @@ from littlehuman.economics.reason_text import sentence
 from littlehuman.economics.study_model import StudyModel
 from littlehuman.errors import DataError
 from littlehuman.stats.interval import Interval
-from littlehuman.study.scores import ScoredRuns, of_series
+from littlehuman.study.scores import SIZES, ScoredRuns, of_series
 
 if TYPE_CHECKING:
     from littlehuman.study.series import Cells
 
 PAPER_NOTE = NOTE
 ROWS = 6  # sizes at which the worth is shown, and numbers of human points that are valued
-SIZES = 3  # synthetic-only sizes from which a curve over size says something
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -56,6 +56,7 @@ _WORDS: Mapping[Kind, Callable[[Parts], str]] = {
     ),
     Kind.ONLY_SYNTHETIC: lambda _: "no run has human points",
     Kind.ONLY_HUMAN: lambda _: "no run has synthetic points",
+    Kind.MISFITS: lambda _: "the scores follow none of the curves (power law, logarithm, exponential)",
     Kind.NO_MIXED_RUNS: lambda _: (
         "no run has both human and synthetic points: how they add up is an assumption of the model"
     ),

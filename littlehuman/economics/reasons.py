@@ -27,6 +27,8 @@ class Kind(StrEnum):
     """No run has human points."""
     ONLY_HUMAN = "only_human"
     """No run has synthetic points."""
+    MISFITS = "misfits"
+    """The scores over human points alone follow none of the curves."""
     NO_MIXED_RUNS = "no_mixed_runs"
     """No run has both kinds: how they add up is an assumption of the model."""
     ONE_SEED = "one_seed"

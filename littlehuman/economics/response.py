@@ -213,13 +213,22 @@ def _normal(covariance: Array, rng: np.random.Generator) -> Array:
     return np.asarray(size * (root @ rng.standard_normal((*size.shape, 1)))[..., 0])
 
 
-def fit(n_synthetic: Array, n_human: Array, score: Array, seed: Index | None = None, draws: int = DRAWS) -> Response:
+def fit(
+    n_synthetic: Array,
+    n_human: Array,
+    score: Array,
+    seed: Index | None = None,
+    draws: int = DRAWS,
+    *,
+    alone: bool = False,
+) -> Response:
     """The response model of one study.
 
-    Runs [n], `seed` [n] any labels (None: not known, every run counts as its own draw).
+    Runs [n], `seed` [n] any labels (None: not known, every run counts as its own draw). `alone`: they have one kind of
+    points.
 
     The same runs give the same draws.
     """
-    design = Design(n_synthetic, n_human, seed)
+    design = Design(n_synthetic, n_human, seed, alone=alone)
     batch = Fitter(design).batch(np.asarray(score, dtype=np.float64)[:, None])
     return draw(batch, 0, draws, np.random.default_rng(seeding.number(0, "draws of the response model")))

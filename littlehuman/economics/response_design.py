@@ -61,20 +61,22 @@ class Precision:
 class Design:
     """A layout: `n_synthetic`, `n_human` [n], and `seed` [n] (any labels; None: every run is its own draw).
 
+    `alone`: all runs have one kind of points, and the score is a curve over their number.
+
     `cell` [n] says which of the K different mixtures a run had; random effects are ordered by seed: (u, v) of the
     first, of the second.
     """
 
-    def __init__(self, n_synthetic: Array, n_human: Array, seed: Index | None = None) -> None:
+    def __init__(self, n_synthetic: Array, n_human: Array, seed: Index | None = None, *, alone: bool = False) -> None:
         both = np.stack([n_synthetic, n_human]).astype(np.float64)
         (self.s, self.h), cell = np.unique(both, axis=1, return_inverse=True)
         self.n, self.cell = both.shape[1], cell.ravel()
         self.members = (self.cell[:, None] == np.arange(len(self.s))).astype(np.float64)
         self.scale = scale_of(self.s, self.h)
         self.human_levels = len(np.unique(self.h[self.h > 0]))
-        self.families = rs.families(self.human_levels)
+        self.families = rs.families(self.human_levels, alone=alone)
         self.effects, self.precisions = _random_effects(both[1], seed)
-        self.blocks = tuple(self._block(human) for human in (rs.COMBINED, rs.INTERACTION))
+        self.blocks = tuple(self._block(human) for human in dict.fromkeys(family.human for family in self.families))
 
     def nearest(self, u: float, v: float) -> int:
         """Index of the pair of variance ratios closest to these standard deviations."""
@@ -84,7 +86,7 @@ class Design:
         shapes = rs.grid(self.families, human, self.scale, alone=bool(np.any(self.s == 0)), bends=self.human_levels > 1)
         z = shapes.z(shapes.effective(self.s[:, None], self.h[:, None]), self.scale).T
         m = shapes.m(self.h[:, None], self.scale).T
-        parts = [np.ones_like(z), z, m] + ([z * m] if human == rs.INTERACTION else [])
+        parts = [np.ones_like(z), z, m, z * m][: {rs.ALONE: 2, rs.COMBINED: 3, rs.INTERACTION: 4}[human]]
         columns = np.stack(parts, axis=2)
         counts, by_effect = self.members.sum(axis=0), self.effects.T @ self.members
         return Block(shapes, columns, (columns * counts[:, None]).transpose(0, 2, 1) @ columns, by_effect @ columns)

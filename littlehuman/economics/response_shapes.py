@@ -9,7 +9,7 @@ synthetic points that were tried; M grows from 0 without human points to 1 at th
 count in two ways: `combined` (e = 0: a human point stands for k synthetic ones, and human points add the same whatever
 n_s is), `interaction` (k = 0: what they add changes along the curve). Each holds a pure exchange or a pure lift as a
 case. Neither is offered alone: chosen by AICc, the pure shapes were too sure of themselves wherever the truth was a
-little of both (7 to 70 % coverage in simulations).
+little of both (7 to 70 % coverage in simulations). Runs on one kind of points alone have `ALONE`: the curve itself.
 
 Sources: the logarithm and the exchange are those of arXiv 2410.13098, Section 4; power laws with a ceiling and
 exponentials are the families of Viering and Loog 2023 ("The Shape of Learning Curves: A Review").
@@ -29,7 +29,7 @@ Bool = NDArray[np.bool_]
 
 LOG, POWER, EXPONENTIAL = 0, 1, 2
 CURVES = ("log", "power", "exponential")
-COMBINED, INTERACTION = "combined", "interaction"
+COMBINED, INTERACTION, ALONE = "combined", "interaction", "alone"
 
 # Steps of 8 %: with steps of 45 % the interval at a levelling curve's end covered 86 %.
 # Below 0 a curve grows faster than the logarithm, above it has a ceiling.
@@ -42,6 +42,9 @@ _FINE = 3.0  # how much closer rates lie near 0 than at the end
 BENDS = ((0.002, 0.1), (0.03, 0.3), (0.3, 0.3), (3.0, 0.3))
 # Times the least synthetic points: what stands in for synthetic points where there are none.
 _OFFSETS = (0.002, 0.03, 0.3)
+# Times the most points: power laws of one kind alone that begin late, flat before they rise (in simulations of such
+# curves the interval of a doubling covered a third without them).
+_LATE = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,14 @@ class Shapes:
         return out
 
 
-def families(human_levels: int) -> tuple[Family, ...]:
-    """All families; the bend of M counts as a parameter only where more than one number of human points was tried."""
+def families(human_levels: int, *, alone: bool = False) -> tuple[Family, ...]:
+    """All families; the bend of M counts as a parameter only where more than one number of human points was tried.
+
+    `alone`: of runs on one kind of points, as a function of their number alone.
+    """
     bend = 1 if human_levels > 1 else 0
-    ways = ((COMBINED, 3, 1 + bend), (INTERACTION, 4, bend))  # coefficients, shape parameters besides that of the curve
+    # coefficients, shape parameters besides that of the curve
+    ways = ((ALONE, 2, 0),) if alone else ((COMBINED, 3, 1 + bend), (INTERACTION, 4, bend))
     return tuple(
         Family(f"{name} {human}", curve, human, linear + shape + (curve != LOG) + 1)
         for human, linear, shape in ways
@@ -179,8 +186,12 @@ def rates(scale: Scale) -> tuple[Array, Array]:
 
 def _rows(number: int, family: Family, scale: Scale, alone: bool, bends: bool) -> Iterator[tuple[float, ...]]:
     values = {LOG: (1.0,), POWER: _POWERS, EXPONENTIAL: tuple(x * scale.most_synthetic for x in _LENGTHS)}[family.curve]
-    ways = [(k, 0.0, weight) for k, weight in zip(*rates(scale), strict=True)]
-    if family.human == INTERACTION:
+    if family.human == ALONE:
+        late = _LATE if family.curve == POWER else (0.0,)
+        ways, bends = [(1.0, share * scale.most_synthetic, 1.0) for share in late], False
+    elif family.human == COMBINED:
+        ways = [(k, 0.0, weight) for k, weight in zip(*rates(scale), strict=True)]
+    else:
         offsets = [x * scale.least_synthetic for x in _OFFSETS] if alone and family.curve != EXPONENTIAL else [0.0]
         ways = [(0.0, offset, 1.0) for offset in offsets]
     for value in values[:: 2 if bends and family.human == COMBINED else 1]:

@@ -12,7 +12,15 @@ from functools import cached_property
 
 import numpy as np
 
-from littlehuman.economics import allocation, human_worth, identification, paper_equivalent, price_verdict, response
+from littlehuman.economics import (
+    allocation,
+    human_alone,
+    human_worth,
+    identification,
+    paper_equivalent,
+    price_verdict,
+    response,
+)
 from littlehuman.economics.allocation import Allocation, TargetCost, Terms
 from littlehuman.economics.human_worth import HumanWorth
 from littlehuman.economics.identification import Cell
@@ -23,6 +31,7 @@ from littlehuman.economics.reasons import Kind, Reason
 from littlehuman.economics.response import Response
 from littlehuman.economics.response_shapes import Array, Index
 from littlehuman.errors import ConfigError, DataError, Problem
+from littlehuman.study.scores import SIZES
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,17 +52,43 @@ class StudyModel:
         return identification.obstacle(self.n_synthetic, self.n_human)
 
     @property
+    def human_alone(self) -> bool:
+        """Whether the runs have human points alone, and enough of them for a curve over their number."""
+        enough = len(self.score) >= identification.FEWEST_RUNS and len(np.unique(self.n_human)) >= SIZES
+        return enough and not np.any(self.n_synthetic > 0)
+
+    @property
+    def plannable(self) -> Reason | None:
+        """Why these runs carry no plan; None where they do, as human points alone do for human points."""
+        if not self.human_alone:
+            return self.obstacle
+        missed = human_alone.misfits(self.n_human, self.score, self.seed, self.purchases)
+        return Reason(Kind.MISFITS) if missed else None
+
+    @property
     def caveats(self) -> tuple[Reason, ...]:
         """What must stand beside every answer: about seeds and mixed runs."""
         seeds = None if self.seed is None else len(np.unique(self.seed))
         kind = Kind.NO_SEEDS if seeds is None else {1: Kind.ONE_SEED, 2: Kind.TWO_SEEDS}.get(seeds)
-        mixed = bool(np.any((self.n_synthetic > 0) & (self.n_human > 0)))
+        mixed = self.human_alone or bool(np.any((self.n_synthetic > 0) & (self.n_human > 0)))
         return tuple(Reason(each) for each in (kind, None if mixed else Kind.NO_MIXED_RUNS) if each is not None)
 
     @cached_property
     def response(self) -> Response:
         """The fitted model, whether or not it can answer."""
         return response.fit(self.n_synthetic, self.n_human, self.score, self.seed)
+
+    @cached_property
+    def purchases(self) -> Response:
+        """The model from which a purchase is read: of human points alone where there is nothing else.
+
+        Raises:
+            DataError: where the layout cannot answer (see `plannable`).
+        """
+        if self.human_alone:
+            return human_alone.fit_alone(self.n_human, self.score, self.seed)
+        self._require()
+        return self.response
 
     @property
     def human_points(self) -> float:
@@ -85,18 +120,16 @@ class StudyModel:
         """The best design for a sum, within `reach` times the tried numbers of points.
 
         Raises:
-            DataError: where the layout cannot answer (see `obstacle`).
+            DataError: where the layout cannot answer (see `plannable`).
         """
-        self._require()
         return allocation.allocate(
-            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget
+            self.purchases, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, budget
         )
 
     def cost_of(self, terms: Terms, target: float, reach: float = 1.0) -> TargetCost:
         """The cheapest design that reaches a score; raises as `plan` does."""
-        self._require()
         return allocation.cheapest_for(
-            self.response, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target
+            self.purchases, allocation.bounds_of(self.n_synthetic, self.n_human, reach), terms, target
         )
 
     def paper(self, human_points: float | None = None) -> PaperEquivalent | None:

@@ -12,6 +12,10 @@ Keys of `answers.json` (`SCHEMA` rises when one of them changes its meaning or g
   interval that decides) and `change_speaks_of` ("items": one seed, nothing is decided), `p`, `p_adjusted`,
   `p_loss_of_delta`, `p_items`, `detectable` (80 % power), `power_at_delta`, `seeds_of_both`; beside them `floors[]`,
   `clusters` {level, count, items, icc, effective_items}, `variance`, `warnings[]`, `caveats[]`, `cells[]`;
+- `learning_curves`: scores over human labels alone, per series: `n_human` (the most), `sizes[]` (as `shares[]`, against
+  the most; `left_out` is the share of the labels that is missing), `curve[]` {n_human, value, low, high,
+  extrapolated} (fitted, to twice the most), `doubling` {n_human, change}, `within_delta_from` {value, low, high} (in
+  labels), `not_known_because`, `models[]`, `floors[]`, `warnings[]`;
 - `prices`: per series with a trade-off what `price --json` says of it; `plans`: what `plan --json` says, with a budget;
 - `cells`: state of the study: `counts` by state, `missing[]`, `complete` {cell: {id, dataset, mixture}} (fingerprints
   of the run's configuration, its data and its training set), and `digest`, one hash of these ids;
@@ -66,6 +70,7 @@ def of_report(found: ReportData, sentences: Sequence[str], files: Sequence[Path]
         "findings": list(sentences[1:]),
         "curves": [as_json(line, _added(found, line)) for line in found.lines],
         "controls": [as_json(line) for line in found.controls],
+        "learning_curves": [one.as_json() for one in found.learning],
         "prices": [_price(one) for one in found.tradeoffs],
         "plans": [plan.as_json() for plan in found.plans],
         "cells": _cells(found),

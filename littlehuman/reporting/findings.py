@@ -12,9 +12,8 @@ import pandas as pd
 
 from littlehuman import formatting
 from littlehuman.economics.price_text import worth_sentence
-from littlehuman.economics.reason_text import sentence
 from littlehuman.formatting import absent, count, listed, percent, share
-from littlehuman.reporting import labelling, methods, verdicts
+from littlehuman.reporting import labelling, learning_curve, methods, verdicts
 from littlehuman.reporting.tables import FEW
 from littlehuman.reporting.warning_texts import CAVEATS, shown_warnings, warning_texts
 from littlehuman.stats.curve import Caveat
@@ -22,14 +21,16 @@ from littlehuman.study.curve_warnings import WarningKind
 from littlehuman.study.look_design import FILE
 
 if TYPE_CHECKING:
+    from littlehuman.economics.learning_curve import LearningCurve
     from littlehuman.economics.price import Tradeoff
     from littlehuman.reporting.gathering import ReportData
     from littlehuman.study.replacement import ReplacementCurve
 
 MOST = 5  # lines below the answer
+NAMED = 2  # problems of a curve that are named
 _NO_CURVE = (
-    "There is no curve to read here: neither two synthetic shares of one size, "
-    "nor three sizes of synthetic points alone."
+    "There is no curve to read here: neither two synthetic shares of one size, nor three sizes of human or of "
+    "synthetic points alone."
 )
 _WORDS = {
     "worse": "worse",
@@ -41,18 +42,23 @@ _WORDS = {
 
 
 def findings_of_study(found: ReportData) -> list[str]:
-    """The answer in one line, then at most five lines: what is wrong, what is missing, losses, caveats, the rest."""
+    """The answer in one line, then at most five lines, worst first.
+
+    What withholds a verdict and what is not complete, losses, what is equal, what is not known, then what else the
+    study says, and what limits its numbers. What has no place here stands in the section of its curve.
+    """
     lines, delta = found.lines, found.delta
     few = len(lines) <= FEW
-    rest = [*_added(found.added), *_worth(found.tradeoffs)]
+    rest = [*_learning(found.learning), *_added(found.added), *_worth(found.tradeoffs)]
     short: list[str] = [
-        *_problems(lines),
-        *labelling.problems(found.labellings),
-        *_looks(lines),
+        *_problems(lines, withholding=True),
         *_unfinished(found),
+        *labelling.problems(found.labellings),
         *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
-        *_caveats(lines),
         *rest,
+        *_problems(lines, withholding=False),
+        *_looks(lines),
+        *_caveats(lines),
     ]
     rest = [*rest, *labelling.answers(found.labellings)]
     if not lines:
@@ -65,18 +71,22 @@ def findings_of_study(found: ReportData) -> list[str]:
     return [answer, *short[:MOST]]
 
 
-def _problems(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
-    """What is wrong with the runs, by curve: what withholds a verdict first. Of many curves a line per kind."""
+def _problems(lines: Sequence[ReplacementCurve], *, withholding: bool) -> Iterator[str]:
+    """What is wrong with the runs, by curve: what withholds a verdict, or the rest. Of many curves a line per kind."""
     if len(lines) > FEW:
         for kind in WarningKind:
-            if curves := [line for line in lines if any(w.kind is kind for w in line.warnings)]:
-                yield f"In {len(curves)} of {len(lines)} curves: {kind.value} (named below their tables)."
+            named = [
+                line for line in lines if any(w.kind is kind and w.withholds is withholding for w in line.warnings)
+            ]
+            if named:
+                yield f"In {len(named)} of {len(lines)} curves: {kind.value} (named below their tables)."
         return
-    for withholds, head in ((True, "No verdict rests on these runs"), (False, "To know of the runs")):
-        for line in lines:
-            said = [w for w in shown_warnings(line) if w.withholds is withholds and w.share is not None]
-            if said:
-                yield f"{_where(lines, line)}{head}: {warning_texts(line, said)}."
+    head = "No verdict rests on these runs" if withholding else "To know of the runs"
+    for line in lines:
+        said = [w for w in shown_warnings(line) if w.withholds is withholding and w.share is not None]
+        if said:
+            more = f"; {len(said) - NAMED} more below its table" if len(said) > NAMED else ""
+            yield f"{_where(lines, line)}{head}: {warning_texts(line, said[:NAMED])}{more}."
 
 
 def _looks(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
@@ -90,8 +100,8 @@ def _looks(lines: Sequence[ReplacementCurve]) -> Iterator[str]:
 
 
 def _one_by_one(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
-    """The largest share below 100 % and 100 %, losses first, then what is not known; withheld ones are named above."""
-    ranked = {"worse": 0, "unknown": 1, "equal": 2, "better": 3}
+    """The largest share below 100 % and 100 %, losses first, what is not known last; withheld ones are named above."""
+    ranked = {"worse": 0, "equal": 1, "better": 2, "unknown": 3}
     rows = [(line, row) for line in lines for row in _last_shares(line)]
     rows = [(line, row) for line, row in rows if row.verdict != "withheld"]
     rows.sort(key=lambda pair: ranked.get(str(pair[1].verdict), 4))
@@ -120,7 +130,7 @@ def _over_curves(lines: Sequence[ReplacementCurve], delta: float) -> list[str]:
             continue
         words = [f"{n} {_WORDS[v].format(delta=verdicts.points(delta))}" for v, n in counts.items() if n]
         changes = [row.change for row in rows if not absent(row.change) and row.verdict != "withheld"]
-        span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} points" if changes else ""
+        span = f"; changes from {_signed(min(changes))} to {_signed(max(changes))} percentage points" if changes else ""
         found.append(f"At {share(fraction)} synthetic, of {len(rows)} curves: {listed(words)}{span}.")
     return found or ["No share of any curve can be compared."]
 
@@ -155,8 +165,14 @@ def _added(added: pd.DataFrame) -> Iterator[str]:
         does = f"{effect} the score" if effect else "are not shown to change the score"
         yield (
             f"{row.line}: {count(row.n_synthetic)} twins beside {count(row.n_human)} human points {does} "
-            f"({_signed(row.change)} points {verdicts.bounds(row)} against these human points alone)."
+            f"({_signed(row.change)} percentage points {verdicts.bounds(row)} against these human points alone)."
         )
+
+
+def _learning(curves: Sequence[LearningCurve]) -> Iterator[str]:
+    """What human labels reach alone, and how few of them are enough."""
+    yield from (learning_curve.answer(one) for one in curves)
+    yield from (said for one in curves if (said := learning_curve.enough(one)))
 
 
 def _worth(tradeoffs: Sequence[Tradeoff]) -> Iterator[str]:
@@ -170,8 +186,7 @@ def _one_worth(one: Tradeoff) -> str:
     if one.price is None:
         return f"{one.scored.name}: what human points are worth cannot be told: {one.why}."
     verdict = f" At your prices: {one.price.verdict.buy.value}." if one.price.verdict else ""
-    reasons = "".join(f"; {sentence(reason)}" for reason in one.price.headline.reasons)
-    return f"{one.scored.name}: {worth_sentence(one.price.headline)} (95 % interval){reasons}.{verdict}"
+    return f"{one.scored.name}: {worth_sentence(one.price.headline)} (95 % interval).{verdict}"
 
 
 def _unfinished(found: ReportData) -> Iterator[str]:
@@ -182,7 +197,7 @@ def _unfinished(found: ReportData) -> Iterator[str]:
         cells = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
         causes = found.frame.loc[found.frame["state"] == "failed", "error"].dropna()
         why = f" (first cause: {formatting.shortened(causes.iloc[0], 120)})" if len(causes) else ""
-        yield f"The study is not complete: of the full grid {cells}{why}; nothing here counts them."
+        yield f"Runs (cells) of the full grid that are not complete: {cells}{why}; nothing here counts them."
 
 
 def _signed(value: float) -> str:

@@ -1,7 +1,8 @@
 """All that the report of a study says, computed once.
 
-In: a study folder. Out: `ReportData`: replacement curves with their statistics, the human points alone, trade-offs with
-prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables and figures only show it.
+In: a study folder. Out: `ReportData`: replacement curves with their statistics, the human points alone, learning curves
+over human labels, trade-offs with prices, texts of twins and humans, cost, audit, missing cells. Sentences, tables and
+figures only show it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 from littlehuman.economics import next_runs
 from littlehuman.economics import price_options as checked
 from littlehuman.economics.allocation import Terms
+from littlehuman.economics.learning_curve import LearningCurve, learning_curve
 from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Tradeoff, of_study
 from littlehuman.errors import DataError
@@ -27,6 +29,7 @@ from littlehuman.store import read_json
 from littlehuman.study import comparisons, look_design, text_comparison, writers
 from littlehuman.study.clusters import ClusterIndex, LoadClusters
 from littlehuman.study.control_comparison import compare_with_controls
+from littlehuman.study.human_labels import curves_over_labels
 from littlehuman.study.labelling import Labelling, labellings
 from littlehuman.study.left_out import left_out
 from littlehuman.study.load import check_metric, load
@@ -73,6 +76,7 @@ class ReportData:
     methods: tuple[MethodComparison, ...] = ()  # models on machine labels beside models on human ones
     writers: pd.DataFrame = field(default_factory=pd.DataFrame)  # cells by a tuned prompt model against those without
     plans: tuple[PurchasePlan, ...] = ()  # what a budget buys, by the runs of each trade-off
+    learning: tuple[LearningCurve, ...] = ()  # scores over the number of human labels alone
 
     @property
     def protocols(self) -> str:
@@ -119,6 +123,7 @@ def gather(
     lines = curves_of_study(series, metric, margin, index=index, designs=designs)
     controls = curves_of_study(series, metric, margin, control=True, index=index)
     tradeoffs = tuple(of_study(study, series, prices))
+    learning = [learning_curve(one, margin) for one in curves_over_labels(series, metric, margin, index)]
     finished = {folder: result_of(folder) for folder in done["folder"]}
     return ReportData(
         study=study,
@@ -144,6 +149,7 @@ def gather(
         methods=compare_methods(lines, frame),
         writers=writers.compare(frame, index, margin),
         plans=() if prices is None or budget is None else tuple(_plans(study, tradeoffs, Terms(*prices), budget)),
+        learning=tuple(learning),
     )
 
 

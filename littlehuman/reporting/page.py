@@ -15,6 +15,7 @@ from littlehuman.cli import config_dir_of, sweep_command
 from littlehuman.formatting import plain_text
 
 if TYPE_CHECKING:
+    from littlehuman.economics.learning_curve import LearningCurve
     from littlehuman.reporting.gathering import ReportData
     from littlehuman.reporting.tables import ReportTable
     from littlehuman.study.replacement import ReplacementCurve
@@ -91,7 +92,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
     """The page; all text of the study is escaped, and without control characters."""
     import jinja2
 
-    from littlehuman.reporting import audit_section, labelling, methods, tables, verdicts, writer_table
+    from littlehuman.reporting import audit_section, labelling, learning_curve, methods, tables, verdicts, writer_table
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -110,6 +111,7 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
         audits=audit_section.audits(found.frame),
         by_method=methods.table(found.methods),
         writer_table=writer_table.table,
+        learning=[(learning_curve.table(one), learning_curve.answer(one), *_below(one)) for one in found.learning],
         curves=[_section(line, found.delta) for line in found.lines],
         controls=[_section(line, found.delta) for line in found.controls],
         missing=tables.missing(found.missing),
@@ -122,13 +124,14 @@ def render(found: ReportData, sentences: Sequence[str], figures: Sequence[Embedd
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
-    from littlehuman.reporting import labelling
+    from littlehuman.reporting import labelling, learning_curve
     from littlehuman.reporting import methods as by_method
 
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
     said += [LOOKS] if any(line.blocks for line in found.lines) else []
     said += [ALONE] if len(found.added) else []
+    said += [learning_curve.METHOD] if found.learning else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
     said += [labelling.METHOD] if found.labellings else []
@@ -146,6 +149,13 @@ def _section(line: ReplacementCurve, delta: float) -> tuple[ReportTable, list[st
         [warning_texts(line, [warning]) for warning in shown_warnings(line)],
         [*verdicts.notes(line)],
     )
+
+
+def _below(one: LearningCurve) -> tuple[list[str], list[str]]:
+    """What is wrong with the runs of a learning curve, and what else is said of it."""
+    from littlehuman.reporting import learning_curve
+
+    return learning_curve.problems(one), list(learning_curve.notes(one))
 
 
 def _sweep_again(found: ReportData) -> str:
@@ -171,7 +181,7 @@ def _facts(found: ReportData) -> list[tuple[str, str]]:
     ]
     facts += [
         ("seeds", _names(frame, "seed")),
-        ("cells", ", ".join(cells)),
+        ("runs (cells)", ", ".join(cells)),
         ("newest cell", found.newest),
         ("versions", ", ".join(found.versions)),
     ]

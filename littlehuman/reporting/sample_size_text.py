@@ -36,9 +36,8 @@ def sentence(sizes: SampleSizes) -> str:
     said = _sentence(sizes)
     if sizes.limits is None or sizes.limits[0] > 0:
         return said
-    return (
-        f"At {percent(sizes.varies.seed_sd)} points between seeds, the pilot's best guess: {said[0].lower()}{said[1:]}"
-    )
+    guess = f"At {percent(sizes.varies.seed_sd)} percentage points between seeds, the pilot's best guess"
+    return f"{guess}: {said[0].lower()}{said[1:]}"
 
 
 def _sentence(sizes: SampleSizes) -> str:
@@ -59,7 +58,7 @@ def _at_upper(sizes: SampleSizes) -> Iterator[str]:
     upper, question = sizes.asked_at_upper, sizes.question
     if sizes.limits is not None and upper is not None:
         need = f"it takes {upper.fewest}" if upper.fewest else f"{MOST_SEEDS} are not enough"
-        high = f"{percent(sizes.limits[1])} points between seeds, the upper end of what the pilot allows"
+        high = f"{percent(sizes.limits[1])} percentage points between seeds, the upper end of what the pilot allows"
         yield f"  At {high}, {need} on {question.items:,} test items, and {_found(sizes, upper)}."
 
 
@@ -69,7 +68,7 @@ def _found(sizes: SampleSizes, column: Column) -> str:
 
 def _smallest(sizes: SampleSizes, column: Column) -> str:
     value = column.smallest[sizes.question.seeds]
-    return f"{_up(value)} points" if value < 1 else "nothing below 100 points"
+    return f"{_up(value)} percentage points" if value < 1 else "nothing below 100 percentage points"
 
 
 def _elsewhere(sizes: SampleSizes) -> str:
@@ -84,7 +83,7 @@ def _table(sizes: SampleSizes) -> Iterator[str]:
     question, columns = sizes.question, sizes.columns
     width = max(_CELL, *(len(f"{column.items:,}") + 2 for column in columns))
     error = f"{100 * (1 - LEVEL):.2g} % error over all comparisons with the smallest share"
-    yield f"  Smallest difference found with {_CHANCE} power, in points ({question.shares} shares; {error})"
+    yield f"  Smallest difference found with {_CHANCE} power, in percentage points ({question.shares} shares; {error})"
     yield _row("test items", [f"{column.items:,}" for column in columns], width)
     if question.cluster_size > 1:
         yield _row("texts (clusters)", [f"{column.clusters:,}" for column in columns], width)
@@ -105,7 +104,7 @@ def _row(name: str, cells: Sequence[str], width: int) -> str:
 def _variation(answer: DesignAnswer) -> Iterator[str]:
     """Where scores vary, with where that is known from."""
     sizes, varies = answer.sizes, answer.sizes.varies
-    yield f"  Where scores vary ({_source(answer)}), standard deviations in points"
+    yield f"  Where scores vary ({_source(answer)}), standard deviations in percentage points"
     seeds = f"{percent(varies.seed_sd)}"
     if sizes.limits is not None and answer.pilot is not None and answer.pilot.analysis is not None:
         df = answer.pilot.analysis.parts.df_seeds
@@ -151,7 +150,7 @@ def _degrees(df: float) -> str:
 
 def _points(value: float) -> str:
     points = round(100 * value, 6)
-    return f"{points:g} point{'s' * (points != 1)}"
+    return f"{points:g} percentage point{'s' * (points != 1)}"
 
 
 def _up(value: float) -> str:

@@ -59,7 +59,7 @@ class ReportTable:
 
 def curve(line: ReplacementCurve, delta: float) -> ReportTable:
     """Every share of one curve with its one verdict; shares without a complete run have empty cells."""
-    header = "synthetic share,verdict,change (points),smallest change found (points),change (%)"
+    header = "synthetic share,verdict,change (percentage points),smallest change found (percentage points),change (%)"
     header += ",score (%),human points,synthetic points,seeds,test items"
     rows = [(row.synth_frac, _of_share(line, row, nth == 0)) for nth, row in enumerate(rows_of(line))]
     rows += [(gap, (share(gap), "no complete run", *[NOTHING] * 8)) for gap in line.missing]
@@ -95,7 +95,7 @@ def _verdict(line: ReplacementCurve, row: Any) -> str:
 
 def added(frame: pd.DataFrame) -> ReportTable:
     """What twins add to the human points that a mixture has anyway."""
-    header = "curve,synthetic share,verdict,change (points),smallest change found (points)"
+    header = "curve,synthetic share,verdict,change (percentage points),smallest change found (percentage points)"
     header += ",human points alone (%),with twins (%),human points,twins,seeds"
     rows = [
         (
@@ -168,7 +168,9 @@ def kinds(groups: Sequence[TextComparison]) -> ReportTable:
         for word, (human, synthetic) in found.shares.items()
     ]
     return ReportTable(
-        ("group", "kind", "word", "human (%)", "synthetic (%)", "p (all words of this kind)"), tuple(rows), words=3
+        ("group", "kind", "word", "human (%)", "synthetic (%)", "p (chance of such shares if neither side differed)"),
+        tuple(rows),
+        words=3,
     )
 
 

@@ -62,7 +62,7 @@ def verdict(curve: ReplacementCurve, row: Any, delta: float) -> str:
         return f"not compared: {_not_compared(curve)}"
     if row.verdict == "withheld":
         return f"withheld: because {withheld_reason(curve, row.synth_frac)}"
-    change = f"{percent(row.change, signed=True)} points {bounds(row)}"
+    change = f"{percent(row.change, signed=True)} percentage points {bounds(row)}"
     if row.verdict == "unknown":
         head = "not known whether better or equal" if ruled_out(row) else "not known"
         return f"{head}: {change}, {_why_unknown(row, delta)}"
@@ -76,7 +76,7 @@ def ruled_out(row: Any) -> bool:
 
 
 def bounds(row: Any) -> str:
-    """The interval of a change, in points."""
+    """The interval of a change, in percentage points."""
     if absent(row.change_low) or absent(row.change_high):
         return "(no interval)"
     return f"[{percent(row.change_low, signed=True)}, {percent(row.change_high, signed=True)}]"
@@ -89,7 +89,7 @@ def of_items_alone(row: Any) -> bool:
 
 def points(delta: float) -> str:
     """A margin in words."""
-    return f"{100 * delta:g} point{'' if abs(100 * delta - 1) < TINY else 's'}"
+    return f"{100 * delta:g} percentage point{'' if abs(100 * delta - 1) < TINY else 's'}"
 
 
 def place_of(curve: ReplacementCurve) -> str:
@@ -120,9 +120,9 @@ def _reach(safe: Sequence[Any], rows: Sequence[Any], delta: float) -> str:
 
 def _gain_or_cost(row: Any) -> str:
     if row.verdict == "better":
-        return f"{share(row.synth_frac)} gains {percent(row.change)} points {bounds(row)}"
+        return f"{share(row.synth_frac)} gains {percent(row.change)} percentage points {bounds(row)}"
     low, high = percent(-row.change_high), percent(-row.change_low)
-    return f"{share(row.synth_frac)} costs {percent(-row.change)} points [{low}, {high}]"
+    return f"{share(row.synth_frac)} costs {percent(-row.change)} percentage points [{low}, {high}]"
 
 
 def _nothing_known(curve: ReplacementCurve, rows: Sequence[Any], delta: float) -> str:
@@ -152,7 +152,9 @@ def _why_unknown(row: Any, delta: float) -> str:
         return "; ".join([*parts, "the interval holds 0"])
     if row.smallest_detectable >= 1:
         return "; ".join([*parts, "too few runs to find any difference that scores can have"])
-    return "; ".join([*parts, f"a difference of {percent(row.smallest_detectable)} points would be found (80 % power)"])
+    return "; ".join(
+        [*parts, f"a difference of {percent(row.smallest_detectable)} percentage points would be found (80 % power)"]
+    )
 
 
 def looks(curve: ReplacementCurve) -> list[str]:

@@ -27,13 +27,18 @@ CAVEATS: Mapping[Caveat, str] = {
 }
 
 
-def warning_texts(curve: ReplacementCurve, warnings: Iterable[CurveWarning]) -> str:
-    """Warnings in one clause, those that say the same together: `at 95 %, seed 2: the training collapsed, ...`."""
+def warning_texts(
+    curve: ReplacementCurve, warnings: Iterable[CurveWarning], named: Callable[[float], str] = share
+) -> str:
+    """Warnings in one clause, those that say the same together: `at 95 %, seed 2: the training collapsed, ...`.
+
+    `named` writes an arm.
+    """
     alike: dict[tuple[str, tuple[int, ...]], list[float]] = {}
     for warning in warnings:
         places = alike.setdefault((_text(curve, warning), warning.seeds), [])
         places += [] if warning.share is None else [warning.share]
-    return "; ".join(f"{_where(curve, shares, seeds)}{text}" for (text, seeds), shares in alike.items())
+    return "; ".join(f"{_where(curve, shares, seeds, named)}{text}" for (text, seeds), shares in alike.items())
 
 
 def _text(curve: ReplacementCurve, warning: CurveWarning) -> str:
@@ -58,12 +63,12 @@ def withheld_reason(curve: ReplacementCurve, fraction: float) -> str:
     return warning_texts(curve, curve.withheld_because(fraction))
 
 
-def _where(curve: ReplacementCurve, shares: Sequence[float], seeds: Sequence[int]) -> str:
+def _where(curve: ReplacementCurve, shares: Sequence[float], seeds: Sequence[int], name: Callable[[float], str]) -> str:
     """`at 95 %, seed 2: `; without seeds where all are concerned."""
     if not shares:
         return ""
     every = len(shares) == len(curve.shares) > 1
-    at = "all shares" if every else ", ".join(share(fraction) for fraction in shares)
+    at = "all of them" if every else ", ".join(name(fraction) for fraction in shares)
     some = bool(seeds) and set(seeds) != set(curve.curve.cells["seed"])
     named = f", seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if some else ""
     return f"at {at}{named}: "

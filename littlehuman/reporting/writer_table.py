@@ -12,7 +12,7 @@ from littlehuman.reporting.tables import VERDICTS, ReportTable
 
 def table(frame: pd.DataFrame) -> ReportTable:
     """Cells whose twins are by a tuned prompt model, beside the same mixtures without one."""
-    header = "dataset,n_train,synthetic share,design,twins by,seeds,score (%),change (points),verdict"
+    header = "dataset,n_train,synthetic share,design,twins by,seeds,score (%),change (percentage points),verdict"
     header += ",twins,different texts,distinct-1 (%),distinct-2 (%),distinct-3 (%)"
     rows = [
         (r.dataset, count(r.n_train), share(r.synth_frac), r.design, r.label, count(r.seeds))

@@ -138,7 +138,7 @@ def curves_of_study(
         cells = frozenset(curve.cells["cell"])
         if cells not in seen:
             seen.add(cells)
-            name = metric if metric and _has(curve.series, metric) else curve.series.metric
+            name = metric if metric and has_metric(curve.series, metric) else curve.series.metric
             found.append(replacement_curve(curve, name, delta, known, blocks_of_curve(fixed, curve)))
     return tuple(found)
 
@@ -221,7 +221,7 @@ def _label(curve: CurveCells) -> str:
         return f"human points alone ({', '.join(kept)})" if kept else "human points alone"
     if rest or "prompt_model" not in curve.cells:
         return rest or "synthetic"
-    return f"twins by {', '.join(sorted({str(name) for name in curve.cells['prompt_model'].dropna()}))}"
+    return f"synthetic twins by {', '.join(sorted({str(name) for name in curve.cells['prompt_model'].dropna()}))}"
 
 
 def _is_of_twins(part: str, curve: CurveCells) -> bool:
@@ -239,5 +239,6 @@ def _missing(curve: CurveCells) -> tuple[float, ...]:
     return tuple(sorted({float(f) for f in begun["synth_frac"]} - set(curve.fractions)))
 
 
-def _has(series: Series, metric: str) -> bool:
+def has_metric(series: Series, metric: str) -> bool:
+    """Whether a complete cell of the series has a score of this metric."""
     return metric in series.complete and bool(series.complete[metric].notna().any())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COUNTS = ("n_synthetic", "n_human")
 COLUMNS = (*COUNTS, "score")
+SIZES = 3  # numbers of points of one kind from which a curve over them says something
 SEED = "seed"  # optional in a CSV: any label of a repetition
 EXAMPLE = "a first line `n_synthetic,n_human,score`, then one line per training run, e.g. `5000,200,0.83`"
 MOST = 1e12  # points in a set: above, it is a slip of the pen

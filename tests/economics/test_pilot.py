@@ -98,7 +98,9 @@ def test_the_command_prints_the_answer_first_then_table_and_parts_and_draws_them
     text = capsys.readouterr().out
     assert text.startswith("squad: ") and "\n\nwanli: " in text
     first = text.splitlines()[0]
-    assert "a drop of 5 points with 80 % power" in first and "5,000 test items" in first and "3 seeds" in first
+    assert (
+        "a drop of 5 percentage points with 80 % power" in first and "5,000 test items" in first and "3 seeds" in first
+    )
     for said in ("texts (clusters)", "40 passages", "95 % interval", "degrees of freedom", "(icc)", "seeds to run"):
         assert said in text
     files = [Path(line) for line in text.splitlines()[-2:]]
@@ -140,11 +142,11 @@ def test_the_sentence_says_how_many_seeds_are_enough_and_what_those_asked_about_
         return sample_size_text.sentence(pilot.of_stated(pilot.stated(0.01, item_sd), Wanted(**wanted)).sizes)
 
     assert said(0.01, drop=0.05, shares=3).startswith(
-        "3 seeds on 1,000 test items are enough to find a drop of 5 points"
+        "3 seeds on 1,000 test items are enough to find a drop of 5 percentage points"
     )
-    assert said(0.1, drop=0.03, shares=3).startswith("To find a drop of 3 points with 80 % power, run ")
+    assert said(0.1, drop=0.03, shares=3).startswith("To find a drop of 3 percentage points with 80 % power, run ")
     none = said(0.3, drop=0.01, shares=3)
-    assert none.startswith("No number of seeds up to 20 finds a drop of 1 point") and ", nor on 5,000" in none
+    assert none.startswith("No number of seeds up to 20 finds a drop of 1 percentage point") and ", nor on 5,000" in none
 
 
 BAD_PILOTS: dict[str, tuple[dict[str, Any], str, str]] = {

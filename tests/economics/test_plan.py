@@ -133,7 +133,6 @@ REPLACEMENT = truths.replacement(5000)
 THIN = {
     "one total": (REPLACEMENT, "every run has 5,000 points in all"),
     "no human points": (truths.Layout(np.arange(1000.0, 9000.0, 1000.0), np.zeros(8)), "no run has human points"),
-    "no synthetic points": (truths.Layout(np.zeros(8), np.arange(100.0, 900.0, 100.0)), "no run has synthetic points"),
     "one size": (truths.Layout(np.full(8, 1000.0), np.arange(0.0, 400.0, 50.0)), "all runs lie on one line"),
 }
 

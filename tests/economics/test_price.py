@@ -342,6 +342,7 @@ def _cells(series: str, scored: ScoredRuns, **more: Any) -> list[dict[str, Any]]
     return [
         {
             "state": "done",
+            "folder": "",
             "series": series,
             "metric": "accuracy",
             "protocol": "recommended",

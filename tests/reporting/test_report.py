@@ -57,7 +57,9 @@ def tables(written: Written) -> dict[str, pd.DataFrame]:
 def test_every_file_is_written(written: Written) -> None:
     names = {path.relative_to(written.study).as_posix() for path in written.files}
     figures = {
-        f"figures/{name}.{kind}" for name in ("replacement", "zoom", "tradeoff", "texts") for kind in ("png", "svg")
+        f"figures/{name}.{kind}"
+        for name in ("replacement", "zoom", "learning_curve", "tradeoff", "texts")
+        for kind in ("png", "svg")
     }
     answers = {"answers.json", "comparisons.csv", "prices.csv"}
     assert names == {"report.html", "table.csv", "table.md", "over_seeds.csv", "over_seeds.md"} | answers | figures
@@ -67,9 +69,9 @@ def test_every_file_is_written(written: Written) -> None:
 def test_the_page_loads_nothing_from_elsewhere(written: Written) -> None:
     assert not re.search(r"<script|<link|<iframe|@import|url\(", written.html)
     addresses = re.findall(r'(?:src|href)="([^"]*)"', written.html)
-    assert len(addresses) == 4 and all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
+    assert len(addresses) == 5 and all(address.startswith("data:image/svg+xml;base64,") for address in addresses)
     assert "http" not in re.sub(r"base64,[^\"]*", "", written.html)
-    assert len(re.findall(r'<img [^>]*alt="[^"]{20,}"', written.html)) == 4
+    assert len(re.findall(r'<img [^>]*alt="[^"]{20,}"', written.html)) == 5
 
 
 def test_a_failed_cell_is_shown_with_its_cause_and_the_cause_cannot_become_html(written: Written) -> None:
@@ -123,7 +125,7 @@ def test_protocol_prices_costs_and_audit_are_named(written: Written) -> None:
 
 def test_an_answer_and_at_most_five_lines_that_never_say_significant(written: Written) -> None:
     assert 2 <= len(written.said) <= 6
-    assert written.said[0].startswith("On wanli (twins by qwen-1.5b, n = 5,000)")
+    assert written.said[0].startswith("On wanli (synthetic twins by qwen-1.5b, n = 5,000)")
     assert f'<p class="answer">{written.said[0]}</p>' in written.html
     assert not any("significan" in sentence for sentence in written.said)
 
@@ -142,19 +144,21 @@ def test_a_loss_that_is_there_is_called_worse_with_its_interval(tmp_path: Path) 
         scatter=0.3,
     )
     said = _said(tmp_path)
-    assert re.search(r", 100 % costs \d+\.\d points \[\d+\.\d, \d+\.\d\]\.$", said[0])
-    assert any(re.search(r"against 5,000 human points alone: worse: -[0-9.]+ points \[-[0-9.]+, -", s) for s in said)
+    assert re.search(r", 100 % costs \d+\.\d percentage points \[\d+\.\d, \d+\.\d\]\.$", said[0])
+    assert any(
+        re.search(r"against 5,000 human points alone: worse: -[0-9.]+ percentage points \[-[0-9.]+, -", s) for s in said
+    )
     assert not any("ruled out" in s or "equal" in s for s in said)
 
 
 def test_no_loss_is_claimed_only_when_it_was_shown(tmp_path: Path) -> None:
     flat = {"truth": lambda human, synthetic: 0.7, "fractions": (0.0, 0.9, 0.975)}
     much = _said(write_study(tmp_path / "much", items=3000, seeds=range(5), scatter=0.3, **flat))
-    assert much[0].endswith(", up to 97.5 % synthetic costs less than 2 points.")
-    assert any(": equal within 2 points: " in s for s in much)
+    assert much[0].endswith(", up to 97.5 % synthetic costs less than 2 percentage points.")
+    assert any(": equal within 2 percentage points: " in s for s in much)
     little = _said(write_study(tmp_path / "little", items=30, seeds=range(3), **flat))
-    assert "it is not known whether 90 % and 97.5 % synthetic cost 2 points or more" in little[0]
-    assert any(": not known: " in s and "points would be found (80 % power)" in s for s in little)
+    assert "it is not known whether 90 % and 97.5 % synthetic cost 2 percentage points or more" in little[0]
+    assert any(": not known: " in s and "percentage points would be found (80 % power)" in s for s in little)
     assert not any("ruled out" in s or "less than" in s for s in little)
 
 
@@ -257,7 +261,7 @@ def test_what_is_no_study_and_what_is_no_number(tmp_path: Path, capsys: pytest.C
 def test_the_command_prints_findings_and_paths(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([str(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0, 1)))]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("On wanli (twins by qwen-1.5b, n = 5,000)")
+    assert lines[0].startswith("On wanli (synthetic twins by qwen-1.5b, n = 5,000)")
     assert str(tmp_path / "report.html") in lines and str(tmp_path / "figures" / "replacement.png") in lines
 
 
@@ -307,7 +311,7 @@ def test_a_base_that_is_no_human_data_is_named_in_the_answer(tmp_path: Path) -> 
     """In a zoom the smallest share is 95 %: nothing there is said against human data alone."""
     flat = {"truth": lambda human, synthetic: 0.7, "items": 3000, "scatter": 0.3}
     said = _said(write_study(tmp_path, fractions=(0.95, 0.975, 1.0), seeds=range(5), **flat))
-    assert said[0].endswith("up to 100 % synthetic costs less than 2 points (all against 95 % synthetic).")
+    assert said[0].endswith("up to 100 % synthetic costs less than 2 percentage points (all against 95 % synthetic).")
 
 
 def test_failures_outside_every_series_are_counted_in_short(tmp_path: Path) -> None:
@@ -322,7 +326,7 @@ def test_a_failed_cell_that_two_prompt_models_share_is_one_failure(tmp_path: Pat
     write_study(tmp_path, fractions=(0.0, 0.9), prompt_models=("a", "b"), failing={(0.0, 0): "out of memory"})
     found = gathering.gather(tmp_path, delta=0.02)
     assert list(found.missing["state"]) == ["failed"]
-    assert any("of the full grid 1 failed" in sentence for sentence in findings.findings_of_study(found))
+    assert any("not complete: 1 failed" in sentence for sentence in findings.findings_of_study(found))
 
 
 def test_gains_and_losses_are_counted_apart(tmp_path: Path) -> None:
@@ -352,8 +356,8 @@ def test_problems_are_named_with_their_share_and_seeds_before_all_else(tmp_path:
     page = _write(write_study(tmp_path, fractions=(0.0, 0.5, 0.9, 1.0), qa=True, items=400, **broken))
     told = page.said[1]
     assert told.startswith("No verdict rests on these runs: at 50 %, seed 1: 18.0 % of the training points asked for")
-    assert "at 100 %, seeds 0, 2: 100.0 % of the answers are empty" in told
-    assert "at 90 %, seed 1: the training collapsed" in told
+    assert "at 90 %, seed 1: the training collapsed" in told and "more below its table" in told
+    assert "at 100 %, seeds 0, 2: 100.0 % of the answers are empty" in page.html
     assert "for 50 %, 90 % and 100 % the verdict is withheld" in page.said[0] or "no verdict is given" in page.said[0]
     assert page.html.count("withheld: because") == 3
 

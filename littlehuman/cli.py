@@ -37,6 +37,17 @@ _BLANK = re.compile(r"\b(?:[A-Z]{2,}_)*(?:NAME|CLASS|NUMBER|FILE|DIR|FOLDER|WEIG
 _HYDRA_CONFIG_DIR = "command-line"  # Hydra's provider name of the folder given by --config-dir
 
 
+IN_FILE_ONLY = {"in_file_only": True}  # `extra` of a log record that the terminal is told in another place
+
+
+class ConsoleFilter(logging.Filter):
+    """Keeps from the terminal what is written to the log file alone, so that nothing is said twice."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the terminal shows the record."""
+        return not getattr(record, "in_file_only", False)
+
+
 class PlainFormatter(logging.Formatter):
     """Formats log records without escape sequences and passwords of addresses, which a stranger's text may hold."""
 

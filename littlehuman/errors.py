@@ -30,6 +30,11 @@ class LittlehumanError(Exception):
         """The first line, for tables."""
         return str(self).split("\n", 1)[0]
 
+    @property
+    def rest(self) -> str:
+        """The lines that `one_line` leaves out: what was looked for, and what to try."""
+        return str(self).partition("\n")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -54,6 +59,11 @@ class ConfigError(LittlehumanError):
     def one_line(self) -> str:
         """All problems on one line, for tables."""
         return plain_text(without_password("; ".join(f"{p.where} {p.what}" for p in self.problems)))
+
+    @property
+    def rest(self) -> str:
+        """What to try."""
+        return f"Try: {self.hint}" if self.hint else ""
 
     def _text(self) -> str:
         count = len(self.problems)

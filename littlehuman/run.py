@@ -39,6 +39,7 @@ from littlehuman.store import INVOCATION, digest, multirun_root, process_name, r
 from littlehuman.study import table
 
 _FULL_ERROR = "HYDRA_FULL_ERROR"  # environment variable of Hydra
+NAMED = 12  # folders of runs that failed for one reason
 
 
 def conf_folder() -> Path:
@@ -151,16 +152,28 @@ def _report(error: Exception, root: Path) -> None:
 
 
 def _print_missing(missing: Sequence[status.IncompleteCell]) -> None:
-    """Name the cells that are not complete, and whether the same command or other values help."""
+    """Name the runs that are not complete, each reason once, and whether the same command or other values help."""
+    alike: dict[tuple[bool, str, str], list[status.IncompleteCell]] = {}
     for cell in missing:
-        line = f"NOT COMPLETE  {cell.folder}  {cell.reason}" if cell.is_cell else f"REFUSED  {cell.reason}"
-        print(plain_text(line), file=sys.stderr)
-    repeated = [cell for cell in missing if not cell.asks_for_change]
+        alike.setdefault((cell.is_cell, cell.reason, cell.mend), []).append(cell)
+    for (is_cell, reason, mend), cells in alike.items():
+        folders = [f"  {cell.folder}" for cell in cells[:NAMED]] if is_cell else []
+        head = "NOT COMPLETE" if is_cell else "REFUSED"
+        more = f"  ({len(cells)} runs with this reason)" if len(cells) > 1 else ""
+        lines = [f"{head}{folders[0] if folders else ''}  {reason}{more}", *folders[1:]]
+        lines += mend.split("\n") if mend else []
+        print(plain_text("\n".join(lines)), file=sys.stderr)
+    repeated = sum(not cell.asks_for_change for cell in missing)
     if repeated:
-        print(f"{len(repeated)} cell(s) not complete; the same command repeats only what is missing.", file=sys.stderr)
-    if len(missing) > len(repeated):
-        count = len(missing) - len(repeated)
-        print(f"{count} cell(s) cannot be computed as asked; change the values that are named above.", file=sys.stderr)
+        again = "the same command repeats only what is missing"
+        print(f"{_runs(repeated)} not complete; {again}.", file=sys.stderr)
+    if len(missing) > repeated:
+        change = "change the values that are named above"
+        print(f"{_runs(len(missing) - repeated)} cannot be computed as asked; {change}.", file=sys.stderr)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)} (cell{'s' * (count != 1)})"
 
 
 _register()

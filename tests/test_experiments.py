@@ -101,7 +101,7 @@ def test_a_learning_curve_over_datasets_has_the_sizes_of_each() -> None:
     with initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
         swept = compose("config", overrides=["experiment=learning_curve"], return_hydra_config=True)
         swept.hydra.overrides.task = ["dataset=wanli,scifact"]
-        second = str(swept.hydra.sweeper.params.n_train).split(", ")[1]
+        second = str(swept.hydra.sweeper.params.n_train).split(", ")[1].replace("\\", "")  # that is taken off by Hydra
         small = configs.from_hydra(compose("config", overrides=["dataset=scifact", f"n_train={second}"]))
     assert small.size == small.dataset.sizes[0] // 2
 

@@ -66,7 +66,7 @@ class SequentialLauncher(Launcher):
         """Compute the cells. A job that fails is recorded in its own folder and stops no other."""
         from littlehuman.execution import sequential
 
-        hosts = self.hosts(job_overrides, initial_job_idx, "jobs, one after another")
+        hosts = self.hosts(job_overrides, initial_job_idx, "one after another")
         sequential.sweep(self.incomplete(hosts))
         return [host.returned for host in hosts]
 
@@ -75,7 +75,8 @@ class SequentialLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info(f"Launching {len(job_overrides)} {how}")
+        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), how)
+        self.count = initial_job_idx + len(job_overrides)
         return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
 
     def incomplete(self, hosts: "Sequence[Host]") -> "list[Host]":
@@ -105,7 +106,7 @@ class FusedLauncher(SequentialLauncher):
 
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
-        hosts = self.hosts(job_overrides, initial_job_idx, "jobs, trained together where they share a model")
+        hosts = self.hosts(job_overrides, initial_job_idx, "trained together where they share a model")
         fused.sweep(self.incomplete(hosts), ahead=self.ahead)
         return [host.returned for host in hosts]
 
@@ -163,7 +164,8 @@ class Host:
     def _run(self, task: TaskFunction) -> None:
         first = self.returned.status is JobStatus.UNKNOWN
         if first:
-            log.info("\t#%d : %s", self._number, " ".join(filter_overrides(self._overrides)))
+            place = f"run {self._number + 1} of {self._launcher.count}"
+            log.info("%s: %s", place, " ".join(filter_overrides(self._overrides)))
         callbacks = _Callbacks(self, self._launcher.context.callbacks)
         try:
             self.returned = run_job(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STEPS = 20  # of a trade-off grid, at most
 FEWEST = 3  # steps that make a curve
+HALVED, LEAST = ("halves", "joint"), 8  # axes of halved sizes, and the points of their smallest size
 SHARES = (1.0, 0.6, 0.2)  # of all points, as 5,000, 3,000 and 1,000
 HUMAN_SHARE, MOST_HUMAN, LEAST_HUMAN = 0.02, 200, 10  # human points of a trade-off grid (the paper: 200)
 _OF_DATA = re.compile(r"[+]*(dataset|task)\b")  # a setting; swept over, each of its values has sizes of its own
@@ -98,8 +99,10 @@ def of_grid(kind: str, *numbers: Any, _root_: DictConfig) -> str:
     """The resolver `littlehuman_grid`: the values of an axis of an experiment, as words of a sweep.
 
     `sizes`: the dataset's sizes with these numbers. `steps`: those of its trade-off grid. `human`: 0 and the human
-    points beside them. `fitting`: those of these sizes that the data has. In a sweep over several datasets each cell
-    resolves its own size (`littlehuman_size`); a step that its dataset is too small for is then its largest one.
+    points beside them. `fitting`: those of these sizes that the data has. `halves`: the largest size, its half, a
+    quarter, ..., as many as the number says, and `joint` the same beside the human points. In a sweep over several
+    datasets each cell resolves its own size (`littlehuman_size`); a step that its dataset is too small for is then its
+    largest one.
     """
     dataset, task = OmegaConf.to_object(_root_.dataset), OmegaConf.to_object(_root_.task)
     assert isinstance(dataset, DatasetConfig) and isinstance(task, TaskConfig)
@@ -110,6 +113,8 @@ def of_grid(kind: str, *numbers: Any, _root_: DictConfig) -> str:
 
 
 def _values(kind: str, numbers: Sequence[int], dataset: DatasetConfig, usable: int | None) -> list[int]:
+    if kind in HALVED:
+        return _halves(dataset, usable, numbers[0], tradeoff_human(dataset, usable) if kind == "joint" else 0)
     if kind == "sizes":
         return [smaller(dataset, usable, number) for number in numbers]
     if kind == "human":
@@ -119,18 +124,25 @@ def _values(kind: str, numbers: Sequence[int], dataset: DatasetConfig, usable: i
     return [size for size in numbers if usable is None or size <= usable] or [usable or 0]
 
 
+def _halves(dataset: DatasetConfig, usable: int | None, count: int, beside: int) -> list[int]:
+    """The largest size that leaves `beside` points, halved again and again; each size once."""
+    most = smaller(dataset, usable, 0)
+    most = max((most if usable is None else min(most, usable)) - beside, 0)
+    return list(dict.fromkeys(max(most >> step, min(LEAST, most)) for step in range(count)))
+
+
 def of_cell(kind: str, number: int, *, _root_: DictConfig) -> int:
     """The resolver `littlehuman_size`: value `number` (from 0) of an axis, for the dataset of one cell."""
     dataset, task = OmegaConf.to_object(_root_.dataset), OmegaConf.to_object(_root_.task)
     assert isinstance(dataset, DatasetConfig) and isinstance(task, TaskConfig)
-    values = _values(kind, [number], dataset, usable_points(dataset, task))
+    values = _values(kind, [number + (kind in HALVED)], dataset, usable_points(dataset, task))
     return values[0] if kind == "sizes" else values[min(number, len(values) - 1)]
 
 
 def _each_by_itself(kind: str, numbers: Sequence[int]) -> str:
     if kind == "fitting":
         return ", ".join(map(str, numbers))
-    indices = {"sizes": numbers, "steps": range(STEPS), "human": range(2)}[kind]
+    indices = {"sizes": numbers, "steps": range(STEPS), "human": range(2)}.get(kind) or range(numbers[0])
     # Three backslashes: Hydra resolves the parameters of a sweeper twice before it takes them as words.
     return ", ".join(f"\\\\\\${{littlehuman_size:{kind},{index}}}" for index in indices)
 

@@ -82,7 +82,8 @@ class LearningCurve:
         if self.fitted is None or self.withheld:
             return None
         now, twice = self.scores([self.most, REACH * self.most])
-        return estimate(twice - now)
+        left = max(1.0 - float(self.sizes[-1].mean), 0.0)  # no score rises above 1
+        return estimate(np.minimum(twice - now, left))
 
     @cached_property
     def enough(self) -> Interval | None:

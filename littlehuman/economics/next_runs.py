@@ -36,7 +36,8 @@ class NextCell:
     def text(self) -> str:
         """One line, and the command below it."""
         seeds = f"{self.runs} seed{'s' * (self.runs != 1)}"
-        line = f"  {self.n_human:,} human + {self.n_synthetic:,} synthetic points, {seeds}: {self.why}"
+        beside = f" + {self.n_synthetic:,} synthetic points" if self.n_synthetic else " points alone"
+        line = f"  {self.n_human:,} human{beside}, {seeds}: {self.why}"
         return line + (f"\n    {self.command}" if self.command else "")
 
 

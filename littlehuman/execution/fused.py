@@ -220,7 +220,7 @@ class SweepProgress:
     """A progress bar over the cells of the sweep, with counts by state and the estimated time left."""
 
     def __init__(self, total: int, *, show: bool) -> None:
-        self._bar = tqdm(total=total, desc="cells", unit="cell", smoothing=0, disable=not show)
+        self._bar = tqdm(total=total, desc="cells", unit="cell", smoothing=0, disable=None if show else True)
         self._states: Counter[str] = Counter()
 
     def __enter__(self) -> SweepProgress:

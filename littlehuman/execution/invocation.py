@@ -1,5 +1,5 @@
 """Hydra callback: at the start of a command, its ledger, how many jobs will share its spending limit, and whether the
-data has points enough for them.
+data has points enough for them; at the end of a sweep, its table.
 
 `conf/config.yaml` names it. It runs in the process of the command line, before the first job; the jobs find the ledger
 through the environment, whichever launcher starts them.
@@ -28,7 +28,7 @@ OWN = ("sequential", "fused")  # launchers that look at their cells themselves, 
 
 
 class OpenLedger(Callback):
-    """Writes the ledger of the command; refuses a sweep that the data has too few points for."""
+    """Writes the ledger of the command; refuses a sweep that the data is too small for; prints a sweep's table."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """One job."""
@@ -47,6 +47,14 @@ class OpenLedger(Callback):
         if jobs and launcher not in OWN:
             _refuse_unfillable(config, jobs)
         ledger.begin(None if jobs is None else len(jobs), split, before)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """The table of the sweep's study, and the next command."""
+        from littlehuman.execution import sweep_table
+        from littlehuman.formatting import plain_text
+
+        for line in sweep_table.lines(Path(str(config.hydra.sweep.dir))):
+            print(plain_text(line))
 
 
 def _refuse_unfillable(config: DictConfig, jobs: list[list[str]]) -> None:

@@ -115,7 +115,7 @@ class Job:
         self.state = State.failed
         try:
             if isinstance(error, LittlehumanError):
-                log.error("%s", _said(error))
+                self._log_error(error)
             elif isinstance(error, KeyboardInterrupt):
                 log.error("interrupted in stage %s", self._status.stage_name)
             else:
@@ -184,21 +184,28 @@ class Job:
         result = result_of_cell(self.folder, run_id(cell, test_from))
         if result:
             self._show_complete(result)
-            self._show(result)
+            self._show(result, already=True)
         return bool(result)
 
     def _refuse(self, error: ConfigError) -> None:
         """Report a config that makes no cell; the folder's files are not changed."""
         self.state = State.failed
-        log.error("%s", _said(error))
+        self._log_error(error)
         status.report_refused(self.folder, error, attempted=(self.folder / STATUS).is_file())
 
     def _cannot_begin(self, error: DataError | OSError) -> None:
         """Report a file that stands in the way of a cell; none is changed."""
         self.state = State.failed
-        log.error("%s", _said(error))
+        self._log_error(error)
+        known = isinstance(error, DataError)
         reason = error.one_line if isinstance(error, DataError) else mending.sentence(error)
-        status.report_incomplete(self.folder, reason, asks_for_change=isinstance(error, DataError))
+        status.report_incomplete(self.folder, reason, asks_for_change=known, mend=status.mend_of(error))
+
+    def _log_error(self, error: Exception) -> None:
+        """Note an error in the log file of the run; the command tells it at its end, a sweep also that there is one."""
+        log.error("%s", _said(error), extra=cli.IN_FILE_ONLY)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            log.warning("not complete: %s (why is told at the end)", self.folder.name)
 
     def _attempt(self, step: Callable[[], T]) -> T | None:
         try:
@@ -227,12 +234,11 @@ class Job:
         whole = result and not digests.faults(self.folder, result, deep=False)
         if whole and self.folder.name.endswith(f"-{result['id']}"):
             self._show_complete(result)
-            print(summary.one_line(result, self.folder))
+            print(summary.one_line(result, self.folder, already=True))
         return self.state is State.done
 
     def _show_complete(self, result: Mapping[str, Any]) -> None:
         status.mark_done(self.folder)
-        log.info("already complete: %s", self.folder)
         self._count(result)
 
     def _count(self, result: Mapping[str, Any]) -> None:
@@ -241,7 +247,7 @@ class Job:
         if not table.is_current(self.folder):
             table.update(self.folder)
 
-    def _show(self, result: Mapping[str, Any]) -> None:
+    def _show(self, result: Mapping[str, Any], *, already: bool = False) -> None:
         hydra = HydraConfig.get()
         text = summary.run_summary(
             result,
@@ -249,6 +255,7 @@ class Job:
             single=hydra.mode is RunMode.RUN,
             overrides=test_dataset.override_words(hydra.overrides.task),
             config_dir=cli.config_dir(hydra.runtime.config_sources),
+            already=already,
         )
         print(plain_text(text))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman import cli
-from littlehuman.formatting import percent, score
+from littlehuman.formatting import percent
 from littlehuman.schema import Method
 
 _MEANING = {
@@ -34,6 +34,7 @@ def run_summary(
     single: bool,
     overrides: Sequence[str] = (),
     config_dir: str | None = None,
+    already: bool = False,
 ) -> str:
     """The summary of one cell: a table after a single run, one line in a sweep.
 
@@ -43,20 +44,25 @@ def run_summary(
         single: whether this is the only cell of its command.
         overrides: the overrides of the command, which the suggested one repeats.
         config_dir: the folder of the user's own config groups (`--config-dir`), if any.
+        already: whether the cell was complete before.
     """
     scores, headline = result["scores"], result["headline"]
     if not single:
-        return one_line(result, folder)
+        return one_line(result, folder, already=already)
     made = result["knobs"].get("method", Method.finetune)
     after = _next_of_annotator if made == Method.annotator else _next
-    return "\n".join(["", *_setup(result), "", *_table(scores, headline), "", *after(folder, overrides, config_dir)])
+    before = [f"already complete: {folder}"] if already else []
+    return "\n".join(
+        ["", *before, *_setup(result), "", *_table(scores, headline), "", *after(folder, overrides, config_dir)]
+    )
 
 
-def one_line(result: Mapping[str, Any], folder: Path) -> str:
+def one_line(result: Mapping[str, Any], folder: Path, *, already: bool = False) -> str:
     """The summary of a sweep's cell."""
     headline = result["headline"]
     s = result["scores"][headline]
-    return f"{folder.name}: {headline} {score(s['value'], s['low'], s['high'])}"
+    score = f"{percent(s['value'])} % [{percent(s['low'])}, {percent(s['high'])}]"
+    return f"{folder.name}: {headline} {score}{', already complete' if already else ''}"
 
 
 def _setup(result: Mapping[str, Any]) -> list[str]:
@@ -71,7 +77,7 @@ def _setup(result: Mapping[str, Any]) -> list[str]:
             f"{failed} answers could not be read and count as wrong; its prompts showed {shown} human labels",
         ]
     twins = (
-        f"{counts['synthetic']} synthetic twins by {knobs['prompt_model']['name']}"
+        f"{counts['synthetic']} synthetic twins (points by {knobs['prompt_model']['name']} on the same texts)"
         if counts["synthetic"]
         else "no synthetic points"
     )

@@ -95,7 +95,7 @@ def facet(
 def label_scores(pair: Pair, metric: str) -> None:
     """Write the metric beside both panels."""
     pair[0].set_ylabel(f"{formatting.named(metric)} (%)")
-    pair[1].set_ylabel(f"change of\n{formatting.named(metric)} (points)")
+    pair[1].set_ylabel(f"change of {formatting.named(metric)}\n(percentage points)")
 
 
 def seeds_behind(line: ReplacementCurve, *, changes: bool) -> pd.Series:

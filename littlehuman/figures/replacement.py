@@ -148,7 +148,7 @@ def caption(lines: Sequence[ReplacementCurve], delta: float, start: float = 0.0)
     parts = [f"protocol {', '.join(sorted({line.protocol for line in lines}))}", *_over(lines, start)]
     parts.append(
         "lower panels: change in percentage points against the smallest synthetic share, paired by seed; "
-        f"its bars hold for all shares at once; grey band: within {100 * delta:g} points"
+        f"its bars hold for all shares at once; grey band: within {100 * delta:g} percentage points"
     )
     if levels := sorted({f"{100 * (1 - line.blocks.level):.1f} %" for line in lines if line.blocks}):
         parts.append(f"bars of changes at {' or '.join(levels)} where looks were fixed")

@@ -36,7 +36,9 @@ def sample_sizes(answers: Sequence[tuple[str, SampleSizes]]) -> Figure:
         for (name, sizes), (row, column) in zip(answers, places, strict=False):
             handles |= _facet(axes[row][column], name, sizes, _limits(answers))
             if column == 0:
-                axes[row][column].set_ylabel(f"difference found with {POWER:.0%} power (points)".replace("%", " %"))
+                axes[row][column].set_ylabel(
+                    f"difference found with {POWER:.0%} power\n(percentage points)".replace("%", " %")
+                )
         for row, column in places[len(answers) :]:
             axes[row][column].remove()
         text_layout.finish(figure, handles, _caption(answers))

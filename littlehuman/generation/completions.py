@@ -208,7 +208,7 @@ class GenerationProgress:
 
     def __init__(self, total: int, title: str, spending: SpendingLimit, *, shown: bool = True) -> None:
         self.spending, self.failed = spending, 0
-        self._bar = tqdm(total=total, desc=one_line(title), unit="", disable=not shown, smoothing=0.05)
+        self._bar = tqdm(total=total, desc=one_line(title), unit="", disable=None if shown else True, smoothing=0.05)
 
     def __enter__(self) -> GenerationProgress:
         return self

@@ -79,9 +79,11 @@ class Bill:
     def __str__(self) -> str:
         """One line for a log."""
         tokens = f"({self.prompt_tokens:,} + {self.completion_tokens:,} tokens)"
-        text = f"{dollars(self.usd)} for {self.requests - self.from_cache:,} requests {tokens}"
+        asked = self.requests - self.from_cache
+        text = f"{dollars(self.usd)} for {asked:,} requests {tokens}" if asked or not self.from_cache else "nothing"
         if self.from_cache:
-            text += f"; {self.from_cache:,} more came from the cache for nothing"
+            cached = f"; {self.from_cache:,} more came" if asked else f": all {self.from_cache:,} answers came"
+            text += f"{cached} from the cache{' for nothing' if asked else ''}"
             saved = usd_saved(self.usd, self.usd_without_cache, self.usd_before)
             text += f", which saved {dollars(saved)}" if saved > 0 else ""
         return text + (f"; earlier attempts paid {dollars(self.usd_before)}" if self.usd_before else "")

@@ -49,7 +49,8 @@ def enough(found: LearningCurve) -> str:
     if least is None:
         return ""
     near = f"within {verdicts.points(found.delta)} of what {count(found.most)} reach"
-    return f"About {count(least.value)} human labels [{count(least.low)}, {count(least.high)}] are {near}."
+    value, low, high = (count(round(n)) for n in (least.value, least.low, least.high))
+    return f"About {value} human labels [{low}, {high}] are {near}."
 
 
 def notes(found: LearningCurve) -> Iterator[str]:

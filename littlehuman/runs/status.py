@@ -93,7 +93,10 @@ class RunStatus:
         with suppress(OSError):  # the disk may be full: the report below names the cell all the same
             self._write()
         report_incomplete(
-            self.folder, f"in stage {self.stage_name}: {line}", asks_for_change=isinstance(error, ConfigError)
+            self.folder,
+            f"in stage {self.stage_name}: {line}",
+            asks_for_change=isinstance(error, ConfigError),
+            mend=mend_of(error),
         )
 
     def _write(self) -> None:
@@ -105,22 +108,25 @@ class RunStatus:
 class IncompleteCell:
     """A cell that is not complete, or a refused config (`is_cell` is false).
 
-    `asks_for_change`: the same command would fail again.
+    `asks_for_change`: the same command would fail again. `mend`: what to try, as lines, where the error says so.
     """
 
     folder: str
     reason: str
     asks_for_change: bool = False
     is_cell: bool = True
+    mend: str = ""
 
 
 _unwritten: list[IncompleteCell] = []  # reports of this process that the disk did not take
 
 
-def report_incomplete(folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True) -> None:
+def report_incomplete(
+    folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True, mend: str = ""
+) -> None:
     """Report an incomplete cell to the process of the command line, if there is one."""
     if reports := os.environ.get(INVOCATION):
-        cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell)
+        cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell, mend)
         try:
             write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
         except OSError:
@@ -144,7 +150,7 @@ def report_refused(folder: Path, error: ConfigError, *, attempted: bool) -> None
         error: why the config is refused.
         attempted: whether the folder is that of an earlier attempt, which is kept.
     """
-    report_incomplete(folder, error.one_line, asks_for_change=True, is_cell=False)
+    report_incomplete(folder, error.one_line, asks_for_change=True, is_cell=False, mend=mend_of(error))
     if in_a_study(folder) and not attempted and _is_without_work(folder):
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
@@ -162,6 +168,11 @@ def mark_done(folder: Path) -> None:
     status = read_json(folder / STATUS)
     if status.get("state") != "done":
         write_json(folder / STATUS, {**status, "state": "done", "stage": "end", "updated": _now()})
+
+
+def mend_of(error: BaseException) -> str:
+    """What an error says below its first line, with whole commands for what to try; empty where it is one line."""
+    return "\n".join(map(cli.whole_command, error.rest.split("\n"))) if isinstance(error, LittlehumanError) else ""
 
 
 def _one_line(error: BaseException) -> str:

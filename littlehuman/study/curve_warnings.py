@@ -193,7 +193,7 @@ def _far_seeds(found: CurveStatistics, highest: float | None) -> Iterator[CurveW
     """Collapsed seeds (at the floor, far below the others of their arm); where there is none, outlying ones."""
     means = found.cells.means
     others = _medians_of_others(means)
-    errors = np.sqrt(others * (1 - others) / len(found.scores.items))
+    errors = np.sqrt(np.maximum(others * (1 - others), 0) / len(found.scores.items))
     at_floor = (means < others / 2) | (means <= (-np.inf if highest is None else highest + _AT_FLOOR))
     collapsed = np.asarray(at_floor & (others - means > np.maximum(GAP, _COLLAPSED_SE * errors)))
     distance = np.abs(means - np.nanmedian(means, 1, keepdims=True))

@@ -63,7 +63,7 @@ def train(lora: MultiLora, states: Sequence[TrainState], options: StepOptions, g
 def _progress_bar(states: Sequence[TrainState], *, disable: bool) -> tqdm[None]:
     title = "training" if len(states) == 1 else f"training {len(states)} cells"
     total = sum(state.total_steps - state.step for state in states)
-    return tqdm(total=total, desc=title, unit="step", leave=None, disable=disable)
+    return tqdm(total=total, desc=title, unit="step", leave=None, disable=disable or None)
 
 
 def _step(

@@ -186,7 +186,7 @@ def _run(batches: Iterable[Batch], predict: PredictBatch[T], rows: Sequence[Enco
     def record(batch: Batch) -> None:
         texts.update((row.index, text) for row, text in zip(batch[0], predict(*batch), strict=True))
 
-    with tqdm(total=len(rows), desc="evaluation", unit="row", disable=not progress, leave=None) as bar:
+    with tqdm(total=len(rows), desc="evaluation", unit="row", disable=None if progress else True, leave=None) as bar:
         for first in batches:
             pending = [first]
             while pending:

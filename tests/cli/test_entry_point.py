@@ -134,7 +134,7 @@ def test_a_command_that_is_printed_has_the_form_that_was_typed(form: str, tmp_pa
     console_script(tmp_path / "here")
     shown = form.removeprefix("./")
     ended = typed(f"{form} synth_frac=1.2", scripts, cwd=tmp_path, LITTLEHUMAN_MULTIRUN="results")
-    assert ended.code == 1 and f"Try: {shown} synth_frac=0.95\n" in ended.out, ended.text
+    assert ended.code == 1 and f"Try: {shown} synth_frac=0.95\n" in ended.err, ended.text
 
 
 def test_what_to_type_next_can_be_typed(

@@ -54,7 +54,7 @@ def test_a_test_dataset_whose_yaml_is_wrong_is_one_clear_message(cli: Cli, multi
     for name, said in (("ferry", "lables"), ("barge", "did you mean 'table'?")):
         ended = cli("--config-dir", str(tmp_path / "conf"), *QUICK, f"test_dataset={name}")
         assert (
-            ended.code == 1 and "test_dataset=" in ended.out and said in ended.out and "Traceback" not in ended.text
+            ended.code == 1 and "test_dataset=" in ended.err and said in ended.err and "Traceback" not in ended.text
         ), ended.text
     assert no_result(multirun)
 

@@ -40,7 +40,7 @@ def test_the_human_points_beside_a_size_count_too(cli: Cli, tmp_path: Path) -> N
     assert ended.code == 1 and "n_train=40 + extra_human=5  table has 40 usable" in ended.err, ended.text
     assert "n_train=10,35" in tried(ended.err) and "extra_human=0,5" in tried(ended.err)
     none = cli(*table(tmp_path), "synth_frac=0", "n_train=4", "extra_human=90")
-    assert {"n_train=4", "extra_human=0"} <= set(tried(none.out))
+    assert {"n_train=4", "extra_human=0"} <= set(tried(none.err))
 
 
 def test_a_single_run_is_refused_with_its_own_command_and_that_command_runs(
@@ -48,8 +48,8 @@ def test_a_single_run_is_refused_with_its_own_command_and_that_command_runs(
 ) -> None:
     ended = cli(*table(tmp_path, 20), "synth_frac=0", "n_train=500", "training.epochs=1")
     assert ended.code == 1 and not list(multirun.rglob("status.json")), ended.text
-    again = cli(*tried(ended.out))
-    assert again.code == 0 and {"n_train=16", "training.epochs=1"} <= set(tried(ended.out)), again.text
+    again = cli(*tried(ended.err))
+    assert again.code == 0 and {"n_train=16", "training.epochs=1"} <= set(tried(ended.err)), again.text
 
 
 def test_complete_cells_are_not_asked_for_their_points_and_other_failures_stay_with_their_cell(

@@ -42,6 +42,7 @@ SAMPLES = {
     "{shlex.quote(str(path))}": "'my study/cell'",
     "{shlex.quote(str(file))}": "'my study/cell'",
     "{shlex.quote(str(folder / RESULT))}": "'my study/cell/result.json'",
+    "{cell.command}": SWEEP,
     "{_replacement(study, frame)}": SWEEP,
     "{_sweep(study, curve, absent, seeds)}": SWEEP,
     "{_more_seeds(study, curve)}": SWEEP,

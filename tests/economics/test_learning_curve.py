@@ -131,8 +131,9 @@ def test_a_plan_on_human_labels_alone_says_what_a_target_takes(study: Path, caps
 
 
 def test_price_on_human_labels_alone_gives_the_commands_of_the_missing_runs(
-    study: Path, capsys: pytest.CaptureFixture[str]
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LITTLEHUMAN_MULTIRUN", str(study.parent))
     assert price.main([str(study), "--human-price", "0.8", "--synthetic-price", "0.002"]) == 1
     said = capsys.readouterr().err
     tries = [shlex.split(line.removeprefix("Try: ")) for line in said.splitlines() if line.startswith("Try: ")]

@@ -146,7 +146,9 @@ def test_the_sentence_says_how_many_seeds_are_enough_and_what_those_asked_about_
     )
     assert said(0.1, drop=0.03, shares=3).startswith("To find a drop of 3 percentage points with 80 % power, run ")
     none = said(0.3, drop=0.01, shares=3)
-    assert none.startswith("No number of seeds up to 20 finds a drop of 1 percentage point") and ", nor on 5,000" in none
+    assert (
+        none.startswith("No number of seeds up to 20 finds a drop of 1 percentage point") and ", nor on 5,000" in none
+    )
 
 
 BAD_PILOTS: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -171,7 +171,7 @@ def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
 ) -> None:
     caption = " ".join(figure.get_supxlabel().split())
     assert caption.startswith("protocol recommended; mean of 2 seeds; bars: 95 % interval over seeds and test items")
-    assert "grey band: within 2 points" in caption and "crosses: no run is complete there" in caption
+    assert "grey band: within 2 percentage points" in caption and "crosses: no run is complete there" in caption
     one = _lines(write_study(tmp_path, fractions=(0.0, 1.0), seeds=(0,), protocol="paper"))
     assert replacement.caption(one, 0.01).startswith(
         "protocol paper; one seed; bars: 95 % interval over test items alone"

@@ -13,6 +13,7 @@ from littlehuman.formatting import NOTHING, absent, count, interval, named, perc
 from littlehuman.reporting import verdicts
 from littlehuman.reporting.tables import VERDICTS, ReportTable
 from littlehuman.reporting.warning_texts import shown_warnings, warning_texts
+from littlehuman.study.curve_warnings import WarningKind
 
 if TYPE_CHECKING:
     from littlehuman.economics.learning_curve import LearningCurve
@@ -33,9 +34,12 @@ def answer(found: LearningCurve) -> str:
     """How many human labels are needed, in one sentence: what they reach, and what twice as many would bring."""
     place = found.measured.curve.name
     if found.nothing_learnt:
-        return f"On {place} it is not known how many human labels are needed: {_wrong(found)}."
+        floors = [w for w in found.withheld if w.kind is WarningKind.NOTHING_LEARNT]
+        why = _text(found.measured, floors)
+        return f"On {place} it is not known how many human labels are needed: {why}."
     if found.withheld:
-        return f"On {place} it is not known what {count(found.most)} human labels reach: {_wrong(found)}."
+        why = _text(found.measured, found.withheld)
+        return f"On {place} it is not known what {count(found.most)} human labels reach: {why}."
     row = found.sizes[-1]
     reach = f"On {place}, {count(found.most)} human labels reach {_score(row)} ({named(found.measured.metric)})"
     if found.doubled is None:
@@ -120,10 +124,6 @@ def _doubling(gain: Interval) -> str:
     return (
         f"doubling them would {verb} {percent(abs(gain.value))} percentage points [{percent(least)}, {percent(most)}]"
     )
-
-
-def _wrong(found: LearningCurve) -> str:
-    return _text(found.measured, found.withheld)
 
 
 def _text(measured: ReplacementCurve, warnings: Sequence[Any]) -> str:

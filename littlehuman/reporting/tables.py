@@ -272,17 +272,7 @@ def unplaced(found: ReportData) -> ReportTable:
 def over_seeds(frame: pd.DataFrame) -> ReportTable:
     """Every condition with every metric, mean over seeds and interval, in percent."""
     metrics = metric_names(frame)
-    header = (
-        "series",
-        "protocol",
-        "n_train",
-        "extra human",
-        "synthetic share",
-        "twins",
-        "human points",
-        "synthetic points",
-        "seeds",
-    )
+    header = "series,protocol,n_train,extra human,synthetic share,twins,human points,synthetic points,seeds".split(",")
     rows = []
     for r in frame.to_dict("records"):
         shape = (count(r["n_train"]), count(r["extra_human"]), share(r["synth_frac"]), _twins(r["synthetic"]))

@@ -54,10 +54,10 @@ def findings_of_study(found: ReportData) -> list[str]:
         *_problems(lines, withholding=True),
         *_unfinished(found),
         *labelling.problems(found.labellings),
+        *_looks(lines),
         *(_one_by_one(lines, delta) if few else _over_curves(lines, delta)[1:]),
         *rest,
         *_problems(lines, withholding=False),
-        *_looks(lines),
         *_caveats(lines),
     ]
     rest = [*rest, *labelling.answers(found.labellings)]

@@ -272,14 +272,14 @@ def unplaced(found: ReportData) -> ReportTable:
 def over_seeds(frame: pd.DataFrame) -> ReportTable:
     """Every condition with every metric, mean over seeds and interval, in percent."""
     metrics = metric_names(frame)
-    header = "series,protocol,n_train,extra human,synthetic share,twins,human points,synthetic points,seeds".split(",")
+    header = "series,protocol,n_train,extra human,synthetic share,twins,human points,synthetic points,seeds"
     rows = []
     for r in frame.to_dict("records"):
         shape = (count(r["n_train"]), count(r["extra_human"]), share(r["synth_frac"]), _twins(r["synthetic"]))
         counts = (count(r["n_human"]), count(r["n_synthetic"]), count(r["seeds"]))
         scores = tuple(interval(r[m], r[f"{m}_low"], r[f"{m}_high"]) for m in metrics)
         rows.append((r["series"], r["protocol"], *shape, *counts, *scores))
-    return ReportTable((*header, *(f"{named(m)} (%)" for m in metrics)), tuple(rows), words=2)
+    return ReportTable((*header.split(","), *(f"{named(m)} (%)" for m in metrics)), tuple(rows), words=2)
 
 
 def _records(frame: pd.DataFrame) -> Iterator[Any]:

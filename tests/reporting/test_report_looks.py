@@ -62,7 +62,7 @@ def test_cells_added_by_hand_are_named_and_end_the_guarantee(tmp_path: Path) -> 
     assert command.main([str(study), "--looks", "3"]) == 0
     write_study(study, fractions=(0.6,), seeds=(0, 1), items=200)
     text = " ".join(findings.findings_of_study(gathering.gather(study)))
-    assert "(60 % seed 0 and 60 % seed 1)" in text and "no longer guaranteed" in text
+    assert "(60 % seed 0, 60 % seed 1)" in text and "no longer guaranteed" in text
     assert "keep 5 % false alarms" not in text
 
 

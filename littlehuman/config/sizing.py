@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STEPS = 20  # of a trade-off grid, at most
 FEWEST = 3  # steps that make a curve
-HALVED, LEAST = ("halves", "joint"), 8  # axes of halved sizes, and the points of their smallest size
+HALVED, LEAST = ("halves", "joint"), 8  # axes of halved sizes, and the fewest points of one
 SHARES = (1.0, 0.6, 0.2)  # of all points, as 5,000, 3,000 and 1,000
 HUMAN_SHARE, MOST_HUMAN, LEAST_HUMAN = 0.02, 200, 10  # human points of a trade-off grid (the paper: 200)
 _OF_DATA = re.compile(r"[+]*(dataset|task)\b")  # a setting; swept over, each of its values has sizes of its own
@@ -128,7 +128,8 @@ def _halves(dataset: DatasetConfig, usable: int | None, count: int, beside: int)
     """The largest size that leaves `beside` points, halved again and again; each size once."""
     most = smaller(dataset, usable, 0)
     most = max((most if usable is None else min(most, usable)) - beside, 0)
-    return list(dict.fromkeys(max(most >> step, min(LEAST, most)) for step in range(count)))
+    sizes = [most >> step for step in range(count)]
+    return list(dict.fromkeys(size for size in sizes if size >= min(LEAST, most)))
 
 
 def of_cell(kind: str, number: int, *, _root_: DictConfig) -> int:

@@ -34,7 +34,9 @@ def falling(human: int, synthetic: int) -> float:
 
 def pictures(place: Path) -> Iterator[tuple[str, Figure]]:
     """Name and figure of each; the studies are written below `place`."""
-    curve = write_study(place / "curve", datasets=("made",), prompt_models=NOBODY, truth=falling, items=2000, seed_sd=0.004)
+    curve = write_study(
+        place / "curve", datasets=("made",), prompt_models=NOBODY, truth=falling, items=2000, seed_sd=0.004
+    )
     found = gather(curve, delta=0.02)
     yield "curve", replacement.replacement(found.lines, found.controls, found.delta)
     for name, passage, icc in (("independent items", 1, 0.0), ("ten on a passage", 10, 0.6)):

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 NOTHING = "–"
 # Terminal control (ECMA-48): strings up to their end (OSC, DCS, SOS, PM, APC), sequences (CSI), other escapes.
@@ -38,6 +39,11 @@ def without_password(text: str) -> str:
     The name of a variable that holds one (`${oc.env:NAME}`) stays.
     """
     return re.sub(r"//(?![^/\s:@]*:\$\{[^}]*\}@)[^/\s]*@", "//***@", text)
+
+
+def without_folder(weights: str) -> str:
+    """A hub id or package unchanged; of a local path only the last part."""
+    return Path(weights).name if weights.startswith(("/", "~", ".")) or "\\" in weights else weights
 
 
 def plain_text(text: str) -> str:

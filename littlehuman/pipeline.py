@@ -44,7 +44,7 @@ from littlehuman.records import Dataset, Example, Mixture, Prediction
 from littlehuman.runs import artifacts, digests, tracking
 from littlehuman.runs.status import RunStatus
 from littlehuman.schema import DatasetConfig, Head, LaunchConfig, Method, Writes
-from littlehuman.training import length_check, preflight
+from littlehuman.training import length_check, model_card, preflight
 from littlehuman.twins import Twins
 from littlehuman.writer import writer_of
 
@@ -177,8 +177,9 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
         },
         "environment": outcome.environment,
         "versions": artifacts.versions(),
-        digests.KEY: digests.of_files(folder, (artifacts.MIXTURE, artifacts.TEXTS, artifacts.PREDICTIONS)),
     }
+    model_card.write(folder / digests.ADAPTER, model_card.of_result(result), result["scores"])
+    result[digests.KEY] = digests.of_files(folder, (artifacts.MIXTURE, artifacts.TEXTS, artifacts.PREDICTIONS))
     status.require_claim()
     artifacts.write_result(folder, result)
     tracking.track(config.tracker, result, folder)

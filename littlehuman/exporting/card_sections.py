@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
 from littlehuman.config.identity import identity_values
 from littlehuman.exporting.rebuild import RebuiltCell
-from littlehuman.formatting import markdown_text, without_password
+from littlehuman.formatting import markdown_text, without_folder, without_password
 from littlehuman.generation.costs import dollars
 from littlehuman.prompting.templates import asks_for_label, language_instruction
 from littlehuman.schema import PromptText, Provider, Shots, StrategyConfig, Writes
@@ -58,7 +57,7 @@ def _model(cell: RebuiltCell, provided: bool) -> Iterator[str]:
         return
     yield f"- name: {markdown_text(model.name)}"
     if model.weights:
-        yield f"- weights: {_without_folder(model.weights)}, {model.dtype}"
+        yield f"- weights: {without_folder(model.weights)}, {model.dtype}"
     limit = f"at most {cell.config.strategy.max_tokens} tokens an answer"
     sampling = (("temperature", model.temperature), ("top_p", model.top_p))
     named = ", ".join(f"{name} {'left to the endpoint' if value is None else f'{value:g}'}" for name, value in sampling)
@@ -69,11 +68,6 @@ def _model(cell: RebuiltCell, provided: bool) -> Iterator[str]:
         yield f"- further parameters: {json.dumps(model.extra_body, ensure_ascii=False)}"
     if model.json_schema:
         yield "- answers held to a JSON schema by the endpoint"
-
-
-def _without_folder(weights: str) -> str:
-    """A hub id or package unchanged; of a local path only the last part."""
-    return Path(weights).name if weights.startswith(("/", "~", ".")) or "\\" in weights else weights
 
 
 def _prompts(cell: RebuiltCell) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from littlehuman.config.run_config import RunConfig
+from littlehuman.formatting import markdown_text
 from littlehuman.records import Origin, Point
 from littlehuman.schema import Architecture, Head, ModelConfig, adapter
 from littlehuman.store import cache_root, digest, write_json
@@ -54,6 +55,7 @@ def tune(data: TuningSet, config: RunConfig, folder: Path | None = None) -> Writ
         ConfigError: when it does not fit into memory.
     """
     from littlehuman.models.weight_marks import mark
+    from littlehuman.training import model_card
 
     model = config.prompt_model
     base = mark(str(model.weights), model.revision, "prompt_model.weights")
@@ -70,6 +72,7 @@ def tune(data: TuningSet, config: RunConfig, folder: Path | None = None) -> Writ
             known = _trained(data, config, place)
         info = {**known, **_described(data, config), "base": base, "key": key}  # equal conversations of other data
         if info != known:
+            model_card.write(place / adapter.PEFT, _card(info))
             write_json(place / adapter.INFO, info)
     return Writer(place.absolute(), info)
 
@@ -120,4 +123,14 @@ def _described(data: TuningSet, config: RunConfig) -> dict[str, Any]:
         "synthetic": sum(point.origin is Origin.SYNTHETIC for point in data.points),
         "train": data.train,
         "human": dict(data.human),
+    }
+
+
+def _card(info: Mapping[str, Any]) -> dict[str, str]:
+    """What the model card says of a writer."""
+    return {
+        "What it does": f"writes synthetic points (strategy {markdown_text(info['strategy'])}, task {info['task']})",
+        "Data": markdown_text(info["dataset"]),
+        "Training set": f"{info['points'] - info['synthetic']:,} human points and {info['synthetic']:,} synthetic ones",
+        "Training": f"seed {info['seed']}, {info['steps']} steps",
     }

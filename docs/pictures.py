@@ -1,6 +1,6 @@
-"""Draw the pictures of statistics.md with the project's figure code, from made studies of known truth.
+"""Draw the pictures of statistics.md with the project's figure code, from made studies of known truth; and README's.
 
-`python docs/pictures.py` writes docs/figures/statistics-*.png. The studies are those of the tests (study_factory.py).
+`python docs/pictures.py` writes docs/figures/statistics-*.png and readme.png. The studies are those of the tests (study_factory.py).
 """
 
 from __future__ import annotations
@@ -52,11 +52,35 @@ def pictures(place: Path) -> Iterator[tuple[str, Figure]]:
     yield "tradeoff", tradeoff.tradeoff(gather(place / "tradeoff", delta=0.02).tradeoffs)
 
 
+def ropes() -> Figure:
+    """The picture of README: SmolLM2 on ROPES, 48 points, as LOG.md (2026-11-20, studies) has the numbers."""
+    human = (48, 36, 24, 12, 5, 2, 1, 0)
+    f1 = (53.9, 53.1, 51.5, 50.0, 45.8, 42.3, 38.7, 36.0)
+    low = (44.5, 44.6, 43.8, 42.0, 37.3, 34.7, 0.0, 16.9)
+    high = (63.3, 61.6, 59.3, 58.0, 54.4, 50.0, 77.7, 55.1)
+    with style.look():
+        figure = style.blank(style.WIDTH, 2.6)
+        axes = figure.subplots()
+        places = range(len(human))
+        axes.fill_between(places, low, high, color=style.COLOURS[0], alpha=0.1, linewidth=0)
+        ends = [[y - a for y, a in zip(f1, low, strict=True)], [b - y for y, b in zip(f1, high, strict=True)]]
+        axes.errorbar(places, f1, yerr=ends, color=style.COLOURS[0], marker="o", capsize=2, elinewidth=0.8)
+        axes.axhline(f1[0], color="black", linewidth=0.7, linestyle=":")
+        shares = ("0", "25", "50", "75", "90", "95", "97.5", "100")
+        axes.set_xticks(places, [f"{share} %\n{n}" for share, n in zip(shares, human, strict=True)])
+        axes.set(ylim=(0, 80), ylabel="F1 (%)", xlabel="synthetic share of the training set, human points left")
+        axes.set_title(
+            "SmolLM2-135M on ROPES, 48 points, twins by the same model; bars: 95 % intervals"
+        )
+    return figure
+
+
 def main() -> None:
     """Write the PNG files; SVG ones are as large as the page and not kept."""
     with tempfile.TemporaryDirectory() as place:
-        for name, figure in pictures(Path(place)):
-            for file in style.save(figure, DOCS / "figures", f"statistics-{name}", DPI):
+        made = [(f"statistics-{name}", figure) for name, figure in pictures(Path(place))]
+        for name, figure in [*made, ("readme", ropes())]:
+            for file in style.save(figure, DOCS / "figures", name, DPI):
                 if file.suffix == ".svg":
                     file.unlink()
 

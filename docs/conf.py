@@ -1,4 +1,4 @@
-"""Sphinx's settings: Markdown pages by MyST, the theme Furo, the reference from docstrings. `make docs` builds it all."""
+"""Sphinx's settings: Markdown pages by MyST, theme Furo, the reference from docstrings. `make docs` builds it all."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Draw the pictures of statistics.md with the project's figure code, from made studies of known truth; and README's.
 
-`python docs/pictures.py` writes docs/figures/statistics-*.png and readme.png. The studies are those of the tests (study_factory.py).
+`python docs/pictures.py` writes docs/figures/statistics-*.png and readme.png. The studies are those of the tests
+(study_factory.py).
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ def ropes() -> Figure:
         shares = ("0", "25", "50", "75", "90", "95", "97.5", "100")
         axes.set_xticks(places, [f"{share} %\n{n}" for share, n in zip(shares, human, strict=True)])
         axes.set(ylim=(0, 80), ylabel="F1 (%)", xlabel="synthetic share of the training set, human points left")
-        axes.set_title(
-            "SmolLM2-135M on ROPES, 48 points, twins by the same model; bars: 95 % intervals"
-        )
+        axes.set_title("SmolLM2-135M on ROPES, 48 points, twins by the same model; bars: 95 % intervals")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The model card of a trained adapter: `README.md` in its folder, Markdown with the YAML header of the Hugging Face hub.
+"""The model card of an adapter: `README.md` in its folder, Markdown with the YAML header of the Hugging Face hub.
 
 In: the adapter's folder with its `littlehuman.json`, and what its result says of data, mixture and scores. No path of
 this machine, no address and no key gets into it. It is written before the digests of a run's files are taken.

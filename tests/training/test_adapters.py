@@ -51,16 +51,18 @@ def _info(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _readme_example() -> str:
-    """The code of the README's "Load it again"."""
+def _documented_example() -> str:
+    """The code of the documentation's "Load a trained model again"."""
     (code,) = re.findall(
-        r"\*\*Load it again\.\*\*.*?```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL
+        r"## Load a trained model again\n.*?```python\n(.*?)```",
+        (ROOT / "docs" / "computing.md").read_text("utf-8"),
+        re.DOTALL,
     )
     return str(code)
 
 
 def _as_classifier(code: str) -> str:
-    """The example, changed as the README's sentence after it says."""
+    """The example, changed as the sentence after it says."""
     code = code.replace("AutoModelForCausalLM", "AutoModelForSequenceClassification").replace(", GenerationConfig", "")
     code = code.replace('dtype=info["dtype"])', 'dtype=info["dtype"], num_labels=len(info["classes"]))')
     lines = [
@@ -69,11 +71,11 @@ def _as_classifier(code: str) -> str:
     return "\n".join([*lines, 'answer = info["classes"][model(**tokens).logits.argmax()]'])
 
 
-def test_readmes_example_gets_the_answers_of_predictions(tmp_path: Path) -> None:
+def test_the_documented_example_gets_the_answers_of_predictions(tmp_path: Path) -> None:
     points = questions(6)
     predicted = texts(job(tmp_path, questions(), points, settings(**MEMORISE | {"epochs": 30})))
     assert len(set(predicted)) > 2, "the answers must differ, or the test shows nothing"
-    code = _readme_example().replace("multirun/STUDY/CELL", str(tmp_path))
+    code = _documented_example().replace("multirun/STUDY/CELL", str(tmp_path))
     for point, expected in zip(points, predicted, strict=True):
         variables = {"evidence": point.evidence, "question": point.text}
         exec(code, variables)
@@ -82,12 +84,12 @@ def test_readmes_example_gets_the_answers_of_predictions(tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "bert", "no_pooler"])
-def test_readmes_example_gets_the_classes_of_predictions(kind: str, tmp_path: Path) -> None:
+def test_the_documented_example_gets_the_classes_of_predictions(kind: str, tmp_path: Path) -> None:
     weights = small_encoder(cache_root() / "no_pooler-bert") if kind == "no_pooler" else f"random:{kind}"
     points = claims(6)
     predicted = texts(job(tmp_path, claims(24), points, settings("fv", weights, epochs=16, lora_r=8, lora_alpha=16)))
     assert len(set(predicted)) > 1, "the classes must differ, or the test shows nothing"
-    code = _as_classifier(_readme_example()).replace("multirun/STUDY/CELL", str(tmp_path))
+    code = _as_classifier(_documented_example()).replace("multirun/STUDY/CELL", str(tmp_path))
     if kind != "llama":
         code = re.sub(
             r"^tokens = .*$", 'tokens = tokenizer(evidence, claim, return_tensors="pt")', code, flags=re.MULTILINE

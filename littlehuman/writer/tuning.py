@@ -130,7 +130,7 @@ def _card(info: Mapping[str, Any]) -> dict[str, str]:
     """What the model card says of a writer."""
     return {
         "What it does": f"writes synthetic points (strategy {markdown_text(info['strategy'])}, task {info['task']})",
-        "Data": markdown_text(known["dataset"]),
+        "Data": markdown_text(info["dataset"]),
         "Training set": f"human {info['points'] - info['synthetic']:,}, synthetic {info['synthetic']:,}",
         "Training": f"seed {info['seed']}, {info['steps']} steps",
     }

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, compose
+from conftest import CONF, ROOT, compose
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -72,7 +72,26 @@ def test_a_printed_command_exists_with_its_options_and_settings(page: str, line:
     elif words[0] == "decide":
         pytest.skip("the command comes with another branch")
     elif words[0] not in ("--help", "-sc") and words[-1] != "--help":
+        _choices_exist([word for word in words if "=" in word], mine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_a_printed_run_is_a_valid_configuration(page: str, line: str, mine: Path) -> None:
+    words = [os.path.expandvars(word) for word in shlex.split(line, comments=True)[1:]]
+    if words[0] == "run" or (words[0] not in (*BY_NAME, "decide", "--help", "-sc") and words[-1] != "--help"):
         _compose(words[words[0] == "run" :], mine)
+
+
+def _choices_exist(settings: list[str], mine: Path) -> None:
+    """Each option of a group has its file, and each other setting's first key is one of the configuration."""
+    keys = {*vars(compose()), "hydra"}
+    for key, _, value in (setting.lstrip("+~").partition("=") for setting in settings):
+        if (CONF / key).is_dir():
+            for name in value.split(","):
+                assert any((place / key / f"{name}.yaml").is_file() for place in (CONF, mine)), f"{key}={name}"
+        else:
+            assert re.split(r"[./@]", key)[0] in keys, key
 
 
 def _parse(name: str, words: list[str]) -> None:

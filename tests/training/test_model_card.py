@@ -22,32 +22,26 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
-def cell(request: pytest.FixtureRequest, cli: Cli, multirun: Path) -> Path:
-    assert cli(*KINDS[request.param]).code == 0
-    return run_folder(multirun, *KINDS[request.param])
-
-
-def test_the_card_has_the_results_counts_and_scores_and_its_code_loads_the_model(
-    cell: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=() if kind == "adapter" else pytest.mark.slow) for kind in KINDS]
+)
+def test_the_card_has_the_results_counts_and_scores_its_code_loads_the_model_and_an_edit_is_noticed(
+    kind: str, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, result = (cell / "adapter" / "README.md").read_text("utf-8"), read_json(cell / "result.json")
+    assert cli(*KINDS[kind]).code == 0
+    cell = run_folder(multirun, *KINDS[kind])
+    card, result = cell / "adapter" / "README.md", read_json(cell / "result.json")
+    text = card.read_text("utf-8")
     assert "human 5, synthetic 5 (by qwen-1.5b, few_shot, filter none)" in text and "seed 0" in text
     assert text.count("\n| ") - 1 == len(result["scores"]) and result["id"] in text
     for place in (cell, cache_root(), Path.home()):
         assert str(place) not in text
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    monkeypatch.chdir(cell / "adapter")
+    monkeypatch.chdir(card.parent)
     names: dict[str, Any] = {}
     exec(code, names)
     assert names["model"].num_parameters() > 0 and names["tokenizer"]("fog")
-
-
-def test_an_edited_card_is_noticed_as_any_other_file(
-    cell: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    card = cell / "adapter" / "README.md"
-    card.write_text(card.read_text("utf-8").replace("human 5", "human 4"), "utf-8")
+    card.write_text(text.replace("human 5", "human 4"), "utf-8")
     monkeypatch.setattr("sys.argv", ["verify", str(cell)])
     assert verify() == 1 and "adapter/README.md" in capsys.readouterr().out
 

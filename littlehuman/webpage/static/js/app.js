@@ -42,7 +42,11 @@ LH.render = (moved) => {
   const main = document.getElementById("main"), view = LH.viewName(), page = LH.page;
   if (!main || !page.state) return;
   for (const link of document.querySelectorAll("nav.views a")) {
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === view) {
+      link.setAttribute("aria-current", "page");
+      const bar = link.closest("ul");
+      bar.scrollLeft = link.parentElement.offsetLeft - bar.offsetLeft - (bar.clientWidth - link.offsetWidth) / 2;
+    }
     else link.removeAttribute("aria-current");
   }
   const known = LH.VIEWS.find(([name]) => name === view)[1];

@@ -90,7 +90,7 @@ LH.worthChart = (worth, nth, paid) => LH.chart("What one human point replaces, o
   const chosen = points[nth];
   return {
     x: LH.sizeAxis("N, synthetic points (log scale)", worth.n, width), marginBottom: 48, marginTop: 26, marginLeft: 58,
-    y: { type: logarithmic ? "log" : "linear", label: `↑ synthetic points that one human point replaces${logarithmic ? " (log scale)" : ""}`, grid: true, domain: [bottom, top], ticks: 5, tickFormat: (n) => LH.size(n) },
+    y: { type: logarithmic ? "log" : "linear", label: logarithmic ? "↑ worth (log scale)" : "↑ worth", grid: true, domain: [bottom, top], ticks: 5, tickFormat: (n) => LH.size(n) },
     marks: [
       Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: "var(--human)", fillOpacity: 0.16, clip: true }),
       Plot.lineY(points, { x: "x", y: "y", stroke: "var(--human)", strokeWidth: 2, clip: true }),

@@ -20,7 +20,7 @@ LH.humanAxis = (curves, width, margins) => {
   const kept = LH.spaced(shares, (share) => place(places.get(share)), width < 520 ? 36 : 46);
   const byCount = new Map(kept.map((share) => [places.get(share), share]));
   return {
-    kept, places,
+    kept, placeOf: (share) => place(places.get(share)),
     x: { type: "symlog", constant, domain: [most, least], label: null, axis: null },
     mark: Plot.axisX([...byCount.keys()], { anchor: "bottom", label: null, lineHeight: 1.3, tickSize: 4, tickPadding: 4, tickFormat: (count) => `${LH.share(byCount.get(count) ?? 0)}\n${LH.count(count)}` }),
   };
@@ -41,7 +41,7 @@ LH.shownFloors = (facet) => {
 };
 
 LH.scoreChart = (facet, height) => LH.chart(`${LH.named(facet.metric)} over the synthetic share, ${facet.place}`, (width) => {
-  const axis = LH.humanAxis(facet.curves, width, [48, 18]), colours = LH.curveColours(facet);
+  const axis = LH.humanAxis(facet.curves, width, [62, 32]), colours = LH.curveColours(facet);
   const marks = [], tips = [];
   for (const floor of LH.shownFloors(facet)) {
     marks.push(Plot.ruleY([100 * floor.score], { stroke: "var(--muted)", strokeDasharray: "2,4" }));
@@ -64,17 +64,17 @@ LH.scoreChart = (facet, height) => LH.chart(`${LH.named(facet.metric)} over the 
     tips.push(...means, ...runs);
   });
   marks.push(LH.tip(tips));
-  return { x: axis.x, y: { label: `↑ ${LH.named(facet.metric)} (%)`, grid: true, nice: true }, marginBottom: 44, marginTop: 26, marks: [axis.mark, ...marks] };
+  return { x: axis.x, y: { label: `↑ ${LH.named(facet.metric)} (%)`, grid: true, nice: true }, insetLeft: 14, insetRight: 14, marginBottom: 44, marginTop: 26, marks: [axis.mark, ...marks] };
 }, height || 340);
 
 LH.changeChart = (facet) => LH.chart(`Change against the smallest share in percentage points, ${facet.place}`, (width) => {
-  const own = facet.curves.filter((curve) => !curve.control), axis = LH.humanAxis(facet.curves, width, [48, 18]);
+  const own = facet.curves.filter((curve) => !curve.control), axis = LH.humanAxis(facet.curves, width, [62, 32]);
   const delta = 100 * (own.find((curve) => curve.delta)?.delta ?? 0);
   const marks = [
     Plot.rect([0], { y1: -delta, y2: delta, fill: "var(--muted)", fillOpacity: 0.12 }),
     Plot.ruleY([0], { stroke: "var(--text)", strokeOpacity: 0.6 }),
   ];
-  const tips = [];
+  const tips = [], worded = LH.spaced(axis.kept.slice().sort(d3.ascending), axis.placeOf, 62);
   own.forEach((curve, index) => {
     const dx = (index - (own.length - 1) / 2) * (own.length > 1 ? 8 : 0);
     const changes = curve.shares.filter((share) => share.change).map((share) => {
@@ -87,12 +87,12 @@ LH.changeChart = (facet) => LH.chart(`Change against the smallest share in perce
     marks.push(Plot.ruleX(changes, { x: "x", y1: "low", y2: "high", dx, stroke: (one) => one.colour, strokeWidth: own.length > 2 ? 2 : 3 }));
     marks.push(Plot.dot(changes, { x: "x", y: "y", dx, r: own.length > 2 ? 3 : 4, fill: (one) => one.colour, stroke: own.length > 1 ? LH.colour(index) : "none", strokeWidth: 1.5 }));
     if (own.length === 1) {
-      marks.push(Plot.text(changes.filter((one) => axis.kept.includes(one.share)), { x: "x", frameAnchor: "top", text: "word", dy: -14, fill: (one) => one.colour, fontWeight: 600 }));
+      marks.push(Plot.text(changes.filter((one) => worded.includes(one.share)), { x: "x", frameAnchor: "top", text: "word", dy: -14, fill: (one) => one.colour, fontWeight: 600 }));
     }
     tips.push(...changes);
   });
   marks.push(LH.tip(tips));
-  return { x: axis.x, y: { label: null, grid: true, nice: true, tickFormat: (n) => LH.points(n / 100) }, marginBottom: 44, marginTop: 34, marks: [axis.mark, ...marks] };
+  return { x: axis.x, y: { label: null, grid: true, nice: true, tickFormat: (n) => LH.points(n / 100) }, insetLeft: 14, insetRight: 14, marginBottom: 44, marginTop: 34, marks: [axis.mark, ...marks] };
 }, 250);
 
 LH.facetLegend = (facet) => {

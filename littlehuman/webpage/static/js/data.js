@@ -71,6 +71,7 @@ LH.views.data = (page) => {
   };
   const turn = (to) => { asked.page = to; load().then(() => results.scrollIntoView({ block: "start", behavior: "auto" })); };
   const show = (found) => {
+    results.classList.toggle("compact", asked.kind !== "twins" && asked.kind !== "rejected" && !found.rows.some((row) => row.text));
     LH.fill(results, found.rows.length ? found.rows.map((row) => LH.h("article", { class: "item" }, LH.item[asked.kind](row))) : LH.h("p", { class: "empty" }, found.of ? "Nothing matches." : asked.kind === "rejected" ? "No answer was rejected." : "There are none."));
     LH.fill(notes, LH.list(found.notes, "notes"));
     const count = `${LH.count(found.total)}${found.total !== found.of ? ` of ${LH.count(found.of)}` : ""} ${asked.kind === "rejected" ? "answers" : "items"}`;

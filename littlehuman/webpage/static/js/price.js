@@ -57,7 +57,7 @@ LH.priceCard = (one, page) => {
       LH.slider("N, synthetic points beside it", { min: 0, max: chosen.worth.n.length - 1, value: chosen.nth, said: (nth) => LH.count(chosen.worth.n[nth]) }, (nth) => { chosen.nth = nth; later(); }),
       LH.slider("price of a human label", { min: 0, max: LH.STEPS.length - 1, value: LH.stepOf(chosen.human), said: (step) => LH.price(LH.priceOf(step)) }, (step) => { chosen.human = LH.priceOf(step); later(); }),
       LH.slider("price of a synthetic point", { min: 0, max: LH.STEPS.length - 1, value: LH.stepOf(chosen.synthetic), said: (step) => LH.price(LH.priceOf(step)) }, (step) => { chosen.synthetic = LH.priceOf(step); later(); })),
-    verdict, chart,
+    verdict, LH.h("h3", {}, "Worth of one human point, in synthetic points that it replaces"), chart,
     LH.h("p", { class: "note" }, "Line and band: the worth of one human point with its 95 % interval, over the numbers of synthetic points that were tried. Where the dashed price lies below the band, human points are the better buy; above it, synthetic ones."),
     LH.h("h3", {}, "The runs and the fitted curves"), LH.tradeoffLegend(one), fitted,
     LH.folded("The same as text, with all that must be said beside it", LH.h("pre", { tabindex: 0 }, one.text)), command);

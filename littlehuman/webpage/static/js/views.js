@@ -67,10 +67,10 @@ LH.runsTable = (page) => {
     const link = (row) => (LH.source.isFile || row[at.state] !== "done" ? row[at.cell] : LH.h("a", { href: "#/data", onclick: () => { Object.assign(LH.asked, { kind: "predictions", cell: row[at.cell], page: 0, words: "", show: "all" }); } }, row[at.cell]));
     const cause = (row) => row[at.error] || "";
     LH.fill(place, LH.table({
-      title: "Runs", words: 2 + knobs.length,
-      header: ["run", "state", ...knobs.map((name) => (name === "prompt_model" ? "twins by" : name)), "synthetic share", "seed", "human", "synthetic", "score (%)", "USD", "time", "cause"],
+      title: "Runs", words: 2,
+      header: ["run", "state", "score (%)", "synthetic share", "seed", ...knobs.map((name) => (name === "prompt_model" ? "twins by" : name)), "human", "synthetic", "USD", "time", "cause"],
       rows: kept.slice(asked.page * size, (asked.page + 1) * size).map((row) => [link(row), LH.badge(LH.STATES[row[at.state]] || row[at.state], { done: "good", failed: "bad", running: "live" }[row[at.state]] || "warn"),
-        ...knobs.map((name) => row[at[name]] ?? LH.NOTHING), LH.isNumber(row[at.synth_frac]) ? LH.share(row[at.synth_frac]) : LH.NOTHING, row[at.seed] ?? LH.NOTHING, LH.count(row[at.n_human]), LH.count(row[at.n_synthetic]), score(row),
+        score(row), LH.isNumber(row[at.synth_frac]) ? LH.share(row[at.synth_frac]) : LH.NOTHING, row[at.seed] ?? LH.NOTHING, ...knobs.map((name) => row[at[name]] ?? LH.NOTHING), LH.count(row[at.n_human]), LH.count(row[at.n_synthetic]),
         LH.isNumber(row[at.usd]) ? LH.money(row[at.usd]) : LH.NOTHING, LH.time(row[at.seconds]), LH.h("span", { class: "cause" }, cause(row))]),
     }, "Runs"));
     const turn = (to) => () => { asked.page = to; show(); };

@@ -1,0 +1,65 @@
+"""The items that stand in the page as one file: a stated sample, so that the file stays small.
+
+In: `ReportData`, and what reads the texts of a cell. Out: pages of items by kind and cell, and a sentence that says what
+of. Of up to `CURVES` curves the smallest and the largest share of the lowest seed are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from littlehuman import cli
+from littlehuman.formatting import count
+from littlehuman.study import comparisons
+from littlehuman.webpage.items import NO_TEXTS, Asked, LoadTexts, Texts, page_of_cell, page_of_curve
+
+if TYPE_CHECKING:
+    from littlehuman.reporting.gathering import ReportData
+
+CURVES, ITEMS = 4, 25  # curves that the sample is of, and items of each kind in each run
+LONGEST = 1200  # characters of one text
+
+
+def sample(found: ReportData, load_texts: LoadTexts | None = None) -> dict[str, Any]:
+    """`pages` of items, each with its `kind` and `cell` or `curve`; `said`: what they are a sample of."""
+    cells = list(dict.fromkeys(_cells(found)))
+    texts = {cell: load_texts(cell) if load_texts else NO_TEXTS for cell in cells}
+    pages = [page for cell in cells for page in _of_cell(cell, texts[cell])]
+    curves = [line for line in found.lines[:CURVES] if not line.curve.control]
+    pages += [_of_curve(line.curve, line.metric, next(iter(texts.values()), NO_TEXTS)) for line in curves]
+    done = int((found.frame["state"] == "done").sum())
+    view = cli.command("view", [f"multirun/{found.study.resolve().name}"], portable=True)
+    said = f"A sample: the first {ITEMS} items of each kind from {count(len(cells))} of {count(done)} complete runs"
+    said += f", and the {ITEMS} on which the shares of {count(len(curves))} curves disagree most" if curves else ""
+    return {"pages": [page for page in pages if page["rows"]], "said": f"{said}. All aggregates are of all items. {view} shows every item."}
+
+
+def _cells(found: ReportData) -> Iterator[Path]:
+    """Run folders: the ends of the first curves; without curves the first complete cells."""
+    for line in found.lines[:CURVES]:
+        ordered = line.curve.cells.sort_values(["synth_frac", "seed"], kind="stable")
+        first = ordered.drop_duplicates("synth_frac")
+        yield from map(Path, (first["folder"].iloc[0], first["folder"].iloc[-1]))
+    if not found.lines:
+        yield from map(Path, found.frame.loc[found.frame["state"] == "done", "folder"].iloc[:CURVES])
+
+
+def _of_cell(cell: Path, texts: Texts) -> Iterator[dict[str, Any]]:
+    for kind in ("predictions", "twins", "rejected"):
+        page = page_of_cell(cell, Asked(kind=kind, size=ITEMS), texts)
+        yield _short(page) | {"kind": kind, "cell": cell.name}
+
+
+def _of_curve(curve: comparisons.CurveCells, metric: str, texts: Texts) -> dict[str, Any]:
+    page = page_of_curve(curve, metric, Asked(kind="disagreement", size=ITEMS), texts)
+    return _short(page) | {"kind": "disagreement", "curve": curve.name}
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else f"{value[:LONGEST]} ..."
+    if isinstance(value, dict):
+        return {key: _short(own) for key, own in value.items()}
+    return [_short(own) for own in value] if isinstance(value, list | tuple) else value

@@ -51,7 +51,7 @@ def document_of(study: Path) -> Mapping[str, Any]:
     from littlehuman.webpage.document import document
 
     found = gathering.gather(study, load_clusters=clusters_of_test_items)
-    return document(found, findings.findings_of_study(found))
+    return document(found, findings.findings_of_study(found), portable=False)
 
 
 def texts_of_cell(cell: Path) -> ItemTexts:

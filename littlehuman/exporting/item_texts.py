@@ -6,6 +6,7 @@ completion cache as for an export. No request is sent.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ def texts_of_cell(cell: Path) -> ItemTexts:
         config = config_of(cell / CONFIG)
         dataset = _loaded(config, cell)
     except (LittlehumanError, OSError) as error:
-        return ItemTexts(problems=(f"The data of this run is not at hand: {_first_line(error)}",))
+        return ItemTexts(problems=(f"The data of this run is not at hand: {_said(error, cell)}",))
     human, test = ({example.id: example for example in split} for split in (dataset.train, dataset.test))
     result = read_json(cell / RESULT)
     before = result.get("fingerprints", {}).get("dataset")
@@ -56,7 +57,7 @@ def texts_of_cell(cell: Path) -> ItemTexts:
             points = rebuild(cell).mixture.points
             twins = {point.example.id: point.example for point in points if point.origin is Origin.SYNTHETIC}
         except (LittlehumanError, OSError) as error:
-            problems.append(f"The texts of the twins are not at hand: {_first_line(error)}")
+            problems.append(f"The texts of the twins are not at hand: {_said(error, cell)}")
     return ItemTexts(human, twins, test, tuple(problems))
 
 
@@ -73,5 +74,8 @@ def _loaded(config: RunConfig, cell: Path) -> Dataset:
     return _datasets[key]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0]
+def _said(error: Exception, cell: Path) -> str:
+    """The error's first line, without the place of the results: a page may be read elsewhere."""
+    if not (cell / CONFIG).is_file():
+        return f"{cell.name} has no {CONFIG}"
+    return str(error).split("\n", 1)[0].replace(f"{cell.parent}{os.sep}", "")

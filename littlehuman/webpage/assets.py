@@ -1,7 +1,7 @@
 """The files of the page: its HTML, style and scripts, and the vendored charts library with its digests.
 
-Observable Plot draws, on d3. Both are the files of the npm packages `@observablehq/plot` and `d3`, under the ISC licence
-(texts beside them). `VENDORED` holds their SHA-256.
+Observable Plot draws, on d3. Both are files of the npm packages `@observablehq/plot` and `d3`, under the ISC licence
+(its texts lie beside them). `VENDORED` holds their SHA-256.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ COLUMNS = (
     *("n_human", "n_synthetic", "metric", "score", "low", "high", "usd", "seconds", "error"),
 )
 _ORDER = ("done", "running", "failed")
-_LONGEST = 400  # characters of a cause
+_LONGEST = 300  # characters of a cause
 
 
 def columns_of(rows: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
@@ -100,7 +100,10 @@ def _product(file: Path) -> int:
         typed = list(config.hydra.overrides.task)
         params = config.hydra.sweeper.get("params") or {}
         parsed = OverridesParser.create().parse_overrides(
-            [*(f"{key}={params._get_node(key)._value()}" for key in params if params._get_node(key) is not None), *typed]
+            [
+                *(f"{key}={params._get_node(key)._value()}" for key in params if params._get_node(key) is not None),
+                *typed,
+            ]
         )
     except (HydraException, YAMLError, OmegaConfBaseException):
         return 0

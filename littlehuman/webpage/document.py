@@ -2,8 +2,8 @@
 
 In: `ReportData` and its sentences. Out: a dict with these keys (scores and shares in 0..1, None: not known):
 
-- `study`, `littlehuman`, `delta`, `protocols`, `answer`, `findings`, `facts` (pairs), `commands` (name -> what to type),
-  `methods`;
+- `study`, `littlehuman`, `delta`, `protocols`, `answer`, `findings`, `facts` (pairs), `methods`, `commands` (name ->
+  what to type);
 - `curves`, `controls`, `tradeoffs`, `plans`: what is drawn, see `webpage/drawn.py`;
 - `sections`: view -> its tables with titles, notes and warnings, in the words of `reporting`;
 - `cells`: the table of cells, by columns.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from littlehuman import __version__, cli
 from littlehuman.formatting import plain_text
-from littlehuman.reporting import audit_section, labelling, methods, tables, verdicts, writer_table
+from littlehuman.reporting import audit_section, labelling, methods, tables, writer_table
 from littlehuman.reporting.method_texts import methods_section
 from littlehuman.study.answers import known
 from littlehuman.webpage import drawn
@@ -36,17 +36,17 @@ NO_TEXTS = "No complete run with twins describes their texts (texts.json); runs 
 ALONE = "The human points of each mixture without their twins (synthetic=false)."
 AUDITS = "Alarms with their numbers of runs; the other columns are those of the worst run."
 WRITERS = (
-    "Twins by a prompt model that was tuned before it wrote, against the same mixtures by the prompt model as it is; in "
-    "rounds against round 0 (replace: tuned on the round before; accumulate: on the human points and all twins before). "
-    "Changes are paired over seeds and test items, with intervals that hold together over the writers of a mixture. "
+    "Twins by a prompt model that was tuned before it wrote, against the same mixtures by the prompt model as it is; "
+    "in rounds against round 0 (replace: tuned on the round before; accumulate: on the human points and all twins "
+    "before). Changes are paired over seeds and test items, with intervals that hold together over the writers of a mixture. "
     "Distinct-n is the share of n-grams that are different, over the twins of a run (Li et al. 2016); it falls with "
     "their number."
 )
 AGAIN = "The command of the sweep, given again, repeats only what is missing."
 
 
-def document(found: ReportData, sentences: Sequence[str]) -> dict[str, Any]:
-    """The document of a study."""
+def document(found: ReportData, sentences: Sequence[str], *, portable: bool = True) -> dict[str, Any]:
+    """The document of a study; `portable`: for another machine too, so its commands name no folder of this one."""
     values: dict[str, Any] = {
         "schema": SCHEMA,
         "littlehuman": __version__,
@@ -56,7 +56,7 @@ def document(found: ReportData, sentences: Sequence[str]) -> dict[str, Any]:
         "answer": sentences[0],
         "findings": list(sentences[1:]),
         "facts": [list(pair) for pair in facts(found)],
-        "commands": commands(found),
+        "commands": commands(found, portable),
         "curves": [drawn.curve(line, found.delta, nth) for nth, line in enumerate(found.lines)],
         "controls": [drawn.curve(line, found.delta, nth) for nth, line in enumerate(found.controls)],
         "tradeoffs": [drawn.tradeoff(one) for one in found.tradeoffs],
@@ -84,10 +84,11 @@ def facts(found: ReportData) -> Iterator[tuple[str, str]]:
     yield from ((key, value) for key, value in pairs if value)
 
 
-def commands(found: ReportData) -> dict[str, str]:
+def commands(found: ReportData, portable: bool) -> dict[str, str]:
     """Name of a view or an answer -> the command that makes its numbers."""
-    study = os.path.relpath(found.study)
-    place = study if not study.startswith("..") else str(found.study)
+    inside = os.path.relpath(found.study)
+    elsewhere = f"multirun/{found.study.resolve().name}" if portable else str(found.study)
+    place = elsewhere if inside.startswith("..") else inside
     prices = next((one.price.prices for one in found.tradeoffs if one.price and one.price.prices), None)
     human, synthetic = prices or (0.8, 0.002)
     terms = ["--human-price", f"{human:g}", "--synthetic-price", f"{synthetic:g}"]

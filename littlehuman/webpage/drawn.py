@@ -81,7 +81,9 @@ def _fitted(price: Price) -> list[dict[str, Any]]:
 def _lines(price: Price, levels: Sequence[float]) -> Iterator[dict[str, Any]]:
     positions = _positions(price)
     for human in levels:
-        found = [human_worth.estimate(row) for row in price.model.response.score(positions, np.full_like(positions, human))]
+        found = [
+            human_worth.estimate(row) for row in price.model.response.score(positions, np.full_like(positions, human))
+        ]
         ends = {name: [getattr(one, name) for one in found] for name in ("value", "low", "high")}
         yield {"human_points": human, "n": positions.tolist(), **ends}
 

@@ -92,5 +92,3 @@ def _query(asked: Mapping[str, str]) -> Asked:
     if not page.isdecimal() or len(page) > 9:
         raise ConfigError([Problem(f"page={page}", "is no number of a page")])
     return replace(query, page=int(page), words=asked.get("words", "").strip())
-
-

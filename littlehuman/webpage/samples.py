@@ -1,7 +1,7 @@
 """The items that stand in the page as one file: a stated sample, so that the file stays small.
 
-In: `ReportData`, and what reads the texts of a cell. Out: pages of items by kind and cell, and a sentence that says what
-of. Of up to `CURVES` curves the smallest and the largest share of the lowest seed are taken.
+In: `ReportData`, and what reads the texts of a cell. Out: pages of items by kind and cell, and a sentence that says
+what they are of. Of up to `CURVES` curves the smallest and the largest share of the lowest seed are taken.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ def sample(found: ReportData, load_texts: LoadTexts | None = None) -> dict[str, 
     done = int((found.frame["state"] == "done").sum())
     view = cli.command("view", [f"multirun/{found.study.resolve().name}"], portable=True)
     said = f"A sample: the first {ITEMS} items of each kind from {count(len(cells))} of {count(done)} complete runs"
-    said += f", and the {ITEMS} on which the shares of {count(len(curves))} curves disagree most" if curves else ""
-    return {"pages": [page for page in pages if page["rows"]], "said": f"{said}. All aggregates are of all items. {view} shows every item."}
+    said += f", and the {ITEMS} on which the shares of a curve disagree most" if curves else ""
+    said += f". All aggregates are of all items. Every item: {view}"
+    return {"pages": [page for page in pages if page["rows"]], "said": said}
 
 
 def _cells(found: ReportData) -> Iterator[Path]:

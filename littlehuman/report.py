@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from littlehuman import cli
 from littlehuman.economics import price_options
@@ -108,7 +108,7 @@ def _write_page(data: ReportData, found: list[str]) -> list[Path]:
 
     files = [data.study / "report.html", data.study / "report.md"]
     made = document(data, found)
-    shown = {"document": made, "progress": cells.progress(data.study, rows(data.study))}
+    shown: dict[str, Any] = {"document": made, "progress": cells.progress(data.study, rows(data.study))}
     shown |= {"sample": samples.sample(data, _texts_of_cell), "made": time.strftime("%Y-%m-%d %H:%M")}
     write_text(files[0], html.one_file(shown, f"{made['study']} – littlehuman"))
     write_text(files[1], markdown.report(made))

@@ -98,13 +98,9 @@ def _product(file: Path) -> int:
     try:
         config = OmegaConf.load(file)
         typed = list(config.hydra.overrides.task)
-        params = config.hydra.sweeper.get("params") or {}
-        parsed = OverridesParser.create().parse_overrides(
-            [
-                *(f"{key}={params._get_node(key)._value()}" for key in params if params._get_node(key) is not None),
-                *typed,
-            ]
-        )
+        axes: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+        params = axes.get("params") or {}
+        parsed = OverridesParser.create().parse_overrides([*(f"{key}={params[key]}" for key in params), *typed])
     except (HydraException, YAMLError, OmegaConfBaseException):
         return 0
     by_key = {one.get_key_element(): one for one in parsed}  # what was typed replaces an axis of the experiment

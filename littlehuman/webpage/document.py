@@ -21,14 +21,13 @@ from littlehuman.formatting import plain_text
 from littlehuman.reporting import audit_section, labelling, methods, tables, writer_table
 from littlehuman.reporting.method_texts import methods_section
 from littlehuman.study.answers import known
-from littlehuman.webpage import drawn
+from littlehuman.webpage import SCHEMA, drawn
 from littlehuman.webpage.cells import columns_of
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
     from littlehuman.reporting.tables import ReportTable
 
-SCHEMA = 1
 VIEWS = ("answer", "curves", "price", "data", "audit", "runs", "methods")
 NO_CURVE = "No series has two complete synthetic shares of one size."
 NO_TRADEOFF = "No series has three complete sizes of synthetic points alone."
@@ -38,9 +37,9 @@ AUDITS = "Alarms with their numbers of runs; the other columns are those of the 
 WRITERS = (
     "Twins by a prompt model that was tuned before it wrote, against the same mixtures by the prompt model as it is; "
     "in rounds against round 0 (replace: tuned on the round before; accumulate: on the human points and all twins "
-    "before). Changes are paired over seeds and test items, with intervals that hold together over the writers of a mixture. "
-    "Distinct-n is the share of n-grams that are different, over the twins of a run (Li et al. 2016); it falls with "
-    "their number."
+    "before). Changes are paired over seeds and test items, with intervals that hold together over the writers of a "
+    "mixture. Distinct-n is the share of n-grams that are different, over the twins of a run (Li et al. 2016); it "
+    "falls with their number."
 )
 AGAIN = "The command of the sweep, given again, repeats only what is missing."
 
@@ -162,10 +161,10 @@ def _of_texts(found: ReportData) -> Iterator[dict[str, Any]]:
     else:
         yield _section("What the synthetic texts look like", note=NO_TEXTS)
     if found.labellings:
-        classes = [labelling.classes(one) for one in found.labellings if one.entry.classes]
-        shown = (labelling.agreement(found.labellings), labelling.thresholds(found.labellings), *classes)
+        classes = [labelling.classes(one) for one in found.labellings if one.entry.get("classes")]
+        agreement = (labelling.agreement(found.labellings), labelling.thresholds(found.labellings))
         problems = [f"{one.name}: {text}" for one in found.labellings for text in one.warnings]
-        yield _section("Machine labels beside human ones", *shown, problems=problems)
+        yield _section("Machine labels beside human ones", *agreement, *classes, problems=problems)
 
 
 def _of_audit(found: ReportData) -> Iterator[dict[str, Any]]:

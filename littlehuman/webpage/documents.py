@@ -19,7 +19,7 @@ from typing import Any
 
 from littlehuman import __version__
 from littlehuman.store import cache_root, digest, read_json, write_text
-from littlehuman.webpage.document import SCHEMA
+from littlehuman.webpage import SCHEMA
 from littlehuman.webpage.studies import Look
 
 log = logging.getLogger(__name__)

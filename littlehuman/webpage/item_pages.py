@@ -9,17 +9,15 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
-from littlehuman.study import comparisons
-from littlehuman.study.load import load
 from littlehuman.webpage.items import KINDS, SHOWN, Asked, LoadTexts, NoTexts, Texts, page_of_cell, page_of_curve
 from littlehuman.webpage.studies import Look
+
+if TYPE_CHECKING:
+    from littlehuman.study import comparisons
 
 WAIT_S = 0.15  # for texts
 _KEPT = 6  # cells whose texts are in memory
@@ -62,10 +60,13 @@ class ItemPages:
         return made | {"kind": query.kind, "reading": not ready}
 
     def _curves_of(self, look: Look) -> list[comparisons.CurveCells]:
+        from littlehuman.study import comparisons  # with pandas, which the server need not wait for
+        from littlehuman.study.load import load
+
         known = self._curves.get(look.name)
         if known is None or known[0] != look.stamp:
-            frame: pd.DataFrame = load(look.folder)
-            known = self._curves[look.name] = (look.stamp, comparisons.replacement_curves(frame))
+            curves = comparisons.replacement_curves(load(look.folder))
+            known = self._curves[look.name] = (look.stamp, curves)
         return known[1]
 
     async def _texts_of(self, folder: Path) -> tuple[Texts, bool]:
@@ -82,13 +83,11 @@ class ItemPages:
 
 
 def _query(asked: Mapping[str, str]) -> Asked:
-    query = Asked()
-    for key, known in (("kind", KINDS), ("show", SHOWN)):
-        if (value := asked.get(key)) is not None:
-            if value not in known:
-                raise ConfigError([Problem(f"{key}={value}", did_you_mean(value, known))])
-            query = replace(query, **{key: value})
+    kind, show = asked.get("kind", KINDS[0]), asked.get("show", SHOWN[0])
+    for key, value, known in (("kind", kind, KINDS), ("show", show, SHOWN)):
+        if value not in known:
+            raise ConfigError([Problem(f"{key}={value}", did_you_mean(value, known))])
     page = asked.get("page", "0")
     if not page.isdecimal() or len(page) > 9:
         raise ConfigError([Problem(f"page={page}", "is no number of a page")])
-    return replace(query, page=int(page), words=asked.get("words", "").strip())
+    return Asked(kind, show, asked.get("words", "").strip(), int(page))

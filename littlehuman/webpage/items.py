@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from littlehuman.formatting import plain_text
 from littlehuman.runs.artifacts import MIXTURE, PREDICTIONS
 from littlehuman.store import read_json
-from littlehuman.study.comparisons import CurveCells
-from littlehuman.study.item_scores import OF_COUNTS, item_scores
 from littlehuman.study.run_files import predictions_of, result_of
+
+if TYPE_CHECKING:
+    from littlehuman.study.comparisons import CurveCells
 
 SIZE = 20  # items on a page
 KINDS = ("predictions", "twins", "rejected", "disagreement")
@@ -86,6 +87,8 @@ def page_of_cell(folder: Path, asked: Asked, texts: Texts = NO_TEXTS) -> dict[st
 
 def page_of_curve(curve: CurveCells, metric: str, asked: Asked, texts: Texts = NO_TEXTS) -> dict[str, Any]:
     """A page of the test items of a curve, those first on which its shares disagree most (in the mean over seeds)."""
+    from littlehuman.study.item_scores import OF_COUNTS
+
     if metric in OF_COUNTS or (spread := _spread(curve, metric)) is None:
         return _page([], 0, asked, [f"{metric} has no scores of single items."])
     shares, ids, means, order = spread
@@ -199,6 +202,8 @@ def _read(file: Path, _modified: int) -> Mapping[str, Any]:
 
 def _spread(curve: CurveCells, metric: str) -> tuple[Sequence[float], Sequence[str], Any, Any] | None:
     """Shares [a], ids [i], mean over seeds [a, i], and the items by how far their shares lie apart."""
+    from littlehuman.study.item_scores import item_scores
+
     found = item_scores(curve.cells, metric)
     if found is None:
         return None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from littlehuman.economics import next_runs
-from littlehuman.economics.allocation import Terms
-from littlehuman.economics.plan import PlanRequest, plan_of_scores
 from littlehuman.errors import ConfigError, Problem
-from littlehuman.study.scores import ScoredRuns, read_scores
 from littlehuman.webpage.studies import Look
+
+if TYPE_CHECKING:
+    from littlehuman.study.scores import ScoredRuns
 
 _runs: dict[str, tuple[str, list[ScoredRuns]]] = {}  # study -> stamp, and the runs of its series
 
@@ -26,6 +25,10 @@ def plan_of(look: Look, asked: Mapping[str, str]) -> dict[str, Any]:
         ConfigError: for a number that is none, or one that cannot be.
         DataError: where the study has no such series.
     """
+    from littlehuman.economics import next_runs  # with scipy, which the server need not wait for
+    from littlehuman.economics.allocation import Terms
+    from littlehuman.economics.plan import PlanRequest, plan_of_scores
+
     human, synthetic, budget = (_number(asked, name) for name in ("human_price", "synthetic_price", "budget"))
     scored = _series(look, asked.get("series", ""))
     plan = plan_of_scores(scored, PlanRequest(Terms(human, synthetic, scored.owned_human), budget))
@@ -34,6 +37,8 @@ def plan_of(look: Look, asked: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _series(look: Look, name: str) -> ScoredRuns:
+    from littlehuman.study.scores import read_scores
+
     known = _runs.get(look.name)
     if known is None or known[0] != look.stamp:
         known = _runs[look.name] = (look.stamp, list(read_scores(look.folder)))

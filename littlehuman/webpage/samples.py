@@ -50,12 +50,12 @@ def _cells(found: ReportData) -> Iterator[Path]:
 def _of_cell(cell: Path, texts: Texts) -> Iterator[dict[str, Any]]:
     for kind in ("predictions", "twins", "rejected"):
         page = page_of_cell(cell, Asked(kind=kind, size=ITEMS), texts)
-        yield _short(page) | {"kind": kind, "cell": cell.name}
+        yield {**_short(page), "kind": kind, "cell": cell.name}
 
 
 def _of_curve(curve: comparisons.CurveCells, metric: str, texts: Texts) -> dict[str, Any]:
     page = page_of_curve(curve, metric, Asked(kind="disagreement", size=ITEMS), texts)
-    return _short(page) | {"kind": "disagreement", "curve": curve.name}
+    return {**_short(page), "kind": "disagreement", "curve": curve.name}
 
 
 def _short(value: Any) -> Any:

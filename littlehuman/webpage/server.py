@@ -106,8 +106,7 @@ class _Server:
     def _entry(self, look: Look) -> dict[str, Any]:
         last = self.documents.last(look)
         answer = json.loads(last[1]).get("answer") if last else None
-        newest = max((row.get("updated") or "" for row in look.rows), default="")
-        return {"name": look.name, "progress": look.progress, "answer": answer, "newest": newest}
+        return {"name": look.name, "progress": look.progress, "answer": answer}
 
     async def state(self, request: Request) -> Response:
         return await self._of_study(request, self._state)

@@ -82,8 +82,8 @@ class Documents:
         for task in self._tasks.values():
             task.cancel()
         if self._pool is not None:
-            for process in list((self._pool._processes or {}).values()):
-                process.terminate()
+            for process in list((vars(self._pool).get("_processes") or {}).values()):
+                process.terminate()  # it may be in the midst of a large study
             self._pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -31,7 +31,7 @@ STUDY = "/api/study/small"
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small study with two curves of one seed set, sizes, twins, rejected answers and a failure; and an empty folder."""
+    """A small study with a curve, a trade-off, twins, rejected answers and a failure; and an empty folder."""
     place = tmp_path_factory.mktemp("page") / "multirun"
     write_study(place / "small", fractions=(0.0, 0.9, 1.0), seeds=(0, 1), items=60, texts=40, failing={(0.9, 1): CAUSE})
     write_study(place / "small", fractions=(1.0,), seeds=(0, 1), sizes=(1000, 2000), extra_human=(0, 200), items=60)
@@ -75,9 +75,7 @@ def test_the_start_page_lists_folders_with_runs_alone(client: TestClient) -> Non
     assert one["progress"]["causes"][0][1] == 1
 
 
-def test_pages_hold_every_item_once_and_filters_and_search_find_what_the_file_has(
-    client: TestClient, root: Path
-) -> None:
+def test_pages_hold_every_item_once_and_filters_find_what_the_file_has(client: TestClient, root: Path) -> None:
     cell = next(row[0] for row in client.get(f"{STUDY}/state").json()["cells"]["rows"] if row[1] == "done")
     first = client.get(f"{STUDY}/items", params={"cell": cell}).json()
     pages = [client.get(f"{STUDY}/items", params={"cell": cell, "page": n}).json() for n in range(first["pages"])]
@@ -98,7 +96,8 @@ def test_twins_and_rejected_answers_stand_with_their_reasons_and_say_that_texts_
 ) -> None:
     rows = client.get(f"{STUDY}/state").json()["cells"]["rows"]
     cell = next(row[0] for row in rows if row[1] == "done" and row[10] and row[0].startswith("wanli-f0.9"))
-    twins = client.get(f"{STUDY}/items", params={"cell": cell, "kind": "twins"}).json()
+    while (twins := client.get(f"{STUDY}/items", params={"cell": cell, "kind": "twins"}).json())["reading"]:
+        time.sleep(0.05)
     rejected = client.get(f"{STUDY}/items", params={"cell": cell, "kind": "rejected"}).json()
     assert twins["total"] == 40 and twins["rows"][0] == {"id": "p0", "evidence": None, "human": None, "twin": None}
     assert rejected["total"] == 2 and "unsupported requested" in rejected["rows"][0]["reason"]

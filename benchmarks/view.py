@@ -2,9 +2,9 @@
 
     python -m benchmarks.view [--study FOLDER]
 
-Makes a study of 2,000 cells of 500 test points (as part f does), serves it with `littlehuman view`, opens it in Chromium
-as a reader would, asks for pages of items of cells that nobody looked at, and writes `report.html`. Files are in the page
-cache. Prints a table.
+Makes a study of 2,000 cells of 500 test points (as part f does), serves it with `littlehuman view`, opens it in
+Chromium as a reader would, asks for pages of items of cells that nobody looked at, and writes `report.html`. Files are
+in the page cache. Prints a table.
 """
 
 from __future__ import annotations
@@ -104,25 +104,19 @@ def opened(address: str, view: str, selector: str) -> float:
 
 def paged(address: str, name: str) -> Iterator[tuple[str, str]]:
     """Pages of predictions, filtered and searched, of cells that nobody looked at; then of disagreement."""
-    cells = [row[0] for row in asked(address, f"api/study/{name}/state")["cells"]["rows"]]
+    path = f"api/study/{name}"
+    cells = [row[0] for row in asked(address, f"{path}/state")["cells"]["rows"]]
     took = []
     for nth in range(PAGES):
         query = {"cell": cells[nth * len(cells) // PAGES], "page": nth % 25, "show": ("all", "wrong")[nth % 2]}
-        took.append(_seconds(address, f"api/study/{name}/items", query | ({"words": "t4"} if nth % 3 == 0 else {})))
+        took.append(_seconds(address, f"{path}/items", query | ({"words": "t4"} if nth % 3 == 0 else {})))
     yield f"a page of items of a cell not looked at before, of {PAGES}: seconds", _spread(took)
-    curves = asked(address, f"api/study/{name}/document")["curves"]
-    query = {"kind": "disagreement", "curve": curves[0]["name"]}
-    yield (
-        "disagreement of a curve, the first page of the study: seconds",
-        _spread([_seconds(address, f"api/study/{name}/items", query)]),
-    )
-    more = [{"kind": "disagreement", "curve": curve["name"]} for curve in curves[1:6]]
-    yield (
-        "the same of five other curves: seconds",
-        _spread([_seconds(address, f"api/study/{name}/items", one) for one in more]),
-    )
-    again = [query | {"page": page} for page in range(1, 9)]
-    yield "further pages of it: seconds", _spread([_seconds(address, f"api/study/{name}/items", one) for one in again])
+    curves = [{"kind": "disagreement", "curve": one["name"]} for one in asked(address, f"{path}/document")["curves"]]
+    yield "disagreement, the first page of the study: seconds", _spread([_seconds(address, f"{path}/items", curves[0])])
+    more = [_seconds(address, f"{path}/items", one) for one in curves[1:6]]
+    yield "the same of five other curves: seconds", _spread(more)
+    again = [_seconds(address, f"{path}/items", curves[0] | {"page": str(page)}) for page in range(1, 9)]
+    yield "further pages of it: seconds", _spread(again)
 
 
 def _seconds(address: str, path: str, query: dict[str, Any]) -> float:

@@ -175,6 +175,7 @@ def test_items_are_searched_filtered_and_paged(browser: Any, served: str, study:
     watched.page.wait_for_selector("text=1 of 60 items")
     watched.page.click("text=Disagreement")
     watched.page.wait_for_selector(".bars")
+    watched.page.fill("input[type=search]", "")
     watched.page.click("text=Rejected answers")
     watched.page.wait_for_selector("text=unsupported requested")
     assert not watched.errors

@@ -45,7 +45,7 @@ LH.scoreChart = (facet, height) => LH.chart(`${LH.named(facet.metric)} over the 
   const marks = [], tips = [];
   for (const floor of LH.shownFloors(facet)) {
     marks.push(Plot.ruleY([100 * floor.score], { stroke: "var(--muted)", strokeDasharray: "2,4" }));
-    marks.push(Plot.text([floor], { frameAnchor: "left", x: null, y: 100 * floor.score, text: () => `floor: ${floor.name}`, dx: 4, dy: -6, textAnchor: "start", fill: "var(--muted)" }));
+    marks.push(Plot.text([floor], { frameAnchor: "left", x: null, y: 100 * floor.score, text: () => `floor: ${floor.name}`, dx: 4, dy: -7, textAnchor: "start", fill: "var(--muted)", stroke: "var(--surface)", strokeWidth: 4 }));
   }
   facet.curves.forEach((curve, index) => {
     const colour = colours.get(curve.id), dx = (index - (facet.curves.length - 1) / 2) * (facet.curves.length > 1 ? 5 : 0);
@@ -116,13 +116,46 @@ LH.facetCard = (facet, doc) => {
     facet.curves.map((curve) => [
       LH.folded(`${many || curve.control ? `${curve.label}: ` : ""}numbers, warnings and notes${curve.problems.length ? ` (${LH.plural(curve.problems.length, "warning")})` : ""}`,
         LH.list(curve.problems, "problems"), LH.table(curve.table), LH.list(curve.notes, "notes")),
-    ]));
+    ]), LH.made(doc.commands.report));
 };
+
+// Score over the number of human labels alone, with the fitted curve, dashed beyond what was run.
+LH.learningChart = (one) => LH.chart(`${LH.named(one.metric)} over the number of human labels, ${one.name}`, (width) => {
+  const measured = one.sizes.filter((size) => size.score).map((size) => ({
+    x: size.n_human, y: 100 * size.score.value, low: 100 * (size.score.low ?? size.score.value), high: 100 * (size.score.high ?? size.score.value),
+    title: `${LH.count(size.n_human)} human labels\nmean ${LH.percent(size.score.value)} % [${LH.percent(size.score.low)}, ${LH.percent(size.score.high)}]\n${LH.plural(size.seeds, "seed")}, ${LH.plural(size.items, "test item")}`,
+  }));
+  const runs = one.runs.filter((run) => LH.isNumber(run[2])).map(([human, seed, score, cell]) => ({ x: human, y: 100 * score, title: `seed ${seed}: ${LH.percent(score)} %\n${LH.count(human)} human labels\n${cell}` }));
+  const curve = one.curve.map((point) => ({ x: point.n_human, y: 100 * point.value, low: 100 * point.low, high: 100 * point.high, beyond: point.extrapolated }));
+  const tried = curve.filter((point) => !point.beyond), beyond = curve.slice(Math.max(0, tried.length - 1));
+  const floor = d3.greatest(one.floors, (own) => own.score);
+  return {
+    x: LH.sizeAxis("human labels (log scale)", [...measured, ...curve].map((point) => point.x), width), marginBottom: 48, marginTop: 26, insetLeft: 12, insetRight: 12,
+    y: { label: `↑ ${LH.named(one.metric)} (%)`, grid: true, nice: true },
+    marks: [
+      ...(floor ? [Plot.ruleY([100 * floor.score], { stroke: "var(--muted)", strokeDasharray: "2,4" }), Plot.text([floor], { frameAnchor: "right", y: 100 * floor.score, text: () => `floor: ${floor.name}`, dx: -4, dy: -7, textAnchor: "end", fill: "var(--muted)", stroke: "var(--surface)", strokeWidth: 4 })] : []),
+      Plot.areaY(curve, { x: "x", y1: "low", y2: "high", fill: "var(--human)", fillOpacity: 0.14 }),
+      Plot.lineY(tried, { x: "x", y: "y", stroke: "var(--human)", strokeWidth: 2 }),
+      Plot.lineY(beyond, { x: "x", y: "y", stroke: "var(--human)", strokeWidth: 2, strokeDasharray: "5,4" }),
+      Plot.dot(runs, { x: "x", y: "y", dx: -7, r: 2.4, fill: "var(--human)", fillOpacity: 0.5 }),
+      Plot.ruleX(measured, { x: "x", y1: "low", y2: "high", stroke: "var(--human)", strokeWidth: 2 }),
+      Plot.dot(measured, { x: "x", y: "y", r: 4.2, fill: "var(--human)", stroke: "var(--surface)", strokeWidth: 1 }),
+      LH.tip([...measured, ...runs]),
+    ],
+  };
+}, 320);
+
+LH.learningCard = (one, doc) => LH.card(`${one.name}: human labels alone`,
+  LH.h("p", { class: "lead" }, one.answer), LH.learningChart(one),
+  LH.h("p", { class: "note" }, `Large dots are means over seeds with their 95 % intervals, small ones single runs.${one.curve.length ? " The line is the fitted curve; it is dashed where no run was, and ends at twice the most labels." : ""}`),
+  LH.folded(`numbers, warnings and notes${one.problems.length ? ` (${LH.plural(one.problems.length, "warning")})` : ""}`,
+    LH.list(one.problems, "problems"), LH.table(one.table), LH.list(one.notes, "notes")), LH.made(doc.commands.report));
 
 LH.views = LH.views || {};
 LH.views.curves = (page) => {
   const doc = page.document, facets = LH.facets(doc);
   return [
+    (doc.learning || []).map((one) => LH.learningCard(one, doc)),
     facets.map((facet) => LH.facetCard(facet, doc)),
     doc.sections.curves.map((section) => LH.section(section, doc.commands)),
     LH.card("How to make these numbers", LH.command(doc.commands.report, "all tables and figures"), LH.command(doc.commands.next, "is another seed worth it?")),

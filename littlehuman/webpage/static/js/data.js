@@ -91,10 +91,10 @@ LH.views.data = (page) => {
       LH.h("label", { class: "field" }, LH.h("span", {}, "search"), search));
   };
   draw();
+  LH.fill(results, LH.h("p", { class: "empty" }, "Items are being read."));
   load();
-  const explained = { h: "Twins are synthetic points: a prompt model wrote each one for the evidence of a human point, which stands beside it." };
   return [
-    LH.card("Items", LH.h("p", { class: "note" }, explained.h),
+    LH.card("Items", LH.h("p", { class: "note" }, "Twins are synthetic points: a prompt model wrote each one from the evidence of a human point, which stands beside it."),
       LH.source.isFile ? LH.h("p", { class: "stated" }, LH.source.sample.said) : null, tabs, controls, notes, results, pager),
     page.document.sections ? page.document.sections.data.map((section) => LH.section(section, page.document.commands)) : null,
   ];

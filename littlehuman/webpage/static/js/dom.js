@@ -87,11 +87,14 @@ LH.table = (of, caption) => {
 
 LH.folded = (title, ...children) => LH.h("details", {}, LH.h("summary", {}, title), children);
 
+// The command that made the numbers of a card, folded away.
+LH.made = (command) => LH.folded("the command that made these numbers", LH.command(command));
+
 LH.section = (of, commands) => LH.card(of.title,
   LH.list(of.problems, "problems"),
   of.tables.map((one) => LH.table(one, of.title)),
   of.note ? LH.h("p", { class: "note" }, of.note) : null,
-  of.command && commands[of.command] ? LH.command(commands[of.command]) : null);
+  of.command && commands[of.command] ? LH.command(commands[of.command]) : LH.made(commands.report));
 
 LH.select = (label, options, chosen, change) => LH.h("label", { class: "field" }, LH.h("span", {}, label),
   LH.h("select", { onchange: (event) => change(event.target.value) },

@@ -36,6 +36,7 @@ def curve(line: ReplacementCurve, delta: float, number: int) -> dict[str, Any]:
         "name": line.curve.name,
         "control": line.curve.control,
         **{key: value[key] for key in KEPT},
+        "ruled_out": [row.synth_frac for row in verdicts.rows_of(line)[1:] if verdicts.ruled_out(row)],
         "floors": [{"name": floor.kind.value, "answer": floor.answer, "score": floor.value} for floor in line.floors],
         "runs": [] if runs is None else [list(run) for run in runs.itertuples(index=False)],
         "answer": verdicts.answer(line, delta),

@@ -51,7 +51,7 @@ LH.sizeAxis = (label, sizes, width) => {
 // Few points with human labels are blue, many are orange; none are grey.
 LH.humanColour = (levels) => (human) => {
   const some = levels.filter((level) => level > 0), nth = some.indexOf(human);
-  return human === 0 ? "var(--muted)" : `color-mix(in oklab, var(--human) ${Math.round((100 * nth) / Math.max(1, some.length - 1)) || (some.length === 1 ? 100 : 0)}%, var(--synthetic))`;
+  return human === 0 ? "var(--muted)" : `color-mix(in oklch shorter hue, var(--human) ${Math.round((100 * nth) / Math.max(1, some.length - 1)) || (some.length === 1 ? 100 : 0)}%, var(--synthetic))`;
 };
 LH.levelsOf = (one) => [...new Set([0, ...one.runs.filter((run) => run[0] > 0).map((run) => run[1])])].sort(d3.ascending);
 
@@ -90,7 +90,7 @@ LH.worthChart = (worth, nth, paid) => LH.chart("What one human point replaces, o
   const chosen = points[nth];
   return {
     x: LH.sizeAxis("N, synthetic points (log scale)", worth.n, width), marginBottom: 48, marginTop: 26, marginLeft: 58,
-    y: { type: logarithmic ? "log" : "linear", label: logarithmic ? "↑ worth (log scale)" : "↑ worth", grid: true, domain: [bottom, top], ticks: 5, tickFormat: (n) => LH.size(n) },
+    y: { type: logarithmic ? "log" : "linear", label: logarithmic ? "↑ worth (log scale)" : "↑ worth", grid: true, domain: [bottom, top], ticks: logarithmic ? d3.range(Math.ceil(Math.log10(bottom)), Math.log10(top)).map((power) => 10 ** power) : 5, tickFormat: (n) => LH.size(n) },
     marks: [
       Plot.areaY(points, { x: "x", y1: "low", y2: "high", fill: "var(--human)", fillOpacity: 0.16, clip: true }),
       Plot.lineY(points, { x: "x", y: "y", stroke: "var(--human)", strokeWidth: 2, clip: true }),

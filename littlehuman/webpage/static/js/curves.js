@@ -78,7 +78,8 @@ LH.changeChart = (facet) => LH.chart(`Change against the smallest share in perce
   own.forEach((curve, index) => {
     const dx = (index - (own.length - 1) / 2) * (own.length > 1 ? 8 : 0);
     const changes = curve.shares.filter((share) => share.change).map((share) => {
-      const [word, colour] = LH.VERDICTS[share.verdict] || ["not compared", "var(--muted)"];
+      const small = share.verdict === "unknown" && curve.ruled_out.includes(share.synth_frac);  // better or equal, not worse
+      const [word, colour] = small ? [`loss < ${+(100 * curve.delta).toPrecision(3)}`, "var(--s1)"] : LH.VERDICTS[share.verdict] || ["not compared", "var(--muted)"];
       return {
         x: share.n_human, y: 100 * share.change.value, low: 100 * (share.change.low ?? share.change.value), high: 100 * (share.change.high ?? share.change.value), word, colour, share: share.synth_frac,
         title: `${curve.label}\n${LH.share(share.synth_frac)} synthetic: ${word}\n${LH.points(share.change.value)} points [${LH.points(share.change.low)}, ${LH.points(share.change.high)}]`,
@@ -111,7 +112,7 @@ LH.facetCard = (facet, doc) => {
     LH.h("p", { class: "note" }, `Large dots are means over seeds, small ones single runs.${LH.shownFloors(facet).length ? " The dotted line is the highest score that needs no training." : facet.curves.some((curve) => curve.floors.length) ? " Scores that need no training lie below this picture; the notes name them." : ""}`),
     own.some((curve) => curve.shares.some((share) => share.change)) ? [
       LH.h("h3", {}, "Change against the smallest share, in percentage points"), LH.changeChart(facet), LH.axisNote(),
-      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict; it holds for all shares of a curve at once. Inside the grey band a loss would not matter (${LH.points(doc.delta).replace("+", "± ")} points).`),
+      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict; it holds for all shares of a curve at once. Inside the grey band a loss would not matter (± ${+(100 * doc.delta).toPrecision(3)} points); "loss <" says that such a loss is ruled out, and no more.`),
     ] : null,
     facet.curves.map((curve) => [
       LH.folded(`${many || curve.control ? `${curve.label}: ` : ""}numbers, warnings and notes${curve.problems.length ? ` (${LH.plural(curve.problems.length, "warning")})` : ""}`,

@@ -74,7 +74,7 @@ LH.changeChart = (facet) => LH.chart(`Change against the smallest share in perce
     Plot.rect([0], { y1: -delta, y2: delta, fill: "var(--muted)", fillOpacity: 0.12 }),
     Plot.ruleY([0], { stroke: "var(--text)", strokeOpacity: 0.6 }),
   ];
-  const tips = [], worded = LH.spaced(axis.kept.slice().sort(d3.ascending), axis.placeOf, 62);
+  const tips = [], words = [];
   own.forEach((curve, index) => {
     const dx = (index - (own.length - 1) / 2) * (own.length > 1 ? 8 : 0);
     const changes = curve.shares.filter((share) => share.change).map((share) => {
@@ -88,7 +88,11 @@ LH.changeChart = (facet) => LH.chart(`Change against the smallest share in perce
     marks.push(Plot.ruleX(changes, { x: "x", y1: "low", y2: "high", dx, stroke: (one) => one.colour, strokeWidth: own.length > 2 ? 2 : 3 }));
     marks.push(Plot.dot(changes, { x: "x", y: "y", dx, r: own.length > 2 ? 3 : 4, fill: (one) => one.colour, stroke: own.length > 1 ? LH.colour(index) : "none", strokeWidth: 1.5 }));
     if (own.length === 1) {
-      marks.push(Plot.text(changes.filter((one) => worded.includes(one.share)), { x: "x", frameAnchor: "top", text: "word", dy: -14, fill: (one) => one.colour, fontWeight: 600 }));
+      for (const one of changes.slice().reverse()) {
+        const room = (other) => 3.4 * (one.word.length + other.word.length) + 6;  // of both words, in pixels
+        if (words.every((other) => Math.abs(axis.placeOf(other.share) - axis.placeOf(one.share)) >= room(other))) words.push(one);
+      }
+      marks.push(Plot.text(words, { x: "x", frameAnchor: "top", text: "word", dy: -14, fill: (one) => one.colour, fontWeight: 600 }));
     }
     tips.push(...changes);
   });
@@ -112,7 +116,7 @@ LH.facetCard = (facet, doc) => {
     LH.h("p", { class: "note" }, `Large dots are means over seeds, small ones single runs.${LH.shownFloors(facet).length ? " The dotted line is the highest score that needs no training." : facet.curves.some((curve) => curve.floors.length) ? " Scores that need no training lie below this picture; the notes name them." : ""}`),
     own.some((curve) => curve.shares.some((share) => share.change)) ? [
       LH.h("h3", {}, "Change against the smallest share, in percentage points"), LH.changeChart(facet), LH.axisNote(),
-      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict; it holds for all shares of a curve at once. Inside the grey band a loss would not matter (± ${+(100 * doc.delta).toPrecision(3)} points); "loss <" says that such a loss is ruled out, and no more.`),
+      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict; it holds for all shares of a curve at once. Inside the grey band a loss would not matter (±\u00a0${+(100 * doc.delta).toPrecision(3)}\u00a0points); "loss <" says that such a loss is ruled out, and no more.`),
     ] : null,
     facet.curves.map((curve) => [
       LH.folded(`${many || curve.control ? `${curve.label}: ` : ""}numbers, warnings and notes${curve.problems.length ? ` (${LH.plural(curve.problems.length, "warning")})` : ""}`,

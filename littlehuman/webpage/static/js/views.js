@@ -2,7 +2,7 @@
 // The other views: answer, audit, runs, methods; and the start page with all studies.
 LH.STATES = { done: "done", running: "running", failed: "failed", stopped: "stopped", waiting: "not begun", "result lost": "result lost" };
 
-LH.progress = (progress) => {
+LH.progress = (progress, causes = 5) => {
   const entries = Object.entries(progress.counts), total = entries.reduce((sum, [, count]) => sum + count, 0);
   const bar = LH.h("div", { class: "progress", role: "img", "aria-label": entries.map(([state, count]) => `${count} ${LH.STATES[state] || state}`).join(", ") },
     entries.map(([state, count]) => {
@@ -18,7 +18,7 @@ LH.progress = (progress) => {
   ].filter(Boolean);
   return [bar, LH.h("div", { class: "progress-line" }, numbers, LH.h("span", { class: "muted" }, [`${LH.plural(total, "run")}`, ...facts].join(" · "))),
     progress.running.length ? LH.h("ul", { class: "running" }, progress.running.map((one) => LH.h("li", {}, LH.h("code", {}, one.cell), ` ${one.stage || ""}`))) : null,
-    progress.causes.length ? LH.h("ul", { class: "problems" }, progress.causes.map(([cause, count]) => LH.h("li", {}, `${LH.plural(count, "failed run")}: ${cause}`))) : null];
+    progress.causes.length ? LH.h("ul", { class: "problems" }, progress.causes.slice(0, causes).map(([cause, count]) => LH.h("li", {}, `${LH.plural(count, "failed run")}: ${cause}`))) : null];
 };
 
 LH.facts = (facts) => LH.h("dl", { class: "facts" }, facts.map(([name, value]) => [LH.h("dt", {}, name), LH.h("dd", {}, value)]));
@@ -103,7 +103,7 @@ LH.startPage = (found) => {
   const entries = found.studies.map((one) => LH.h("li", { class: "card study" },
     LH.h("h2", {}, LH.h("a", { href: `/study/${encodeURIComponent(one.name)}` }, one.name)),
     one.answer ? LH.h("p", {}, one.answer) : LH.h("p", { class: "muted" }, "Open it to have its answer computed."),
-    LH.progress(one.progress)));
+    LH.progress(one.progress, 1)));
   return entries.length ? LH.h("ul", { class: "studies" }, entries)
     : LH.card("No study yet", LH.h("p", {}, "A sweep makes one; this page finds it as soon as its first run begins."), LH.command("littlehuman -m experiment=smoke"));
 };

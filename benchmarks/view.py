@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from benchmarks.report import write_synthetic_study
 from benchmarks.sizes import FULL
@@ -73,15 +73,18 @@ def serving(study: Path) -> Iterator[tuple[str, float]]:
     command = [sys.executable, "-m", "littlehuman.view", str(study), "--no-browser", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        address = process.stdout.readline().split("study/")[0]
-        asked(address, "api/studies")
-        yield address, time.perf_counter() - began
-        process.terminate()
+        try:
+            address = process.stdout.readline().split("study/")[0]
+            asked(address, "api/studies")
+            yield address, time.perf_counter() - began
+        finally:
+            process.terminate()
 
 
 def asked(address: str, path: str, **query: Any) -> dict[str, Any]:
     """One answer of the server."""
-    with urlopen(f"{address}{path}{'?' if query else ''}{urlencode(query)}") as answer:
+    here = build_opener(ProxyHandler({}))  # no proxy stands between this machine and itself
+    with here.open(f"{address}{path}{'?' if query else ''}{urlencode(query)}", timeout=600) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 

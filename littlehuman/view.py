@@ -96,7 +96,7 @@ def _listen(port: int | None) -> Any:
     """A socket of this machine alone: of the port, or of the first free one from `PORT` on.
 
     Raises:
-        ExtraMissing: never; `LittlehumanError` where the port is taken.
+        LittlehumanError: where the port is taken.
     """
     import socket
 
@@ -106,6 +106,7 @@ def _listen(port: int | None) -> Any:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             made.bind((HOST, number))
+            made.listen()  # a browser that is faster than the server waits
         except OSError as error:
             made.close()
             reason = error.strerror or str(error)

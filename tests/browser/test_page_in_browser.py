@@ -74,8 +74,10 @@ def served(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     command = [sys.executable, "-m", "littlehuman.view", str(study.parent), "--no-browser", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process.stdout.readline().split()[0]
-        process.terminate()
+        try:
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.terminate()
 
 
 def _errors_and_overflow(browser: Any, address: str, views: tuple[str, ...]) -> list[str]:

@@ -34,6 +34,7 @@ class Documents:
 
     make: Make
     _texts: dict[str, tuple[str, str]] = field(default_factory=dict)  # study -> stamp and text
+    _answers: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _next: dict[str, float] = field(default_factory=dict)
     _pool: ProcessPoolExecutor | None = None
@@ -45,6 +46,15 @@ class Documents:
             if kept.get("key") == _key():
                 self._texts[look.name] = (str(kept["stamp"]), str(kept["text"]))
         return self._texts.get(look.name)
+
+    def answer(self, look: Look) -> str | None:
+        """The answer in one line of the last document."""
+        last = self.last(look)
+        if last is None:
+            return None
+        if self._answers.get(look.name, ("", None))[0] != last[0]:
+            self._answers[look.name] = (last[0], json.loads(last[1]).get("answer"))
+        return self._answers[look.name][1]
 
     def is_current(self, look: Look) -> bool:
         """Whether the last document is of the cells that are complete now."""

@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING, Any
 from littlehuman import cli
 from littlehuman.formatting import count
 from littlehuman.study import comparisons
-from littlehuman.webpage.items import NO_TEXTS, Asked, LoadTexts, Texts, page_of_cell, page_of_curve
+from littlehuman.webpage.items import Asked, LoadTexts, NoTexts, Texts, page_of_cell, page_of_curve
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
 
 CURVES, ITEMS = 4, 25  # curves that the sample is of, and items of each kind in each run
+TEXTS = 2  # runs whose texts are read: each of them reads its data again, which may be large
+NOT_READ = NoTexts({}, {}, {}, ("This file has ids here; it has the texts of the first curve alone.",))
 LONGEST = 1200  # characters of one text
 
 
 def sample(found: ReportData, load_texts: LoadTexts | None = None) -> dict[str, Any]:
     """`pages` of items, each with its `kind` and `cell` or `curve`; `said`: what they are a sample of."""
     cells = list(dict.fromkeys(_cells(found)))
-    texts = {cell: load_texts(cell) if load_texts else NO_TEXTS for cell in cells}
+    some = cells[:TEXTS] if load_texts else []
+    texts = {cell: load_texts(cell) if load_texts and cell in some else NOT_READ for cell in cells}
     pages = [page for cell in cells for page in _of_cell(cell, texts[cell])]
     curves = [line for line in found.lines[:CURVES] if not line.curve.control]
-    pages += [_of_curve(line.curve, line.metric, next(iter(texts.values()), NO_TEXTS)) for line in curves]
+    pages += [_of_curve(line.curve, line.metric, next(iter(texts.values()), NOT_READ)) for line in curves]
     done = int((found.frame["state"] == "done").sum())
     view = cli.command("view", [f"multirun/{found.study.resolve().name}"], portable=True)
     said = f"A sample: the first {ITEMS} items of each kind from {count(len(cells))} of {count(done)} complete runs"

@@ -104,9 +104,7 @@ class _Server:
         return JSONResponse({"root": self.studies.root.name, "studies": [self._entry(look) for look in looks if look]})
 
     def _entry(self, look: Look) -> dict[str, Any]:
-        last = self.documents.last(look)
-        answer = json.loads(last[1]).get("answer") if last else None
-        return {"name": look.name, "progress": look.progress, "answer": answer}
+        return {"name": look.name, "progress": look.progress, "answer": self.documents.answer(look)}
 
     async def state(self, request: Request) -> Response:
         return await self._of_study(request, self._state)

@@ -17,6 +17,7 @@ from littlehuman.webpage.items import Asked, LoadTexts, NoTexts, Texts, page_of_
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
+    from littlehuman.study.replacement import ReplacementCurve
 
 CURVES, ITEMS = 4, 25  # curves that the sample is of, and items of each kind in each run
 TEXTS = 2  # runs whose texts are read: each of them reads its data again, which may be large
@@ -31,7 +32,7 @@ def sample(found: ReportData, load_texts: LoadTexts | None = None) -> dict[str, 
     texts = {cell: load_texts(cell) if load_texts and cell in some else NOT_READ for cell in cells}
     pages = [page for cell in cells for page in _of_cell(cell, texts[cell])]
     curves = [line for line in found.lines[:CURVES] if not line.curve.control]
-    pages += [_of_curve(line.curve, line.metric, next(iter(texts.values()), NOT_READ)) for line in curves]
+    pages += [_of_curve(line.curve, line.metric, texts.get(_ends(line)[0], NOT_READ)) for line in curves]
     done = int((found.frame["state"] == "done").sum())
     view = cli.command("view", [f"multirun/{found.study.resolve().name}"], portable=True)
     said = f"A sample: the first {ITEMS} items of each kind from {count(len(cells))} of {count(done)} complete runs"
@@ -43,11 +44,15 @@ def sample(found: ReportData, load_texts: LoadTexts | None = None) -> dict[str, 
 def _cells(found: ReportData) -> Iterator[Path]:
     """Run folders: the ends of the first curves; without curves the first complete cells."""
     for line in found.lines[:CURVES]:
-        ordered = line.curve.cells.sort_values(["synth_frac", "seed"], kind="stable")
-        first = ordered.drop_duplicates("synth_frac")
-        yield from map(Path, (first["folder"].iloc[0], first["folder"].iloc[-1]))
+        yield from _ends(line)
     if not found.lines:
         yield from map(Path, found.frame.loc[found.frame["state"] == "done", "folder"].iloc[:CURVES])
+
+
+def _ends(line: ReplacementCurve) -> tuple[Path, Path]:
+    """The runs of a curve at its smallest and its largest share, of the lowest seed each."""
+    ordered = line.curve.cells.sort_values(["synth_frac", "seed"], kind="stable").drop_duplicates("synth_frac")
+    return Path(ordered["folder"].iloc[0]), Path(ordered["folder"].iloc[-1])
 
 
 def _of_cell(cell: Path, texts: Texts) -> Iterator[dict[str, Any]]:

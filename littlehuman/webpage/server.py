@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from starlette.applications import Starlette
@@ -70,7 +71,9 @@ def application(studies: Studies, make: Make, load_texts: items.LoadTexts) -> St
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        warming = asyncio.create_task(asyncio.to_thread(_warm))
         yield
+        await warming
         server.documents.close()
 
     routes = [
@@ -90,6 +93,12 @@ def application(studies: Studies, make: Make, load_texts: items.LoadTexts) -> St
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
     ]
     return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+def _warm() -> None:
+    """Import what the first page of items needs, while the browser opens."""
+    for name in ("pyarrow.json", "littlehuman.study.comparisons", "littlehuman.study.load"):
+        import_module(name)
 
 
 class _Server:

@@ -94,7 +94,8 @@ class Documents:
         if self._pool is not None:
             for process in list((vars(self._pool).get("_processes") or {}).values()):
                 process.terminate()  # it may be in the midst of a large study
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
 
 def _made(make: Make, folder: Path) -> str:

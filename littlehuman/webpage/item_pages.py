@@ -6,18 +6,17 @@ Reading a dataset can take longer than a page may: then the page comes with ids,
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.webpage.documents import Documents
 from littlehuman.webpage.items import KINDS, SHOWN, Asked, LoadTexts, NoTexts, Texts, page_of_cell, page_of_curve
 from littlehuman.webpage.studies import Look
-
-if TYPE_CHECKING:
-    from littlehuman.study import comparisons
 
 WAIT_S = 0.15  # for texts
 _KEPT = 6  # cells whose texts are in memory
@@ -27,11 +26,11 @@ READING = NoTexts({}, {}, {}, ("Texts are being read; ids are shown until then."
 class ItemPages:
     """Pages of items, with the texts of the last cells and the curves of each study."""
 
-    def __init__(self, load_texts: LoadTexts) -> None:
-        self._load = load_texts
+    def __init__(self, load_texts: LoadTexts, documents: Documents) -> None:
+        self._load, self._documents = load_texts, documents
         self._reader = ThreadPoolExecutor(1, "texts")
         self._texts: OrderedDict[Path, asyncio.Future[Texts]] = OrderedDict()
-        self._curves: dict[str, tuple[str, list[comparisons.CurveCells]]] = {}
+        self._curves: dict[str, tuple[str, dict[str, Any]]] = {}  # study -> stamp, and curves of its document by name
 
     async def page(self, look: Look, asked: Mapping[str, str]) -> dict[str, Any]:
         """The page that a request asks for: `kind`, `cell` (or `curve`, its name), `show`, `words`, `page`.
@@ -51,22 +50,21 @@ class ItemPages:
         return made | {"kind": query.kind, "reading": not ready}
 
     async def _of_curve(self, look: Look, name: str, query: Asked) -> dict[str, Any]:
-        curves = await asyncio.to_thread(self._curves_of, look)
-        curve = next((one for one in curves if one.name == name), None)
+        curve = self._curves_of(look).get(name)
         if curve is None:
             raise ConfigError([Problem(f"curve={name}", "is no curve of this study")])
-        texts, ready = await self._texts_of(Path(curve.cells["folder"].iloc[0]))
-        made = await asyncio.to_thread(page_of_curve, curve, curve.series.metric, query, texts)
+        texts, ready = await self._texts_of(look.folder / str(curve["runs"][0][4]))
+        made = await asyncio.to_thread(_page_of_curve, look.folder, curve, query, texts)
         return made | {"kind": query.kind, "reading": not ready}
 
-    def _curves_of(self, look: Look) -> list[comparisons.CurveCells]:
-        from littlehuman.study import comparisons  # with pandas, which the server need not wait for
-        from littlehuman.study.load import load
-
-        known = self._curves.get(look.name)
-        if known is None or known[0] != look.stamp:
-            curves = comparisons.replacement_curves(load(look.folder))
-            known = self._curves[look.name] = (look.stamp, curves)
+    def _curves_of(self, look: Look) -> dict[str, Any]:
+        """The curves with runs of the last document: no other place knows them without reading all cells."""
+        last, known = self._documents.last(look), self._curves.get(look.name)
+        if last is None:
+            return {}
+        if known is None or known[0] != last[0]:
+            curves = {one["name"]: one for one in json.loads(last[1]).get("curves", []) if one["runs"]}
+            known = self._curves[look.name] = (last[0], curves)
         return known[1]
 
     async def _texts_of(self, folder: Path) -> tuple[Texts, bool]:
@@ -80,6 +78,14 @@ class ItemPages:
         self._texts.move_to_end(folder)
         done, _ = await asyncio.wait([future], timeout=WAIT_S)
         return (future.result(), True) if done else (READING, False)
+
+
+def _page_of_curve(study: Path, curve: Mapping[str, Any], query: Asked, texts: Texts) -> dict[str, Any]:
+    import pandas as pd
+
+    rows = [(share, seed, str(study / cell)) for share, seed, _, _, cell in curve["runs"]]
+    cells = pd.DataFrame(rows, columns=["synth_frac", "seed", "folder"])
+    return page_of_curve(cells, curve["metric"], query, texts)
 
 
 def _query(asked: Mapping[str, str]) -> Asked:

@@ -20,7 +20,7 @@ from littlehuman.store import read_json
 from littlehuman.study.run_files import predictions_of, result_of
 
 if TYPE_CHECKING:
-    from littlehuman.study.comparisons import CurveCells
+    import pandas as pd
 
 SIZE = 20  # items on a page
 KINDS = ("predictions", "twins", "rejected", "disagreement")
@@ -85,11 +85,14 @@ def page_of_cell(folder: Path, asked: Asked, texts: Texts = NO_TEXTS) -> dict[st
     return make(folder, asked, texts)
 
 
-def page_of_curve(curve: CurveCells, metric: str, asked: Asked, texts: Texts = NO_TEXTS) -> dict[str, Any]:
-    """A page of the test items of a curve, those first on which its shares disagree most (in the mean over seeds)."""
+def page_of_curve(cells: pd.DataFrame, metric: str, asked: Asked, texts: Texts = NO_TEXTS) -> dict[str, Any]:
+    """A page of the test items of a curve, those first on which its shares disagree most (in the mean over seeds).
+
+    `cells`: its runs with `synth_frac`, `seed` and `folder`.
+    """
     from littlehuman.study.item_scores import OF_COUNTS
 
-    if metric in OF_COUNTS or (spread := _spread(curve, metric)) is None:
+    if metric in OF_COUNTS or (spread := _spread(cells, metric)) is None:
         return _page([], 0, asked, [f"{metric} has no scores of single items."])
     shares, ids, means, order = spread
     rows = [
@@ -200,11 +203,11 @@ def _read(file: Path, _modified: int) -> Mapping[str, Any]:
     return read_json(file)
 
 
-def _spread(curve: CurveCells, metric: str) -> tuple[Sequence[float], Sequence[str], Any, Any] | None:
+def _spread(cells: pd.DataFrame, metric: str) -> tuple[Sequence[float], Sequence[str], Any, Any] | None:
     """Shares [a], ids [i], mean over seeds [a, i], and the items by how far their shares lie apart."""
     from littlehuman.study.item_scores import item_scores
 
-    found = item_scores(curve.cells, metric)
+    found = item_scores(cells, metric)
     if found is None:
         return None
     seen = ~np.isnan(found.scores)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from littlehuman import cli
 from littlehuman.formatting import count
-from littlehuman.study import comparisons
 from littlehuman.webpage.items import Asked, LoadTexts, NoTexts, Texts, page_of_cell, page_of_curve
 
 if TYPE_CHECKING:
     from littlehuman.reporting.gathering import ReportData
+    from littlehuman.study.comparisons import CurveCells
     from littlehuman.study.replacement import ReplacementCurve
 
 CURVES, ITEMS = 4, 25  # curves that the sample is of, and items of each kind in each run
@@ -61,8 +61,8 @@ def _of_cell(cell: Path, texts: Texts) -> Iterator[dict[str, Any]]:
         yield {**_short(page), "kind": kind, "cell": cell.name}
 
 
-def _of_curve(curve: comparisons.CurveCells, metric: str, texts: Texts) -> dict[str, Any]:
-    page = page_of_curve(curve, metric, Asked(kind="disagreement", size=ITEMS), texts)
+def _of_curve(curve: CurveCells, metric: str, texts: Texts) -> dict[str, Any]:
+    page = page_of_curve(curve.cells, metric, Asked(kind="disagreement", size=ITEMS), texts)
     return {**_short(page), "kind": "disagreement", "curve": curve.name}
 
 

@@ -67,7 +67,8 @@ def application(studies: Studies, make: Make, load_texts: items.LoadTexts) -> St
         make: makes the document of a study, in another process.
         load_texts: reads the texts of a cell.
     """
-    server = _Server(studies, Documents(make), ItemPages(load_texts))
+    documents = Documents(make)
+    server = _Server(studies, documents, ItemPages(load_texts, documents))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -97,7 +98,7 @@ def application(studies: Studies, make: Make, load_texts: items.LoadTexts) -> St
 
 def _warm() -> None:
     """Import what the first page of items needs, while the browser opens."""
-    for name in ("pyarrow.json", "littlehuman.study.comparisons", "littlehuman.study.load"):
+    for name in ("pyarrow.json", "littlehuman.study.item_scores"):
         import_module(name)
 
 

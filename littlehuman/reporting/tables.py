@@ -1,7 +1,4 @@
-"""The tables of a study's report, as text.
-
-In: `ReportData`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
-"""
+"""The tables of a study's report: headers and rows of short texts, the same on the page and in Markdown."""
 
 from __future__ import annotations
 

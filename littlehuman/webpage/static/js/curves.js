@@ -133,9 +133,9 @@ LH.learningChart = (one) => LH.chart(`${LH.named(one.metric)} over the number of
   const runs = one.runs.filter((run) => LH.isNumber(run[2])).map(([human, seed, score, cell]) => ({ x: human, y: 100 * score, title: `seed ${seed}: ${LH.percent(score)} %\n${LH.count(human)} human labels\n${cell}` }));
   const curve = one.curve.map((point) => ({ x: point.n_human, y: 100 * point.value, low: 100 * point.low, high: 100 * point.high, beyond: point.extrapolated }));
   const tried = curve.filter((point) => !point.beyond), beyond = curve.slice(Math.max(0, tried.length - 1));
-  const floor = d3.greatest(one.floors, (own) => own.score);
+  const [floor] = LH.shownFloors({ curves: [{ runs: one.runs.map((run) => [null, null, null, run[2]]), shares: one.sizes, floors: one.floors }] });
   return {
-    x: LH.sizeAxis("human labels (log scale)", [...measured, ...curve].map((point) => point.x), width), marginBottom: 48, marginTop: 26, insetLeft: 12, insetRight: 12,
+    x: LH.sizeAxis("human labels (log scale)", [...measured, ...curve.slice(-1)].map((point) => point.x), width), marginBottom: 48, marginTop: 26, insetLeft: 12, insetRight: 12,
     y: { label: `↑ ${LH.named(one.metric)} (%)`, grid: true, nice: true },
     marks: [
       ...(floor ? [Plot.ruleY([100 * floor.score], { stroke: "var(--muted)", strokeDasharray: "2,4" }), Plot.text([floor], { frameAnchor: "right", y: 100 * floor.score, text: () => `floor: ${floor.name}`, dx: -4, dy: -7, textAnchor: "end", fill: "var(--muted)", stroke: "var(--surface)", strokeWidth: 4 })] : []),

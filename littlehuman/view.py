@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=cli.program("view"), description="Show studies in a browser, live while a sweep runs; Ctrl-C ends it."
     )
     made.add_argument("place", nargs="?", help="a folder multirun/STUDY, or that of all studies (default: multirun)")

@@ -65,13 +65,14 @@ COST = (
 
 def methods_section(found: ReportData) -> list[str]:
     """A sentence per method that this report uses, with its source."""
-    from littlehuman.reporting import labelling
+    from littlehuman.reporting import labelling, learning_curve
     from littlehuman.reporting import methods as by_method
 
     said = [INTERVALS, CLUSTERS, WITHOUT_ITEMS]
     said += CURVES if found.lines or found.controls else ()
     said += [LOOKS] if any(line.blocks for line in found.lines) else []
     said += [ALONE] if len(found.added) else []
+    said += [learning_curve.METHOD] if found.learning else []
     said += [WORTH] if found.tradeoffs else []
     said += [TEXTS] if found.texts else []
     said += [labelling.METHOD] if found.labellings else []

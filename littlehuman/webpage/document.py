@@ -4,7 +4,7 @@ In: `ReportData` and its sentences. Out: a dict with these keys (scores and shar
 
 - `study`, `littlehuman`, `delta`, `protocols`, `answer`, `findings`, `facts` (pairs), `methods`, `commands` (name ->
   what to type);
-- `curves`, `controls`, `tradeoffs`, `plans`: what is drawn, see `webpage/drawn.py`;
+- `curves`, `controls`, `learning`, `tradeoffs`, `plans`: what is drawn, see `webpage/drawn.py`;
 - `sections`: view -> its tables with titles, notes and warnings, in the words of `reporting`;
 - `cells`: the table of cells, by columns.
 """
@@ -58,6 +58,7 @@ def document(found: ReportData, sentences: Sequence[str], *, portable: bool = Tr
         "commands": commands(found, portable),
         "curves": [drawn.curve(line, found.delta, nth) for nth, line in enumerate(found.lines)],
         "controls": [drawn.curve(line, found.delta, nth) for nth, line in enumerate(found.controls)],
+        "learning": [drawn.learning_curve(one) for one in found.learning],
         "tradeoffs": [drawn.tradeoff(one) for one in found.tradeoffs],
         "plans": [plan.as_json() | {"text": plan.text()} for plan in found.plans],
         "sections": {view: [] for view in VIEWS},
@@ -115,13 +116,8 @@ def sweep_again(found: ReportData) -> str:
     return cli.sweep_command([f"study={found.study.resolve().name}", *words], own, portable=True)
 
 
-def table(of: ReportTable) -> dict[str, Any]:
-    """A table of the report as JSON."""
-    return {"title": of.title, "header": list(of.header), "words": of.words, "rows": [list(row) for row in of.rows]}
-
-
 def _section(title: str, *of: ReportTable, **more: Any) -> dict[str, Any]:
-    return {"title": title, "tables": [table(one) for one in of if one.rows], "note": "", "problems": [], **more}
+    return {"title": title, "tables": [drawn.table(one) for one in of if one.rows], "note": "", "problems": [], **more}
 
 
 def _sections(found: ReportData) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -142,7 +138,7 @@ def _sections(found: ReportData) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _of_curves(found: ReportData) -> Iterator[dict[str, Any]]:
-    if not found.lines:
+    if not (found.lines or found.learning):
         yield _section("Replacement curves", note=NO_CURVE, command="curves")
     if len(found.added):
         yield _section("What the twins add to the human points alone", tables.added(found.added), note=ALONE)

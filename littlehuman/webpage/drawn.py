@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from littlehuman.economics import human_worth
+from littlehuman.reporting import learning_curve as over_labels
 from littlehuman.reporting import tables, verdicts
 from littlehuman.reporting.warning_texts import shown_warnings, warning_texts
 from littlehuman.study.answers import as_json
 
 if TYPE_CHECKING:
+    from littlehuman.economics.learning_curve import LearningCurve
     from littlehuman.economics.price import Price, Tradeoff
+    from littlehuman.reporting.tables import ReportTable
     from littlehuman.study.replacement import ReplacementCurve
 
 POSITIONS = 41  # numbers of synthetic points at which the worth is computed: the positions of the page's slider
@@ -40,9 +43,30 @@ def curve(line: ReplacementCurve, delta: float, number: int) -> dict[str, Any]:
         "floors": [{"name": floor.kind.value, "answer": floor.answer, "score": floor.value} for floor in line.floors],
         "runs": [] if runs is None else [list(run) for run in runs.itertuples(index=False)],
         "answer": verdicts.answer(line, delta),
-        "table": {"title": words.title, "header": list(words.header), "words": words.words, "rows": words.rows},
+        "table": table(words),
         "problems": [warning_texts(line, [warning]) for warning in shown_warnings(line)],
         "notes": list(verdicts.notes(line)),
+    }
+
+
+def table(of: ReportTable) -> dict[str, Any]:
+    """A table of the report as JSON."""
+    return {"title": of.title, "header": list(of.header), "words": of.words, "rows": [list(row) for row in of.rows]}
+
+
+def learning_curve(one: LearningCurve) -> dict[str, Any]:
+    """Scores over human labels alone: measured, of each run, and fitted."""
+    value, cells = one.as_json(), one.measured.curve.cells
+    metric = one.measured.metric
+    runs = cells[["n_human", "seed", metric, "cell"]] if metric in cells else None
+    return {
+        **{key: value[key] for key in ("name", "metric", "protocol", "n_human", "delta", "sizes", "curve", "doubling")},
+        "floors": [{"name": floor.kind.value, "score": floor.value} for floor in one.measured.floors],
+        "runs": [] if runs is None else [list(run) for run in runs.itertuples(index=False)],
+        "answer": over_labels.answer(one),
+        "table": table(over_labels.table(one)),
+        "problems": over_labels.problems(one),
+        "notes": list(over_labels.notes(one)),
     }
 
 

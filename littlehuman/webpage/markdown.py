@@ -42,8 +42,13 @@ def _lines(doc: Mapping[str, Any]) -> Iterator[str]:
 def _drawn(doc: Mapping[str, Any], view: str) -> Iterator[str]:
     """What the page draws, as tables and text."""
     if view == "curves":
-        for curve in (*doc["curves"], *doc["controls"]):
-            yield from (f"### {markdown_text(curve['table']['title'])}", "", markdown_text(curve["answer"]), "")
+        for curve in (*doc["learning"], *doc["curves"], *doc["controls"]):
+            yield from (
+                f"### {markdown_text(curve['table']['title'] or curve['name'])}",
+                "",
+                markdown_text(curve["answer"]),
+                "",
+            )
             yield from (_table(curve["table"]), *_bullets(curve["problems"]), *_bullets(curve["notes"]))
     elif view == "price":
         for one in doc["tradeoffs"]:

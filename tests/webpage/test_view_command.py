@@ -15,7 +15,8 @@ from littlehuman import view
 
 def test_a_folder_that_is_none_and_a_port_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert view.main([str(tmp_path / "nowhere"), "--no-browser"]) == 1
-    assert "nowhere: is no folder\nTry: a folder multirun/STUDY" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "nowhere: is no folder\n" in told and "a folder multirun/STUDY" in told
     for port in ("http", "70000", "-1"):
         with pytest.raises(SystemExit) as end:
             view.main([str(tmp_path), "--port", port])

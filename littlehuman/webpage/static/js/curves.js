@@ -160,8 +160,8 @@ LH.views = LH.views || {};
 LH.views.curves = (page) => {
   const doc = page.document, facets = LH.facets(doc);
   return [
-    (doc.learning || []).map((one) => LH.learningCard(one, doc)),
     facets.map((facet) => LH.facetCard(facet, doc)),
+    (doc.learning || []).map((one) => LH.learningCard(one, doc)),
     doc.sections.curves.map((section) => LH.section(section, doc.commands)),
     LH.card("How to make these numbers", LH.command(doc.commands.report, "all tables and figures"), LH.command(doc.commands.next, "is another seed worth it?")),
   ];

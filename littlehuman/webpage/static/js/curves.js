@@ -85,8 +85,8 @@ LH.changeChart = (facet) => LH.chart(`Change against the smallest share in perce
         title: `${curve.label}\n${LH.share(share.synth_frac)} synthetic: ${word}\n${LH.points(share.change.value)} points [${LH.points(share.change.low)}, ${LH.points(share.change.high)}]`,
       };
     });
-    marks.push(Plot.ruleX(changes, { x: "x", y1: "low", y2: "high", dx, stroke: (one) => one.colour, strokeWidth: own.length > 2 ? 2 : 3 }));
-    marks.push(Plot.dot(changes, { x: "x", y: "y", dx, r: own.length > 2 ? 3 : 4, fill: (one) => one.colour, stroke: own.length > 1 ? LH.colour(index) : "none", strokeWidth: 1.5 }));
+    marks.push(Plot.ruleX(changes, { x: "x", y1: "low", y2: "high", dx, stroke: (one) => (own.length > 1 ? LH.colour(index) : one.colour), strokeWidth: own.length > 2 ? 2 : 3 }));
+    marks.push(Plot.dot(changes, { x: "x", y: "y", dx, r: own.length > 2 ? 3 : 4, fill: (one) => (own.length > 1 ? LH.colour(index) : one.colour) }));
     if (own.length === 1) {
       for (const one of changes.slice().reverse()) {
         const room = (other) => 3.4 * (one.word.length + other.word.length) + 6;  // of both words, in pixels
@@ -116,7 +116,7 @@ LH.facetCard = (facet, doc) => {
     LH.h("p", { class: "note" }, `Large dots are means over seeds, small ones single runs.${LH.shownFloors(facet).length ? " The dotted line is the highest score that needs no training." : facet.curves.some((curve) => curve.floors.length) ? " Scores that need no training lie below this picture; the notes name them." : ""}`),
     own.some((curve) => curve.shares.some((share) => share.change)) ? [
       LH.h("h3", {}, "Change against the smallest share, in percentage points"), LH.changeChart(facet), LH.axisNote(),
-      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict; it holds for all shares of a curve at once. Inside the grey band a loss would not matter (±\u00a0${+(100 * doc.delta).toPrecision(3)}\u00a0points); "loss <" says that such a loss is ruled out, and no more.`),
+      LH.h("p", { class: "note" }, `Each bar is the interval that decides the verdict: worse where all of it lies below 0, better above. It holds for all shares of a curve at once. Inside the grey band a loss would not matter (±\u00a0${+(100 * doc.delta).toPrecision(3)}\u00a0points)${many ? "." : `; "loss <" says that such a loss is ruled out, and no more.`}`),
     ] : null,
     facet.curves.map((curve) => [
       LH.folded(`${many || curve.control ? `${curve.label}: ` : ""}numbers, warnings and notes${curve.problems.length ? ` (${LH.plural(curve.problems.length, "warning")})` : ""}`,

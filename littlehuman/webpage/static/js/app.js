@@ -113,4 +113,7 @@ LH.start = async () => {
   }
 };
 
+// On paper nothing can be unfolded.
+window.addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("main details")) one.open = true; });
+
 LH.start();

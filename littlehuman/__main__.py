@@ -32,6 +32,7 @@ COMMANDS = (
         "tune-writer", "littlehuman.tune_writer:main", "tune a prompt model on human points, before it writes twins"
     ),
     Command("report", "littlehuman.report:main", "tables, tests and figures of a study, as one HTML page"),
+    Command("view", "littlehuman.view:main", "the page of studies in a browser, live while a sweep runs"),
     Command("next", "littlehuman.next:main", "whether a study needs another seed, and the command that adds it"),
     Command("price", "littlehuman.price:main", "what a human label is worth, in synthetic points and in money"),
     Command(

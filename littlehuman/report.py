@@ -1,10 +1,10 @@
 """`littlehuman report multirun/STUDY`: the report of a study.
 
 Reads a study folder; of runs by older versions also the data, for what their test items share. Writes into the folder:
-`report.html` (one file with its figures inside); `table.csv` (cells) and `over_seeds.csv` (conditions), both as
-Markdown too; `answers.json`, `comparisons.csv` and `prices.csv` (what the report says, for programs: see
-`reporting/answers.py`); and the figures as PNG and SVG. Prints the findings, or with `--json` what is in
-`answers.json`.
+`report.html` (the page of `littlehuman view` as one file: all aggregates and a stated sample of the items) and
+`report.md`; `table.csv` (cells) and `over_seeds.csv` (conditions), both as Markdown too; `answers.json`,
+`comparisons.csv` and `prices.csv` (what the report says, for programs: see `reporting/answers.py`); and the figures as
+PNG and SVG. Prints the findings, or with `--json` what is in `answers.json`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from littlehuman import cli
 from littlehuman.economics import price_options
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from littlehuman.reporting.gathering import ReportData
-    from littlehuman.reporting.page import EmbeddedFigure
+    from littlehuman.webpage.items import Texts
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,8 +83,7 @@ def write(
         ConfigError: for a price or budget that is not above 0, or one price without the other.
         DataError: for a folder that is no study or has no complete cell, or an unknown metric.
     """
-    from littlehuman.reporting import findings, gathering, page
-    from littlehuman.store import write_text
+    from littlehuman.reporting import findings, gathering
     from littlehuman.study import table
 
     if not study.is_dir():
@@ -93,11 +92,27 @@ def write(
         study, delta=delta, metric=metric, prices=prices, budget=budget, load_clusters=_clusters_from_data
     )
     found = findings.findings_of_study(data)
-    files = [study / "report.html", table.write(study), study / "table.md", *_write_conditions(data)]
-    drawn, images = _draw(data, dpi)
-    write_text(files[0], page.render(data, found, drawn))
+    files = [*_write_page(data, found), table.write(study), study / "table.md", *_write_conditions(data)]
+    images = _draw(data, dpi)
     written, answers = _write_answers(data, found, [*files, *images])
     return Report(found, [*files, *written, *images], answers)
+
+
+def _write_page(data: ReportData, found: list[str]) -> list[Path]:
+    import time
+
+    from littlehuman.runs.artifacts import rows
+    from littlehuman.store import write_text
+    from littlehuman.webpage import cells, html, markdown, samples
+    from littlehuman.webpage.document import document
+
+    files = [data.study / "report.html", data.study / "report.md"]
+    made = document(data, found)
+    shown: dict[str, Any] = {"document": made, "progress": cells.progress(data.study, rows(data.study))}
+    shown |= {"sample": samples.sample(data, _texts_of_cell), "made": time.strftime("%Y-%m-%d %H:%M")}
+    write_text(files[0], html.one_file(shown, f"{made['study']} – littlehuman"))
+    write_text(files[1], markdown.report(made))
+    return files
 
 
 def _write_conditions(data: ReportData) -> list[Path]:
@@ -129,17 +144,11 @@ def _write_answers(data: ReportData, found: list[str], others: Sequence[Path]) -
     return files, text
 
 
-def _draw(data: ReportData, dpi: int) -> tuple[list[EmbeddedFigure], list[Path]]:
-    """The figures for the page, and their files."""
+def _draw(data: ReportData, dpi: int) -> list[Path]:
+    """The files of the figures, as PNG and SVG."""
     from littlehuman.figures import style
-    from littlehuman.reporting import page
 
-    drawn, files = [], []
-    for name, alt, figure in _figures(data):
-        png, svg = style.save(figure, data.study / "figures", name, dpi)
-        drawn.append(page.embed(name, svg, alt))
-        files += [png, svg]
-    return drawn, files
+    return [file for name, figure in _figures(data) for file in style.save(figure, data.study / "figures", name, dpi)]
 
 
 def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
@@ -148,41 +157,28 @@ def _clusters_from_data(cell: Path) -> dict[str, dict[str, str]]:
     return clusters_of_test_items(cell)
 
 
-def _figures(data: ReportData) -> Iterator[tuple[str, str, Figure]]:
-    """Name, alternative text and figure, of those that have data."""
+def _texts_of_cell(cell: Path) -> Texts:
+    from littlehuman.exporting.item_texts import texts_of_cell
+
+    return texts_of_cell(cell)
+
+
+def _figures(data: ReportData) -> Iterator[tuple[str, Figure]]:
+    """Name and figure, of those that have data."""
     from littlehuman.figures import confusion, learning_curve, replacement, texts, tradeoff
 
     if data.lines:
-        curves = "Score over the synthetic share of the training set, and its change against the smallest share"
-        yield (
-            "replacement",
-            f"{curves}; the numbers are in the tables below.",
-            replacement.replacement(data.lines, data.controls, data.delta),
-        )
-        closer = replacement.zoom(data.lines, data.delta)
-        if closer is not None:
-            yield "zoom", "The same for synthetic shares from 90 % on, with the numbers of human points.", closer
+        yield "replacement", replacement.replacement(data.lines, data.controls, data.delta)
+        if (closer := replacement.zoom(data.lines, data.delta)) is not None:
+            yield "zoom", closer
     if data.learning:
-        yield (
-            "learning_curve",
-            "Score over the number of human labels, with the fitted curve; the numbers are in the table below.",
-            learning_curve.learning_curves(data.learning),
-        )
+        yield "learning_curve", learning_curve.learning_curves(data.learning)
     if data.tradeoffs:
-        sizes = "Score over the number of synthetic training points, without and with human points beside them"
-        yield "tradeoff", f"{sizes}; the numbers are in the table below.", tradeoff.tradeoff(data.tradeoffs)
+        yield "tradeoff", tradeoff.tradeoff(data.tradeoffs)
     if data.texts:
-        yield (
-            "texts",
-            "Length, likeness to the evidence and kinds of human texts and of their twins.",
-            texts.texts(data.texts, data.protocols),
-        )
+        yield "texts", texts.texts(data.texts, data.protocols)
     if confusion.with_classes(data.labellings):
-        yield (
-            "confusion",
-            "Confusion matrices of machine labels: human classes in rows, machine labels in columns.",
-            confusion.confusion(data.labellings, data.protocols),
-        )
+        yield "confusion", confusion.confusion(data.labellings, data.protocols)
 
 
 def parser() -> argparse.ArgumentParser:

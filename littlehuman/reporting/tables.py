@@ -1,7 +1,4 @@
-"""The tables of a study's report, as text.
-
-In: `ReportData`. Out: headers and rows of short texts, the same numbers in HTML and Markdown.
-"""
+"""The tables of a study's report: headers and rows of short texts, the same on the page and in Markdown."""
 
 from __future__ import annotations
 
@@ -59,8 +56,8 @@ class ReportTable:
 
 def curve(line: ReplacementCurve, delta: float) -> ReportTable:
     """Every share of one curve with its one verdict; shares without a complete run have empty cells."""
-    header = "synthetic share,verdict,change (percentage points),smallest change found (percentage points),change (%)"
-    header += ",score (%),human points,synthetic points,seeds,test items"
+    header = "synthetic share,verdict,score (%),change (percentage points)"
+    header += ",smallest change found (percentage points),change (%),human points,synthetic points,seeds,test items"
     rows = [(row.synth_frac, _of_share(line, row, nth == 0)) for nth, row in enumerate(rows_of(line))]
     rows += [(gap, (share(gap), "no complete run", *[NOTHING] * 8)) for gap in line.missing]
     alone = ", human points alone" if line.curve.control else ""
@@ -73,10 +70,10 @@ def _of_share(line: ReplacementCurve, row: Any, is_base: bool) -> tuple[str, ...
     return (
         share(row.synth_frac),
         "the base" if is_base else _verdict(line, row),
+        interval(row.mean, row.low, row.high),
         interval(row.change, row.change_low, row.change_high, signed=True),
         NOTHING if of_items_alone(row) else percent(row.smallest_detectable),  # it would be of other test items alone
         percent(row.relative, signed=True),
-        interval(row.mean, row.low, row.high),
         count(row.n_human),
         count(row.n_synthetic),
         count(row.seeds),

@@ -12,6 +12,7 @@ import pytest
 from conftest import TINY, Cli, claims, compose, write_csv
 
 from littlehuman import data, export, pipeline
+from littlehuman.exporting.item_texts import texts_of_cell
 from littlehuman.mixture import mixing
 from littlehuman.prompt_models.cache import CompletionWriter
 from littlehuman.records import Completion
@@ -264,3 +265,17 @@ def test_a_configuration_of_another_version_is_an_error(
     config.write_text(config.read_text() + "of_tomorrow: 1\n")
     assert exported(copy, tmp_path / "out") == 1
     assert "is not the configuration of a run by this version: Key 'of_tomorrow'" in capsys.readouterr().err
+
+
+def test_twins_are_read_beside_their_originals_and_what_is_gone_is_said_without_an_error(
+    cell: Path, tmp_path: Path
+) -> None:
+    texts = texts_of_cell(cell)
+    written = {p["id"] for p in read_json(cell / "mixture.json")["points"] if p["origin"] == "synthetic"}
+    assert set(texts.twins) == written and not texts.problems
+    assert all(texts.human[name].evidence == twin.evidence for name, twin in texts.twins.items())
+    assert any(texts.human[name].text != twin.text for name, twin in texts.twins.items())
+    shutil.copytree(cell, copy := tmp_path / "cell")
+    shutil.rmtree(copy / ".hydra")
+    (problem,) = texts_of_cell(copy).problems
+    assert "not at hand: cell has no" in problem and str(tmp_path) not in problem

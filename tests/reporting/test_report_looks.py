@@ -10,11 +10,12 @@ from study_factory import write_study
 
 from littlehuman import next as command
 from littlehuman import report
-from littlehuman.reporting import findings, gathering, page
+from littlehuman.reporting import findings, gathering
 from littlehuman.stats import LEVEL
 from littlehuman.stats.looks import Looks
 from littlehuman.study import look_design
 from littlehuman.study.look_design import SPENT
+from littlehuman.webpage.document import document
 
 SHARES = (0.0, 0.5, 1.0)
 LOOKS = Looks((3, 4, 5), SPENT * 0.05)
@@ -76,8 +77,11 @@ def test_the_page_says_the_level_under_the_table_and_names_the_method(tmp_path: 
     study = _study(tmp_path)
     assert command.main([str(study)]) == 0
     found = gathering.gather(study)
-    html = page.render(found, findings.findings_of_study(found), [])
-    assert "<li>This study is looked at after 3, 4 and 5 seeds (next.json)" in html and "Lan and DeMets" in html
+    shown = document(found, findings.findings_of_study(found))
+    assert any(
+        note.startswith("This study is looked at after 3, 4 and 5 seeds") for note in shown["curves"][0]["notes"]
+    )
+    assert any("Lan and DeMets" in method for method in shown["methods"])
 
 
 def test_a_damaged_design_stops_the_report_with_the_mend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,72 @@
+"""Who writes the twins: named or not, paid or not, good enough for more than a rehearsal.
+
+In: an `Asked`, and the configuration that its words make. Out: errors with the command that works, and what the answer
+must say of a model that is no ground for a decision.
+"""
+
+from __future__ import annotations
+
+from littlehuman.config.run_config import RunConfig
+from littlehuman.deciding.asked import Asked
+from littlehuman.deciding.composing import options_of
+from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.schema import PromptModelConfig, Provider
+
+WEAK = "package:smollm2"  # weights whose twins are mostly wrong
+_EXAMPLE_USD = 5.0
+
+
+def refuse_unnamed(asked: Asked) -> None:
+    """Refuse a command without a prompt model, and one with an unknown name: before anything is composed.
+
+    Raises:
+        ConfigError: with a command that works.
+    """
+    name, known = asked.value("prompt_model"), options_of("prompt_model")
+    if name is None:
+        what = "is missing: the answer holds for the model that writes the twins, so it must be named"
+        mend = asked.again("prompt_model=smollm2", rehearsal=True)
+        raise ConfigError([Problem("--prompt-model", what)], f"{mend}, which only rehearses; or {', '.join(known)}")
+    if name not in known:
+        meant = did_you_mean(name, known)
+        near = meant.split("'")[1] if meant.startswith("did") else "openai_compatible"
+        raise ConfigError(
+            [Problem(f"--prompt-model {name}", f"is no prompt model; {meant}")], asked.again(f"prompt_model={near}")
+        )
+
+
+def refuse_unlimited(asked: Asked, config: RunConfig) -> None:
+    """Refuse a paid endpoint without a limit, and a model that only rehearses without the word for it.
+
+    Raises:
+        ConfigError: with the command that works.
+    """
+    if is_paid(config.prompt_model) and asked.max_usd is None:
+        what = f"is missing: {config.prompt_model.name} is paid, and no request is made without a limit in US dollars"
+        raise ConfigError([Problem("--max-usd", what)], asked.again(max_usd=_EXAMPLE_USD))
+    if is_weak(config.prompt_model) and not asked.rehearsal:
+        what = "is too weak for a decision: most of its twins are wrong; it can show how the command works"
+        raise ConfigError([Problem(f"--prompt-model {config.prompt_model.name}", what)], asked.again(rehearsal=True))
+
+
+def is_paid(model: PromptModelConfig) -> bool:
+    """Whether requests cost money: a price is stated, or the address is OpenAI's own."""
+    priced = model.price.prompt > 0 or model.price.completion > 0
+    return model.provider is Provider.openai and (priced or model.base_url is None)
+
+
+def is_weak(model: PromptModelConfig) -> bool:
+    """Whether a model of this process is the packaged small one, or has random weights."""
+    return model.provider in (Provider.hf, Provider.vllm) and (model.weights or "").startswith((WEAK, "random:"))
+
+
+def rehearsed(config: RunConfig, asked: Asked) -> str:
+    """Why the answer is no ground for a decision; empty where it is one."""
+    model = config.prompt_model
+    if (config.model.weights or "").startswith("random:"):
+        return f"model {config.model.name} has random weights: its scores mean nothing"
+    if is_weak(model):
+        return f"{model.name} is too weak a writer"
+    if (config.dataset.path or "").startswith("package:fieldnotes"):
+        return "the embedded data was written by a language model, not by people"
+    return "you asked for one" if asked.rehearsal else ""

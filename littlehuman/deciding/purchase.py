@@ -1,0 +1,97 @@
+"""What to buy, what one more label brings, and how large a study would tell more: `plan`, `price`, `plan --pilot`.
+
+In: the runs of the study and the prices. Out: lines for the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from littlehuman.deciding.asked import Asked
+from littlehuman.deciding.rounds import curve_of
+from littlehuman.deciding.settings import Settings
+from littlehuman.economics import pilot
+from littlehuman.economics.allocation import Terms
+from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
+from littlehuman.economics.price import Price, price_of_scores
+from littlehuman.economics.price_text import worth_sentence
+from littlehuman.errors import ConfigError, DataError
+from littlehuman.formatting import named, percent
+from littlehuman.study.scores import ScoredRuns
+
+DEFAULT_LABELS = 100  # labels that the budget buys where none was given
+CHEAP = 1_000  # a twin without a bill counts as this part of a label
+
+
+def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_learnt: bool) -> Iterator[str]:
+    """What to buy, and what one more label brings; or why that cannot be said."""
+    if runs is None or nothing_learnt:
+        yield "To buy: no number can be named, as no score rises with the points."
+        return
+    price, how = _synthetic_price(runs, asked)
+    try:
+        yield f"To buy: {_bought(_plan(runs, asked, price), asked, how)}"
+        yield f"One more label: {_one_more(price_of_scores(runs, asked.human_price, price), price)}"
+    except (DataError, ConfigError) as error:
+        yield f"To buy: no number can be named: {error.one_line}."
+
+
+def enough(settings: Settings) -> str:
+    """How many test items and seeds find the loss that counts with 80 % power; empty where that is not known."""
+    curve = curve_of(settings)
+    if curve is None:
+        return ""
+    try:
+        found = pilot.of_pilot(settings.folder, curve, pilot.Wanted(drop=settings.delta)).sizes
+    except (DataError, ConfigError):
+        return ""
+    points = f"a loss of {100 * settings.delta:g} points (80 % power, by the variation of these runs)"
+    if (seeds := found.asked.fewest) is not None:
+        return f"{seeds} seeds on the same {found.asked.items:,} test points find {points}"
+    if (more := found.enough) is not None:
+        return f"{more.items:,} labelled test points in place of {found.asked.items:,}, with {more.fewest} seeds, find {points}"
+    return f"no number of seeds up to 20 and of test points up to {found.columns[-1].items:,} finds {points}"
+
+
+def _synthetic_price(runs: ScoredRuns, asked: Asked) -> tuple[float, str]:
+    """What a twin counts as, and where that is from."""
+    if asked.synthetic_price is not None:
+        return asked.synthetic_price, "your price"
+    if runs.synthetic_usd is not None:
+        return runs.synthetic_usd, "what it cost here"
+    return asked.human_price / CHEAP, "assumed, as nothing was billed; --synthetic-price says it"
+
+
+def _plan(runs: ScoredRuns, asked: Asked, price: float) -> PurchasePlan:
+    budget = asked.budget
+    if budget is None and asked.target is None:
+        budget = DEFAULT_LABELS * asked.human_price
+    terms = Terms(asked.human_price, price, runs.owned_human, asked.evidence)
+    return plan_of_scores(runs, PlanRequest(terms, budget, asked.target))
+
+
+def _bought(plan: PurchasePlan, asked: Asked, how: str) -> str:
+    terms, best, budget = plan.question.terms, plan.best, plan.question.budget
+    sum_ = f"for {budget:,.2f}" if budget is not None else ""
+    reached = f"for a score of {asked.target:g}" if asked.target is not None else ""
+    asked_for = " or ".join(filter(None, [sum_, reached]))
+    if best is None:
+        return f"no plan {asked_for}: {plan.findings[0] if plan.findings else 'the runs do not allow one'}."
+    labels = max(best.n_human - terms.owned_human, 0)
+    score = best.score
+    said = (
+        f"{asked_for}: {labels:,} more labels (beside {terms.owned_human:,} at hand) and {best.n_synthetic:,} twins, "
+    )
+    said += f"cost {best.cost:,.2f}: expected {percent(score.value)} [{percent(score.low)}, {percent(score.high)}]"
+    if plan.runner_up is not None and plan.allocation is not None and plan.allocation.sure is not None:
+        said += f"; better than {plan.runner_up} in {plan.allocation.sure:.0%} of the draws"
+    return f"{said}. A twin counts as {terms.synthetic_price:.3g} ({how})."
+
+
+def _one_more(price: Price, synthetic_price: float) -> str:
+    worth = price.headline
+    lift = replace(worth.lift)
+    per = [percent(value / worth.human_points, signed=True, digits=3) for value in (lift.value, lift.low, lift.high)]
+    verdict = f"; at these prices: {price.verdict.buy.value}" if price.verdict else ""
+    return f"{named(price.metric)} {per[0]} points [{per[1]}, {per[2]}]; {worth_sentence(worth)}{verdict}."

@@ -1,9 +1,9 @@
 """`littlehuman decide data.csv --prompt-model NAME --human-price 0.8`: from a file to a decision, in one command.
 
 Looks at the data, writes what it assumed and chose into `multirun/STUDY/decide.yaml`, runs a pilot and then the cells
-that `next` and `plan` ask for, until the answer is known well enough or a limit is reached. Ends with ten lines at most:
-for what the answer holds, what to buy, what one more label brings, what is not known, what was spent. Every cell is an
-ordinary one of an ordinary study. The same command again goes on where it stopped.
+that `next` and `plan` ask for, until the answer is known well enough or a limit is reached. Ends with ten lines at
+most: for what the answer holds, what to buy, what one more label brings, what is not known, what was spent. Every cell
+is an ordinary one of an ordinary study. The same command again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from littlehuman import cli
@@ -79,10 +80,12 @@ def _lines(args: argparse.Namespace, runner: Runner | None) -> Iterator[str]:
     if args.dry_run:
         return
     limit = question.max_usd if ready.paid else None
+    deadline = start + 3600 * question.hours
     with _progress(ready.settings, runner) as run:
-        ended = Rounds(ready.settings, run, ready.rates, start + 3600 * question.hours, limit).run()
+        rounds = Rounds(ready.settings, run, ready.rates, deadline, partial(preparing.resize, question), limit)
+        ended = rounds.run()
     yield ""
-    yield from answer.write(ready.settings, question, ended, time.monotonic() - start)
+    yield from answer.write(rounds.settings, question, ended, time.monotonic() - start)
 
 
 @contextmanager

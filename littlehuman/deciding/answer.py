@@ -1,4 +1,4 @@
-"""The answer in ten lines at most: for what it holds, what to buy, what a label brings, what is not known, what was spent.
+"""The answer in ten lines: for what it holds, what to buy, what a label brings, what is not known, what was spent.
 
 In: the study's report (`answers.json`), its price model and plan, and how the rounds ended. Out: lines. Every number is
 read off what `report`, `price`, `plan` and `plan --pilot` say: nothing is computed anew here.
@@ -86,7 +86,8 @@ def lines(known: Known) -> list[str]:
 def holds(settings: Settings) -> str:
     """The answer's first words: what it holds for."""
     made = "machine labels" if "strategy=annotate" in settings.words else "twins"
-    return f"With {made} by {settings.writer}, model {settings.model}, up to {settings.n_train:,} points of {settings.dataset}"
+    points = f"up to {settings.n_train:,} points of {settings.dataset}"
+    return f"With {made} by {settings.writer}, model {settings.model}, {points}"
 
 
 def verdict(known: Known) -> str:
@@ -212,7 +213,7 @@ def _to_tell(known: Known) -> Iterator[str]:
     elif ended.why is Why.FAILED:
         yield f"To tell more: {ended.left} failed ({ended.cause.splitlines()[0]}); then {asked.again()}"
     elif ended.why is Why.NOTHING_LEARNT:
-        yield "To tell more: more labelled points, or a larger model (model=NAME), in a study of its own (--study NAME)."
+        yield "To tell more: more labelled points, or a larger model (model=NAME), in another study (--study NAME)."
     elif any(row["verdict"] not in _SETTLED for row in known.rows[1:]):
         yield from _larger(known)
 
@@ -230,6 +231,6 @@ def _spent(known: Known) -> str:
     cells = complete(folder)
     why = f"; stopped as {known.ended.why.value}" if known.ended.why is not Why.DONE else ""
     return (
-        f"Spent: {usd:.2f} US dollars for twins, {known.seconds / 60:.0f} minutes by this command; {count(cells)} cells "
-        f"(the fixed grid of 8 shares and 5 seeds has {FIXED_GRID}){why}."
+        f"Spent: {usd:.2f} US dollars for twins, {known.seconds / 60:.0f} minutes by this command; {count(cells)} "
+        f"cells (the fixed grid of 8 shares and 5 seeds has {FIXED_GRID}){why}."
     )

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from littlehuman import cli
 from littlehuman.errors import ConfigError, DataError, Problem
@@ -106,7 +107,8 @@ def of_options(options: argparse.Namespace) -> Asked:
         DataError: for a file that is not there.
     """
     source, words = split_words(options.words, options.prompt_model or ())
-    values, problems = {}, []
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
     for name, (instead, whole) in _NUMBERS.items():
         text = getattr(options, name)
         value = None if text is None else _number(text, whole)

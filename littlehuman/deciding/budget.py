@@ -5,13 +5,11 @@ In: the data and the models, later the results of cells. Out: `Rates`, and the t
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from littlehuman.config.run_config import RunConfig
 from littlehuman.deciding.inspecting import CHARACTERS_PER_TOKEN, Inspected
@@ -24,7 +22,9 @@ PARAMETERS = {"smollm2": 1.35e8, "minilm": 2.3e7, "bert-base": 1.1e8, "tiny": 1e
 LARGE = 8e9  # parameters of a model that is not named above
 FIXED_GRID = 8 * 5  # cells of the fixed grid of a replacement study: 8 shares, 5 seeds
 START_S = 12.0  # of a command: imports, the model's weights
-_EFFICIENCY, _DECODING = 0.35, 0.06  # of a matrix product's speed: training and reading; writing token by token
+SPEED_OF_A_CORE = 1.5e11  # operations a second in training, as `make bench` measured them (benchmarks/README.md)
+_MOST_CORES = 16
+_WRITING = 5  # times as long for a token that is written one by one as for one that is read
 _REMOTE_S, _PROMPT_TOKENS, _ANSWER_TOKENS = 1.0, 250, 60
 _SHOTS = 3
 
@@ -47,19 +47,19 @@ class Rates:
 
 
 def guessed(found: Inspected) -> Rates:
-    """Rates before anything was measured: from the models' sizes, the texts' lengths and the speed of this machine."""
+    """Rates before anything was measured: from the sizes of models and texts, for CPU cores."""
     config, tuning = found.config, found.config.fine_tuning
-    tokens = _tokens(found)
-    speed, weights = _flops(), PARAMETERS.get(config.model.name, LARGE)
-    read = 2 * weights * tokens / (speed * _EFFICIENCY)
+    tokens, speed = _tokens(found), SPEED_OF_A_CORE * min(os.cpu_count() or 1, _MOST_CORES)
+    weights = PARAMETERS.get(config.model.name, LARGE)
+    read = 2 * weights * tokens / speed
     answers = 8 if config.task.head is Head.generation else 0
-    test = read + answers * 2 * weights / (speed * _DECODING)
+    test = read + answers * _WRITING * 2 * weights / speed
     epochs = float(tuning.epochs or 1)
     return Rates(2 * read * epochs, test, _twin_seconds(config, tokens, speed), _twin_usd(config, tokens))
 
 
 def measured(study: Path, before: Rates) -> Rates:
-    """Rates by all complete cells of a study; what they do not show stays as it was. Fused cells share their seconds."""
+    """Rates by all complete cells of a study (fused ones share their seconds); what they do not show stays."""
     results = list(_results(study))
     points = sum(result["counts"]["total"] for result in results)
     tested = sum(next(iter(result["scores"].values()))["n"] for result in results)
@@ -112,16 +112,6 @@ def _tokens(found: Inspected) -> float:
     return min(sum(texts) / max(len(texts), 1) / CHARACTERS_PER_TOKEN + 10, float(found.config.dataset.max_tokens))
 
 
-def _flops() -> float:
-    """Multiplications and additions a second of this process, by a matrix product of a tenth of a second."""
-    matrix = np.ones((512, 512), dtype=np.float32)
-    start, rounds = time.perf_counter(), 0
-    while time.perf_counter() - start < 0.1:
-        matrix @ matrix
-        rounds += 1
-    return rounds * 2 * 512**3 / (time.perf_counter() - start)
-
-
 def _twin_seconds(config: RunConfig, tokens: float, speed: float) -> float:
     model = config.prompt_model
     if model.provider in (Provider.recorded, Provider.provided):
@@ -130,7 +120,7 @@ def _twin_seconds(config: RunConfig, tokens: float, speed: float) -> float:
         return _REMOTE_S / max(model.concurrency, 1)
     weights = PARAMETERS.get(model.name, LARGE)
     prompt = _PROMPT_TOKENS + (_SHOTS + 1) * tokens
-    return 2 * weights * (prompt / _EFFICIENCY + _ANSWER_TOKENS / _DECODING) / speed
+    return 2 * weights * (prompt + _WRITING * _ANSWER_TOKENS) / speed
 
 
 def _twin_usd(config: RunConfig, tokens: float) -> float:

@@ -1,7 +1,7 @@
-"""Which column of a table is what: evidence, text, label or answer, document. Guessed by names first, then by values.
+"""Which column of a table is what: evidence, text, label or answer, document. Names are asked first, then values.
 
-In: raw rows. Out: `Roles` with the reason for each, or an error that says what to type. A wrong guess would make a wrong
-study, so two columns that could both be the label are refused, and so is a table without one.
+In: raw rows. Out: `Roles` with the reason for each, or an error that says what to type. A wrong guess would make a
+wrong study, so two columns that could both be the label are refused, and so is a table without one.
 """
 
 from __future__ import annotations
@@ -151,14 +151,8 @@ def _target(left: Sequence[Column], where: str, again: Callable[..., str], why: 
     names = ", ".join(column.name for column in left) or "none"
     raise DataError(
         f"{where}: no column looks like a label or an answer (columns: {names}); a decision needs the human labels\n"
-        f"Try: {again(f'dataset.columns.target={_unlikely(left)}')}"
+        f"Try: a file with a column `label`, or say which column it is: {again('dataset.columns.target=NAME')}"
     )
-
-
-def _unlikely(left: Sequence[Column]) -> str:
-    """The column that the user may mean where none looks like a label: the one with the fewest values."""
-    filled = [column for column in left if column.filled and not _is(column, ID)]
-    return min(filled, key=lambda column: len(column.values)).name if filled else "COLUMN"
 
 
 def _text_columns(

@@ -23,6 +23,7 @@ from littlehuman.schema import Head
 from littlehuman.store import slug
 
 LOOKED_AT = 5_000  # rows
+TEST_SHARE = "dataset.test_share"  # of files without a test split it is chosen later
 CHARACTERS_PER_TOKEN = 3.5  # cautious: a token limit that cuts nothing
 _SUPPORTED = "support supports supported true correct yes entailment entailed entails right"
 _UNSUPPORTED = (
@@ -137,7 +138,7 @@ def _of_file(asked: Asked, source: str) -> Iterator[Choice]:
         _refuse_one_class(columns, roles, asked, opened.where(split))
         yield from _of_roles(roles, columns, asked)
     yield Choice("dataset.valid_share", 0.0, "nothing here reads a validation split: its points are trained on")
-    yield Choice("dataset.test_share", 0.0, "set below, by the power that the test needs")
+    yield Choice(TEST_SHARE, 0.0, "the file has a test split")
 
 
 def _given(asked: Asked) -> dict[str, Any]:
@@ -167,8 +168,8 @@ def _of_roles(roles: Roles, columns: Sequence[Column], asked: Asked) -> Iterator
     evidence, text, why = roles.evidence, list(roles.text), roles.why.get("text", "")
     if task == "qa" and evidence is None:
         raise DataError(
-            f"{asked.source}: the column '{roles.target}' holds free answers, and no column holds the text that they are "
-            f"found in\nTry: {asked.again('dataset.columns.evidence=COLUMN')}, or labels instead of answers"
+            f"{asked.source}: the column '{roles.target}' holds free answers, and no column holds the text that they "
+            f"are found in\nTry: {asked.again('dataset.columns.evidence=COLUMN')}, or labels instead of answers"
         )
     if task == "classify" and evidence is not None:
         text, evidence, why = [evidence, *text], None, "read together: the classes are of both"

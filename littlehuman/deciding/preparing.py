@@ -5,6 +5,7 @@ In: an `Asked`. Out: `Prepared`; `decide.yaml` is written.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +16,14 @@ from littlehuman.deciding import budget, prompt_model, settings
 from littlehuman.deciding.asked import Asked
 from littlehuman.deciding.budget import FIXED_GRID, Rates
 from littlehuman.deciding.composing import composed
-from littlehuman.deciding.inspecting import Choice, Inspected, inspect
+from littlehuman.deciding.facts import facts
+from littlehuman.deciding.inspecting import TEST_SHARE, Choice, Inspected, inspect
 from littlehuman.deciding.settings import PILOT_SEEDS, Settings
-from littlehuman.deciding.sizes import SHARES, Sizes, sizes_of
+from littlehuman.deciding.sizes import FEWEST_TRAIN, SHARES, Affordable, Sizes, sizes_of
 from littlehuman.economics.identification import SEEDS
-from littlehuman.formatting import count
 from littlehuman.study.look_design import LOOKS
 
-_FOR_CELLS = 0.5  # of the time: the rest is for twins, imports, the report, and a guess that was too low
+_FOR_CELLS, _FOR_TWINS = 0.5, 0.3  # of the time: the rest is for imports, the report, and a guess that was too low
 _OFF_CURVE = 2 * SEEDS + 1  # cells off the curve: two mixtures, and the first cell
 
 
@@ -62,19 +63,43 @@ def prepare(asked: Asked) -> Prepared:
 def _chosen(asked: Asked, paid: bool) -> Prepared:
     found = inspect(asked)
     rates = budget.guessed(found)
-    seconds = _FOR_CELLS * 3600 * asked.hours / cells_expected()[0]
-    sizes = sizes_of(found, asked, seconds, rates.train_s, rates.test_s)
-    choices = (*_with_share(found.choices, sizes), *sizes.choices)
+    sizes = sizes_of(found, asked, affordable(rates, asked, 3600 * asked.hours))
+    choices = (*_of_models(found), *_with_share(found.choices, sizes), *sizes.choices)
     words = _words(found.words, sizes)
     own = _settings(asked, found, sizes, words, composed(words))
     estimate = _estimate(own, rates)
-    path = settings.write(own, asked, choices, estimate)
-    return Prepared(own, rates, paid, tuple(_said(own, choices, estimate, path, found)))
+    seen = facts(found)
+    path = settings.write(own, asked, seen, choices, estimate)
+    return Prepared(own, rates, paid, tuple(_said(own, seen, choices, estimate, path)))
+
+
+def affordable(rates: Rates, asked: Asked, seconds: float) -> Affordable:
+    """What so much time and the limit of money allow."""
+    in_time = _FOR_TWINS * seconds / rates.twin_s if rates.twin_s else math.inf
+    paid = (asked.max_usd or 0.0) / rates.twin_usd if rates.twin_usd else math.inf
+    return Affordable(_FOR_CELLS * seconds / cells_expected()[0], rates.train_s, rates.test_s, min(in_time, paid))
+
+
+def resize(asked: Asked, own: Settings, rates: Rates, left_s: float) -> Settings:
+    """The settings with fewer training points, where the measured rates leave no time for a look at those chosen."""
+    if not rates.measured or asked.value("n_train") is not None:
+        return own
+    fits = affordable(rates, asked, left_s).n_train(own.n_test)
+    n_train = max(fits, FEWEST_TRAIN, 2 * own.small)
+    return own if n_train >= own.n_train else settings.resized(own, asked, n_train)
+
+
+def _of_models(found: Inspected) -> Iterator[Choice]:
+    """The models, where they were not chosen by the data."""
+    config = found.config
+    if all(choice.key != "model" for choice in found.choices):
+        yield Choice("model", config.model.name, "typed, or the default: the model that is fine-tuned")
+    yield Choice("prompt_model", config.prompt_model.name, "you named it")
 
 
 def _with_share(choices: Sequence[Choice], sizes: Sizes) -> Iterator[Choice]:
     for choice in choices:
-        if choice.key != "dataset.test_share" or sizes.test_share is None:
+        if choice.key != TEST_SHARE or sizes.test_share is None:
             yield choice
         else:
             yield Choice(
@@ -132,16 +157,26 @@ def _minutes(own: Settings, rates: Rates, cells: int, twins: int) -> float:
 
 
 def _said(
-    own: Settings, choices: Sequence[Choice], estimate: dict[str, Any], path: Path, found: Inspected
+    own: Settings, seen: dict[str, str], choices: Sequence[Choice], estimate: dict[str, Any], path: Path
 ) -> Iterator[str]:
-    """What was assumed, in a few lines; all of it is in `decide.yaml`."""
-    dataset = found.dataset
-    classes = f", {len(dataset.classes)} classes" if dataset.classes else ""
-    dropped = f", {sum(dataset.dropped.values())} rows left out" if dataset.dropped else ""
-    yield f"{own.dataset}: {count(len(found.points))} points that can be used{classes}{dropped}. Assumed:"
-    for choice in choices:
-        if choice.key not in ("dataset", "dataset.path", "dataset.name", "dataset.valid_share"):
-            value = ", ".join(map(str, choice.value)) if isinstance(choice.value, list | tuple) else choice.value
-            yield f"  {choice.key}={value}: {choice.why}"
-    yield f"Cells {estimate['cells']}; minutes {estimate['minutes']}; twins {estimate['twins']}, {estimate['usd']:.2f} US dollars"
+    """What was seen and assumed; all of it is in `decide.yaml` too."""
+    yield f"{own.dataset}:"
+    yield from (f"  {name}: {what}" for name, what in seen.items())
+    yield "Assumed (KEY=VALUE says it otherwise):"
+    yield from (
+        f"  {choice.key}={_shown(choice.value)}: {choice.why}" for choice in choices if choice.key not in _PLAIN
+    )
+    yield f"Cells: {estimate['cells']}. Minutes: {estimate['minutes']}."
+    yield f"Twins: {estimate['twins']}, about {estimate['usd']:.2f} US dollars."
     yield f"Written: {path}"
+
+
+_PLAIN = ("dataset", "dataset.path", "dataset.name")  # the file that was given
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(f"{item:g}" if isinstance(item, float) else str(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{raw} is {name}" for raw, name in value.items())
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -50,7 +50,7 @@ def enough(settings: Settings) -> str:
     if (seeds := found.asked.fewest) is not None:
         return f"{seeds} seeds on the same {found.asked.items:,} test points find {points}"
     if (more := found.enough) is not None:
-        return f"{more.items:,} labelled test points in place of {found.asked.items:,}, with {more.fewest} seeds, find {points}"
+        return f"{more.items:,} test points, not {found.asked.items:,}, with {more.fewest} seeds find {points}"
     return f"no number of seeds up to 20 and of test points up to {found.columns[-1].items:,} finds {points}"
 
 

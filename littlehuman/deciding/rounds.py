@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
 
 from littlehuman.deciding import budget
 from littlehuman.deciding.budget import Rates
@@ -23,6 +23,7 @@ from littlehuman.economics.next_look import next_step
 from littlehuman.economics.pilot import curves_of_pilot
 from littlehuman.economics.price import model_of
 from littlehuman.errors import DataError
+from littlehuman.formatting import listed
 from littlehuman.generation.spending import paid_in_study
 from littlehuman.runs.artifacts import rows
 from littlehuman.study.look_design import AskedRules
@@ -46,7 +47,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the rounds ended: `left` is the round that was not run, `needs_s` what it would take; `cause` of a failure."""
+    """How the rounds ended: `left` is the round that was not run, `needs_s` its time; `cause` of a failure."""
 
     why: Why
     left: str = ""
@@ -56,8 +57,8 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Cells of one command. `cells`: (synthetic, human) points of each; `axes`: (n_train, share, seed) of each, by which
-    complete ones are known (empty: all are new)."""
+    """Cells of one command. `cells`: (synthetic, human) points of each; `axes`: (n_train, share, seed) of each, by
+    which complete ones are known (empty: all are new)."""
 
     name: str
     words: Sequence[str]
@@ -67,13 +68,14 @@ class Round:
 
 @dataclass
 class Rounds:
-    """Runs the rounds of a study until `deadline` (of the monotonic clock); `max_usd` over all commands of the study,
-    None where nothing is paid."""
+    """Runs the rounds of a study until `deadline` (of the monotonic clock). `resize` takes settings, measured rates and
+    the seconds that are left. `max_usd` is over all commands of the study, None where nothing is paid."""
 
     settings: Settings
     runner: Runner
     rates: Rates
     deadline: float
+    resize: Callable[[Settings, Rates, float], Settings]
     max_usd: float | None = None
 
     def run(self) -> Ended:
@@ -83,29 +85,33 @@ class Rounds:
             DataError: where the first cell fails.
         """
         self.rates = budget.measured(self.settings.folder, self.rates)
-        for one in self._pilot():
-            if ended := self._take(one):
-                return ended
+        if ended := self._take(self._first()) or self._take(self._pilot()):
+            return ended
         curve = curve_of(self.settings)
         if curve is not None and below_floor(curve):
             return Ended(Why.NOTHING_LEARNT)
-        while (one := self._asked_for()) is not None:
-            if ended := self._take(one):
+        while (more := self._asked_for()) is not None:
+            if ended := self._take(more):
                 return ended
         return Ended(Why.DONE)
 
-    def _pilot(self) -> Iterator[Round]:
+    def _first(self) -> Round:
         own = self.settings
-        yield Round("the first cell", own.first, [(own.small, 0)], frozenset({(own.small, 1.0, 0)}))
-        yield from (self._block(seed) for seed in PILOT_SEEDS)
+        return Round("the first cell", own.first, [(own.small, 0)], frozenset({(own.small, 1.0, 0)}))
 
-    def _block(self, seed: int) -> Round:
-        """One seed on all shares."""
+    def _pilot(self) -> Round:
+        """Two seeds on all shares, at fewer points where the first cell showed that they take too long."""
+        if not any(n == self.settings.n_train for n, _, _ in _complete(self.settings.folder)):
+            self.settings = self.resize(self.settings, self.rates, self.deadline - time.monotonic())
+        return self._block(*PILOT_SEEDS)
+
+    def _block(self, *seeds: int) -> Round:
+        """Seeds on all shares."""
         n, shares = self.settings.n_train, self.settings.shares
-        cells = [(round(share * n), n - round(share * n)) for share in shares]
-        return Round(
-            f"seed {seed} on all shares", self.settings.block(seed), cells, frozenset((n, s, seed) for s in shares)
-        )
+        cells = [(round(share * n), n - round(share * n)) for share in shares] * len(seeds)
+        named = listed([str(seed) for seed in seeds])
+        axes = frozenset((n, share, seed) for share in shares for seed in seeds)
+        return Round(f"seed {named} on all shares", self.settings.block(*seeds), cells, axes)
 
     def _asked_for(self) -> Round | None:
         """The next round: the verdicts of a look first, then what each kind of points adds, then the seeds that `next`
@@ -185,19 +191,18 @@ def below_floor(curve: ReplacementCurve) -> bool:
     return curve.floor is not None and float(curve.table["mean"].astype(float).max()) <= curve.floor
 
 
-def _complete(folder: Any) -> set[tuple[int, float, int]]:
+def _complete(folder: Path) -> set[tuple[int, float, int]]:
     """(n_train, share, seed) of the complete cells without extra human points."""
-    found: Sequence[Mapping[Hashable, Any]] = rows(folder) if folder.is_dir() else []
     return {
         (int(row["n_train"]), float(row["synth_frac"]), int(row["seed"]))
-        for row in found
+        for row in rows(folder)
         if row["state"] == "done" and not int(row["extra_human"] or 0)
     }
 
 
 def _cause(settings: Settings) -> str:
     """Why cells failed: of the first one that says so, else the last line of the log."""
-    found = rows(settings.folder) if settings.folder.is_dir() else []
+    found = rows(settings.folder)
     causes = [str(row["error"]) for row in found if row.get("error")]
     log = settings.folder / LOG
     lines = log.read_text("utf-8", errors="replace").strip().splitlines() if log.is_file() else []

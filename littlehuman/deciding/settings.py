@@ -7,7 +7,7 @@ command that contradicts them is refused.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,11 @@ class Settings:
         """The first cell: few twins alone. What it takes says what the others will take."""
         return self.sweep(f"n_train={self.small}", "synth_frac=1", "seed=0")
 
-    def block(self, seed: int) -> list[str]:
-        """One seed on all shares."""
+    def block(self, *seeds: int) -> list[str]:
+        """Seeds on all shares."""
         shares = ",".join(f"{share:g}" for share in self.shares)
-        return self.sweep(f"n_train={self.n_train}", f"synth_frac={shares}", f"seed={seed}")
+        axes = f"synth_frac={shares}", f"seed={','.join(map(str, seeds))}"
+        return self.sweep(f"n_train={self.n_train}", *axes)
 
 
 def name_of(asked: Asked) -> str:
@@ -80,26 +81,46 @@ def data_of(asked: Asked) -> dict[str, str]:
     return {"path": asked.source, "digest": file_digest(Path(asked.source).expanduser())}
 
 
-def write(settings: Settings, asked: Asked, choices: Sequence[Choice], estimate: Mapping[str, Any]) -> Path:
+def write(
+    settings: Settings,
+    asked: Asked,
+    seen: Mapping[str, str],
+    choices: Sequence[Choice],
+    estimate: Mapping[str, Any],
+) -> Path:
     """Write `decide.yaml`."""
-    import yaml
-
     value = {
         "version": VERSION,
         "data": dict(settings.data),
         "typed": list(settings.typed),
+        "seen": dict(seen),
         "choices": [_choice(choice) for choice in choices],
         "estimate": dict(estimate),
-        "commands": commands(settings, asked),
-        "study": {
-            "words": list(settings.words),
-            **{name: getattr(settings, name) for name in _PLAIN},
-            "shares": list(settings.shares),
-        },
     }
+    return _write(settings, asked, value)
+
+
+def _write(settings: Settings, asked: Asked, value: Mapping[str, Any]) -> Path:
+    import yaml  # type: ignore[import-untyped]
+
+    own = {name: getattr(settings, name) for name in _PLAIN}
+    study = {"words": list(settings.words), **own, "shares": list(settings.shares)}
+    whole = {**value, "commands": commands(settings, asked), "study": study}
     path = settings.folder / FILE
-    write_text(path, _HEAD + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))
+    write_text(path, _HEAD + yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=110))
     return path
+
+
+def resized(settings: Settings, asked: Asked, n_train: int) -> Settings:
+    """The same study with fewer training points, before any cell of the curve was run; `decide.yaml` says so."""
+    path = settings.folder / FILE
+    value = dict(_loaded(path, asked) or {})
+    why = f"fewer than the {settings.n_train} that were chosen first: the first cell showed what a point takes"
+    kept = [choice for choice in value.get("choices", []) if choice.get("key") != "n_train"]
+    value["choices"] = [*kept, {"key": "n_train", "value": n_train, "why": why}]
+    made = replace(settings, n_train=n_train)
+    _write(made, asked, value)
+    return made
 
 
 _PLAIN = ("n_train", "small", "n_test", "delta", "rehearsal", "dataset", "model", "writer", "pool")
@@ -117,7 +138,7 @@ def commands(settings: Settings, asked: Asked) -> dict[str, str]:
     budget = asked.budget if asked.budget is not None else 100 * asked.human_price
     return {
         "first cell": cli.sweep_command(settings.first),
-        **{f"pilot, seed {seed}": cli.sweep_command(settings.block(seed)) for seed in PILOT_SEEDS},
+        "pilot": cli.sweep_command(settings.block(*PILOT_SEEDS)),
         "which seeds are missing": cli.command("next", [study, "--delta", f"{settings.delta:g}"]),
         "what a label is worth": cli.command("price", [study]),
         "what to buy": cli.command("plan", [study, "--budget", f"{budget:g}", *prices, "--synthetic-price", "0.002"]),
@@ -182,7 +203,8 @@ def _refuse_contradictions(path: Path, found: Settings, asked: Asked) -> None:
     if asked.delta not in (None, found.delta):
         differs.append(f"--delta {asked.delta:g} is asked for, and {found.delta:g} is fixed")
     if differs:
-        other = f"{found.study}-{next(n for n in range(2, 10_000) if not (multirun_root() / f'{found.study}-{n}').exists())}"
+        free = (n for n in range(2, 10_000) if not (multirun_root() / f"{found.study}-{n}").exists())
+        other = f"{found.study}-{next(free)}"
         raise DataError(
             f"{path}: this study was begun with other choices: {'; '.join(differs)}\nTry: {asked.again(study=other)}"
         )

@@ -1,8 +1,8 @@
 """Sizes that the data carries: test points by the power that they give, training points from the rest.
 
-In: the data as it was inspected, how long a cell may take, and sizes that were typed. Out: `Sizes`, or an error that says
-how many rows it takes. The power is that of `stats.power` for an assumed variation (there is no pilot yet), over the
-full grid of seeds that `next` may ask for.
+In: the data as it was inspected, how long a cell may take, and sizes that were typed. Out: `Sizes`, or an error that
+says how many rows it takes. The power is that of `stats.power` for an assumed variation (there is no pilot yet), over
+the full grid of seeds that `next` may ask for.
 """
 
 from __future__ import annotations
@@ -45,15 +45,27 @@ class Sizes:
     choices: tuple[Choice, ...]
 
 
-def sizes_of(found: Inspected, asked: Asked, seconds_for_cells: float, train_s: float, test_s: float) -> Sizes:
+@dataclass(frozen=True, slots=True)
+class Affordable:
+    """What time and money allow: seconds of one cell, of a training and of a test point, and twins in all."""
+
+    cell_s: float
+    train_s: float
+    test_s: float
+    twins: float
+
+    def n_train(self, n_test: int) -> int:
+        """Training points of a cell beside so many test points; each pilot seed and the first look need their twins."""
+        return int(min((self.cell_s - n_test * self.test_s) / max(self.train_s, 1e-9), self.twins / LOOKS[0]))
+
+
+def sizes_of(found: Inspected, asked: Asked, affordable: Affordable) -> Sizes:
     """Choose sizes.
 
     Args:
         found: the data.
         asked: what was typed; `n_train=` and `n_test=` win.
-        seconds_for_cells: that one cell may take.
-        train_s: seconds for a training point, as far as known.
-        test_s: seconds for a test point.
+        affordable: by the time and the money that were given.
 
     Raises:
         DataError: where the data has too few points, with the number that it takes.
@@ -63,11 +75,11 @@ def sizes_of(found: Inspected, asked: Asked, seconds_for_cells: float, train_s: 
     least = max(FEWEST_TRAIN, PER_CLASS * len(found.dataset.classes))
     _refuse_few(found, asked, least)
     most_test = own or int(_TEST_SHARE * total)
-    affordable = max(int(0.5 * seconds_for_cells / test_s), FEWEST_TEST)
-    n_test, delta = _test_points(min(most_test, affordable), asked.delta)
+    tested = max(int(0.5 * affordable.cell_s / affordable.test_s), FEWEST_TEST)
+    n_test, delta = _test_points(min(most_test, tested), asked.delta)
     n_test = _typed(asked, "n_test", most_test) or n_test
     pool = len(found.dataset.train) - (0 if own else n_test)
-    fits = max(int((seconds_for_cells - n_test * test_s) / train_s), least)
+    fits = max(affordable.n_train(n_test), least)
     n_train = _typed(asked, "n_train", pool) or min(int(_SPARES * pool), fits, max(_MOST_TRAIN, least))
     share = None if own else n_test / total
     choices = tuple(_choices(found, n_train, n_test, delta, pool, asked))
@@ -75,9 +87,9 @@ def sizes_of(found: Inspected, asked: Asked, seconds_for_cells: float, train_s: 
 
 
 def _choices(found: Inspected, n_train: int, n_test: int, delta: float, pool: int, asked: Asked) -> Iterator[Choice]:
-    finds = f"about {100 * _finds(n_test):.0f} percentage points with {LOOKS[-1]} seeds (80 % power, before any pilot)"
+    finds = f"about {100 * _finds(n_test):.0f} percentage points ({LOOKS[-1]} seeds, 80 % power, before any pilot)"
     held = "of its own test split" if found.dataset.test else f"held out of {len(found.points)} points"
-    yield Choice("n_test", n_test, f"{held}: differences of {finds} are found")
+    yield Choice("n_test", n_test, f"{held}; it finds differences of {finds}")
     yield Choice("n_train", n_train, f"of {pool} training points; the others stand in for twins that fail")
     said = (
         "you said so" if asked.delta is not None else "the smallest of 2, 3 and 5 points that such a test finds, or 5"

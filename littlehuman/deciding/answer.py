@@ -19,6 +19,7 @@ from littlehuman.deciding.rounds import Ended, Why
 from littlehuman.deciding.settings import FILE, Settings
 from littlehuman.formatting import count, listed, named, percent, share
 from littlehuman.generation.spending import paid_in_study
+from littlehuman.study.look_design import LOOKS
 from littlehuman.study.scores import ScoredRuns, read_scores
 
 REHEARSAL = "REHEARSAL"
@@ -105,10 +106,11 @@ def verdict(known: Known) -> str:
     said = []
     if safe:
         said.append(
-            f"up to {share(safe['synth_frac'])} of them may be {_made(known)}, which changes {_change(known, safe)}"
+            f"up to {share(safe['synth_frac'])} of them may be {_made(known)} at a loss below {_points(delta)}, "
+            f"which changes {_change(known, safe)}"
         )
     if clear:
-        said.append(f"{share(clear['synth_frac'])} costs too much: {_change(known, clear)}")
+        said.append(f"{share(clear['synth_frac'])} {_made(known)} lower it: {_change(known, clear)}")
     if not said:
         which = listed([share(row["synth_frac"]) for row in rows])
         said.append(
@@ -173,27 +175,41 @@ def _score(score: Mapping[str, Any]) -> str:
 
 def _not_known(known: Known) -> Iterator[str]:
     """What the runs leave open."""
-    open_ = []
+    if known.nothing_learnt:
+        yield f"Not known: whether more labels or {_made(known)} would help: the model learnt nothing from these."
+        return
+    if open_ := [*_unsettled(known), *_withheld(known), *_beside(known)]:
+        yield f"Not known: {'; '.join(open_)}."
+
+
+def _unsettled(known: Known) -> Iterator[str]:
+    rows = [row for row in known.rows[1:] if row["verdict"] not in _SETTLED and not row["withheld_because"]]
+    if rows:
+        shares = listed([share(row["synth_frac"]) for row in rows])
+        yield f"whether {shares} {_made(known)} cost {_points(known.settings.delta)} or more"
+
+
+def _withheld(known: Known) -> Iterator[str]:
+    """Shares without a verdict, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for row in known.rows[1:]:
+        for name in row["withheld_because"]:
+            by_reason.setdefault(name, []).append(share(row["synth_frac"]))
+    for name, shares in by_reason.items():
+        if name == "BETWEEN_LOOKS":
+            yield f"the verdicts, before the look after {LOOKS[0]} seeds"
+        else:
+            yield f"the verdict on {listed(shares)} ({_warning(known, name)})"
+
+
+def _beside(known: Known) -> Iterator[str]:
+    """What lies beside the shares that were tried, and whether the twins are of any use."""
     rows = known.rows[1:]
-    if unknown := [
-        share(row["synth_frac"]) for row in rows if row["verdict"] not in _SETTLED and not row["withheld_because"]
-    ]:
-        open_.append(f"whether {listed(unknown)} lose {_points(known.settings.delta)} or more")
-    for row in rows:
-        if row["withheld_because"] and row["withheld_because"] != ["BETWEEN_LOOKS"]:
-            reasons = listed([_warning(known, name) for name in row["withheld_because"]])
-            open_.append(f"{share(row['synth_frac'])}: {reasons}")
-    if any("BETWEEN_LOOKS" in row["withheld_because"] for row in rows):
-        open_.append("no verdict before the look after 3 seeds")
     alone = next((row for row in rows if row["synth_frac"] == 1 and row["score"]), None)
     if known.floor and alone and alone["score"]["value"] <= known.floor["score"]:
-        open_.append(
-            f"what these {_made(known)} teach: models on them alone stay at the floor, so another prompt model first"
-        )
+        yield f"what other {_made(known)} would do: models on these alone stay below what needs no training"
     if rows and rows[0]["verdict"] == "worse":
-        open_.append(f"what a share below {share(rows[0]['synth_frac'])} costs")
-    if open_:
-        yield f"Not known: {'; '.join(open_)}."
+        yield f"what a share below {share(rows[0]['synth_frac'])} costs"
 
 
 def _warning(known: Known, name: str) -> str:

@@ -70,7 +70,7 @@ def measured(study: Path, before: Rates) -> Rates:
     twin_s = before.twin_s
     if billed:
         twin_s = _sum(results, "generation") / new if (new := asked(study)) else 0.0
-    usd_each = sum(cost["usd_without_cache"] for cost in costs) / billed if billed else before.twin_usd
+    usd_each = sum(cost.get("usd_without_cache", cost["usd"]) for cost in costs) / billed if billed else before.twin_usd
     return replace(
         before,
         train_s=_sum(results, "training") / points,

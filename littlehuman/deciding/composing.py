@@ -6,6 +6,7 @@ In: overrides. Out: a `RunConfig`, or a `ConfigError` in place of Hydra's own er
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from littlehuman.config.run_config import RunConfig
@@ -20,11 +21,16 @@ def options_of(group: str) -> list[str]:
 
 
 def composed(words: Sequence[str]) -> RunConfig:
-    """The configuration of one cell.
+    """The configuration of one cell; the same words are composed once.
 
     Raises:
         ConfigError: for words that cannot be composed, and for values that no cell can have.
     """
+    return _composed(tuple(words))
+
+
+@cache
+def _composed(words: tuple[str, ...]) -> RunConfig:
     import hydra
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException

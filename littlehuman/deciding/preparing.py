@@ -76,7 +76,7 @@ def _chosen(asked: Asked, paid: bool) -> Prepared:
 def affordable(rates: Rates, asked: Asked, seconds: float) -> Affordable:
     """What so much time and the limit of money allow."""
     in_time = _FOR_TWINS * seconds / rates.twin_s if rates.twin_s else math.inf
-    paid = (asked.max_usd or 0.0) / rates.twin_usd if rates.twin_usd else math.inf
+    paid = asked.max_usd / rates.twin_usd if rates.twin_usd and asked.max_usd is not None else math.inf
     return Affordable(_FOR_CELLS * seconds / cells_expected()[0], rates.train_s, rates.test_s, min(in_time, paid))
 
 

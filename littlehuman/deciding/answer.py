@@ -106,7 +106,7 @@ def verdict(known: Known) -> str:
     said = []
     if safe:
         said.append(
-            f"up to {share(safe['synth_frac'])} of them may be {_made(known)} at a loss below {_points(delta)}, "
+            f"up to {share(safe['synth_frac'])} of the points may be {_made(known)} at a loss below {_points(delta)}, "
             f"which changes {_change(known, safe)}"
         )
     if clear:

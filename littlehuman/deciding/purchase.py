@@ -6,18 +6,19 @@ In: the runs of the study and the prices. Out: lines for the answer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from littlehuman.deciding.asked import Asked
 from littlehuman.deciding.rounds import curve_of
 from littlehuman.deciding.settings import Settings
 from littlehuman.economics import pilot
 from littlehuman.economics.allocation import Terms
+from littlehuman.economics.human_worth import estimate
 from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Price, price_of_scores
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.formatting import named, percent
+from littlehuman.stats.interval import LEVEL, Interval
 from littlehuman.study.scores import ScoredRuns
 
 DEFAULT_LABELS = 100  # labels that the budget buys where none was given
@@ -32,7 +33,7 @@ def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_lea
     price, how = _synthetic_price(runs, asked)
     try:
         yield f"To buy: {_bought(_plan(runs, asked, price), asked, how)}"
-        yield f"One more label: {_one_more(price_of_scores(runs, asked.human_price, price), price)}"
+        yield f"One more label: {_one_more(price_of_scores(runs, asked.human_price, price), runs.owned_human)}"
     except (DataError, ConfigError) as error:
         yield f"To buy: no number can be named: {error.one_line}."
 
@@ -79,19 +80,39 @@ def _bought(plan: PurchasePlan, asked: Asked, how: str) -> str:
     if best is None:
         return f"no plan {asked_for}: {plan.findings[0] if plan.findings else 'the runs do not allow one'}."
     labels = max(best.n_human - terms.owned_human, 0)
-    score = best.score
-    said = (
-        f"{asked_for}: {labels:,} more labels (beside {terms.owned_human:,} at hand) and {best.n_synthetic:,} twins, "
+    what = f"{labels:,} more labels (beside {terms.owned_human:,} at hand) and {best.n_synthetic:,} twins"
+    if not labels and not best.n_synthetic:
+        what = f"nothing, as no purchase within reach scores higher than {best.n_human:,} labels at hand"
+    expected = f"expected {percent(best.score.value)} [{percent(best.score.low)}, {percent(best.score.high)}]"
+    return f"{asked_for}: {what}, cost {best.cost:,.2f}: {expected}{_doubt(plan)}. {_counted(terms, how)}"
+
+
+def _doubt(plan: PurchasePlan) -> str:
+    """The runner-up, where it may be as good."""
+    sure = plan.allocation.sure if plan.allocation else None
+    if plan.runner_up is None or sure is None or sure >= LEVEL:
+        return ""
+    return f"; {plan.runner_up} is better in {1 - sure:.0%} of the draws"
+
+
+def _counted(terms: Terms, how: str) -> str:
+    return f"A twin counts as {terms.synthetic_price:.3g} ({how})."
+
+
+def _one_more(price: Price, owned: int) -> str:
+    """What a label adds: to those at hand, and to synthetic points alone."""
+    worth, metric = price.headline, named(price.metric)
+    more = max(round(worth.human_points), 1)
+    drawn = price.model.response.score([0.0, 0.0], [float(owned), float(owned + more)])
+    beside = estimate((drawn[1] - drawn[0]) / more)
+    alone = worth.lift.times(1 / worth.human_points)
+    verdict = f"; at these prices {price.verdict.buy.value}" if price.verdict else ""
+    return (
+        f"{metric} {_per_label(beside)} points beside the {owned:,} at hand, {_per_label(alone)} beside "
+        f"{worth.n:,.0f} twins and nobody's labels (mean of the next {more}); {worth_sentence(worth)}{verdict}."
     )
-    said += f"cost {best.cost:,.2f}: expected {percent(score.value)} [{percent(score.low)}, {percent(score.high)}]"
-    if plan.runner_up is not None and plan.allocation is not None and plan.allocation.sure is not None:
-        said += f"; better than {plan.runner_up} in {plan.allocation.sure:.0%} of the draws"
-    return f"{said}. A twin counts as {terms.synthetic_price:.3g} ({how})."
 
 
-def _one_more(price: Price, synthetic_price: float) -> str:
-    worth = price.headline
-    lift = replace(worth.lift)
-    per = [percent(value / worth.human_points, signed=True, digits=3) for value in (lift.value, lift.low, lift.high)]
-    verdict = f"; at these prices: {price.verdict.buy.value}" if price.verdict else ""
-    return f"{named(price.metric)} {per[0]} points [{per[1]}, {per[2]}]; {worth_sentence(worth)}{verdict}."
+def _per_label(lift: Interval) -> str:
+    value, low, high = (percent(x, signed=True, digits=2) for x in (lift.value, lift.low, lift.high))
+    return f"{value} [{low}, {high}]"

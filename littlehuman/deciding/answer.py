@@ -16,6 +16,7 @@ from littlehuman.deciding import purchase
 from littlehuman.deciding.asked import Asked
 from littlehuman.deciding.budget import FIXED_GRID, complete
 from littlehuman.deciding.rounds import Ended, Why
+from littlehuman.deciding.running import LOG
 from littlehuman.deciding.settings import FILE, Settings
 from littlehuman.formatting import count, listed, named, percent, share
 from littlehuman.generation.spending import paid_in_study
@@ -59,6 +60,8 @@ def write(settings: Settings, asked: Asked, ended: Ended, seconds: float) -> lis
     """Write the report of the study, and say what follows from it."""
     from littlehuman import report
 
+    if not complete(settings.folder):
+        return lines(Known(settings, asked, ended, None, None, seconds))
     made = report.write(settings.folder)
     curves = json.loads(made.answers)["curves"]
     curve = next((one for one in curves if one["n_train"] == settings.n_train), None)
@@ -76,12 +79,18 @@ def lines(known: Known) -> list[str]:
         *_not_known(known),
         *_to_tell(known),
         _spent(known),
-        f"Report: {settings.folder / 'report.html'}; choices and commands: {settings.folder / FILE}",
+        _files(known),
     ]
     if settings.rehearsal:
         why = f"no ground for a decision: {settings.rehearsal}"
         return [f"{REHEARSAL}: {line}" for line in (f"{why[0].upper()}{why[1:]}.", *said)]
     return said
+
+
+def _files(known: Known) -> str:
+    folder = known.settings.folder
+    report = f"Report: {folder / 'report.html'}; choices" if known.runs is not None else "Choices"
+    return f"{report} and commands: {folder / FILE}; what the cells said: {folder / LOG}"
 
 
 def holds(settings: Settings) -> str:
@@ -95,7 +104,7 @@ def verdict(known: Known) -> str:
     """The answer itself: which share costs less than the loss that can be borne, with the interval that decides it."""
     rows, delta = known.rows[1:], known.settings.delta
     if known.curve is None or not rows:
-        return "not known: no two shares are complete"
+        return "not known, as no two shares are complete"
     if known.nothing_learnt:
         assert known.floor
         best = max(row["score"]["value"] for row in known.rows if row["score"])

@@ -27,7 +27,10 @@ CHEAP = 1_000  # a twin without a bill counts as this part of a label
 
 def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_learnt: bool) -> Iterator[str]:
     """What to buy, and what one more label brings; or why that cannot be said."""
-    if runs is None or nothing_learnt:
+    if runs is None:
+        yield "To buy: no number can be named, as no cell is complete."
+        return
+    if nothing_learnt:
         yield "To buy: no number can be named, as no score rises with the points."
         return
     price, how = _synthetic_price(runs, asked)

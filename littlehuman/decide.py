@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     program = cli.program("decide")
     made = argparse.ArgumentParser(
         prog=program,
-        usage=f"{program} FILE --prompt-model NAME --human-price PRICE [KEY=VALUE ...]\n"
+        usage=f"{program} [-h] FILE --prompt-model NAME --human-price PRICE [KEY=VALUE ...]\n"
         f"       {program} dataset=NAME --prompt-model NAME --human-price PRICE [KEY=VALUE ...]",
         description="How many human labels do you need? One command from a file with labels to an answer.",
     )
@@ -66,7 +66,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, runner: Runner | None = None) -> int:
     """Command line; returns the exit code. `runner` runs the cells (default: `littlehuman run` in a process)."""
     args = parser().parse_intermixed_args(argv)
-    return cli.print_lines(lambda: _lines(args, runner))
+    try:
+        return cli.print_lines(lambda: _lines(args, runner))
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from the complete cells.", file=sys.stderr)
+        return 130  # the shell's code for SIGINT
 
 
 def _lines(args: argparse.Namespace, runner: Runner | None) -> Iterator[str]:

@@ -216,7 +216,7 @@ def _beside(known: Known) -> Iterator[str]:
     rows = known.rows[1:]
     alone = next((row for row in rows if row["synth_frac"] == 1 and row["score"]), None)
     if known.floor and alone and alone["score"]["value"] <= known.floor["score"]:
-        yield f"what other {_made(known)} would do: models on these alone stay below what needs no training"
+        yield "whether another prompt model would help: models on its output alone stay below what needs no training"
     if rows and rows[0]["verdict"] == "worse":
         yield f"what a share below {share(rows[0]['synth_frac'])} costs"
 

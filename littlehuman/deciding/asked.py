@@ -28,6 +28,8 @@ OWN = (
     "launch.max_usd",
 )
 HOURS = 2.0
+DEFAULT_LABELS = 100  # labels that the budget buys where none was given
+CHEAP = 1_000  # a twin without a bill counts as this part of a label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,16 @@ class Asked:
     delta: float | None = None
     study: str | None = None
     rehearsal: bool = False
+
+    @property
+    def assumed_budget(self) -> float:
+        """The sum where neither a budget nor a target was given."""
+        return DEFAULT_LABELS * self.human_price
+
+    @property
+    def assumed_synthetic_price(self) -> float:
+        """What a twin counts as where nothing was billed and no price was given."""
+        return self.human_price / CHEAP
 
     def value(self, key: str) -> str | None:
         """What a word sets; the last one counts."""
@@ -89,7 +101,7 @@ def split_words(words: Sequence[str], prompt_model: Sequence[str]) -> tuple[str 
     files = [word for word in typed if not _is_setting(word)]
     keys = [word.lstrip("+~").partition("=")[0] for word in settings]
     dataset = "dataset" in keys and "dataset=table" not in settings
-    if problems := list(_problems(files, keys, dataset)):
+    if problems := list(_problems(files, dataset)):
         raise ConfigError(problems)
     if not files and not dataset:
         example = cli.command("decide", ["data.csv", "--prompt-model", "NAME", "--human-price", "0.8"])
@@ -108,7 +120,9 @@ def of_options(options: argparse.Namespace) -> Asked:
     """
     source, words = split_words(options.words, options.prompt_model or ())
     values: dict[str, Any] = {}
-    problems: list[Problem] = []
+    own = [word for word in words if word.lstrip("+~").partition("=")[0] in OWN]
+    problems = [Problem(word, "is chosen by this command; leave it out, or run the cells by hand") for word in own]
+    words = tuple(word for word in words if word not in own)
     for name, (instead, whole) in _NUMBERS.items():
         text = getattr(options, name)
         value = None if text is None else _number(text, whole)
@@ -157,16 +171,13 @@ def _number(text: str, whole: bool) -> float | None:
         return None
 
 
-def _problems(files: Sequence[str], keys: Sequence[str], dataset: bool) -> Iterator[Problem]:
+def _problems(files: Sequence[str], dataset: bool) -> Iterator[Problem]:
     if len(files) > 1:
         yield Problem(" ".join(files), "are several files; give one, or a folder with one file per split")
     elif files and dataset:
         yield Problem(
             files[0], "stands beside dataset=NAME; give one of them (dataset.path=DIR says where its files are)"
         )
-    for key in keys:
-        if key in OWN:
-            yield Problem(f"{key}=...", "is chosen by this command; leave it out, or run the cells by hand")
 
 
 def _is_setting(word: str) -> bool:

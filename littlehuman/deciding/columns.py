@@ -6,6 +6,7 @@ wrong study, so two columns that could both be the label are refused, and so is 
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from statistics import mean
 from typing import Any
 
 from littlehuman.data.rows import Row, as_text
-from littlehuman.errors import DataError
+from littlehuman.errors import DataError, did_you_mean
 
 LABEL = "label labels target class category verdict gold goldlabel labeltext tag intent sentiment topic folder truth"
 ANSWER = "answer answers answertext goldanswer shortanswer response"
@@ -107,6 +108,7 @@ def roles_of(columns: Sequence[Column], given: Mapping[str, Any], where: str, ag
     Raises:
         DataError: where no column, or more than one, can be the label or the text.
     """
+    _refuse_absent(columns, given, where, again)
     taken = {str(name) for value in given.values() for name in (value if isinstance(value, list | tuple) else [value])}
     left = [column for column in columns if column.name not in taken]
     why: dict[str, str] = {role: "you said so" for role in given}
@@ -123,6 +125,20 @@ def roles_of(columns: Sequence[Column], given: Mapping[str, Any], where: str, ag
     group = given.get("group") if "group" in given else _group(left, why)
     own_id = given.get("id") if "id" in given else _id(left, why)
     return Roles(target, text, evidence, group, own_id, answers, why)
+
+
+def _refuse_absent(columns: Sequence[Column], given: Mapping[str, Any], where: str, again: Callable[..., str]) -> None:
+    """Refuse a typed column that is not there."""
+    names = {column.name for column in columns} | {column.name.split(".")[0] for column in columns}
+    for role, value in given.items():
+        for name in _typed(value) if value is not None else ():
+            if name not in names and name.split(".")[0] not in names:
+                near = difflib.get_close_matches(name, names, n=1) or [next(iter(sorted(names)))]
+                key = f"dataset.columns.{role}"
+                raise DataError(
+                    f"{where}: {key}={name}: there is no such column; {did_you_mean(name, names)}\n"
+                    f"Try: {again(f'{key}={near[0]}')}"
+                )
 
 
 def _target(left: Sequence[Column], where: str, again: Callable[..., str], why: dict[str, str]) -> str:

@@ -5,12 +5,17 @@ In: overrides. Out: a `RunConfig`, or a `ConfigError` in place of Hydra's own er
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
 from littlehuman.config.run_config import RunConfig
+from littlehuman.deciding.asked import Asked
 from littlehuman.errors import ConfigError, Problem, did_you_mean
+
+_GROUPS = ("dataset", "prompt_model", "model", "strategy", "task", "protocol", "filter")
 
 
 def options_of(group: str) -> list[str]:
@@ -41,39 +46,44 @@ def _composed(words: tuple[str, ...]) -> RunConfig:
     from littlehuman.prompt_models.settings import refuse_api_keys
 
     refuse_api_keys(words)
-    refuse_unknown_options(words)
     GlobalHydra.instance().clear()
     try:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
             return run_config.from_hydra(hydra.compose("config", overrides=list(words)))
     except (HydraException, OmegaConfBaseException) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ConfigError([Problem("settings", lines[0] if lines else type(error).__name__)], _near(words)) from None
+        raise ConfigError([Problem("settings", lines[0] if lines else type(error).__name__)]) from None
 
 
-def refuse_unknown_options(words: Sequence[str]) -> None:
-    """Refuse a dataset, prompt model or model of which there is no file.
+def refuse_unknown(asked: Asked) -> None:
+    """Refuse a dataset, a model, ... of which there is no file, and keys that no run has.
 
     Raises:
-        ConfigError: with the name that was meant.
+        ConfigError: with the command that was probably meant.
     """
-    groups = {group: options_of(group) for group in ("dataset", "prompt_model", "model", "strategy")}
-    typed = [word.lstrip("+").partition("=") for word in words]
-    problems = [
-        Problem(f"{key}={value}", f"is no {key.replace('_', ' ')}; {did_you_mean(value, groups[key])}")
-        for key, _, value in typed
-        if key in groups and value not in groups[key]
-    ]
+    groups, keys = {group: options_of(group) for group in _GROUPS}, _keys()
+    problems, words = [], list(asked.words)
+    for at, word in enumerate(asked.words):
+        key, _, value = word.lstrip("+~").partition("=")
+        head, *inside = key.split(".")
+        if key in groups and value not in groups[key]:
+            meant, kind = did_you_mean(value, groups[key]), f"no {key.replace('_', ' ')}"
+            words[at] = f"{key}={_near(meant) or value}"
+        elif head not in keys and not re.search("[@/]", key) and head != "hydra":
+            meant, kind = did_you_mean(head, keys), "no setting"
+            words[at] = f"{'.'.join([_near(meant) or head, *inside])}={value}"
+        else:
+            continue
+        problems.append(Problem(word, f"is {kind}; {meant}"))
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(problems, replace(asked, words=tuple(words)).again() if words != list(asked.words) else "")
 
 
-def _near(words: Sequence[str]) -> str:
-    """The keys of `conf/config.yaml` that are spelled like one of the words."""
-    from omegaconf import OmegaConf
+def _near(meant: str) -> str:
+    """The name in `did you mean 'x'?`; empty where nothing is spelled alike."""
+    return meant.split("'")[1] if meant.startswith("did you mean") else ""
 
-    from littlehuman.config import run_config
 
-    known = [str(key) for key in OmegaConf.to_container(run_config.schema())]  # type: ignore[union-attr]
-    heads = {word.lstrip("+~").partition("=")[0].split(".")[0] for word in words} - set(known)
-    return "; ".join(f"{head}: {did_you_mean(head, known)}" for head in sorted(heads))
+def _keys() -> set[str]:
+    """The keys at the top of a run's configuration."""
+    return {field.name for field in fields(RunConfig)}

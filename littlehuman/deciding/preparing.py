@@ -15,7 +15,7 @@ from littlehuman.config.run_config import RunConfig
 from littlehuman.deciding import budget, prompt_model, settings
 from littlehuman.deciding.asked import Asked
 from littlehuman.deciding.budget import FIXED_GRID, Rates
-from littlehuman.deciding.composing import composed
+from littlehuman.deciding.composing import composed, refuse_unknown
 from littlehuman.deciding.facts import facts
 from littlehuman.deciding.inspecting import TEST_SHARE, Choice, Inspected, inspect
 from littlehuman.deciding.settings import PILOT_SEEDS, Settings
@@ -50,6 +50,7 @@ def prepare(asked: Asked) -> Prepared:
         DataError: for data that cannot be used, and for a study with other choices.
     """
     prompt_model.refuse_unnamed(asked)
+    refuse_unknown(asked)
     own_words = [word for word in asked.words if word.lstrip("+").startswith("prompt_model")]
     prompt_model.refuse_unlimited(asked, composed(own_words))
     paid = prompt_model.is_paid(composed(own_words).prompt_model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from littlehuman.config.run_config import RunConfig
 from littlehuman.deciding.asked import Asked
 from littlehuman.deciding.composing import options_of
-from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.errors import ConfigError, Problem
 from littlehuman.schema import PromptModelConfig, Provider
 
 WEAK = "package:smollm2"  # weights whose twins are mostly wrong
@@ -17,22 +17,19 @@ _EXAMPLE_USD = 5.0
 
 
 def refuse_unnamed(asked: Asked) -> None:
-    """Refuse a command without a prompt model, and one with an unknown name: before anything is composed.
+    """Refuse a command without a prompt model.
 
     Raises:
         ConfigError: with a command that works.
     """
-    name, known = asked.value("prompt_model"), options_of("prompt_model")
-    if name is None:
+    if asked.value("prompt_model") is None:
         what = "is missing: the answer holds for the model that writes the twins, so it must be named"
-        mend = asked.again("prompt_model=smollm2", rehearsal=True)
-        raise ConfigError([Problem("--prompt-model", what)], f"{mend}, which only rehearses; or {', '.join(known)}")
-    if name not in known:
-        meant = did_you_mean(name, known)
-        near = meant.split("'")[1] if meant.startswith("did") else "openai_compatible"
-        raise ConfigError(
-            [Problem(f"--prompt-model {name}", f"is no prompt model; {meant}")], asked.again(f"prompt_model={near}")
+        known = ", ".join(options_of("prompt_model"))
+        recorded = str(asked.value("dataset")).startswith("fieldnotes")
+        example = (
+            asked.again("prompt_model=recorded") if recorded else asked.again("prompt_model=smollm2", rehearsal=True)
         )
+        raise ConfigError([Problem("--prompt-model", what)], f"{example}\n  which only rehearses; there is: {known}")
 
 
 def refuse_unlimited(asked: Asked, config: RunConfig) -> None:

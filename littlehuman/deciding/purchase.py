@@ -21,9 +21,6 @@ from littlehuman.formatting import named, percent
 from littlehuman.stats.interval import LEVEL, Interval
 from littlehuman.study.scores import ScoredRuns
 
-DEFAULT_LABELS = 100  # labels that the budget buys where none was given
-CHEAP = 1_000  # a twin without a bill counts as this part of a label
-
 
 def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_learnt: bool) -> Iterator[str]:
     """What to buy, and what one more label brings; or why that cannot be said."""
@@ -64,13 +61,13 @@ def _synthetic_price(runs: ScoredRuns, asked: Asked) -> tuple[float, str]:
         return asked.synthetic_price, "your price"
     if runs.synthetic_usd is not None:
         return runs.synthetic_usd, "what it cost here"
-    return asked.human_price / CHEAP, "assumed, as nothing was billed; --synthetic-price says it"
+    return asked.assumed_synthetic_price, "assumed, as nothing was billed; --synthetic-price says it"
 
 
 def _plan(runs: ScoredRuns, asked: Asked, price: float) -> PurchasePlan:
     budget = asked.budget
     if budget is None and asked.target is None:
-        budget = DEFAULT_LABELS * asked.human_price
+        budget = asked.assumed_budget
     terms = Terms(asked.human_price, price, runs.owned_human, asked.evidence)
     return plan_of_scores(runs, PlanRequest(terms, budget, asked.target))
 

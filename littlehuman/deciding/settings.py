@@ -134,14 +134,17 @@ def _choice(choice: Choice) -> dict[str, Any]:
 def commands(settings: Settings, asked: Asked) -> dict[str, str]:
     """The commands that do the same by hand, in their order."""
     study = str(settings.folder)
-    prices = ["--human-price", f"{asked.human_price:g}"]
-    budget = asked.budget if asked.budget is not None else 100 * asked.human_price
+    synthetic = asked.synthetic_price or asked.assumed_synthetic_price
+    prices = ["--human-price", f"{asked.human_price:g}", "--synthetic-price", f"{synthetic:g}"]
+    target = [] if asked.target is None else ["--target", f"{asked.target:g}"]
+    budget = asked.budget or (asked.assumed_budget if asked.target is None else None)
+    sums = [*([] if budget is None else ["--budget", f"{budget:g}"]), *target]
     return {
         "first cell": cli.sweep_command(settings.first),
         "pilot": cli.sweep_command(settings.block(*PILOT_SEEDS)),
         "which seeds are missing": cli.command("next", [study, "--delta", f"{settings.delta:g}"]),
-        "what a label is worth": cli.command("price", [study]),
-        "what to buy": cli.command("plan", [study, "--budget", f"{budget:g}", *prices, "--synthetic-price", "0.002"]),
+        "what a label is worth": cli.command("price", [study, *prices]),
+        "what to buy": cli.command("plan", [study, *sums, *prices]),
         "report": cli.command("report", [study]),
     }
 

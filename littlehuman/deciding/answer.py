@@ -257,5 +257,5 @@ def _spent(known: Known) -> str:
     why = f"; stopped as {known.ended.why.value}" if known.ended.why is not Why.DONE else ""
     return (
         f"Spent: {usd:.2f} US dollars for twins, {known.seconds / 60:.0f} minutes by this command; {count(cells)} "
-        f"cells (the fixed grid of 8 shares and 5 seeds has {FIXED_GRID}){why}."
+        f"cell{'s' * (cells != 1)} (the fixed grid of 8 shares and 5 seeds has {FIXED_GRID}){why}."
     )

@@ -16,6 +16,7 @@ from littlehuman.economics.human_worth import estimate
 from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
 from littlehuman.economics.price import Price, price_of_scores
 from littlehuman.economics.price_text import worth_sentence
+from littlehuman.economics.reason_text import sentence
 from littlehuman.errors import ConfigError, DataError
 from littlehuman.formatting import named, percent
 from littlehuman.stats.interval import LEVEL, Interval
@@ -32,7 +33,11 @@ def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_lea
         return
     price, how = _synthetic_price(runs, asked)
     try:
-        yield f"To buy: {_bought(_plan(runs, asked, price), asked, how)}"
+        plan = _plan(runs, asked, price)
+        if plan.obstacle is not None:
+            yield f"To buy: no number can be named: {sentence(plan.obstacle)}."
+            return
+        yield f"To buy: {_bought(plan, asked, how)}"
         yield f"One more label: {_one_more(price_of_scores(runs, asked.human_price, price), runs.owned_human)}"
     except (DataError, ConfigError) as error:
         yield f"To buy: no number can be named: {error.one_line}."

@@ -111,7 +111,7 @@ class Rounds:
         cells = [(round(share * n), n - round(share * n)) for share in shares] * len(seeds)
         named = listed([str(seed) for seed in seeds])
         axes = frozenset((n, share, seed) for share in shares for seed in seeds)
-        return Round(f"seed {named} on all shares", self.settings.block(*seeds), cells, axes)
+        return Round(f"seed{'s' * (len(seeds) > 1)} {named} on all shares", self.settings.block(*seeds), cells, axes)
 
     def _asked_for(self) -> Round | None:
         """The next round: the verdicts of a look first, then what each kind of points adds, then the seeds that `next`

@@ -27,7 +27,7 @@ _TEST_SHARE = 0.5  # at most, of points without a test split of their own
 _SPARES = 0.9  # of the training points that are used: the others stand in for twins that fail
 _STEPS = (60, 80, 100, 125, 150, 200, 250, 300, 400, 500, 650, 800, 1_000, 1_500, 2_000)
 _MOST_TRAIN = 1_000  # beyond, cells of the packaged models take long; n_train=NUMBER asks for more
-_SMALLEST = 8  # the first cell is on this part of the training points
+_SMALLEST = 4  # the first cell is on this part of the training points: less would measure fixed costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def sizes_of(found: Inspected, asked: Asked, affordable: Affordable) -> Sizes:
     n_train = _typed(asked, "n_train", pool) or min(int(_SPARES * pool), fits, max(_MOST_TRAIN, least))
     share = None if own else n_test / total
     choices = tuple(_choices(found, n_train, n_test, delta, pool, asked))
-    return Sizes(n_train, max(n_train // _SMALLEST, 8), n_test, delta, share, choices)
+    return Sizes(n_train, max(n_train // _SMALLEST, 16), n_test, delta, share, choices)
 
 
 def _choices(found: Inspected, n_train: int, n_test: int, delta: float, pool: int, asked: Asked) -> Iterator[Choice]:

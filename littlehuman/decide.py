@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """The options of the command line."""
     program = cli.program("decide")
-    made = argparse.ArgumentParser(
+    made = cli.Parser(
         prog=program,
         usage=f"{program} [-h] FILE --prompt-model NAME --human-price PRICE [KEY=VALUE ...]\n"
         f"       {program} dataset=NAME --prompt-model NAME --human-price PRICE [KEY=VALUE ...]",
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None, runner: Runner | None = None) -> int:
     """Command line; returns the exit code. `runner` runs the cells (default: `littlehuman run` in a process)."""
+    cli.note_typed("decide", sys.argv[1:] if argv is None else argv)
     args = parser().parse_intermixed_args(argv)
     try:
         return cli.print_lines(lambda: _lines(args, runner))

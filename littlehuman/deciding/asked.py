@@ -104,10 +104,11 @@ def split_words(words: Sequence[str], prompt_model: Sequence[str]) -> tuple[str 
     if problems := list(_problems(files, dataset)):
         raise ConfigError(problems)
     if not files and not dataset:
-        example = cli.command("decide", ["data.csv", "--prompt-model", "NAME", "--human-price", "0.8"])
-        raise ConfigError([Problem("data", "is missing: a file, or dataset=NAME")], example)
+        tried = cli.command("decide", ["data.csv", "--prompt-model", "NAME", "--human-price", "0.8"])
+        raise ConfigError([Problem("data", "is missing: a file, or dataset=NAME")], tried)
     if files and not Path(files[0]).expanduser().exists():
-        raise DataError(f"{files[0]}: there is no such file or folder\nTry: {_near_files(files[0])}")
+        near = _near_files(files[0])
+        raise DataError(f"{files[0]}: there is no such file or folder{near and f'; there is {near}'}")
     return (files[0] if files else None), tuple(settings)
 
 
@@ -136,7 +137,8 @@ def of_options(options: argparse.Namespace) -> Asked:
     values["hours"] = values["hours"] or HOURS
     asked = Asked(source=source, words=words, study=options.study, rehearsal=options.rehearsal, **values)
     if problems:
-        raise ConfigError(problems, asked.again())
+        tried = asked.again()
+        raise ConfigError(problems, tried)
     return asked
 
 
@@ -186,13 +188,13 @@ def _is_setting(word: str) -> bool:
 
 
 def _near_files(name: str) -> str:
-    """A file of nearly this name beside it, else what a file must be."""
+    """A file of nearly this name beside it; empty where there is none."""
     from difflib import get_close_matches
 
     folder = Path(name).expanduser().parent
     others = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     near = get_close_matches(Path(name).name, others, n=1)
-    return str(Path(name).parent / near[0]) if near else "the path of a csv, tsv, jsonl, json or parquet file"
+    return str(Path(name).parent / near[0]) if near else ""
 
 
 def _shown(value: object) -> str:

@@ -135,9 +135,9 @@ def _refuse_absent(columns: Sequence[Column], given: Mapping[str, Any], where: s
             if name not in names and name.split(".")[0] not in names:
                 near = difflib.get_close_matches(name, names, n=1) or [next(iter(sorted(names)))]
                 key = f"dataset.columns.{role}"
+                tried = again(f"{key}={near[0]}")
                 raise DataError(
-                    f"{where}: {key}={name}: there is no such column; {did_you_mean(name, names)}\n"
-                    f"Try: {again(f'{key}={near[0]}')}"
+                    f"{where}: {key}={name}: there is no such column; {did_you_mean(name, names)}\nTry: {tried}"
                 )
 
 
@@ -160,14 +160,12 @@ def _target(left: Sequence[Column], where: str, again: Callable[..., str], why: 
         return like[0].name
     if len(like) > 1:
         listed = " and ".join(map(str, like[:4]))
-        raise DataError(
-            f"{where}: {len(like)} columns could be the label: {listed}\n"
-            f"Try: {again(f'dataset.columns.target={like[0].name}')}"
-        )
+        tried = again(f"dataset.columns.target={like[0].name}")
+        raise DataError(f"{where}: {len(like)} columns could be the label: {listed}\nTry: {tried}")
     names = ", ".join(column.name for column in left) or "none"
     raise DataError(
         f"{where}: no column looks like a label or an answer (columns: {names}); a decision needs the human labels\n"
-        f"Try: a file with a column `label`, or say which column it is: {again('dataset.columns.target=NAME')}"
+        f"Try: a file with a column `label`; or say which column it is: dataset.columns.target=NAME"
     )
 
 
@@ -188,8 +186,8 @@ def _text_columns(
             why["text"] = said
             return (chosen[0].name,)
     names = ", ".join(column.name for column in left) or "none"
-    example = again(f"dataset.columns.text={left[0].name if left else 'COLUMN'}")
-    raise DataError(f"{where}: no column holds the texts (columns left: {names})\nTry: {example}")
+    tried = again(f"dataset.columns.text={left[0].name if left else 'COLUMN'}")
+    raise DataError(f"{where}: no column holds the texts (columns left: {names})\nTry: {tried}")
 
 
 def _are_answers(target: Column, columns: Sequence[Column], text: Sequence[str]) -> bool:

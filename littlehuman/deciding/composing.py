@@ -76,7 +76,10 @@ def refuse_unknown(asked: Asked) -> None:
             continue
         problems.append(Problem(word, f"is {kind}; {meant}"))
     if problems:
-        raise ConfigError(problems, replace(asked, words=tuple(words)).again() if words != list(asked.words) else "")
+        tried = replace(asked, words=tuple(words)).again()
+        if words == list(asked.words):
+            raise ConfigError(problems)
+        raise ConfigError(problems, tried)
 
 
 def _near(meant: str) -> str:

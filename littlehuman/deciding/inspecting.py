@@ -167,9 +167,10 @@ def _of_roles(roles: Roles, columns: Sequence[Column], asked: Asked) -> Iterator
     task = asked.value("task") or ("qa" if roles.answers else "fv" if labels else "classify")
     evidence, text, why = roles.evidence, list(roles.text), roles.why.get("text", "")
     if task == "qa" and evidence is None:
+        tried = asked.again("dataset.columns.evidence=COLUMN")
         raise DataError(
             f"{asked.source}: the column '{roles.target}' holds free answers, and no column holds the text that they "
-            f"are found in\nTry: {asked.again('dataset.columns.evidence=COLUMN')}, or labels instead of answers"
+            f"are found in\nTry: a file with labels instead of answers, or {tried}"
         )
     if task == "classify" and evidence is not None:
         text, evidence, why = [evidence, *text], None, "read together: the classes are of both"
@@ -231,6 +232,6 @@ def _refuse_one_class(columns: Sequence[Column], roles: Roles, asked: Asked, whe
     if chosen is None or len(chosen.values) > 1:
         return
     others = [column.name for column in columns if column.like_labels and column is not chosen]
-    mend = asked.again(f"dataset.columns.target={others[0]}") if others else "rows of another class beside them"
+    tried = asked.again(f"dataset.columns.target={others[0]}") if others else "rows of another class beside them"
     what = f"has one label in all {chosen.filled} rows: {next(iter(chosen.values), '')!r}; a decision needs two classes"
-    raise DataError(f"{where}: column '{chosen.name}' {what}\nTry: {mend}")
+    raise DataError(f"{where}: column '{chosen.name}' {what}\nTry: {tried}")

@@ -24,12 +24,11 @@ def refuse_unnamed(asked: Asked) -> None:
     """
     if asked.value("prompt_model") is None:
         what = "is missing: the answer holds for the model that writes the twins, so it must be named"
-        known = ", ".join(options_of("prompt_model"))
+        listed = ", ".join(options_of("prompt_model"))
         recorded = str(asked.value("dataset")).startswith("fieldnotes")
-        example = (
-            asked.again("prompt_model=recorded") if recorded else asked.again("prompt_model=smollm2", rehearsal=True)
-        )
-        raise ConfigError([Problem("--prompt-model", what)], f"{example}\n  which only rehearses; there is: {known}")
+        weak = asked.again("prompt_model=smollm2", rehearsal=True)  # works everywhere, and only rehearses
+        tried = asked.again("prompt_model=recorded") if recorded else weak
+        raise ConfigError([Problem("--prompt-model", f"{what}; there is: {listed}")], tried)
 
 
 def refuse_unlimited(asked: Asked, config: RunConfig) -> None:
@@ -40,10 +39,12 @@ def refuse_unlimited(asked: Asked, config: RunConfig) -> None:
     """
     if is_paid(config.prompt_model) and asked.max_usd is None:
         what = f"is missing: {config.prompt_model.name} is paid, and no request is made without a limit in US dollars"
-        raise ConfigError([Problem("--max-usd", what)], asked.again(max_usd=_EXAMPLE_USD))
+        tried = asked.again(max_usd=_EXAMPLE_USD)
+        raise ConfigError([Problem("--max-usd", what)], tried)
     if is_weak(config.prompt_model) and not asked.rehearsal:
         what = "is too weak for a decision: most of its twins are wrong; it can show how the command works"
-        raise ConfigError([Problem(f"--prompt-model {config.prompt_model.name}", what)], asked.again(rehearsal=True))
+        tried = asked.again(rehearsal=True)
+        raise ConfigError([Problem(f"--prompt-model {config.prompt_model.name}", what)], tried)
 
 
 def is_paid(model: PromptModelConfig) -> bool:

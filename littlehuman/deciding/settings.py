@@ -207,10 +207,8 @@ def _refuse_contradictions(path: Path, found: Settings, asked: Asked) -> None:
         differs.append(f"--delta {asked.delta:g} is asked for, and {found.delta:g} is fixed")
     if differs:
         free = (n for n in range(2, 10_000) if not (multirun_root() / f"{found.study}-{n}").exists())
-        other = f"{found.study}-{next(free)}"
-        raise DataError(
-            f"{path}: this study was begun with other choices: {'; '.join(differs)}\nTry: {asked.again(study=other)}"
-        )
+        tried = asked.again(study=f"{found.study}-{next(free)}")
+        raise DataError(f"{path}: this study was begun with other choices: {'; '.join(differs)}\nTry: {tried}")
 
 
 def _named(data: Mapping[str, str]) -> str:
@@ -220,4 +218,5 @@ def _named(data: Mapping[str, str]) -> str:
 
 
 def _damaged(path: Path, asked: Asked, what: str) -> DataError:
-    return DataError(f"{path}: cannot be read: {what}\nTry: {asked.again(study=f'{name_of(asked)}-2')}")
+    tried = asked.again(study=f"{name_of(asked)}-2")
+    return DataError(f"{path}: cannot be read: {what}\nTry: {tried}")

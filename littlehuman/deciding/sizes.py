@@ -140,8 +140,6 @@ def _typed(asked: Asked, key: str, most: int) -> int | None:
     if value is None or value == "null":
         return None
     if not value.isdigit() or not 0 < int(value) <= most:
-        raise ConfigError(
-            [Problem(f"{key}={value}", f"must be from 1 to {most}, what this data carries")],
-            asked.again(f"{key}={most}"),
-        )
+        tried = asked.again(f"{key}={most}")
+        raise ConfigError([Problem(f"{key}={value}", f"must be from 1 to {most}, what this data carries")], tried)
     return int(value)

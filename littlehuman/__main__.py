@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
+    Command("decide", "littlehuman.decide:main", "from labelled data to an answer: how many labels do you need?"),
     Command("run", "littlehuman.run:cli", "train on mixtures of human and synthetic points, and measure"),
     Command(
         "tune-writer", "littlehuman.tune_writer:main", "tune a prompt model on human points, before it writes twins"

@@ -25,7 +25,7 @@ TYPED = "LITTLEHUMAN_TYPED"  # the subcommand that was typed, and its words
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
 _NAME = "NAME"
-SETTINGS = ("run", "tune-writer")  # subcommands that take KEY=VALUE
+SETTINGS = ("run", "tune-writer", "decide")  # subcommands that take KEY=VALUE
 _SETTING = r"(?:'[+]*[\w@./-]+=[^']*'|[+]*[\w@./-]+=[^\s'\",;]*[^\s'\",;:](?:,[^\s'\",;]+)*)"
 _OPTION = r"--[\w-]+(?: (?!(?:or|with|and)\b)[\w./:-]+)?"
 _LEAD = re.compile(rf"{_SETTING}(?: {_SETTING})*|{_OPTION}(?: {_OPTION})*")

@@ -53,10 +53,13 @@ ALLOWED = {
     "reporting": {"audit", "economics", "runs", "stats", "study"},
     "figures": {"economics", "stats", "study"},
     "webpage": {"economics", "reporting", "runs", "stats", "study"},
+    # the command that composes the others: it looks at data, and calls what run, next, price, plan and report call
+    "deciding": {"config", "data", "economics", "generation", "runs", "stats", "study"},
 }
 BEFORE_TRAINING = {"data", "prompting", "generation", "prompt_models", "twins", "filters", "mixture", "writer"}
 READING = {"study", "stats", "economics", "reporting", "figures", "webpage"}
-COMMANDS = {"run", "execution", "next", "price", "plan", "report", "view", "verify", "export", "tune_writer"}
+COMMANDS = {"decide", "deciding", "run", "execution", "next", "price", "plan", "report", "view"}
+COMMANDS |= {"verify", "export", "tune_writer"}
 
 
 def _names(node: ast.AST) -> list[str]:

@@ -84,6 +84,12 @@ def language_of_points(asked: str | None, points: Sequence[Example]) -> tuple[La
     return rules_of(None), _other_latin(texts)
 
 
+def other_latin_language(points: Sequence[Example]) -> str | None:
+    """The code of the language that texts in Latin letters look written in, where it is not English; else None."""
+    texts = _sample(part for point in points[:POINTS] for part in (point.text, point.evidence))
+    return _other_latin_code(texts) if _script(texts) == _LATIN else None
+
+
 def scoring_of(
     test: Sequence[Example], asked: str | None, bleu_tokenizer: str | None
 ) -> tuple[dict[str, dict[str, str]], str]:
@@ -130,10 +136,16 @@ def _rules_sentence(rules: Language, why: str) -> str:
 
 def _other_latin(text: str) -> str:
     """A sentence where the texts look like another language in Latin letters; else nothing."""
+    if (code := _other_latin_code(text)) is None:
+        return ""
+    name = next(name for name, (own, _) in _COMMON.items() if own == code)
+    return f"the texts look {name}, and answers are compared by the rules of English; try dataset.language={code}"
+
+
+def _other_latin_code(text: str) -> str | None:
     found = Counter(words(text[:CHARACTERS]))
     shares = {name: sum(found[word] for word in listed) for name, listed in _COMMON_WORDS.items()}
     most = max(shares, key=lambda name: shares[name])
     if most == "English" or shares[most] < max(MANY_WORDS * found.total(), 2 * shares["English"], FEW_LETTERS):
-        return ""
-    code = _COMMON[most][0]
-    return f"the texts look {most}, and answers are compared by the rules of English; try dataset.language={code}"
+        return None
+    return _COMMON[most][0]

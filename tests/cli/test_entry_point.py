@@ -67,7 +67,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     [
         ("repot", "did you mean 'report'?\nTry: littlehuman report multirun/study\n"),
         ("exprot", "did you mean 'export'?\nTry: littlehuman export multirun/study\n"),
-        ("dataset", "there is: run, tune-writer, report, view, next, price, plan, verify, audit, export"),
+        ("dataset", "there is: decide, run, tune-writer, report, view, next, price, plan, verify, audit, export"),
         ("xyz", "Try: littlehuman --help\n"),
     ],
 )

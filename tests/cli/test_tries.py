@@ -19,6 +19,7 @@ from littlehuman.errors import LittlehumanError
 TYPED = ["-m", "dataset=fieldnotes_fv", "'dataset.labels={a: supported, b: unsupported}'", "study=mine", "seed=0,1"]
 RUN = "littlehuman " + shlex.join(shlex.split(" ".join(TYPED)))
 SWEEP = "littlehuman -m dataset=wanli n_train=5000 synth_frac=0,0.9 seed=0,1 study=pilot"
+DECIDE = "littlehuman decide claims.csv prompt_model=qwen-1.5b --human-price 0.8"
 TUNE = "littlehuman tune-writer dataset=wanli prompt_model=smollm2"
 OPTIONS = {"plan": ["study", "--budget", "300"], "audit": ["--train", "a.csv", "--test", "b.csv"], "price": ["study"]}
 READING = ("economics", "figures", "reporting", "report.py", "stats", "study", "exporting", "verify.py", "plan.py")
@@ -57,6 +58,7 @@ SAMPLES = {
     "{cli.again(changes, name) if changes else ''}": RUN,
     "{cli.command(name, ['-m', *words])}": RUN,
     "{again}": RUN,
+    "{tried}": DECIDE,
     "{cli.again(_mended(cells))}": RUN,
     "{_renamed(error.hint)}": "filter.model.json_schema=false",
     "{key}": "launch.max_usd",

@@ -69,8 +69,6 @@ def test_a_printed_command_exists_with_its_options_and_settings(page: str, line:
     words = [os.path.expandvars(word) for word in shlex.split(line, comments=True)[1:]]
     if words[0] in BY_NAME and words[0] != "run":
         _parse(words[0], words[1:])
-    elif words[0] == "decide":
-        pytest.skip("the command comes with another branch")
     elif words[0] not in ("--help", "-sc") and words[-1] != "--help":
         _choices_exist([word for word in words if "=" in word], mine)
 
@@ -79,7 +77,7 @@ def test_a_printed_command_exists_with_its_options_and_settings(page: str, line:
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_a_printed_run_is_a_valid_configuration(page: str, line: str, mine: Path) -> None:
     words = [os.path.expandvars(word) for word in shlex.split(line, comments=True)[1:]]
-    if words[0] == "run" or (words[0] not in (*BY_NAME, "decide", "--help", "-sc") and words[-1] != "--help"):
+    if words[0] == "run" or (words[0] not in (*BY_NAME, "--help", "-sc") and words[-1] != "--help"):
         _compose(words[words[0] == "run" :], mine)
 
 

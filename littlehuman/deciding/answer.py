@@ -50,6 +50,11 @@ class Known:
         return max(floors, key=lambda floor: floor["score"]) if floors else None
 
     @property
+    def learnt(self) -> bool:
+        """Whether a score is shown to lie above the floors: without it no number is a ground to buy on."""
+        return not self.nothing_learnt and (self.curve is None or bool(self.curve["learnt"]))
+
+    @property
     def nothing_learnt(self) -> bool:
         """Whether no share scores above the floor."""
         scores = [row["score"]["value"] for row in self.rows if row["score"]]
@@ -75,7 +80,7 @@ def lines(known: Known) -> list[str]:
     said = [
         f"{holds(settings)}: {verdict(known)}.",
         *_scores(known),
-        *purchase.lines(known.runs, known.asked, settings, known.nothing_learnt),
+        *purchase.lines(known.runs, known.asked, settings, known.learnt),
         *_not_known(known),
         *_to_tell(known),
         _spent(known),

@@ -23,13 +23,13 @@ from littlehuman.stats.interval import LEVEL, Interval
 from littlehuman.study.scores import ScoredRuns
 
 
-def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, nothing_learnt: bool) -> Iterator[str]:
+def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, learnt: bool) -> Iterator[str]:
     """What to buy, and what one more label brings; or why that cannot be said."""
     if runs is None:
         yield "To buy: no number can be named, as no cell is complete."
         return
-    if nothing_learnt:
-        yield "To buy: no number can be named, as no score rises with the points."
+    if not learnt:
+        yield "To buy: no number can be named, as no score is shown to lie above what needs no training."
         return
     price, how = _synthetic_price(runs, asked)
     try:

@@ -75,6 +75,7 @@ class Documents:
             text = await asyncio.get_running_loop().run_in_executor(self._workers(), _made, self.make, look.folder)
         except Exception as error:  # the server goes on; the page shows the cells
             log.exception("%s: its document cannot be made", look.folder)
+            self._pool = None  # the other process may be dead
             text = json.dumps({"error": f"{type(error).__name__}: {error}", "study": look.name})
         now = time.monotonic()
         self._next[look.name] = now + PAUSE * (now - began)

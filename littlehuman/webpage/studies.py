@@ -13,14 +13,16 @@ from typing import Any
 
 from littlehuman.errors import DataError
 from littlehuman.runs.artifacts import STATUS, rows
+from littlehuman.store import digest
 from littlehuman.webpage import cells
 
+DESIGN = "next.json"  # `study.look_design.FILE`, which changes what is said; that module would load pandas
 FRESH_S = 0.9  # how long a look at a folder holds
 
 
 @dataclass(frozen=True)
 class Look:
-    """A study as one look found it; `stamp` of its complete cells, `mark` of everything that is shown live."""
+    """A study as one look found it; `stamp` of complete cells and design, `mark` of everything that is shown live."""
 
     name: str
     folder: Path
@@ -60,13 +62,21 @@ class Studies:
         folder = self.root / name
         found = rows(folder)
         progress = cells.progress(folder, found)
-        look = self._looks[name] = Look(name, folder, found, cells.stamp(found), progress, time.monotonic())
+        stamp = digest([cells.stamp(found), _modified(folder / DESIGN)])
+        look = self._looks[name] = Look(name, folder, found, stamp, progress, time.monotonic())
         return look
 
     def cell(self, name: str, cell: str) -> Path | None:
         """The folder of a cell that a study lists."""
         look = self.look(name)
         return look.folder / cell if look and any(row["cell"] == cell for row in look.rows) else None
+
+
+def _modified(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def has_cells(folder: Path) -> bool:

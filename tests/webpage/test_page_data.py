@@ -20,10 +20,11 @@ from littlehuman.economics.allocation import Terms
 from littlehuman.economics.plan import PlanRequest, plan_of_scores
 from littlehuman.reporting import gathering
 from littlehuman.store import read_jsonl, write_text
+from littlehuman.study.look_design import FILE
 from littlehuman.study.scores import read_scores
 from littlehuman.webpage import cells, documents, server
 from littlehuman.webpage.items import Asked, page_of_cell
-from littlehuman.webpage.studies import Studies, studies_at
+from littlehuman.webpage.studies import DESIGN, Studies, studies_at
 
 CAUSE = "</script><script>alert(1)</script>\u2028 & more"
 STUDY = "/api/study/small"
@@ -186,7 +187,14 @@ def test_a_document_is_kept_and_one_of_other_runs_is_not_called_current(client: 
     again = documents.Documents(view.document_of)
     assert look and again.is_current(look)
     rows = [row | {"score": 0.5} for row in look.rows]
-    assert cells.stamp(rows) != look.stamp
+    assert cells.stamp(rows) != cells.stamp(look.rows)
+    assert DESIGN == FILE
+    try:
+        write_text(root / "small" / FILE, "{}")
+        changed = studies_at(root).look("small")
+        assert changed and not again.is_current(changed)
+    finally:
+        (root / "small" / FILE).unlink()
 
 
 def test_progress_counts_what_the_last_sweep_has_not_begun(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from littlehuman.errors import DataError
+from littlehuman.formatting import listed
 from littlehuman.records import Example
 from littlehuman.schema import DatasetConfig
 from littlehuman.seeding import ordering
@@ -59,7 +60,7 @@ def _with_train(found: Mapping[str, Examples], config: DatasetConfig) -> tuple[d
     shares = {"train": 1.0, "valid": config.valid_share, "test": config.test_share}
     parts = [split for split, share in shares.items() if share]
     return {"train": points}, [
-        f"only {config.splits.get(name, name)} points are here: they are split into {' and '.join(parts)}"
+        f"only {config.splits.get(name, name)} points are here: they are split into {listed(parts)}"
     ]
 
 

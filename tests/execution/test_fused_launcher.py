@@ -232,15 +232,14 @@ def test_a_cell_that_fails_stops_no_other_cell(cli: Cli, multirun: Path, monkeyp
     fit_ = fit.fit
     monkeypatch.setattr(fit, "fit", with_an_unreadable_row)
     (run_folder(multirun, *QUICK) / "predictions.jsonl").mkdir(parents=True)  # a folder stands where the file shall be
-    ended = cli(*FUSED, *CLAIMS, "n_train=4", "human_budget=all,3", "seed=0,1,2", "launch.progress=true")
+    ended = cli(*FUSED, *CLAIMS, "n_train=4", "human_budget=all,3", "seed=0,1,2")
     assert ended.code == 1 and _states(multirun / "default") == ["done"] + ["failed"] * 5, ended.text
-    assert "failed=5, done=1" in ended.err
     stages = []
     for folder in sorted(path.parent for path in multirun.rglob("status.json")):
         status, log = read_json(folder / "status.json"), (folder / "run.log").read_text()
         if status["state"] == "failed":
             stages.append(status["stage"])
-            assert f"NOT COMPLETE  {folder}  in stage {status['stage']}: {status['reason']}" in ended.err
+            assert str(folder) in ended.err and status["reason"] in ended.err
             assert status["error"] in log and "Traceback" not in log
     assert sorted(stages) == ["plan"] * 3 + ["scoring", "training"]
 

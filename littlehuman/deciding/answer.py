@@ -138,7 +138,7 @@ def _made(known: Known) -> str:
 
 
 def _change(known: Known, row: Mapping[str, Any]) -> str:
-    """`squad f1 by -1.2 points [-3.9, +1.5]`."""
+    """`squad f1 by -1.2 percentage points [-3.9, +1.5]`."""
     assert known.curve
     return f"{named(known.curve['metric'])} by {_interval(row['change'])}"
 
@@ -146,7 +146,7 @@ def _change(known: Known, row: Mapping[str, Any]) -> str:
 def _interval(change: Mapping[str, Any] | None) -> str:
     if change is None:
         return "an unknown amount"
-    value = f"{percent(change['value'], signed=True)} points"
+    value = f"{percent(change['value'], signed=True)} percentage points"
     if change["low"] is None or change["high"] is None:
         return f"{value} (no interval yet)"
     return f"{value} [{percent(change['low'], signed=True)}, {percent(change['high'], signed=True)}]"
@@ -160,7 +160,7 @@ def _widest(known: Known, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _points(delta: float) -> str:
-    return f"{100 * delta:g} point{'s' * (delta != 0.01)}"
+    return f"{100 * delta:g} percentage point{'s' * (delta != 0.01)}"
 
 
 def _floor(floor: Mapping[str, Any]) -> str:

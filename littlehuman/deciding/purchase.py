@@ -52,7 +52,7 @@ def enough(settings: Settings) -> str:
         found = pilot.of_pilot(settings.folder, curve, pilot.Wanted(drop=settings.delta)).sizes
     except (DataError, ConfigError):
         return ""
-    points = f"a loss of {100 * settings.delta:g} points (80 % power, by the variation of these runs)"
+    points = f"a loss of {100 * settings.delta:g} percentage points (80 % power, by the variation of these runs)"
     if (seeds := found.asked.fewest) is not None:
         return f"{seeds} seeds on the same {found.asked.items:,} test points find {points}"
     if (more := found.enough) is not None:
@@ -113,7 +113,7 @@ def _one_more(price: Price, owned: int) -> str:
     alone = worth.lift.times(1 / worth.human_points)
     verdict = f"; at these prices {price.verdict.buy.value}" if price.verdict else ""
     return (
-        f"{metric} {_per_label(beside)} points beside the {owned:,} at hand, {_per_label(alone)} beside "
+        f"{metric} {_per_label(beside)} percentage points beside the {owned:,} at hand, {_per_label(alone)} beside "
         f"{worth.n:,.0f} twins and nobody's labels (mean of the next {more}); {worth_sentence(worth)}{verdict}."
     )
 

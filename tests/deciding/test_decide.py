@@ -101,7 +101,7 @@ def test_the_answer_says_first_what_it_holds_for_and_asks_for_fewer_cells_than_t
     lines = printed.split("\n\n", 1)[1].splitlines()
     assert len(lines) <= 10
     assert lines[0].startswith("With twins by provided, model smollm2, up to")
-    assert "up to 90 % of the points may be twins at a loss below 5 points" in lines[0]
+    assert "up to 90 % of the points may be twins at a loss below 5 percentage points" in lines[0]
     assert "100 % twins lower it: accuracy by -" in lines[0]
     print(printed)
     assert any(line.startswith("To buy: for 500.00: ") and "twins" in line for line in lines)

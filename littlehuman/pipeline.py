@@ -178,7 +178,7 @@ def finish(prepared: PreparedCell, outcome: Outcome, status: RunStatus) -> dict[
         "environment": outcome.environment,
         "versions": artifacts.versions(),
     }
-    model_card.write(folder / digests.ADAPTER, model_card.of_result(result), result["scores"])
+    model_card.write_of_cell(folder / digests.ADAPTER, result)
     result[digests.KEY] = digests.of_files(folder, (artifacts.MIXTURE, artifacts.TEXTS, artifacts.PREDICTIONS))
     status.require_claim()
     artifacts.write_result(folder, result)

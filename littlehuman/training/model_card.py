@@ -28,7 +28,7 @@ def write(folder: Path, made: Mapping[str, str], scores: Mapping[str, Any] | Non
 
     Args:
         folder: the adapter's folder.
-        made: what it was made of, as name and Markdown text (`of_result` for a cell).
+        made: what it was made of, as name and Markdown text.
         scores: as in `result.json`; None where nothing was tested.
     """
     info = read_json(folder / INFO)
@@ -36,8 +36,13 @@ def write(folder: Path, made: Mapping[str, str], scores: Mapping[str, Any] | Non
         write_text(folder / CARD, "\n".join(_lines(info, made, scores or {})) + "\n")
 
 
-def of_result(result: Mapping[str, Any]) -> dict[str, str]:
-    """What a cell's adapter was made of: data, mixture, twins, training."""
+def write_of_cell(folder: Path, result: Mapping[str, Any]) -> None:
+    """Write the card of a cell's adapter, where one was kept: data, mixture, twins, training, scores."""
+    if (folder / INFO).is_file():
+        write(folder, _of_result(result), result["scores"])
+
+
+def _of_result(result: Mapping[str, Any]) -> dict[str, str]:
     knobs, counts = result["knobs"], result["counts"]
     twins = f"synthetic {count(counts['synthetic'])}"
     if "prompt_model" in knobs:

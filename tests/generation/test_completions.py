@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,9 +130,10 @@ def test_an_answer_that_nobody_asked_for_or_that_comes_twice_is_passed_over(echo
 
 
 def test_the_progress_bar_shows_done_failed_tokens_cost_and_the_time_left(
-    echo: Echo, capsys: pytest.CaptureFixture[str]
+    echo: Echo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     echo.silent = {"k0001"}
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # bars are for terminals
     gather(Requests(4), MODEL, 9, SpendingLimit(), what="verdicts", progress=True)
     last = capsys.readouterr().err.rstrip().rpartition("\r")[2]
     assert last.startswith("verdicts by gpt-3.5-turbo: 100%") and "4/4 [00:00<00:00" in last

@@ -339,7 +339,8 @@ def test_a_test_dataset_is_shown_by_its_name() -> None:
 
 def test_the_summary_of_a_run_is_a_readable_table(tmp_path: Path) -> None:
     text = summary.run_summary(_result(), tmp_path / "cell", single=True)
-    assert "smollm2 fine-tuned on fieldnotes_qa: 2 human points, 2 synthetic twins by qwen-1.5b\n" in text
+    twins = "2 synthetic twins (points by qwen-1.5b on the same texts)"
+    assert f"smollm2 fine-tuned on fieldnotes_qa: 2 human points, {twins}\n" in text
     assert "tested on 20 human points; protocol recommended, seed 0" in text
     rows = [line for line in text.splitlines() if "%" in line]
     assert rows[1] == "  squad_f1            50.0%   40.0 to  60.0  words in common, SQuAD's rules"
@@ -361,7 +362,7 @@ def test_the_summary_has_a_cost_only_where_money_was_spent(tmp_path: Path) -> No
 
 
 def test_the_summary_of_a_cell_in_a_sweep_is_one_line(tmp_path: Path) -> None:
-    assert summary.run_summary(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 0.500 [0.400, 0.600]"
+    assert summary.run_summary(_result(), tmp_path / "cell", single=False) == "cell: squad_f1 50.0 % [40.0, 60.0]"
 
 
 def test_the_summary_says_when_there_are_no_twins(tmp_path: Path) -> None:

@@ -66,10 +66,12 @@ def test_a_card_names_the_last_folder_of_local_weights_alone_and_escapes_a_stran
         "fingerprints": {"dataset": "f"},
         "versions": {"littlehuman": "0.1.0"},
         "id": "0",
+        "scores": {},
     }
-    assert not re.search(r"(?<!\\)<", " ".join(model_card.of_result(result).values()))
+    model_card.write_of_cell(tmp_path, result)
+    assert not re.search(r"(?<!\\)<script", (tmp_path / model_card.CARD).read_text("utf-8"))
 
 
 def test_a_cell_without_an_adapter_gets_no_card(tmp_path: Path) -> None:
-    model_card.write(tmp_path / "adapter", {})
+    model_card.write_of_cell(tmp_path / "adapter", {})
     assert not (tmp_path / "adapter").exists()

@@ -109,7 +109,7 @@ def packed_attention_forward(
         raise NotImplementedError(f"packed attention does not support {', '.join(asked)}")
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
     options = _Options(causal, scaling, sliding_window, dropout)
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
+    if query.device.type != "cpu" and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _varlen_attention(query, key, value, _batch, options), None
     return _attention_per_row(query, key, value, _batch, options, _layer_index(module)), None
 

@@ -183,7 +183,7 @@ class Blocks:
         return torch.repeat_interleave(torch.tensor(values, device=device), lengths)[:, None]
 
     def _is_batched(self, x: torch.Tensor) -> bool:
-        return len(self.spans) > 1 and (x.is_cuda if self.batched is None else self.batched)
+        return len(self.spans) > 1 and (x.device.type != "cpu" if self.batched is None else self.batched)
 
     def _select(self, weights: torch.Tensor) -> torch.Tensor:
         """The matrices of the cells that have a block."""

@@ -105,7 +105,7 @@ class Counting(TorchDispatchMode):  # type: ignore[misc]
     def _work(self, func: Any, args: Any, kwargs: Any, found: Any) -> int:
         if func.namespace == "torch_attn":  # flash attention of packed rows: 2 products forward, 5 backward
             query = args[1] if "backward" in str(func) else args[0]
-            return (10 if "backward" in str(func) else 4) * self._pairs * query.shape[-2] * query.shape[-1]
+            return int((10 if "backward" in str(func) else 4) * self._pairs * query.shape[-2] * query.shape[-1])
         formula = flop_registry.get(func.overloadpacket)
         return int(formula(*args, **kwargs, out_val=found)) if formula else 0
 
@@ -133,4 +133,4 @@ def _bytes(tensor: torch.Tensor) -> int:
     elements = 1
     for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
         elements *= size if stride else 1
-    return elements * tensor.element_size()
+    return int(elements * tensor.element_size())

@@ -11,6 +11,8 @@ import platform
 import re
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -123,6 +125,13 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     name = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
     return name[1] if name else f"{platform.machine()} {platform.processor()}"
+
+
+@contextmanager
+def forked_rng(where: torch.device) -> Iterator[None]:
+    """Restore torch's generators of the CPU and of this device afterwards."""
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
+        yield
 
 
 @cache

@@ -101,13 +101,13 @@ class MultiLoraLinear(torch.nn.Module):  # type: ignore[misc]
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x [..., in] -> [..., out]; the flattened leading dimensions are the entries of the layout."""
         flat = x.reshape(-1, x.shape[-1])
-        layout, own = self.routing.layout, (self.own_a, self.own_b)
+        layout, own, trained = self.routing.layout, (self.own_a, self.own_b), (self.a, self.b)
         if layout is None:
-            cell = self.routing.active_cell
+            cell, trained = self.routing.active_cell, (self.a.detach(), self.b.detach())
             layout = TokenLayout(Blocks(((0, 0, len(flat)),)), self.routing.scales[cell])
             own = (self.own_a[cell : cell + 1], self.own_b[cell : cell + 1])
         branch = _LoraBranch if layout.grid is None else _GridBranch
-        out = branch.apply(self.base(flat), flat, self.a, self.b, own, layout, self.layer_id)
+        out = branch.apply(self.base(flat), flat, *trained, own, layout, self.layer_id)
         return out.view(*x.shape[:-1], -1)
 
 
@@ -133,9 +133,10 @@ class _LoraBranch(torch.autograd.Function):  # type: ignore[misc]
         x, a, b, inner, keep = ctx.saved_tensors
         blocks, grad = ctx.layout.blocks, grads[0].contiguous()
         grad_inner = _scaled(blocks.matmul(grad, b), ctx.layout.scales)
-        grad_b = blocks.matmul_transposed(grad, inner, len(b)).float()
-        grad_a = blocks.matmul_transposed(grad_inner, _dropped(x, keep, ctx.layout, ctx.layer_id), len(a)).float()
-        grad_x = None
+        grad_x = grad_a = grad_b = None
+        if ctx.needs_input_grad[2]:
+            grad_b = blocks.matmul_transposed(grad, inner, len(b)).float()
+            grad_a = blocks.matmul_transposed(grad_inner, _dropped(x, keep, ctx.layout, ctx.layer_id), len(a)).float()
         if ctx.needs_input_grad[1]:
             grad_x = _dropped(blocks.matmul(grad_inner, a), keep, ctx.layout, ctx.layer_id)
         return grad, grad_x, grad_a, grad_b, None, None, None

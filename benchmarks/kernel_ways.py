@@ -25,6 +25,7 @@ from littlehuman.schema import TrainingConfig
 from littlehuman.training import loop
 from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.multi_lora import CellAdapter, MultiLora
+from littlehuman.training.packing_check import reads_row_by_row
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.state import TrainState
 from littlehuman.training.trained_weights import PREFIX, Adapter
@@ -70,7 +71,7 @@ Way = Callable[[Shape, int, int], Counts]  # a shape with so many layers, and ce
 
 
 def ours(shape: Shape, layers: int, cells: int) -> Counts:
-    """littlehuman's own step of K cells at once, their rows end to end."""
+    """littlehuman's own step of K cells at once, in the layout that it has on a GPU."""
     tuning = TrainingConfig(
         learning_rate=1e-4, epochs=1, batch_size=len(LENGTHS), warmup_ratio=0.0, weight_decay=0.0, max_grad_norm=1.0,
         lora_r=RANK, lora_alpha=RANK, lora_dropout=shape.dropout, lora_targets="all_linear",
@@ -78,14 +79,17 @@ def ours(shape: Shape, layers: int, cells: int) -> Counts:
     model = shape.model(layers)
     base = Base(model, SimpleNamespace(pad_token_id=0), shape.title, DEVICE, ())
     adapter = Adapter(None, _adapter_shapes(model, shape))
-    options = loop.StepOptions(len(LENGTHS), packed=True, pad_token_id=0, progress=False)
+    options = loop.StepOptions(len(LENGTHS), packed=not reads_row_by_row(base), pad_token_id=0, progress=False)
     with tempfile.TemporaryDirectory() as folder, closing(MultiLora(base, [CellAdapter(adapter, tuning)] * cells)) as m:
         states = [TrainState(_rows(), tuning, seed, Path(folder), "") for seed in range(cells)]
         for state, params, grads in zip(states, m.params, m.grads, strict=True):
             state.attach(params, grads, write_log=False)
         batches = {cell: state.next_batch() for cell, state in enumerate(states)}
-        with Counting(LENGTHS * cells) as counting, _gpu_attention():
-            loop._step(m, states, batches, options, ProcessGroup())
+        with _gpu_attention():
+            with Counting():  # the first step makes what later ones have at hand
+                loop._step(m, states, batches, options, ProcessGroup())
+            with Counting(LENGTHS * cells) as counting:
+                loop._step(m, states, batches, options, ProcessGroup())
     return counting.counts
 
 

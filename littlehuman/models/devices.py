@@ -48,6 +48,11 @@ def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device
     return chosen
 
 
+def one_each(name: str, where: torch.device) -> bool:
+    """Whether each process of a run got its own device (`device`), or all share `where`."""
+    return where.type == "cuda" and name in ("auto", "cuda")
+
+
 def _gpu_of_rank(rank: int) -> torch.device:
     count = torch.cuda.device_count()
     if rank >= count:

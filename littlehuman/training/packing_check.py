@@ -142,7 +142,9 @@ def _states_and_gradients(base: Base, rows: list[EncodedRow], *, packed: bool) -
     try:
         with torch.enable_grad():
             states = _states(base, rows, packed=packed)
-            weights = torch.arange(states.shape[-1], device=states.device).sin()  # the plain sum after a norm is constant
+            weights = torch.arange(
+                states.shape[-1], device=states.device
+            ).sin()  # the plain sum after a norm is constant
             (grad,) = torch.autograd.grad((states * weights).sum(), leaves)
     finally:
         hook.remove()

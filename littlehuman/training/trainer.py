@@ -35,6 +35,7 @@ from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
+_TOGETHER = 4  # cells that any larger group has at least, when memory for it is planned
 Results = Iterator[tuple[int, Outcome | Exception]]  # index of the cell, and its result
 
 
@@ -154,9 +155,19 @@ class Trainer:
             return 1
         micro_batch = min(self.launch.micro_batch, prepared.state.batch_size)
         rows = prepared.train_rows or prepared.test_rows
-        tokens = micro_batch * max((len(row.input_ids) for row in rows), default=1)
-        targets = micro_batch * max(map(num_targets, rows), default=1)
-        return memory.cells_that_fit(self.base, prepared.adapter.num_parameters, tokens, targets)
+        lengths, targets = [len(row.input_ids) for row in rows], list(map(num_targets, rows))
+        # Of padded rows the longest counts; of packed ones the sum, where long rows of a cell meet short ones of others.
+        packed = memory.typical_sum(lengths, _TOGETHER * micro_batch) / _TOGETHER
+        tokens = packed if self._packed else micro_batch * max(lengths, default=1)
+        sharing = 1 if devices.one_each(self.launch.device, self.base.device) else self.group.size
+        return memory.cells_that_fit(
+            self.base,
+            prepared.adapter.num_parameters,
+            tokens,
+            memory.typical_sum(targets, micro_batch),
+            sharing,
+            self.launch.gradient_checkpointing,
+        )
 
     def _attach(self, cells: list[PreparedCell]) -> MultiLora | None:
         """The cells' adapters on the base, with their optimisers; None when they do not fit into memory."""

@@ -78,7 +78,7 @@ def ours(shape: Shape, layers: int, cells: int) -> Counts:
     )  # fmt: skip
     model = shape.model(layers)
     base = Base(model, SimpleNamespace(pad_token_id=0), shape.title, DEVICE, ())
-    adapter = Adapter(None, _adapter_shapes(model, shape))
+    adapter = Adapter(None, adapter_shapes(model, "score" if shape.kind == "llama" else "classifier"))
     options = loop.StepOptions(len(LENGTHS), packed=not reads_row_by_row(base), pad_token_id=0, progress=False)
     with tempfile.TemporaryDirectory() as folder, closing(MultiLora(base, [CellAdapter(adapter, tuning)] * cells)) as m:
         states = [TrainState(_rows(), tuning, seed, Path(folder), "") for seed in range(cells)]
@@ -155,15 +155,14 @@ def _plain_step(model: Any, trained: Sequence[torch.nn.Parameter], rows: int) ->
     return counting.counts
 
 
-def _adapter_shapes(model: Any, shape: Shape) -> dict[str, torch.Tensor]:
-    """One cell's adapter for every linear layer, and its head."""
+def adapter_shapes(model: Any, head: str = "") -> dict[str, torch.Tensor]:
+    """One cell's adapter for every linear layer, and the head of that name, as empty tensors under PEFT's names."""
     weights = {}
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and "layer" in name:
             weights[f"{PREFIX}{name}.lora_A.weight"] = torch.empty(RANK, module.in_features, device=DEVICE)
             weights[f"{PREFIX}{name}.lora_B.weight"] = torch.empty(module.out_features, RANK, device=DEVICE)
-    head = "score" if shape.kind == "llama" else "classifier"
-    for name, parameter in model.get_submodule(head).named_parameters():
+    for name, parameter in model.get_submodule(head).named_parameters() if head else ():
         weights[f"{PREFIX}{head}.{name}"] = torch.empty(parameter.shape, device=DEVICE)
     return weights
 

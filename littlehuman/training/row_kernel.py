@@ -66,5 +66,5 @@ def launch(
         out, x, *(unused if tensor is None else tensor for tensor in (rows, factors)), scale,
         *(unused if tensor is None else tensor for tensor in (keys, columns, cutoffs)), width, (width + 1) // 2,
         ADDS=adds, GATHERS=rows is not None, WEIGHS=factors is not None, DROPS=keys is not None,
-        ONE_CUTOFF=cutoffs is not None and cutoffs.numel() == 1, BLOCK=BLOCK,
+        ONE_CUTOFF=cutoffs is not None and cutoffs.numel() == 1, BLOCK=BLOCK, enable_fp_fusion=False,
     )  # fmt: skip

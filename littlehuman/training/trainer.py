@@ -156,7 +156,7 @@ class Trainer:
         micro_batch = min(self.launch.micro_batch, prepared.state.batch_size)
         rows = prepared.train_rows or prepared.test_rows
         lengths, targets = [len(row.input_ids) for row in rows], list(map(num_targets, rows))
-        # Of padded rows the longest counts; of packed ones the sum, where long rows of a cell meet short ones of others.
+        # Of padded rows the longest counts; of packed ones the sum, where long rows of a cell meet short ones.
         packed = memory.typical_sum(lengths, _TOGETHER * micro_batch) / _TOGETHER
         tokens = packed if self._packed else micro_batch * max(lengths, default=1)
         sharing = 1 if devices.one_each(self.launch.device, self.base.device) else self.group.size

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks import flops, machine
 from benchmarks import gpu_parts as parts
+from benchmarks.kernels import RANK
 from littlehuman.store import slug, write_text
 
 FOLDER = Path(__file__).parent / "results" / "gpu"
@@ -54,7 +55,7 @@ def _head(device: object, model: str, dry: bool) -> Iterator[str]:
     about = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in machine.describe(str(device)).items())
     yield "# Training on a GPU: what agrees, and how fast it is"
     yield f"\n{'DRY RUN: these speeds say nothing. ' if dry else ''}{about}; {time.strftime('%Y-%m-%d')}."
-    yield f"Random weights in the shapes of Llama ({model}), bfloat16, LoRA r={parts.RANK} on every linear layer,"
+    yield f"Random weights in the shapes of Llama ({model}), bfloat16, LoRA r={RANK} on every linear layer,"
     yield f"batches of {parts.BATCH} rows a cell of 48 to 192 tokens. Commit {machine.commit()}.\n"
 
 
@@ -69,7 +70,8 @@ def _speeds(setup: parts.Setup, cells: Sequence[int]) -> Iterator[str]:
     import torch
 
     started = time.perf_counter()
-    peak, work = flops.peak(setup.device, torch.bfloat16), parts.work_of_a_token(setup)
+    peak = flops.peak(setup.device, torch.bfloat16, repeats=1 if setup.shape == "tiny" else 10)
+    work = parts.work_of_a_token(setup)
     yield f"A matrix product of this run reaches {peak / 1e12:,.1f} TFLOP/s; use of the peak is relative to it.\n"
     yield "| training | tokens/s | use of the peak | times Trainer |\n|---|---|---|---|"
     trainer = _try(lambda: parts.trainer_rate(setup))

@@ -33,7 +33,17 @@ def page(results: Path) -> str:
     """The whole page, from every machine's file."""
     machines = [content for path in sorted(results.glob("*.json")) if (content := read_json(path))]
     counted = kernels.section(results / "counted" / f"{kernels.NAME}.json")
-    return HEAD + ("".join(map(machine, machines)) or EMPTY) + counted
+    return HEAD + _gpus(results / "gpu") + ("".join(map(machine, machines)) or EMPTY) + counted
+
+
+def _gpus(folder: Path) -> str:
+    """Where the pages of `make bench-gpu` are."""
+    pages = [f"[{path.stem}](results/gpu/{path.name})" for path in sorted(folder.glob("*.md"))]
+    found = f"Its pages: {', '.join(pages)}." if pages else "It has not been run yet, so no speed of a GPU is stated."
+    return f"""
+`make bench-gpu` checks on a machine with a GPU what must agree (packed, fused, alone, PEFT), and times training,
+evaluation and generation on random weights, in under 10 minutes. {found}
+"""
 
 
 def machine(content: dict[str, Any]) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from benchmarks import kernel_ways, kernels
+from benchmarks import gpu, kernel_ways, kernels
 from benchmarks.operators import DEVICE, Counting
 
 
@@ -40,3 +41,20 @@ def test_operators_of_a_step_hardly_grow_with_the_cells_where_peft_needs_them_fo
     assert many["operators"] < 1.2 * one["operators"]
     peft = kernels.of_way(kernel_ways.peft, kernel_ways.SHAPES[2], 8)
     assert peft["operators"] > 4 * many["operators"]
+
+
+@pytest.mark.slow
+def test_the_script_for_a_gpu_runs_through_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    """With two layers: what must agree agrees, every line has its number, and nothing is written."""
+    before = sorted(gpu.FOLDER.glob("*"))
+    gpu.main(["--dry-run"])
+    page = capsys.readouterr().out
+    assert "DRY RUN" in page and page.count("| ok |") == 6 and "Error" not in page
+    assert page.count("| littlehuman, ") == 2 and "answers of 3 tokens" in page
+    assert sorted(gpu.FOLDER.glob("*")) == before
+
+
+def test_the_script_says_that_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SystemExit, match="no CUDA device here"):
+        gpu.main([])

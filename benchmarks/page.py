@@ -42,7 +42,7 @@ def _gpus(folder: Path) -> str:
     found = f"Its pages: {', '.join(pages)}." if pages else "It has not been run yet, so no speed of a GPU is stated."
     return f"""
 `make bench-gpu` checks on a machine with a GPU what must agree (packed, fused, alone, PEFT), and times training,
-evaluation and generation on random weights, in under 10 minutes. {found}
+evaluation and generation on random weights, in under ten minutes. {found}
 """
 
 

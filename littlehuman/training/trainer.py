@@ -56,6 +56,7 @@ def fit_cells(
     started = time.perf_counter()
     with lease(first.model, first.task.head, len(first.classes), device, dtype) as base:
         trainer = Trainer(base, launch, group, (time.perf_counter() - started) / len(cells))
+        should_pack(base, launch.layout)  # tested on the base as it is, before it has adapters
         for indices in trainer.split_into_groups(cells):
             if prepared := list(_prepare_group(indices, cells, base, report)):
                 for index, outcome in trainer.train_together(prepared):

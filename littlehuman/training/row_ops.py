@@ -3,11 +3,13 @@
 Entry i of the value is x[rows[i]] * factors[i] * scale, and 0 where dropout (`dropout.keep_mask`) drops feature c of
 entry i; computed in float32 and rounded once. Masks are hashed again in the backward pass: none is stored.
 `take` returns the value, `add` adds it in place. Both are operators of torch, `littlehuman::take` and
-`littlehuman::add`: one Triton kernel on CUDA (`row_kernel.py`), torch's own operators elsewhere, equal bit for bit.
+`littlehuman::add`: torch's own operators, or, on CUDA with LITTLEHUMAN_TRITON=1, one Triton kernel (`row_kernel.py`),
+equal bit for bit in Triton's interpreter. It has never been compiled for a GPU, so it is off by default.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -114,6 +116,6 @@ _library.impl("take", _take, "CompositeExplicitAutograd")
 _library.impl("add", _add, "CompositeExplicitAutograd")
 _library.impl("take", _take_shape, "Meta")
 _library.impl("add", lambda *_: None, "Meta")
-if find_spec("triton") is not None:
+if os.environ.get("LITTLEHUMAN_TRITON") == "1" and find_spec("triton") is not None:
     _library.impl("take", _take_on_gpu, "CUDA")
     _library.impl("add", _add_on_gpu, "CUDA")

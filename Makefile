@@ -85,8 +85,8 @@ bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 c
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
 
-bench-gpu:  ## on a machine with a GPU: what agrees and how fast it is, with random weights, under 10 minutes
-	$(or $(wildcard $(BIN)/python),python3) -m benchmarks.gpu $(GPU)
+bench-gpu:  ## on a machine with a GPU: what agrees and how fast it is, with random weights, under 10 minutes (TRITON=0: without the kernel)
+	LITTLEHUMAN_TRITON=$(or $(TRITON),1) $(or $(wildcard $(BIN)/python),python3) -m benchmarks.gpu $(GPU)
 
 simulate: install  ## coverage, false alarms, power and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 1000': fewer)
 	$(BIN)/python -m benchmarks.simulate $(SIMULATE); curves=$$?; \

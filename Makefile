@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench simulate attack browser qwen recording clean
+.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench bench-gpu simulate attack browser qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ docs: install  ## the documentation into docs/_build; a warning or a broken link
 bench: install  ## speed against Trainer, TRL and plain loops: 30 minutes on 2 cores (BENCH='--quick': a few)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]' -c constraints.txt || echo "TRL is left out of the comparison"
 	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-gpu:  ## on a machine with a GPU: what agrees and how fast it is, with random weights, under 10 minutes (TRITON=0: without the kernel)
+	LITTLEHUMAN_TRITON=$(or $(TRITON),1) $(or $(wildcard $(BIN)/python),python3) -m benchmarks.gpu $(GPU)
 
 simulate: install  ## coverage, false alarms, power and regret on simulated studies: hours on 2 cores (SIMULATE='--studies 1000': fewer)
 	$(BIN)/python -m benchmarks.simulate $(SIMULATE); curves=$$?; \

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, page, sizes
+from benchmarks import kernels, machine, page, sizes
 from benchmarks.parts import MODULES, measure
 from littlehuman.store import read_json, write_json, write_text
 
@@ -25,6 +25,10 @@ HERE = Path(__file__).parent
 
 def main() -> None:
     options = _options()
+    if options.only == kernels.NAME:
+        kernels.run()
+        write_text(HERE / "README.md", page.page(HERE / "results"))
+        return
     if options.part:
         write_json(options.part, _measured(options))
         return
@@ -87,7 +91,8 @@ def _first_gpu() -> str:
 def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n")[0])
     letters = "; ".join(f"{letter} {name}" for letter, name in MODULES.items())
-    parser.add_argument("--only", default=",".join(MODULES), help=f"letters with commas between them ({letters})")
+    what = f"letters with commas between them ({letters}); or {kernels.NAME}: counts for a GPU, on any machine"
+    parser.add_argument("--only", default=",".join(MODULES), help=what)
     parser.add_argument(
         "--quick", dest="size", action="store_const", const="quick", default="full", help="a few minutes; printed only"
     )
@@ -98,9 +103,11 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="threads of every way (default: torch's own choice)")
     parser.add_argument("--part", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    unknown = [letter for letter in options.only.split(",") if letter not in MODULES]
+    known = (*MODULES, kernels.NAME) if options.only == kernels.NAME else tuple(MODULES)
+    unknown = [letter for letter in options.only.split(",") if letter not in known]
     if unknown:
-        parser.error(f"--only {options.only}: there is no part {', '.join(unknown)}; there are {', '.join(MODULES)}")
+        there = f"there are {', '.join(MODULES)}, or {kernels.NAME} alone"
+        parser.error(f"--only {options.only}: there is no part {', '.join(unknown)}; {there}")
     return options
 
 

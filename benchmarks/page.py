@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import kernels
 from benchmarks.harness import Comparison, Spread, reached, spread, times_as_fast, utilisation
 from benchmarks.parts import MODULES
 from littlehuman.store import read_json
@@ -31,7 +32,18 @@ COLUMNS = ("way", "median", "littlehuman is", "padding allows", "of that", "use 
 def page(results: Path) -> str:
     """The whole page, from every machine's file."""
     machines = [content for path in sorted(results.glob("*.json")) if (content := read_json(path))]
-    return HEAD + ("".join(map(machine, machines)) or EMPTY)
+    counted = kernels.section(results / "counted" / f"{kernels.NAME}.json")
+    return HEAD + _gpus(results / "gpu") + ("".join(map(machine, machines)) or EMPTY) + counted
+
+
+def _gpus(folder: Path) -> str:
+    """Where the pages of `make bench-gpu` are."""
+    pages = [f"[{path.stem}](results/gpu/{path.name})" for path in sorted(folder.glob("*.md"))]
+    found = f"Its pages: {', '.join(pages)}." if pages else "It has not been run yet, so no speed of a GPU is stated."
+    return f"""
+`make bench-gpu` checks on a machine with a GPU what must agree (packed, fused, alone, PEFT), and times training,
+evaluation and generation on random weights, in under ten minutes. {found}
+"""
 
 
 def machine(content: dict[str, Any]) -> str:

@@ -190,7 +190,7 @@ def _read(weights: str, revision: str | None, head: Head, classes: int, **option
     missing: Iterable[str] = ()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, **version)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
             torch.manual_seed(0)  # new modules are drawn: the same in each load, and not from the caller's generator
             if options.get("device_map") == "meta" and commit and not is_downloaded(weights, commit):
                 with torch.device("meta"):

@@ -11,6 +11,8 @@ import platform
 import re
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +46,11 @@ def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device
         mend = f"{key}=auto" if count else f"{key}=auto, or a torch that was built for CUDA"
         raise ConfigError([Problem(f"{key}={name}", f"this machine has {count} CUDA devices")], mend)
     return chosen
+
+
+def one_each(name: str, where: torch.device) -> bool:
+    """Whether each process of a run got its own device (`device`), or all share `where`."""
+    return where.type == "cuda" and name in ("auto", "cuda")
 
 
 def _gpu_of_rank(rank: int) -> torch.device:
@@ -123,6 +130,13 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     name = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.is_file() else None
     return name[1] if name else f"{platform.machine()} {platform.processor()}"
+
+
+@contextmanager
+def forked_rng(where: torch.device) -> Iterator[None]:
+    """Restore torch's generators of the CPU and of this device afterwards."""
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
+        yield
 
 
 @cache

@@ -6,7 +6,9 @@ Halving a batch changes results by rounding only.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import math
+import statistics
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -15,7 +17,9 @@ from littlehuman.models.base_model import Base, free_memory
 log = logging.getLogger(__name__)
 
 MEND = "launch.gradient_checkpointing=true, launch.dtype=bfloat16, a smaller dataset.max_tokens or a smaller model"
-MAX_CELLS = {"cpu": 8, "cuda": 32}  # more cells at once are no faster: the matrix products are large enough by then
+MAX_CELLS = {"cpu": 8}  # more cells at once are no faster there: the matrix products are large enough by then
+# Planned share of free memory. Where a GPU runs out, the pass is repeated with fewer rows; a CPU's process is killed.
+SHARE = {"cpu": 0.5, "cuda": 0.85}
 _CPU_MESSAGES = ("can't allocate memory", "not enough memory")  # a plain RuntimeError: on Linux, and elsewhere
 
 
@@ -50,23 +54,38 @@ def halved(micro_batch: int) -> int:
     return half
 
 
-def cells_that_fit(base: Base, parameters: int, tokens: int, targets: int) -> int:
-    """Estimate of how many cells fit into half of the free memory; a group that does not fit is split later.
+def cells_that_fit(
+    base: Base, parameters: int, tokens: float, targets: float, processes: int = 1, checkpointing: bool = False
+) -> int:
+    """Estimate of how many cells fit into a share of the free memory; a group that does not fit is split later.
 
     Args:
         base: the frozen model, loaded.
         parameters: trainable parameters of one adapter.
-        tokens: tokens of one cell in a micro-batch of its longest rows.
+        tokens: tokens of one cell in a micro-batch (`typical_sum`).
         targets: how many of them need logits.
+        processes: that share this device.
+        checkpointing: whether activations are recomputed in the backward pass.
     """
     config = base.model.config.get_text_config()
     size = torch.tensor([], dtype=base.dtype).element_size()
     inner = getattr(config, "intermediate_size", 4 * config.hidden_size)
     # Saved for the backward pass, per token and layer: about 16 vectors of the hidden size and 6 of the inner size.
-    activations = tokens * config.num_hidden_layers * (16 * config.hidden_size + 6 * inner) * size
+    layer, layers = 16 * config.hidden_size + 6 * inner, config.num_hidden_layers
+    kept = layer + layers * config.hidden_size if checkpointing else layers * layer
     logits = targets * config.vocab_size * 4 * 3
-    cell = parameters * 4 * 4 + activations + logits  # float32 value, gradient and two moments
-    return max(1, min(MAX_CELLS.get(base.device.type, 1), int(free_bytes(base.device) / 2 / cell)))
+    own = 0 if size == 4 else size  # the copy in the base's precision
+    cell = parameters * (4 * 4 + own) + tokens * kept * size + logits  # float32 value, gradient and two moments
+    room = free_bytes(base.device) / processes * SHARE.get(base.device.type, 0.5)
+    return max(1, min(MAX_CELLS.get(base.device.type, int(room)), int(room / cell)))
+
+
+def typical_sum(values: Sequence[int], count: int) -> float:
+    """What `count` of the values, drawn at random, hardly exceed in sum: two standard deviations above the mean."""
+    if not values:
+        return 0.0
+    spread = statistics.pstdev(values) * math.sqrt(count)
+    return min(count * statistics.fmean(values) + 2 * spread, count * float(max(values)))
 
 
 def free_bytes(device: torch.device) -> int:

@@ -17,6 +17,7 @@ import torch
 from littlehuman import seeding
 from littlehuman.errors import ConfigError, Problem
 from littlehuman.models.base_model import Base
+from littlehuman.models.devices import forked_rng
 from littlehuman.schema import ALL_LINEAR, Architecture, Head, ModelConfig, TrainingConfig
 from littlehuman.training import full_weights, parent
 from littlehuman.training.trained_weights import Adapter, draw_module
@@ -56,7 +57,7 @@ def initial_adapter(base: Base, head: Head, tuning: TrainingConfig, model: Model
     from peft import get_peft_model_state_dict
 
     config = _lora_config(base, head, tuning, model)
-    with torch.random.fork_rng():
+    with forked_rng(base.device):
         torch.manual_seed(seeding.number(seed, "adapter initialisation"))
         peft_model = _peft_model(base, config, tuning, model)
         _initialise_new_modules(peft_model, base)

@@ -50,7 +50,11 @@ def keep_mask(keys: torch.Tensor, layer_id: int, width: int, cutoffs: torch.Tens
         width: features of an entry.
         cutoffs: from `cutoffs_and_scales`: one for all entries, or int16 [entries, 1].
     """
-    columns = _column_keys(layer_id, (width + 1) // 2, keys.device)
+    return mask_of(keys, column_keys(layer_id, (width + 1) // 2, keys.device), width, cutoffs)
+
+
+def mask_of(keys: torch.Tensor, columns: torch.Tensor, width: int, cutoffs: torch.Tensor | int) -> torch.Tensor:
+    """`keep_mask` from the keys of the layer's columns."""
     draws = _mix32(keys[:, None] ^ columns[None, :]).view(torch.int16)[:, :width] >> 1
     draws -= cutoffs
     draws >>= 15  # the sign: -1 where the draw is below the cutoff
@@ -80,7 +84,8 @@ class ApplyMask(torch.autograd.Function):  # type: ignore[misc]
 
 
 @lru_cache(maxsize=2048)
-def _column_keys(layer_id: int, count: int, device: torch.device) -> torch.Tensor:
+def column_keys(layer_id: int, count: int, device: torch.device) -> torch.Tensor:
+    """Keys of a layer's columns (pairs of features): int32 [count], made once."""
     return _int32([_mix64((layer_id << 32) + column + 1) for column in range(count)]).to(device)
 
 

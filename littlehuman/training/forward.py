@@ -3,7 +3,8 @@
 Logits are computed only where they are needed: no head computes a vocabulary for the other tokens. Padded batches
 use the model's own attention and a mask. Packed batches use an attention function of ours, registered with
 transformers as `littlehuman_packed`: on CUDA torch's varlen kernel (flash attention); elsewhere, or with attention
-dropout, one product per row, which is exact and on a CPU faster than padding.
+dropout, one product per row, which is exact and on a CPU faster than padding. A GPU, where each of them would cost its
+launches, pads instead (`packing_check`).
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
+from inspect import signature
 from itertools import pairwise
 from typing import Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from littlehuman.models.devices import forked_rng
 from littlehuman.training.dropout import ApplyMask, cutoffs_and_scales, keep_mask
 from littlehuman.training.packing import PackedBatch
 
@@ -109,7 +113,7 @@ def packed_attention_forward(
         raise NotImplementedError(f"packed attention does not support {', '.join(asked)}")
     causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
     options = _Options(causal, scaling, sliding_window, dropout)
-    if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
+    if query.device.type != "cpu" and query.dtype in (torch.bfloat16, torch.float16) and not dropout:
         return _varlen_attention(query, key, value, _batch, options), None
     return _attention_per_row(query, key, value, _batch, options, _layer_index(module)), None
 
@@ -133,15 +137,19 @@ class _Options:
 def _varlen_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, batch: PackedBatch, options: _Options
 ) -> torch.Tensor:
-    from torch.nn.attention.varlen import varlen_attn
+    from torch.nn.attention import varlen
 
     q, k, v = (x[0].transpose(0, 1).contiguous() for x in (query, key, value))
     left = -1 if options.window is None else options.window - 1
     window = (left, 0) if options.causal else (left, left)
-    ends, longest, gqa = batch.cu_seqlens, batch.max_seqlen, q.shape[1] != k.shape[1]
-    return varlen_attn(
-        q, k, v, ends, ends, longest, longest, scale=options.scaling, window_size=window, enable_gqa=gqa
-    )[None]
+    more: dict[str, Any] = {"scale": options.scaling, "window_size": window}
+    if (groups := q.shape[1] // k.shape[1]) > 1:
+        if "enable_gqa" in signature(varlen.varlen_attn).parameters:
+            more["enable_gqa"] = True
+        else:  # older releases of torch want as many heads of keys and values as of queries
+            k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
+    ends, longest = batch.cu_seqlens, batch.max_seqlen
+    return varlen.varlen_attn(q, k, v, ends, ends, longest, longest, **more)[None]
 
 
 def _attention_per_row(
@@ -194,20 +202,20 @@ def _layer_index(module: torch.nn.Module) -> int:
     return int(getattr(getattr(module, "dropout", None), "layer_id", 0) if index is None else index)
 
 
+@cache
 def _register() -> None:
+    # Attention alone: without a mask function of this name transformers makes no mask, as the offsets separate the
+    # rows. With one it would first look at the positions, and wait for the device.
     from transformers import AttentionInterface
-    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
 
-    if PACKED not in ALL_MASK_ATTENTION_FUNCTIONS:
-        AttentionInterface.register(PACKED, packed_attention_forward)
-        AttentionMaskInterface.register(PACKED, lambda *_, **__: None)  # no mask: the offsets separate the rows
+    AttentionInterface.register(PACKED, packed_attention_forward)
 
 
 @contextmanager
 def _seeded(batch: PackedBatch) -> Iterator[None]:
     # Dropout that is not a module of the model (that of padded attention, all of OPT's) draws from torch's generator.
     # The seed makes it follow from the batch, not from what ran before; it still differs between batches.
-    with torch.random.fork_rng([batch.input_ids.device] if batch.input_ids.is_cuda else []):
+    with forked_rng(batch.input_ids.device):
         torch.manual_seed(batch.seed)
         yield
 

@@ -16,6 +16,7 @@ import torch
 
 from littlehuman import seeding
 from littlehuman.models.base_model import Base
+from littlehuman.models.devices import forked_rng
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.trained_weights import Adapter, drawn
 
@@ -39,7 +40,7 @@ def initial(base: Base, seed: int) -> FullModel:
     """The base's weights in float32, with new modules drawn from the run's seed; the base is left unchanged."""
     weights = {name: value.detach().float().cpu().clone() for name, value in base.model.named_parameters()}
     std = float(getattr(base.model.config, "initializer_range", 0.02))
-    with torch.random.fork_rng():
+    with forked_rng(base.device):
         torch.manual_seed(seeding.number(seed, "adapter initialisation"))
         for name, value in weights.items():
             if any(name.startswith(f"{module}.") for module in base.new_modules):

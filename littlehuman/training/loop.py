@@ -8,7 +8,8 @@ its steps leaves the batch.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -20,10 +21,13 @@ from littlehuman.models import memory
 from littlehuman.training.dropout import step_key
 from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
 from littlehuman.training.multi_lora import MultiLora
-from littlehuman.training.packing import PackedBatch, pack
+from littlehuman.training.optimizer import update
+from littlehuman.training.packing import PackedBatch, Span, pack
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.span_head import span_losses
 from littlehuman.training.state import TrainState
+from littlehuman.training.step_log import StepLog
+from littlehuman.training.transfer import to_device
 
 Batches = dict[int, list[EncodedRow]]  # cell -> the rows of its global batch
 
@@ -48,16 +52,29 @@ def train(lora: MultiLora, states: Sequence[TrainState], options: StepOptions, g
     """
     saved_at = time.monotonic()
     lora.set_gradient_checkpointing(options.gradient_checkpointing)
-    with _progress_bar(states, disable=not options.progress or not group.is_main) as bar:
+    with (
+        _progress_bar(states, disable=not options.progress or not group.is_main) as bar,
+        StepLog(states, bar) as log,
+        ThreadPoolExecutor(1) as saver,  # writing files does not stop the device
+    ):
+        saving: Future[None] | None = None
         while batches := {cell: state.next_batch() for cell, state in enumerate(states) if not state.is_done}:
-            losses = _step(lora, states, batches, options, group)
-            bar.set_postfix(loss=f"{sum(losses) / len(batches):.3f}", refresh=False)
-            bar.update(len(batches))
+            losses, norms = _step(lora, states, batches, options, group)
+            log.add(list(batches), losses, norms, sum(len(row.input_ids) for rows in batches.values() for row in rows))
             if group.is_main and options.save_every_s and time.monotonic() - saved_at > options.save_every_s:
-                for state in states:
-                    state.save_checkpoint()
+                log.flush()
+                if saving is not None:
+                    saving.result()
+                saving = saver.submit(_save, [state.checkpoint() for state in states if state.step])
                 saved_at = time.monotonic()
+        if saving is not None:
+            saving.result()
     lora.set_gradient_checkpointing(False)
+
+
+def _save(checkpoints: Sequence[Callable[[], None]]) -> None:
+    for save in checkpoints:
+        save()
 
 
 def _progress_bar(states: Sequence[TrainState], *, disable: bool) -> tqdm[None]:
@@ -68,23 +85,16 @@ def _progress_bar(states: Sequence[TrainState], *, disable: bool) -> tqdm[None]:
 
 def _step(
     lora: MultiLora, states: Sequence[TrainState], batches: Batches, options: StepOptions, group: ProcessGroup
-) -> list[float]:
-    """One optimiser step of each cell in `batches`, with its log row; returns their losses."""
-    started = time.perf_counter()
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One optimiser step of each cell in `batches`; returns the losses and gradient norms of all cells, [K]."""
     losses = _compute_gradients(lora, states, batches, options, group)
-    norms = torch.stack([states[cell].optimizer_step() for cell in batches])
-    loss_values, norm_values = torch.stack([losses, norms]).tolist()  # the step's one wait for the device
-    tokens = sum(len(row.input_ids) for rows in batches.values() for row in rows)
-    speed = tokens / (time.perf_counter() - started)
-    for cell, loss, norm in zip(batches, loss_values, norm_values, strict=True):
-        states[cell].log_step(loss, norm, speed)
-    return list(loss_values)
+    return losses, update(states, batches, lora.grads)
 
 
 def _compute_gradients(
     lora: MultiLora, states: Sequence[TrainState], batches: Batches, options: StepOptions, group: ProcessGroup
 ) -> torch.Tensor:
-    """Fill `lora.grads`; return the mean loss of each cell in `batches`. Halves the micro-batch until it fits."""
+    """Fill `lora.grads`; return the mean loss of each cell, [K]. Halves the micro-batch until it fits."""
     while True:
         lora.grads.zero_()
         losses = torch.zeros(len(states), device=lora.base.device)
@@ -93,7 +103,9 @@ def _compute_gradients(
             break
         options.micro_batch = memory.halved(options.micro_batch)
     group.all_reduce(lora.grads, losses)
-    return losses[list(batches)]
+    if (scale := _loss_scale(lora)) != 1:
+        lora.grads.div_(scale)
+    return losses
 
 
 def _accumulate(
@@ -120,12 +132,24 @@ def _accumulate(
             step_keys=[step_key(states[cell].dropout_seed, states[cell].step) for cell, _ in chunk],
         )
         spans = batch.row_spans if batch.marks_spans else batch.logit_blocks.blocks.spans
+        weights, ends, cells = _weights(spans, terms, lora.base.device)
         with lora.train_forward(batch) as logits:
-            loss = _losses(logits.float(), batch)
-            parts = [loss[a:b].sum() / terms[cell] for cell, a, b in spans]
-            torch.stack(parts).sum().backward()
-        for (cell, _, _), part in zip(spans, parts, strict=True):
-            losses[cell] += part.detach()
+            parts = _losses(logits.float(), batch) * weights
+            (parts.sum() * _loss_scale(lora)).backward()
+        losses.index_add_(0, cells, torch.segment_reduce(parts.detach(), "sum", offsets=ends, unsafe=True, initial=0))
+
+
+def _weights(spans: Sequence[Span], terms: dict[int, int], device: torch.device) -> list[torch.Tensor]:
+    """Per loss the weight 1 / terms of its cell, float32; where the cells' blocks begin and end; their cells."""
+    lengths = torch.tensor([b - a for _, a, b in spans])
+    each = torch.ones(len(spans)) / torch.tensor([terms[cell] for cell, _, _ in spans])
+    ends = torch.tensor([0, *(b for _, _, b in spans)])
+    return to_device([each.repeat_interleave(lengths), ends, torch.tensor([cell for cell, _, _ in spans])], device)
+
+
+def _loss_scale(lora: MultiLora) -> float:
+    """Factor of the loss in the backward pass: gradients of activations would be 0 in float16."""
+    return 1024.0 if lora.base.dtype == torch.float16 else 1.0
 
 
 def _losses(logits: torch.Tensor, batch: PackedBatch) -> torch.Tensor:

@@ -51,12 +51,15 @@ class MultiLora:
         rows = [torch.cat([tensor.flatten() for tensor in cell.adapter.weights.values()]) for cell in cells]
         self.params = torch.stack(rows).float().to(base.device)
         self.grads = torch.zeros_like(self.params)
+        # The same numbers in the base's precision: cast once per pass, not in every layer or at every decoded token.
+        self._halves = self.params if base.dtype == torch.float32 else self.params.to(base.dtype)
         self._replaced: dict[str, torch.nn.Module] = {}
         self._wrap_model()
 
     @contextmanager
     def train_forward(self, batch: PackedBatch) -> Iterator[torch.Tensor]:
         """Forward pass in training mode: logits [P, classes or vocabulary]. Call `backward` inside the context."""
+        self._cast()
         with batch_attention(self.model, batch):
             self.routing.dropout_on = True
             self.model.train()  # the base's own dropout and gradient checkpointing require training mode
@@ -74,6 +77,7 @@ class MultiLora:
 
     def logits(self, batch: PackedBatch, cell: int) -> torch.Tensor:
         """Logits [P, classes] with the adapter of one cell, in inference mode."""
+        self._cast(cell)
         self.routing.active_cell = cell
         with torch.inference_mode(), batch_attention(self.model, batch):
             return head_logits(self.model, hidden_states(self.model, batch))
@@ -81,6 +85,7 @@ class MultiLora:
     @contextmanager
     def generating(self, cell: int) -> Iterator[None]:
         """Context in which `self.model.generate` uses the adapter of one cell."""
+        self._cast(cell)
         self.routing.active_cell = cell
         self.model.config.use_cache = True
         try:
@@ -111,6 +116,12 @@ class MultiLora:
             self.model.set_submodule(name, module)
         self._replaced.clear()
 
+    def _cast(self, cell: int | None = None) -> None:
+        """Bring one cell's numbers in the base's precision up to date, or those of all."""
+        if self._halves is not self.params:
+            which = slice(None) if cell is None else cell
+            self._halves[which].copy_(self.params[which])
+
     @property
     def _template(self) -> dict[str, torch.Tensor]:
         """PEFT's names and the shapes of one adapter."""
@@ -119,14 +130,16 @@ class MultiLora:
     def _wrap_model(self) -> None:
         """Replace adapted layers, modules that are trained whole, and the base's dropout."""
         offset, modules = 0, dict[str, dict[str, torch.nn.Parameter]]()
+        own: dict[str, torch.Tensor] = {}
         for key, tensor in self._template.items():
             parameter = torch.nn.Parameter(self._view(self.params, offset, tensor.shape))
             parameter.grad = self._view(self.grads, offset, tensor.shape)
+            own[key] = self._view(self._halves, offset, tensor.shape)
             offset += tensor.numel()
             name, part = _module_and_part(key)
             modules.setdefault(name, {})[part] = parameter
         for layer_id, (name, parts) in enumerate(modules.items()):
-            self._wrap_module(name, parts, layer_id)
+            self._wrap_module(name, parts, own, layer_id)
         self._wrap_dropout(first_id=len(modules))
 
     def _wrap_dropout(self, first_id: int) -> None:
@@ -134,10 +147,14 @@ class MultiLora:
             if isinstance(module, torch.nn.Dropout) and module.p:
                 self._replace(name, KeyedDropout(module.p, self.routing, first_id + number))
 
-    def _wrap_module(self, name: str, parts: dict[str, torch.nn.Parameter], layer_id: int) -> None:
+    def _wrap_module(
+        self, name: str, parts: dict[str, torch.nn.Parameter], own: dict[str, torch.Tensor], layer_id: int
+    ) -> None:
         module = self.model.get_submodule(name)
         if "lora_A" in parts:
-            self._replace(name, MultiLoraLinear(module, parts["lora_A"], parts["lora_B"], self.routing, layer_id))
+            a, b = (own[f"{PREFIX}{name}.{part}.weight"] for part in ("lora_A", "lora_B"))
+            layer = MultiLoraLinear(module, parts["lora_A"], parts["lora_B"], (a, b), self.routing, layer_id)
+            self._replace(name, layer)
         else:
             self._replace(name, PerCellModule(module, parts, self.routing))
 

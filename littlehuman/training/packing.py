@@ -6,15 +6,15 @@ sees one block of tokens per cell; `Blocks` multiplies each block with its cell'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import accumulate, pairwise
 
 import torch
 
 from littlehuman.training.dropout import row_keys, token_keys
 from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
+from littlehuman.training.transfer import to_device
 
 Span = tuple[int, int, int]  # cell, first row, one past the last row
 
@@ -99,24 +99,39 @@ def pack(
 
     def flat(values: Sequence[Sequence[int]], fill: int) -> torch.Tensor:
         filled = [[*v, *[fill] * (width - len(v))] for v, width in zip(values, widths, strict=True)]
-        return torch.tensor([x for v in filled for x in v], device=device).view(shape)
+        return torch.tensor([x for v in filled for x in v]).view(shape)
 
     def blocks(offsets: Sequence[int]) -> Blocks:
         ends = [offsets[end] for end in row_ends]
         return Blocks(tuple((cell, a, b) for (cell, _), (a, b) in zip(cell_rows, pairwise(ends), strict=True)))
 
+    places = torch.tensor(logit_positions, dtype=torch.long)
+    tensors = {
+        "input_ids": flat([row.input_ids for row in rows], pad_token_id),
+        "position_ids": (positions + first_position).view(shape),
+        "cu_seqlens": torch.tensor(starts, dtype=torch.int32),
+        "logit_positions": places,
+        "labels": torch.tensor([label for own in targets for _, label in own], dtype=torch.long),
+        "keys": keys,
+        "logit_keys": keys[places],
+    }
+    if not packed:
+        tensors["attention_mask"] = flat([[1] * len(row.input_ids) for row in rows], 0)
+    if any(row.token_type_ids for row in rows):
+        tensors["token_type_ids"] = flat([row.token_type_ids for row in rows], 0)
+    sent = dict(zip(tensors, to_device(list(tensors.values()), device), strict=True))
     return PackedBatch(
-        input_ids=flat([row.input_ids for row in rows], pad_token_id),
-        attention_mask=None if packed else flat([[1] * len(row.input_ids) for row in rows], 0),
-        position_ids=(positions + first_position).to(device).view(shape),
-        token_type_ids=flat([row.token_type_ids for row in rows], 0) if any(r.token_type_ids for r in rows) else None,
+        input_ids=sent["input_ids"],
+        attention_mask=sent.get("attention_mask"),
+        position_ids=sent["position_ids"],
+        token_type_ids=sent.get("token_type_ids"),
         row_starts=starts,
-        cu_seqlens=torch.tensor(starts, dtype=torch.int32, device=device),
+        cu_seqlens=sent["cu_seqlens"],
         seed=int(keys[0]),
-        logit_positions=torch.tensor(logit_positions, device=device),
-        labels=torch.tensor([label for own in targets for _, label in own], device=device),
-        token_blocks=KeyedBlocks(blocks(starts), keys.to(device)),
-        logit_blocks=KeyedBlocks(blocks(logit_starts), keys[logit_positions].to(device)),
+        logit_positions=sent["logit_positions"],
+        labels=sent["labels"],
+        token_blocks=KeyedBlocks(blocks(starts), sent["keys"]),
+        logit_blocks=KeyedBlocks(blocks(logit_starts), sent["logit_keys"]),
         logit_starts=logit_starts,
         row_spans=blocks(range(len(rows) + 1)).spans,
         marks_spans=rows[0].window is not None,
@@ -139,21 +154,23 @@ def _logit_targets(row: EncodedRow, start: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Blocks:
-    """Which rows of a tensor belong to which cell, and products with one matrix per cell.
+    """Which rows of a tensor belong to which cell, and products with one matrix per cell, block by block.
 
-    `batched`: pad the blocks to one batched product, instead of one product per block. By default a GPU does so,
-    where each small product would cost a launch, and a CPU does not.
+    `batched`: whether layers use one padded product for all blocks instead (`grid.py`). By default they do on a GPU,
+    where each small product would cost a launch, and not on a CPU.
     """
 
     spans: tuple[Span, ...]
     batched: bool | None = None
 
+    def is_batched(self, device: torch.device) -> bool:
+        """Whether products on `device` are made for all blocks at once."""
+        return device.type != "cpu" if self.batched is None else self.batched
+
     def matmul(self, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """x [rows, n] with weights [cells, n, m] -> [rows, m]."""
         if len(self.spans) == 1:
             return x @ weights[self.spans[0][0]]
-        if self._is_batched(x):
-            return torch.bmm(self._pad(x), self._select(weights)).flatten(0, 1)[self._padded_places(x.device)]
         out = x.new_empty(len(x), weights.shape[-1])
         for cell, a, b in self.spans:
             torch.mm(x[a:b], weights[cell], out=out[a:b])
@@ -161,8 +178,6 @@ class Blocks:
 
     def add_matmul(self, out: torch.Tensor, x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         """Add `matmul(x, weights)` to `out` [rows, m], in place."""
-        if self._is_batched(x):
-            return out.add_(self.matmul(x, weights))
         for cell, a, b in self.spans:
             out[a:b].addmm_(x[a:b], weights[cell])
         return out
@@ -170,49 +185,11 @@ class Blocks:
     def matmul_transposed(self, left: torch.Tensor, right: torch.Tensor, cells: int) -> torch.Tensor:
         """left [rows, n], right [rows, m] -> [cells, n, m]: left.T @ right per cell; 0 for cells without rows."""
         out = left.new_zeros(cells, left.shape[-1], right.shape[-1])
-        if self._is_batched(left):
-            products = torch.bmm(self._pad(left).mT, self._pad(right))
-            return out.index_copy_(0, self._cells(left.device), products)
         for cell, a, b in self.spans:
             torch.mm(left[a:b].T, right[a:b], out=out[cell])
         return out
 
-    def expand(self, values: Sequence[float], device: torch.device) -> torch.Tensor:
-        """One value per block, repeated for each of its rows: float32 [rows, 1]."""
-        lengths = torch.tensor([b - a for _, a, b in self.spans], device=device)
-        return torch.repeat_interleave(torch.tensor(values, device=device), lengths)[:, None]
-
-    def _is_batched(self, x: torch.Tensor) -> bool:
-        return len(self.spans) > 1 and (x.is_cuda if self.batched is None else self.batched)
-
-    def _select(self, weights: torch.Tensor) -> torch.Tensor:
-        """The matrices of the cells that have a block."""
-        return weights if len(self.spans) == len(weights) else weights.index_select(0, self._cells(weights.device))
-
-    def _pad(self, x: torch.Tensor) -> torch.Tensor:
-        """[rows, n] -> [blocks, longest, n]."""
-        grid = x.new_zeros(len(self.spans) * self._longest, x.shape[-1])
-        return grid.index_copy_(0, self._padded_places(x.device), x).view(len(self.spans), self._longest, -1)
-
-    @cached_property
-    def _longest(self) -> int:
-        return max(b - a for _, a, b in self.spans)
-
-    def _cells(self, device: torch.device) -> torch.Tensor:
-        return self._cached("cells", device, lambda: torch.tensor([cell for cell, _, _ in self.spans]))
-
-    def _padded_places(self, device: torch.device) -> torch.Tensor:
-        """Index of each row in the flattened padded grid."""
-
-        def make() -> torch.Tensor:
-            places = [torch.arange(b - a) + block * self._longest for block, (_, a, b) in enumerate(self.spans)]
-            return torch.cat(places)
-
-        return self._cached("places", device, make)
-
-    def _cached(self, name: str, device: torch.device, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """An index that all layers share: made once, since each copy to a device waits for it."""
-        if name not in self.__dict__:
-            self.__dict__[name] = make().to(device)
-        found: torch.Tensor = self.__dict__[name]
-        return found
+    def expand(self, values: Sequence[float]) -> torch.Tensor:
+        """One value per block, repeated for each of its rows: [rows, 1], on the CPU."""
+        lengths = torch.tensor([b - a for _, a, b in self.spans])
+        return torch.tensor(values).repeat_interleave(lengths)[:, None]

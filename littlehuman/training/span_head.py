@@ -13,6 +13,7 @@ import torch
 from littlehuman.languages.spans import with_marks
 from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.span_encoding import END, START
+from littlehuman.training.transfer import to_device
 
 Found = tuple[float, str]  # score of a window's best span (the sum of its two logits), and its text
 
@@ -25,10 +26,12 @@ def span_losses(logits: torch.Tensor, labels: torch.Tensor, offsets: Sequence[in
         labels: bits per token, [T]; of several right tokens of a row the probabilities are added.
         offsets: first token of each row among the T, and the end: [rows + 1].
     """
-    lengths = torch.tensor([b - a for a, b in pairwise(offsets)], device=logits.device)
-    row = torch.arange(len(lengths), device=logits.device).repeat_interleave(lengths)
-    column = torch.cat([torch.arange(b - a, device=logits.device) for a, b in pairwise(offsets)])
+    lengths = torch.tensor([b - a for a, b in pairwise(offsets)])
     shape = (len(lengths), int(lengths.max()), 2)
+    row, column = to_device(
+        [torch.arange(len(lengths)).repeat_interleave(lengths), torch.cat([torch.arange(n) for n in lengths.tolist()])],
+        logits.device,
+    )
     grid = logits.new_full(shape, float("-inf")).index_put((row, column), logits)
     right = torch.zeros(shape, dtype=torch.bool, device=logits.device)
     right[row, column] = torch.stack([labels & START, labels & END], -1) > 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -32,7 +32,8 @@ class TrainState:
     Attributes:
         params, grads: while attached, the cell's row of the `MultiLora`: float32 [parameters of one adapter].
         step, total_steps: optimiser steps made, and to make.
-        log_rows: one row per step made.
+        log_rows: one row per step made, as far as `flush_log` has read them.
+        moments, updates: while attached, AdamW's state: float32 [parameters of one adapter] each, and the steps made.
 
     Raises:
         DataError: when a folder stands in place of the checkpoint; here, where it is an error of this cell alone.
@@ -56,6 +57,7 @@ class TrainState:
         self.dropout_seed = seeding.number(seed, "dropout")
         self.step = 0
         self.log_rows: list[LogRow] = []
+        self._unread: list[tuple[LogRow, torch.Tensor, torch.Tensor]] = []  # steps whose values are on the device
         self._epoch_order: dict[int, list[EncodedRow]] = {}  # of the current epoch only
         self._detached: dict[str, torch.Tensor] = {}
 
@@ -78,21 +80,12 @@ class TrainState:
             write_log: whether this process writes `train.jsonl`.
         """
         saved = self._detached or self._load_checkpoint(params)
-        self.params, self.write_log = params, write_log
-        self.params.grad = grads
-        tuning = self.tuning
-        self.optimizer = torch.optim.AdamW(
-            [params],
-            lr=float(tuning.learning_rate or 0),
-            weight_decay=float(tuning.weight_decay or 0),
-            eps=1e-8,
-            fused=True,
-        )
+        self.params, self.grads, self.write_log = params, grads, write_log
         if saved:
             params.copy_(saved["values"])
         # Moments are allocated here: out of memory in the middle of the first update could not be undone.
-        moments = {name: saved[name].to(params.device) if saved else torch.zeros_like(params) for name in MOMENTS}
-        self.optimizer.state[params] = {"step": torch.tensor(float(self.step), device=params.device), **moments}
+        self.moments = {name: saved[name].to(params.device) if saved else torch.zeros_like(params) for name in MOMENTS}
+        self.updates = torch.tensor(float(self.step), device=params.device)
         self._detached = {}
         if write_log:
             parent.require()
@@ -118,28 +111,28 @@ class TrainState:
     def _warmup_steps(self) -> int:
         return math.ceil(self.total_steps * float(self.tuning.warmup_ratio or 0))
 
-    def optimizer_step(self) -> torch.Tensor:
-        """Clip the gradient and update the parameters; returns the norm before clipping, float32 []."""
-        norm = torch.nn.utils.clip_grad_norm_([self.params], float(self.tuning.max_grad_norm or math.inf))
-        self.optimizer.param_groups[0]["lr"] = self.learning_rate()
-        self.optimizer.step()
-        return norm
-
-    def log_step(self, loss: float, norm: float, speed: float) -> None:
-        """Log the update that was made and count it; `speed` is in tokens per second of all cells together."""
-        row = {
-            "step": self.step + 1,
-            "loss": loss,
-            "lr": self.learning_rate(),
-            "grad_norm": norm,
-            "tokens_per_s": speed,
-        }
-        self.log_rows.append(row)
+    def log_step(self, loss: torch.Tensor, norm: torch.Tensor) -> None:
+        """Count the update that was made, and keep its loss and gradient norm, float32 [], for `flush_log`."""
+        self._unread.append(({"step": self.step + 1, "lr": self.learning_rate()}, loss, norm))
         self.step += 1
+
+    def flush_log(self, speed: Callable[[], float]) -> int:
+        """Log the updates since the last call, and say how many; `speed`: tokens a second of all cells, asked last."""
+        if not self._unread:
+            return 0
+        values = torch.stack([value for _, *pair in self._unread for value in pair]).view(-1, 2).tolist()
+        rate = speed()
+        rows = [
+            {"step": row["step"], "loss": loss, "lr": row["lr"], "grad_norm": norm, "tokens_per_s": rate}
+            for (row, *_), (loss, norm) in zip(self._unread, values, strict=True)
+        ]
+        self._unread.clear()
+        self.log_rows += rows
         if self.write_log:
             parent.require()
             with (self.folder / LOG).open("a", encoding="utf-8") as handle:
-                handle.write(json.dumps(row) + "\n")
+                handle.write("".join(json.dumps(row) + "\n" for row in rows))
+        return len(rows)
 
     def detach(self) -> None:
         """Copy parameters and moments to the CPU and release the `MultiLora`; `attach` continues from the copy."""
@@ -149,23 +142,22 @@ class TrainState:
 
     def release(self) -> None:
         """Drop all references to the `MultiLora`, without a copy."""
-        for name in ("params", "optimizer"):
+        for name in ("params", "grads", "moments", "updates"):
             self.__dict__.pop(name, None)
 
-    def save_checkpoint(self) -> None:
-        """Save parameters, moments, step and log, atomically."""
-        from safetensors.torch import save_file
+    def checkpoint(self) -> Callable[[], None]:
+        """Copy parameters, moments, step and log; the function that saves them, atomically, wherever it is called."""
+        tensors, draft = self._tensors(), self.folder / f".{CHECKPOINT}"
+        metadata = {"step": str(self.step), "fingerprint": str(self.fingerprint), "rows": json.dumps(self.log_rows)}
 
-        if not self.step:
-            return
-        parent.require()
-        draft = self.folder / f".{CHECKPOINT}"
-        save_file(
-            self._tensors(),
-            draft,
-            metadata={"step": str(self.step), "fingerprint": str(self.fingerprint), "rows": json.dumps(self.log_rows)},
-        )
-        draft.replace(self.folder / CHECKPOINT)
+        def save() -> None:
+            from safetensors.torch import save_file
+
+            parent.require()
+            save_file(tensors, draft, metadata=metadata)
+            draft.replace(self.folder / CHECKPOINT)
+
+        return save
 
     def delete_checkpoint(self) -> None:
         """Remove the checkpoint of a finished cell."""
@@ -173,8 +165,7 @@ class TrainState:
 
     def _tensors(self) -> dict[str, torch.Tensor]:
         """CPU copies of parameters ("values") and moments: float32 [parameters of one adapter] each."""
-        moments = self.optimizer.state[self.params]
-        state = {"values": self.params, **{name: moments[name] for name in MOMENTS}}
+        state = {"values": self.params, **self.moments}
         return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
     def _load_checkpoint(self, params: torch.Tensor) -> dict[str, torch.Tensor]:

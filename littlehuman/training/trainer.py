@@ -35,6 +35,7 @@ from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
 
 log = logging.getLogger(__name__)
 
+_TOGETHER = 4  # cells that any larger group has at least, when memory for it is planned
 Results = Iterator[tuple[int, Outcome | Exception]]  # index of the cell, and its result
 
 
@@ -55,6 +56,7 @@ def fit_cells(
     started = time.perf_counter()
     with lease(first.model, first.task.head, len(first.classes), device, dtype) as base:
         trainer = Trainer(base, launch, group, (time.perf_counter() - started) / len(cells))
+        should_pack(base, launch.layout)  # tested on the base as it is, before it has adapters
         for indices in trainer.split_into_groups(cells):
             if prepared := list(_prepare_group(indices, cells, base, report)):
                 for index, outcome in trainer.train_together(prepared):
@@ -154,9 +156,19 @@ class Trainer:
             return 1
         micro_batch = min(self.launch.micro_batch, prepared.state.batch_size)
         rows = prepared.train_rows or prepared.test_rows
-        tokens = micro_batch * max((len(row.input_ids) for row in rows), default=1)
-        targets = micro_batch * max(map(num_targets, rows), default=1)
-        return memory.cells_that_fit(self.base, prepared.adapter.num_parameters, tokens, targets)
+        lengths, targets = [len(row.input_ids) for row in rows], list(map(num_targets, rows))
+        # Of padded rows the longest counts; of packed ones the sum, where long rows of a cell meet short ones.
+        packed = memory.typical_sum(lengths, _TOGETHER * micro_batch) / _TOGETHER
+        tokens = packed if self._packed else micro_batch * max(lengths, default=1)
+        sharing = 1 if devices.one_each(self.launch.device, self.base.device) else self.group.size
+        return memory.cells_that_fit(
+            self.base,
+            prepared.adapter.num_parameters,
+            tokens,
+            memory.typical_sum(targets, micro_batch),
+            sharing,
+            self.launch.gradient_checkpointing,
+        )
 
     def _attach(self, cells: list[PreparedCell]) -> MultiLora | None:
         """The cells' adapters on the base, with their optimisers; None when they do not fit into memory."""

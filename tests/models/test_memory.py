@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -287,6 +288,42 @@ def test_estimate_grows_with_memory_and_shrinks_with_the_size_of_a_cell(monkeypa
         for axis in ("parameters", "tokens", "targets"):
             ordered = [estimate(1e8, **{axis: size}) for size in (1, 1000, 10_000, 100_000, 10**8)]
             assert ordered == sorted(ordered, reverse=True) and ordered[-1] == 1 < ordered[0]
+
+
+GB = 1e9
+LLAMA_8B = SimpleNamespace(hidden_size=4096, intermediate_size=14336, num_hidden_layers=32, vocab_size=128256)
+MINILM = SimpleNamespace(hidden_size=384, intermediate_size=1536, num_hidden_layers=6, vocab_size=30522)
+
+
+def _gpu_plan(monkeypatch: pytest.MonkeyPatch, shapes: SimpleNamespace, free: float, *plan: Any) -> int:
+    """Cells that fit beside this model in bfloat16 on a GPU with so many free bytes."""
+    monkeypatch.setattr(memory, "free_bytes", lambda device: int(free))
+    config = SimpleNamespace(get_text_config=lambda: shapes)
+    base = SimpleNamespace(
+        model=SimpleNamespace(config=config), dtype=torch.bfloat16, device=SimpleNamespace(type="cuda")
+    )
+    return cells_that_fit(base, *plan)  # type: ignore[arg-type]
+
+
+def test_an_average_batch_is_planned_for_not_one_of_the_longest_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Llama-3.1-8B beside its weights on a GPU of 141 GB; a tenth of the rows is four times as long as the others."""
+    lengths = [100] * 90 + [400] * 10
+    typical = memory.typical_sum(lengths, 8)
+    assert 8 * 130 < typical < 8 * 200
+    parameters, free = 42_000_000, (141 - 16) * GB
+    planned = _gpu_plan(monkeypatch, LLAMA_8B, free, parameters, typical, 8)
+    assert planned == _gpu_plan(monkeypatch, LLAMA_8B, 2 * free, parameters, typical, 8, 2), "two processes share"
+    assert planned >= 2 * _gpu_plan(monkeypatch, LLAMA_8B, free, parameters, 8 * max(lengths), 8)
+    assert _gpu_plan(monkeypatch, LLAMA_8B, free, parameters, typical, 8, 1, True) > 2 * planned
+
+
+def test_hundreds_of_cells_of_a_small_model_are_planned_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _gpu_plan(monkeypatch, MINILM, 40 * GB, 600_000, 8 * 100, 8) > 200
+
+
+def test_a_typical_sum_is_exact_for_equal_values_and_never_above_the_largest() -> None:
+    assert memory.typical_sum([7] * 5, 3) == 21 and memory.typical_sum([], 3) == 0
+    assert memory.typical_sum([1, 100], 2) <= 200
 
 
 def test_free_memory_is_a_plausible_number() -> None:

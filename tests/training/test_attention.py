@@ -53,3 +53,24 @@ def test_torchs_gpu_kernel_is_asked_for_what_rows_attended_alone_give(
     options = forward._Options(causal, 0.3, window, dropout=0.0)
     alone = forward._attention_per_row(query, key, value, batch, options, layer=0)
     torch.testing.assert_close(forward._varlen_attention(query, key, value, batch, options), alone)
+
+
+def test_a_torch_without_grouped_queries_gets_as_many_keys_as_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel has no argument `enable_gqa`, and would refuse it."""
+    heads: list[int] = []
+
+    def older(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, cu_seq_q: torch.Tensor, *rest: Any,
+        scale: float | None = None, window_size: tuple[int, int] = (-1, -1),
+    ) -> torch.Tensor:  # fmt: skip
+        heads.extend((query.shape[1], key.shape[1], value.shape[1]))
+        return as_documented(query, key, value, cu_seq_q, *rest, scale=scale, window_size=window_size)
+
+    monkeypatch.setattr(varlen, "varlen_attn", older)
+    rows = [EncodedRow(tuple(range(size)), (), index, pooling_position=0) for index, size in enumerate((5, 9, 1))]
+    batch = pack([(0, rows)], torch.device("cpu"), pad_token_id=0, packed=True, first_position=0, step_keys=[1])
+    query, key, value = (torch.randn(1, heads, 15, WIDTH) for heads in (HEADS, GROUPS, GROUPS))
+    options = forward._Options(causal=True, scaling=0.3, window=None, dropout=0.0)
+    alone = forward._attention_per_row(query, key, value, batch, options, layer=0)
+    torch.testing.assert_close(forward._varlen_attention(query, key, value, batch, options), alone)
+    assert heads == [HEADS] * 3

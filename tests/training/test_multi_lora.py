@@ -44,6 +44,7 @@ from littlehuman.store import cache_root
 from littlehuman.training import predict
 from littlehuman.training.encoding import EncodedRow
 from littlehuman.training.fit import fit
+from littlehuman.training.grid import Grid, make_grid
 from littlehuman.training.multi_lora import MultiLora
 from littlehuman.training.packing import Blocks
 from littlehuman.training.types import Cell, Outcome
@@ -289,19 +290,24 @@ def test_batched_products_equal_products_per_block() -> None:
     """A GPU pads the blocks to one batched product; a cell without rows gets a gradient of 0."""
     draw = torch.Generator().manual_seed(0)
     spans = ((0, 0, 5), (2, 5, 6), (3, 6, 17))  # cell 1 is done
-    per_block, batched = Blocks(spans, batched=False), Blocks(spans, batched=True)
     x, out = torch.randn(17, 6, generator=draw), torch.randn(17, 4, generator=draw)
     weights = torch.randn(4, 6, 4, generator=draw)
     expected = torch.cat([x[a:b] @ weights[cell] for cell, a, b in spans])
     sums = torch.stack(
         [sum((x[a:b].T @ out[a:b] for c, a, b in spans if c == cell), torch.zeros(6, 4)) for cell in range(4)]
     )
-    for blocks in (per_block, batched):
-        torch.testing.assert_close(blocks.matmul(x, weights), expected)
-        torch.testing.assert_close(blocks.add_matmul(out.clone(), x, weights), out + expected)
-        torch.testing.assert_close(blocks.matmul_transposed(x, out, 4), sums)
-        assert not blocks.matmul_transposed(x, out, 4)[1].any()
-        assert blocks.expand([1.0, 2.0, 3.0], x.device).flatten().tolist() == [1.0] * 5 + [2.0] + [3.0] * 11
+    blocks = Blocks(spans)
+    torch.testing.assert_close(blocks.matmul(x, weights), expected)
+    torch.testing.assert_close(blocks.add_matmul(out.clone(), x, weights), out + expected)
+    torch.testing.assert_close(blocks.matmul_transposed(x, out, 4), sums)
+    assert not blocks.matmul_transposed(x, out, 4)[1].any()
+    assert blocks.expand([1.0, 2.0, 3.0]).flatten().tolist() == [1.0] * 5 + [2.0] + [3.0] * 11
+    grid = make_grid(spans, 4, [1.0, 1.0, 1.0], torch.arange(17, dtype=torch.int32), None)
+    added, grads = out.clone(), torch.zeros(4, 6, 4)
+    grid.add(added, grid.pad(x) @ grid.select(weights))
+    torch.testing.assert_close(added, out + expected)
+    grid.accumulate(grads, grid.pad_dropped(x, layer_id=0).mT @ grid.pad(out))
+    torch.testing.assert_close(grads, sums)
 
 
 @pytest.mark.parametrize(("task", "weights"), JOBS)
@@ -317,11 +323,13 @@ def test_batched_products_give_the_same_logits_and_gradients(
         rows = train_rows_of(base, cells[0], _points(task))
         batch = packed_batch(base, [rows[:5], rows[5:6], rows[6:]])
         logits, grads = forward_backward(lora, batch)
-        pad, calls = Blocks._pad, []
-        monkeypatch.setattr(Blocks, "_is_batched", lambda blocks, x: len(blocks.spans) > 1)
-        monkeypatch.setattr(Blocks, "_pad", lambda blocks, x: [calls.append(blocks), pad(blocks, x)][1])
+        pad, calls = Grid.pad, []
+        monkeypatch.setattr(Blocks, "is_batched", lambda *_: True)
+        monkeypatch.setattr(Grid, "pad", lambda grid, x: [calls.append(grid), pad(grid, x)][1])
         batched_logits, batched_grads = forward_backward(lora, packed_batch(base, [rows[:5], rows[5:6], rows[6:]]))
-    assert distance(logits, batched_logits) < 1e-5 and distance(grads, batched_grads) < 1e-5 and len(calls) > 20
+        only_logits, only_grads = forward_backward(lora, packed_batch(base, [rows[:5]]))
+    assert distance(logits, batched_logits) < 1e-5 and distance(grads, batched_grads) < 1e-5 and len(calls) > 10
+    assert distance(logits[: len(only_logits)], only_logits) < 1e-5 and distance(grads[0], only_grads[0]) < 1e-5
 
 
 @pytest.mark.parametrize("task", ["qa", "fv"])

@@ -38,7 +38,7 @@ from littlehuman.errors import ConfigError
 from littlehuman.models.base_model import Base
 from littlehuman.schema import Layout, LossOn
 from littlehuman.store import cache_root
-from littlehuman.training import forward
+from littlehuman.training import forward, packing_check
 from littlehuman.training.encoding import IGNORE_INDEX, EncodedRow
 from littlehuman.training.packing import PackedBatch
 from littlehuman.training.packing_check import should_pack
@@ -244,3 +244,42 @@ def test_model_with_unsupported_attention_is_padded(caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.INFO, "littlehuman"):
         assert not _is_packed(settings(weights=weights))
     assert "packed attention does not support softcap" in caplog.text
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_gpu_pads_what_it_would_read_row_by_row(dropout: float, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel for packed rows knows neither attention dropout nor float32; the meta device stands for a GPU."""
+    name = f"rowwise-{dropout}-bert"
+    weights = small_encoder(cache_root() / name, attention_probs_dropout_prob=dropout, hidden_dropout_prob=0.0)
+    with leased_base(settings("fv", weights, dtype=dtype)) as base:
+        assert should_pack(base, Layout.auto), "a CPU packs them all"
+        with monkeypatch.context() as patch:
+            patch.setattr(base, "device", torch.device("meta"))
+            assert should_pack(base, Layout.auto) is (dtype == "bfloat16" and not dropout)
+            assert should_pack(base, Layout.packed)
+
+
+def test_an_argument_that_the_gpus_kernel_lacks_is_an_error_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: Any) -> float:
+        raise TypeError("varlen_attn() got an unexpected keyword argument 'enable_gqa'")
+
+    monkeypatch.setattr(packing_check, "packing_error", refusing)
+    with leased_base(settings(dtype="bfloat16")) as base, monkeypatch.context() as patch:
+        assert not should_pack(base, Layout.auto), "a CPU takes it for an architecture that takes no packed rows"
+        patch.setattr(base, "can_pack", None)
+        patch.setattr(base, "device", torch.device("meta"))
+        with pytest.raises(TypeError, match="enable_gqa"):
+            should_pack(base, Layout.auto)
+
+
+def test_a_wrong_gradient_of_packed_rows_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _is_packed(settings())
+    per_row = forward._attention_per_row
+
+    def without_gradient(query: Any, key: Any, value: Any, *rest: Any) -> torch.Tensor:
+        return per_row(query, key.detach(), value, *rest)
+
+    monkeypatch.setattr(forward, "_attention_per_row", without_gradient)
+    release_base()  # its result is cached
+    assert not _is_packed(settings())

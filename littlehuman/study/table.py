@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -66,12 +66,9 @@ def write(study: Path) -> Path:
         sweep_drafts(study)
         table = rows(study)
         columns = _columns(table)
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([csv_cell(column) for column in columns])
-        writer.writerows([csv_cell(row.get(column)) for column in columns] for row in table)  # None: an empty cell
-        write_text(study / "table.csv", text.getvalue())
-        write_text(study / "table.md", markdown(table))
+        head = _csv_line(columns)
+        write_text(study / "table.csv", head + "".join(_lines_of("csv", study, table, columns, _csv_row)))
+        write_text(study / "table.md", markdown(table, study))
     return study / "table.csv"
 
 
@@ -107,29 +104,74 @@ def is_current(folder: Path) -> bool:
         return False
 
 
-def markdown(table: Sequence[Mapping[str, Any]]) -> str:
-    """The table for reading: knobs that differ between cells, and each score with its interval."""
-    metrics = [column.removesuffix("_low") for column in _columns(table) if column.endswith("_low")]
-    differing = [
-        k for k in (*GROUPS, *NUMBERS) if k != "protocol" and len({str(row[k]) for row in table if k in row}) > 1
-    ]
-    header = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
-    lines = ["| " + " | ".join(map(markdown_text, header)) + " |", "|" + "---|" * len(header)]
-    for row in table:
-        cells = [row.get(key, "") for key in ("cell", "state", "protocol", *differing, "n_human", "n_synthetic")]
-        lines.append(
-            "| "
-            + " | ".join(
-                [*(markdown_text(str(cell)) for cell in cells), *(_interval(row, metric) for metric in metrics)]
-            )
-            + " |"
-        )
+def markdown(table: Sequence[Mapping[str, Any]], study: Path | None = None) -> str:
+    """The table for reading: knobs that differ between cells, and each score with its interval.
+
+    `study`: whose lines are kept for the next time.
+    """
+    metrics = [column for column in _columns(table) if column.endswith("_low")]
+    differing = [k for k in (*GROUPS, *NUMBERS) if k != "protocol" and _differs(k, table)]
+    columns = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
+    header = [markdown_text(column.removesuffix("_low")) for column in columns]
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += _lines_of("md", study, table, columns, _markdown_row)
     problems = [
         f"\n{markdown_text(str(row['cell']))}: {markdown_text(str(row['error']))}\n"
         for row in table
         if row.get("error")
     ]
     return "\n".join(lines) + "\n" + "".join(problems)
+
+
+_kept: dict[tuple[str, Path | None], tuple[list[str], dict[str, tuple[Mapping[str, Any], str]]]] = {}
+
+
+def _lines_of(
+    kind: str,
+    study: Path | None,
+    table: Sequence[Mapping[str, Any]],
+    columns: list[str],
+    line: Callable[[Mapping[str, Any], Sequence[str]], str],
+) -> list[str]:
+    """A line per row. Those of the last time are taken again where row and columns are the same: of 3,000 cells one or
+    two have changed.
+    """
+    before, known = _kept.get((kind, study), ([], {}))
+    known = known if before == columns else {}
+    new: dict[str, tuple[Mapping[str, Any], str]] = {}
+    for row in table:
+        old = known.get(row["cell"])
+        new[row["cell"]] = old if old and old[0] == row else (row, line(row, columns))
+    if study is not None:
+        _kept[kind, study] = columns, new
+    return [text for _, text in new.values()]
+
+
+def _csv_row(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    return _csv_line([row.get(column) for column in columns])  # None: an empty cell
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(map(csv_cell, values))
+    return text.getvalue()
+
+
+def _markdown_row(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    cells = [
+        _interval(row, column.removesuffix("_low"))
+        if column.endswith("_low")
+        else markdown_text(str(row.get(column, "")))
+        for column in columns
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _differs(column: str, table: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column has several values, as texts."""
+    values = (row[column] for row in table if column in row)
+    first = next(values, None)
+    return any(value is not first and str(value) != str(first) for value in values)
 
 
 def _columns(table: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,6 +175,15 @@ def test_an_empty_study_has_an_empty_table(tmp_path: Path) -> None:
     assert rows(tmp_path) == []
     study_table.write(tmp_path)
     assert _read(tmp_path) == []
+
+
+def test_a_changed_cell_and_a_lost_one_change_the_table_that_was_written_before(study: Path) -> None:
+    study_table.write(study)
+    write_result(study / "a-done", _result(value=0.7))
+    shutil.rmtree(study / "b-failed")
+    text = study_table.write(study).with_suffix(".md").read_text()
+    assert text == study_table.markdown(rows(study)) and "0.700" in text and "b-failed" not in text
+    assert [row["cell"] for row in _read(study)] == ["a-done", "c-running"] and _read(study)[0]["squad_f1"] == "0.7"
 
 
 def test_the_table_depends_on_the_folders_alone(study: Path) -> None:

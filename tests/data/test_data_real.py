@@ -14,6 +14,7 @@ from littlehuman import data
 from littlehuman.records import Dataset
 from littlehuman.schema import DatasetConfig, TaskConfig
 
+SLOW = pytest.mark.slow
 SECONDS = 10.0  # loading takes well under a second; this only catches something quadratic
 
 # name: folder, task, rows of the source by split, duplicates in them, sizes of train, valid and test
@@ -82,7 +83,7 @@ def test_no_evidence_is_on_both_sides_of_a_hold_out_split(name: str) -> None:
     assert len(set.union(*sides.values())) == sum(map(len, sides.values()))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("name", [name if name == "scifact" else pytest.param(name, marks=SLOW) for name in PUBLIC])
 def test_two_loads_give_the_same_points_quickly(name: str) -> None:
     start = time.monotonic()
     first, second = _load(name), _load(name)
@@ -124,7 +125,7 @@ def test_a_model_may_be_trained_on_scifact_and_tested_on_wanli() -> None:
     assert (dataset.name, len(dataset.train), len(dataset.test)) == ("scifact", 750, 2941)
 
 
-@pytest.mark.parametrize("name", ["fever", "wanli"])
+@pytest.mark.parametrize("name", ["fever", pytest.param("wanli", marks=SLOW)])
 def test_the_hub_path_reads_the_same_points_as_the_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

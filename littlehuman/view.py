@@ -70,7 +70,7 @@ def _serve(arguments: argparse.Namespace) -> Iterator[str]:
         if error.name not in ("uvicorn", "starlette"):
             raise
         raise ExtraMissing(
-            f"the page needs {error.name}, which is not installed\nTry: pip install 'littlehuman[view]'"
+            f"the page needs {error.name}, which is not installed\nTry: pip install starlette uvicorn"
         ) from None
     from littlehuman.store import multirun_root
     from littlehuman.webpage.studies import studies_at

@@ -42,4 +42,4 @@ def test_without_the_extra_there_is_one_error_with_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert view.main([str(write_study(tmp_path / "s", fractions=(0.0,), seeds=(0,), items=5))]) == 1
-    assert capsys.readouterr().err.endswith("not installed\nTry: pip install 'littlehuman[view]'\n")
+    assert capsys.readouterr().err.endswith("not installed\nTry: pip install starlette uvicorn\n")

@@ -71,13 +71,13 @@ LH.loadDocument = async () => {
 };
 
 LH.changed = async (live) => {
-  const page = LH.page, before = page.state;
+  const page = LH.page, before = page.state, waited = !page.document;  // then a view may show less than there is
   const fresh = live.stamp !== before.stamp, redrawn = live.document !== page.drawn && live.document !== null;
   page.state = { ...before, ...live };
   if (fresh || JSON.stringify(before.progress.counts) !== JSON.stringify(live.progress.counts)) page.state = await LH.source.state(page.name);
   if (redrawn) { await LH.loadDocument(); page.drawn = live.document; }
   const view = LH.viewName();
-  if (redrawn && !(view === "data" || (view === "price" && document.getElementById("main").contains(document.activeElement)))) {
+  if (redrawn && (waited || !(view === "data" || (view === "price" && document.getElementById("main").contains(document.activeElement))))) {
     const top = window.scrollY;
     LH.render();
     window.scrollTo(0, top);

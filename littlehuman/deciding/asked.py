@@ -52,9 +52,10 @@ class Asked:
     rehearsal: bool = False
 
     @property
-    def assumed_budget(self) -> float:
-        """The sum where neither a budget nor a target was given."""
-        return DEFAULT_LABELS * self.human_price
+    def sum_to_spend(self) -> float | None:
+        """The budget; where neither it nor a target was given, the price of some labels. None: no limit."""
+        assumed = None if self.target is not None else DEFAULT_LABELS * self.human_price
+        return assumed if self.budget is None else self.budget
 
     @property
     def assumed_synthetic_price(self) -> float:

@@ -43,6 +43,7 @@ def _composed(words: tuple[str, ...]) -> RunConfig:
 
     from littlehuman import run
     from littlehuman.config import run_config
+    from littlehuman.execution.composing import error_of
     from littlehuman.prompt_models.settings import refuse_api_keys
 
     refuse_api_keys(words)
@@ -51,8 +52,7 @@ def _composed(words: tuple[str, ...]) -> RunConfig:
         with hydra.initialize_config_dir(version_base="1.3", config_dir=str(run.conf_folder())):
             return run_config.from_hydra(hydra.compose("config", overrides=list(words)))
     except (HydraException, OmegaConfBaseException) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        raise ConfigError([Problem("settings", lines[0] if lines else type(error).__name__)]) from None
+        raise error_of(error, words, "decide") from None
 
 
 def refuse_unknown(asked: Asked) -> None:

@@ -21,12 +21,13 @@ def facts(found: Inspected) -> dict[str, str]:
     split = f", {count(len(dataset.test))} of them in its own test split" if found.own_test else ""
     dropped = sum(dataset.dropped.values())
     left_out = f"; {dropped} rows left out ({', '.join(dataset.dropped)})" if dropped else ""
-    words = sorted(len(point.evidence) + len(point.text) for point in points)
+    lengths = [(len(point.evidence) + len(point.text)) / CHARACTERS_PER_TOKEN for point in points]
+    middle, most = median(lengths), max(lengths)
     return {
         "points": f"{count(len(points))} that can be used{split}{left_out}",
         "targets": _targets(found),
         "language": _language(found),
-        "lengths": f"about {median(words) / CHARACTERS_PER_TOKEN:.0f} tokens in the middle, {words[-1] // 3} at most",
+        "lengths": f"about {middle:.0f} tokens in the middle, {most:.0f} at most",
         "shared texts": _shared(found),
     }
 

@@ -70,11 +70,8 @@ def _synthetic_price(runs: ScoredRuns, asked: Asked) -> tuple[float, str]:
 
 
 def _plan(runs: ScoredRuns, asked: Asked, price: float) -> PurchasePlan:
-    budget = asked.budget
-    if budget is None and asked.target is None:
-        budget = asked.assumed_budget
     terms = Terms(asked.human_price, price, runs.owned_human, asked.evidence)
-    return plan_of_scores(runs, PlanRequest(terms, budget, asked.target))
+    return plan_of_scores(runs, PlanRequest(terms, asked.sum_to_spend, asked.target))
 
 
 def _bought(plan: PurchasePlan, asked: Asked, how: str) -> str:

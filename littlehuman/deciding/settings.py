@@ -137,7 +137,7 @@ def commands(settings: Settings, asked: Asked) -> dict[str, str]:
     synthetic = asked.synthetic_price or asked.assumed_synthetic_price
     prices = ["--human-price", f"{asked.human_price:g}", "--synthetic-price", f"{synthetic:g}"]
     target = [] if asked.target is None else ["--target", f"{asked.target:g}"]
-    budget = asked.budget or (asked.assumed_budget if asked.target is None else None)
+    budget = asked.sum_to_spend
     sums = [*([] if budget is None else ["--budget", f"{budget:g}"]), *target]
     return {
         "first cell": cli.sweep_command(settings.first),

@@ -13,6 +13,7 @@ from typing import Any
 from littlehuman import cli
 from littlehuman.formatting import one_line, percent
 from littlehuman.runs.artifacts import GROUPS, NUMBERS, rows
+from littlehuman.study.table import differs
 
 ROWS = 12  # conditions that are shown
 _SAID = ("seed", "n_train")  # by the numbers of points and of seeds
@@ -24,11 +25,7 @@ def lines(study: Path) -> list[str]:
     done = [row for row in rows(study) if row.get("state") == "done"]
     if not done:
         return []
-    knobs = [
-        key
-        for key in (*GROUPS, *NUMBERS)
-        if key not in _SAID and len({str(row[key]) for row in done if key in row}) > 1
-    ]
+    knobs = [key for key in (*GROUPS, *NUMBERS) if key not in _SAID and differs(key, done)]
     conditions: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for row in sorted(done, key=lambda row: [_rank(row.get(key)) for key in (*knobs, *_COUNTS)]):
         conditions.setdefault(tuple(_cell(row.get(key)) for key in (*knobs, *_COUNTS)), []).append(row)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from omegaconf import OmegaConf
 
 from littlehuman import data
 from littlehuman.config.run_config import RunConfig
@@ -21,7 +19,7 @@ from littlehuman.exporting.item_clusters import test_dataset_of
 from littlehuman.exporting.rebuild import CONFIG, config_of, rebuild
 from littlehuman.records import Dataset, Example, Origin
 from littlehuman.runs.artifacts import RESULT
-from littlehuman.store import digest, read_json
+from littlehuman.store import read_json
 
 _KEPT = 2  # datasets in memory
 
@@ -36,7 +34,7 @@ class ItemTexts:
     problems: tuple[str, ...] = ()
 
 
-_datasets: OrderedDict[str, Dataset] = OrderedDict()
+_datasets: OrderedDict[Hashable, Dataset] = OrderedDict()
 
 
 def texts_of_cell(cell: Path) -> ItemTexts:
@@ -64,8 +62,7 @@ def texts_of_cell(cell: Path) -> ItemTexts:
 def _loaded(config: RunConfig, cell: Path) -> Dataset:
     """The data of a cell; that of the last few is kept, for cells of one study share it."""
     tested = test_dataset_of(config, cell)
-    parts = (config.dataset, config.task, *([] if tested is None else [tested]))
-    key = digest([OmegaConf.to_yaml(OmegaConf.structured(part)) for part in parts])
+    key = data.data_key(config.dataset, config.task, tested)  # an edited file is read again
     if key not in _datasets:
         _datasets[key] = data.load(config.dataset, config.task, tested)
     _datasets.move_to_end(key)

@@ -110,7 +110,7 @@ def markdown(table: Sequence[Mapping[str, Any]], study: Path | None = None) -> s
     `study`: whose lines are kept for the next time.
     """
     metrics = [column for column in _columns(table) if column.endswith("_low")]
-    differing = [k for k in (*GROUPS, *NUMBERS) if k != "protocol" and _differs(k, table)]
+    differing = [k for k in (*GROUPS, *NUMBERS) if k != "protocol" and differs(k, table)]
     columns = ["cell", "state", "protocol", *differing, "n_human", "n_synthetic", *metrics]
     header = [markdown_text(column.removesuffix("_low")) for column in columns]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
@@ -167,7 +167,7 @@ def _markdown_row(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _differs(column: str, table: Sequence[Mapping[str, Any]]) -> bool:
+def differs(column: str, table: Sequence[Mapping[str, Any]]) -> bool:
     """Whether a column has several values, as texts."""
     values = (row[column] for row in table if column in row)
     first = next(values, None)

@@ -15,13 +15,14 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
+from torch import library
 
 from littlehuman.training.dropout import apply_mask, column_keys, mask_of
 
 _ARGUMENTS = "Tensor x, Tensor? rows, Tensor? factors, float scale, Tensor? keys, Tensor? columns, Tensor? cutoffs"
-_library = torch.library.Library("littlehuman", "DEF")
-_library.define(f"take({_ARGUMENTS}) -> Tensor")
-_library.define(f"add(Tensor(a!) out, {_ARGUMENTS}) -> ()")
+_operators = library.Library("littlehuman", "DEF")
+_operators.define(f"take({_ARGUMENTS}) -> Tensor")
+_operators.define(f"add(Tensor(a!) out, {_ARGUMENTS}) -> ()")
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,10 @@ def _add_on_gpu(out: torch.Tensor, x: torch.Tensor, *arguments: Any) -> None:
     launch(out, x, *arguments, adds=True)
 
 
-_library.impl("take", _take, "CompositeExplicitAutograd")
-_library.impl("add", _add, "CompositeExplicitAutograd")
-_library.impl("take", _take_shape, "Meta")
-_library.impl("add", lambda *_: None, "Meta")
+_operators.impl("take", _take, "CompositeExplicitAutograd")
+_operators.impl("add", _add, "CompositeExplicitAutograd")
+_operators.impl("take", _take_shape, "Meta")
+_operators.impl("add", lambda *_: None, "Meta")
 if os.environ.get("LITTLEHUMAN_TRITON") == "1" and find_spec("triton") is not None:
-    _library.impl("take", _take_on_gpu, "CUDA")
-    _library.impl("add", _add_on_gpu, "CUDA")
+    _operators.impl("take", _take_on_gpu, "CUDA")
+    _operators.impl("add", _add_on_gpu, "CUDA")

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--budget", metavar="SUM", help="the sum to spend (default: the price of 100 labels)")
     made.add_argument("--target", metavar="SCORE", help="the score to reach, such as 0.85")
     made.add_argument("--evidence", metavar="N", help="evidence texts at hand; each carries one point (no limit)")
-    made.add_argument("--hours", metavar="H", help="stop after so many hours (2)")
+    made.add_argument("--hours", metavar="H", help="stop after so many hours (0.7)")
     made.add_argument(
         "--max-usd", metavar="USD", help="spending limit of the study; obligatory for a paid prompt model"
     )

@@ -27,7 +27,7 @@ OWN = (
     "experiment",
     "launch.max_usd",
 )
-HOURS = 2.0
+HOURS = 0.7
 DEFAULT_LABELS = 100  # labels that the budget buys where none was given
 CHEAP = 1_000  # a twin without a bill counts as this part of a label
 

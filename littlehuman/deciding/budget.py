@@ -23,6 +23,7 @@ LARGE = 8e9  # parameters of a model that is not named above
 FIXED_GRID = 8 * 5  # cells of the fixed grid of a replacement study: 8 shares, 5 seeds
 START_S = 12.0  # of a command: imports, the model's weights
 SPEED_OF_A_CORE = 1.5e11  # operations a second in training, as `make bench` measured them (benchmarks/README.md)
+SPEED_OF_A_GPU = 2e13  # a guess, low for a data centre's; no GPU was measured
 _MOST_CORES = 16
 _WRITING = 5  # times as long for a token that is written one by one as for one that is read
 _REMOTE_S, _PROMPT_TOKENS, _ANSWER_TOKENS = 1.0, 250, 60
@@ -47,9 +48,9 @@ class Rates:
 
 
 def guessed(found: Inspected) -> Rates:
-    """Rates before anything was measured: from the sizes of models and texts, for CPU cores."""
+    """Rates before anything was measured: from the sizes of models and texts."""
     config, tuning = found.config, found.config.fine_tuning
-    tokens, speed = _tokens(found), SPEED_OF_A_CORE * min(os.cpu_count() or 1, _MOST_CORES)
+    tokens, speed = _tokens(found), _speed(config.launch.device)
     weights = PARAMETERS.get(config.model.name, LARGE)
     read = 2 * weights * tokens / speed
     answers = 8 if config.task.head is Head.generation else 0
@@ -104,6 +105,15 @@ def complete(study: Path) -> int:
 def _results(study: Path) -> Iterable[Mapping[str, Any]]:
     found = (read_json(file) for file in sorted(study.glob(f"*/{RESULT}")))
     return (result for result in found if {"counts", "scores", "cost", "seconds"} <= result.keys())
+
+
+def _speed(device: str) -> float:
+    """Operations a second in training that this machine may reach."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return SPEED_OF_A_GPU
+    return SPEED_OF_A_CORE * min(os.cpu_count() or 1, _MOST_CORES)
 
 
 def _tokens(found: Inspected) -> float:

@@ -23,7 +23,7 @@ from littlehuman.deciding.sizes import FEWEST_TRAIN, SHARES, Affordable, Sizes, 
 from littlehuman.economics.identification import SEEDS
 from littlehuman.study.look_design import LOOKS
 
-_FOR_CELLS, _FOR_TWINS = 0.5, 0.3  # of the time: the rest is for imports, the report, and a guess that was too low
+_FOR_RUNS = 0.8  # of the time: the rest is for imports, the report, and a guess that was too low
 _OFF_CURVE = 2 * SEEDS + 1  # cells off the curve: two mixtures, and the first cell
 
 
@@ -65,7 +65,7 @@ def _chosen(asked: Asked, paid: bool) -> Prepared:
     found = inspect(asked)
     rates = budget.guessed(found)
     sizes = sizes_of(found, asked, affordable(rates, asked, 3600 * asked.hours))
-    choices = (*_of_models(found), *_with_share(found.choices, sizes), *sizes.choices)
+    choices = (*_of_models(found, asked), *_with_share(found.choices, sizes), *sizes.choices)
     words = _words(found.words, sizes)
     own = _settings(asked, found, sizes, words, composed(words))
     estimate = _estimate(own, rates)
@@ -76,9 +76,9 @@ def _chosen(asked: Asked, paid: bool) -> Prepared:
 
 def affordable(rates: Rates, asked: Asked, seconds: float) -> Affordable:
     """What so much time and the limit of money allow."""
-    in_time = _FOR_TWINS * seconds / rates.twin_s if rates.twin_s else math.inf
     paid = asked.max_usd / rates.twin_usd if rates.twin_usd and asked.max_usd is not None else math.inf
-    return Affordable(_FOR_CELLS * seconds / cells_expected()[0], rates.train_s, rates.test_s, min(in_time, paid))
+    cells, _ = cells_expected()
+    return Affordable(_FOR_RUNS * seconds, cells, rates.train_s, rates.test_s, rates.twin_s, paid)
 
 
 def resize(asked: Asked, own: Settings, rates: Rates, left_s: float) -> Settings:
@@ -90,12 +90,13 @@ def resize(asked: Asked, own: Settings, rates: Rates, left_s: float) -> Settings
     return own if n_train >= own.n_train else settings.resized(own, asked, n_train)
 
 
-def _of_models(found: Inspected) -> Iterator[Choice]:
+def _of_models(found: Inspected, asked: Asked) -> Iterator[Choice]:
     """The models, where they were not chosen by the data."""
     config = found.config
     if all(choice.key != "model" for choice in found.choices):
         yield Choice("model", config.model.name, "typed, or the default: the model that is fine-tuned")
-    yield Choice("prompt_model", config.prompt_model.name, "you named it")
+    named, writer = str(asked.value("prompt_model")), config.prompt_model.name
+    yield Choice("prompt_model", named, "you named it" if writer == named else f"you named it; it is {writer}")
 
 
 def _with_share(choices: Sequence[Choice], sizes: Sizes) -> Iterator[Choice]:

@@ -47,16 +47,26 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Affordable:
-    """What time and money allow: seconds of one cell, of a training and of a test point, and twins in all."""
+    """What time and money allow: `seconds` in all for so many `cells` and their twins; seconds of a training point, a
+    test point and a twin; `twins` that can be paid."""
 
-    cell_s: float
+    seconds: float
+    cells: int
     train_s: float
     test_s: float
+    twin_s: float
     twins: float
 
     def n_train(self, n_test: int) -> int:
-        """Training points of a cell beside so many test points; each pilot seed and the first look need their twins."""
-        return int(min((self.cell_s - n_test * self.test_s) / max(self.train_s, 1e-9), self.twins / LOOKS[0]))
+        """Training points of a cell beside so many test points; each seed up to the first look needs its own twins."""
+        left = self.seconds - self.cells * n_test * self.test_s
+        each = self.cells * self.train_s + LOOKS[0] * self.twin_s
+        return int(min(left / max(each, 1e-9), self.twins / LOOKS[0]))
+
+    @property
+    def n_test(self) -> int:
+        """Test points that take half of the time."""
+        return int(0.5 * self.seconds / self.cells / self.test_s)
 
 
 def sizes_of(found: Inspected, asked: Asked, affordable: Affordable) -> Sizes:
@@ -75,22 +85,26 @@ def sizes_of(found: Inspected, asked: Asked, affordable: Affordable) -> Sizes:
     least = max(FEWEST_TRAIN, PER_CLASS * len(found.dataset.classes))
     _refuse_few(found, asked, least)
     most_test = own or int(_TEST_SHARE * total)
-    tested = max(int(0.5 * affordable.cell_s / affordable.test_s), FEWEST_TEST)
-    n_test, delta = _test_points(min(most_test, tested), asked.delta)
+    n_test, delta = _test_points(min(most_test, max(affordable.n_test, FEWEST_TEST)), asked.delta)
     n_test = _typed(asked, "n_test", most_test) or n_test
     pool = len(found.dataset.train) - (0 if own else n_test)
     fits = max(affordable.n_train(n_test), least)
     n_train = _typed(asked, "n_train", pool) or min(int(_SPARES * pool), fits, max(_MOST_TRAIN, least))
     share = None if own else n_test / total
-    choices = tuple(_choices(found, n_train, n_test, delta, pool, asked))
+    choices = tuple(_choices(found, n_train, n_test, delta, pool, asked, least=least if n_train == fits else 0))
     return Sizes(n_train, max(n_train // _SMALLEST, 16), n_test, delta, share, choices)
 
 
-def _choices(found: Inspected, n_train: int, n_test: int, delta: float, pool: int, asked: Asked) -> Iterator[Choice]:
+def _choices(
+    found: Inspected, n_train: int, n_test: int, delta: float, pool: int, asked: Asked, *, least: int
+) -> Iterator[Choice]:
     finds = f"about {100 * _finds(n_test):.0f} percentage points ({LOOKS[-1]} seeds, 80 % power, before any pilot)"
     held = "of its own test split" if found.dataset.test else f"held out of {len(found.points)} points"
     yield Choice("n_test", n_test, f"{held}; it finds differences of {finds}")
-    yield Choice("n_train", n_train, f"of {pool} training points; the others stand in for twins that fail")
+    why = "the others stand in for twins that fail"
+    if least:
+        why = f"as many as {asked.hours:g} hours allow (--hours), {least} at least"
+    yield Choice("n_train", n_train, f"of {pool} training points; {why}")
     said = (
         "you said so" if asked.delta is not None else "the smallest of 2, 3 and 5 points that such a test finds, or 5"
     )

@@ -19,7 +19,7 @@ from littlehuman.deciding.columns import Column, Roles, columns_of, roles_of
 from littlehuman.deciding.composing import composed
 from littlehuman.errors import DataError
 from littlehuman.records import Dataset, Example
-from littlehuman.schema import Head
+from littlehuman.schema import Head, Provider
 from littlehuman.store import slug
 
 LOOKED_AT = 5_000  # rows
@@ -75,10 +75,21 @@ def inspect(asked: Asked) -> Inspected:
     config = composed(_words(asked, found))
     dataset = data.load(config.audited_dataset, config.task)
     own_test = bool(dataset.test)
-    more = [*_language(dataset, config), *_length(dataset, config)]
+    more = [*_language(dataset, config), *_length(dataset, config), *_precision(config)]
     found = (*found, *(choice for choice in more if asked.value(choice.key) is None))
     words = _words(asked, found)
     return Inspected(found, words, dataset, composed(words), own_test)
+
+
+def _precision(config: RunConfig) -> Iterator[Choice]:
+    """float32 for a prompt model of this process where bfloat16 is slow."""
+    from littlehuman.models import devices
+
+    model = config.prompt_model
+    if model.provider is not Provider.hf or model.dtype != "bfloat16":
+        return
+    if devices.device(model.device or config.launch.device).type == "cpu" and not devices.bfloat16_is_faster():
+        yield Choice("prompt_model.dtype", "float32", "bfloat16 is slow on this processor")
 
 
 def hydra_value(value: Any) -> str:

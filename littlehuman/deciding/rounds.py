@@ -30,7 +30,7 @@ from littlehuman.study.look_design import AskedRules
 from littlehuman.study.replacement import ReplacementCurve
 from littlehuman.study.scores import read_scores
 
-SAFETY = 1.2  # a round is begun where so many times its expected time is left
+SAFETY = 1.2  # a round fits where so many times its expected time is left; it is begun where its first cell does
 MIXTURES = 2  # off the curve, beside the first cell, with `SEEDS` seeds each
 _OFF_CURVE = 0.9  # of the curve's points: runs on fewer are off the line on which all have one total
 
@@ -85,8 +85,11 @@ class Rounds:
             DataError: where the first cell fails.
         """
         self.rates = budget.measured(self.settings.folder, self.rates)
-        if ended := self._take(self._first()) or self._take(self._pilot()):
+        if ended := self._take(self._first()):
             return ended
+        for block in self._pilot():
+            if ended := self._take(block):
+                return ended
         curve = curve_of(self.settings)
         if curve is not None and below_floor(curve):
             return Ended(Why.NOTHING_LEARNT)
@@ -99,11 +102,14 @@ class Rounds:
         own = self.settings
         return Round("the first cell", own.first, [(own.small, 0)], frozenset({(own.small, 1.0, 0)}))
 
-    def _pilot(self) -> Round:
-        """Two seeds on all shares, at fewer points where the first cell showed that they take too long."""
+    def _pilot(self) -> list[Round]:
+        """Two seeds on all shares, at fewer points where the first cell showed that they take too long; one seed after
+        the other where even so the time may end before."""
+        left_s = self.deadline - time.monotonic()
         if not any(n == self.settings.n_train for n, _, _ in _complete(self.settings.folder)):
-            self.settings = self.resize(self.settings, self.rates, self.deadline - time.monotonic())
-        return self._block(*PILOT_SEEDS)
+            self.settings = self.resize(self.settings, self.rates, left_s)
+        both = self._block(*PILOT_SEEDS)
+        return [both] if self._expected(both) * SAFETY <= left_s else [self._block(seed) for seed in PILOT_SEEDS]
 
     def _block(self, *seeds: int) -> Round:
         """Seeds on all shares."""
@@ -148,11 +154,13 @@ class Rounds:
             return None
         left_s, expected = self.deadline - time.monotonic(), self._expected(one)
         begun = budget.complete(folder) > 0
-        if left_s <= 0 or (begun and expected * SAFETY > left_s):
+        if left_s <= 0 or (begun and self._expected(replace(one, cells=one.cells[:1])) * SAFETY > left_s):
             return Ended(Why.HOURS, one.name, expected)
+        # Where the time may end in the middle: cell after cell, so that some are complete by then.
+        singly = [] if expected * SAFETY <= left_s else ["hydra.launcher.ahead=1"]
         limit = [] if self.max_usd is None else [f"launch.max_usd={max(self.max_usd - paid_in_study(folder), 0.0):.6g}"]
         before, busy = budget.complete(folder), budget.busy_s(folder)
-        ran = self.runner([*one.words, *limit], left_s)
+        ran = self.runner([*one.words, *singly, *limit], left_s)
         if budget.complete(folder) > before:
             start = max(ran.seconds - (budget.busy_s(folder) - busy), 1.0)
             self.rates = budget.measured(folder, replace(self.rates, start_s=start))

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,18 @@ def test_a_limit_of_time_leaves_an_answer_and_the_command_that_goes_on(said: Sai
 
     printed = said(table, *TWINS, *PRICE, "--hours", "1", runner=Slow(multirun, needs_humans))
     assert "stopped as the time is used up" in printed and "--hours" in printed.split("To tell more: ")[1]
+
+
+def test_where_a_pilot_does_not_fit_the_time_its_cells_are_run_one_after_another(
+    said: Said, table: str, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended after 4 of 42 minutes, since both seeds on all shares would have taken 43."""
+    slow = {"train_s": 0.1, "test_s": 1.0, "measured": True}
+    monkeypatch.setattr("littlehuman.deciding.budget.measured", lambda study, before: replace(before, **slow))
+    runner = Planted(multirun, needs_humans)
+    said(table, *TWINS, *PRICE, "--hours", "0.3", runner=runner)
+    assert [sweep["seed"] for sweep in runner.sweeps[:3]] == ["0", "0", "1"]
+    assert all(sweep["hydra.launcher.ahead"] == "1" for sweep in runner.sweeps[1:3])
 
 
 def test_a_first_cell_that_fails_is_an_error_with_its_cause(said: Said, table: str, multirun: Path) -> None:

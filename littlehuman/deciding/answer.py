@@ -125,7 +125,11 @@ def verdict(known: Known) -> str:
         )
     if clear:
         said.append(f"{share(clear['synth_frac'])} {_made(known)} lower it: {_change(known, clear)}")
-    if not said:
+    if not said and all(row["withheld_because"] for row in rows):
+        reasons = dict.fromkeys(name for row in rows for name in row["withheld_because"])
+        why = listed([_warning(known, name) for name in reasons if name != "BETWEEN_LOOKS"] or ["no look is due"])
+        said.append(f"no share has a verdict ({why}); as it stands, {_widest(known, rows)}")
+    elif not said:
         which = listed([share(row["synth_frac"]) for row in rows])
         said.append(
             f"it is not known whether {which} {_made(known)} cost {_points(delta)} or more: {_widest(known, rows)}"
@@ -236,7 +240,7 @@ def _to_tell(known: Known) -> Iterator[str]:
     ended, asked = known.ended, known.asked
     minutes = max(ended.needs_s / 60, 1)
     if ended.why is Why.HOURS:
-        hours = max(asked.hours, 1.2 * ended.needs_s / 3600 * 2)
+        hours = max(2 * asked.hours if not complete(known.settings.folder) else asked.hours, 2.4 * ended.needs_s / 3600)
         yield f"To tell more: {ended.left} (about {minutes:.0f} minutes): {asked.again(hours=round(hours, 2))}"
     elif ended.why is Why.MONEY:
         yield f"To tell more: {ended.left}: {asked.again(max_usd=2 * (asked.max_usd or 1.0))}"

@@ -109,9 +109,9 @@ def _results(study: Path) -> Iterable[Mapping[str, Any]]:
 
 def _speed(device: str) -> float:
     """Operations a second in training that this machine may reach."""
-    import torch
+    from littlehuman.models import devices
 
-    if device != "cpu" and torch.cuda.is_available():
+    if devices.device(device).type == "cuda":
         return SPEED_OF_A_GPU
     return SPEED_OF_A_CORE * min(os.cpu_count() or 1, _MOST_CORES)
 

@@ -13,7 +13,7 @@ from littlehuman.deciding.settings import Settings
 from littlehuman.economics import pilot
 from littlehuman.economics.allocation import Terms
 from littlehuman.economics.human_worth import estimate
-from littlehuman.economics.plan import PlanRequest, PurchasePlan, plan_of_scores
+from littlehuman.economics.plan import PlanRequest, PurchasePlan, highest_score, plan_of_scores
 from littlehuman.economics.price import Price, price_of_scores
 from littlehuman.economics.price_text import worth_sentence
 from littlehuman.economics.reason_text import sentence
@@ -37,7 +37,7 @@ def lines(runs: ScoredRuns | None, asked: Asked, settings: Settings, learnt: boo
         if plan.obstacle is not None:
             yield f"To buy: no number can be named: {sentence(plan.obstacle)}."
             return
-        yield f"To buy: {_bought(plan, asked, how)}"
+        yield f"To buy: {_bought(plan, asked, how, highest_score(runs))}"
         yield f"One more label: {_one_more(price_of_scores(runs, asked.human_price, price), runs.owned_human)}"
     except (DataError, ConfigError) as error:
         yield f"To buy: no number can be named: {error.one_line}."
@@ -74,7 +74,7 @@ def _plan(runs: ScoredRuns, asked: Asked, price: float) -> PurchasePlan:
     return plan_of_scores(runs, PlanRequest(terms, asked.sum_to_spend, asked.target))
 
 
-def _bought(plan: PurchasePlan, asked: Asked, how: str) -> str:
+def _bought(plan: PurchasePlan, asked: Asked, how: str, most: float) -> str:
     terms, best, budget = plan.question.terms, plan.best, plan.question.budget
     sum_ = f"for {budget:,.2f}" if budget is not None else ""
     reached = f"for a score of {asked.target:g}" if asked.target is not None else ""
@@ -86,6 +86,8 @@ def _bought(plan: PurchasePlan, asked: Asked, how: str) -> str:
     if not labels and not best.n_synthetic:
         what = f"nothing, as no purchase within reach scores higher than {best.n_human:,} labels at hand"
     expected = f"expected {percent(best.score.value)} [{percent(best.score.low)}, {percent(best.score.high)}]"
+    if best.score.value > most:
+        expected = "what score to expect is not known, as the curve through these runs rises above the highest one"
     return f"{asked_for}: {what}, cost {best.cost:,.2f}: {expected}{_doubt(plan)}. {_counted(terms, how)}"
 
 

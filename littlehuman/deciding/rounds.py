@@ -144,7 +144,7 @@ class Rounds:
         (cell, *_) = next_runs.commands(cells[:1], self.settings.folder, scored.name)
         name = f"{cell.n_human} human and {cell.n_synthetic} synthetic points"
         words = shlex.split(cell.command or "")
-        axes = words[words.index("-m") + 1 :]
+        axes = words[len(words) - words[::-1].index("-m") :]  # `python -m littlehuman -m ...` has it twice
         return Round(name, [*axes, "hydra/launcher=fused"], [(cell.n_synthetic, cell.n_human)] * cell.runs)
 
     def _take(self, one: Round) -> Ended | None:

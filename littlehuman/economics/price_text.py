@@ -103,7 +103,7 @@ def worth_sentence(worth: HumanWorth) -> str:
     one = f"one of {size(worth.human_points)} human points replaces"
     if math.isfinite(found.value):
         return f"{one} {worth_range(found)} synthetic ones {beside}"
-    if not math.isfinite(found.low):
+    if not math.isfinite(found.low) or found.low <= 0:
         return f"no number can be named for what {one} {beside}"
     return f"{one} at least {size(found.low)} synthetic ones {beside}, but no finite number that can be named"
 

@@ -15,7 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from conftest import PUBLIC_DATA, Cli, claims, write_csv
 from study_factory import write_study
 
-from littlehuman import decide
+from littlehuman import cli, decide
 from littlehuman.deciding.running import Ran
 from littlehuman.store import write_jsonl
 
@@ -95,8 +95,9 @@ def test_a_dry_run_writes_each_choice_with_its_reason_and_runs_nothing(said: Sai
 
 
 def test_the_answer_says_first_what_it_holds_for_and_asks_for_fewer_cells_than_the_fixed_grid(
-    said: Said, table: str, multirun: Path
+    said: Said, table: str, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(cli.FORM, "python -m littlehuman")  # a command in that form has two -m
     runner = Planted(multirun, needs_humans)
     printed = said(table, *TWINS, *PRICE, "--budget", "500", runner=runner)
     lines = printed.split("\n\n", 1)[1].splitlines()

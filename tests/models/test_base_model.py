@@ -66,8 +66,14 @@ def _inspect(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
         }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(
+    ("task", "weights", "dtype"),
+    [
+        *((*job, "float32") for job in JOBS),
+        (*JOBS[0], "bfloat16"),
+        *(pytest.param(*job, "bfloat16", marks=pytest.mark.slow) for job in JOBS[1:]),
+    ],
+)
 def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
     fresh = _inspect(task, weights, dtype)
     release_base()

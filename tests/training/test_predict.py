@@ -41,7 +41,7 @@ def _texts_at(budget: int | None, folder: Path, task: str, weights: str, **more:
     return texts(job(folder, points, test, settings(task, weights, launch={"eval_tokens": budget}, **values, **more)))
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), [*JOBS[:2], pytest.param(*JOBS[2], marks=pytest.mark.slow)])
 def test_any_batch_size_scores_the_same(task: str, weights: str, tmp_path: Path) -> None:
     """In float32 every text is the same, and so every score."""
     predicted = [_texts_at(budget, tmp_path / str(budget), task, weights) for budget in BUDGETS]

@@ -132,7 +132,8 @@ def test_a_model_may_be_trained_on_scifact_and_tested_on_wanli() -> None:
     assert (dataset.name, len(dataset.train), len(dataset.test)) == ("scifact", 750, 2941)
 
 
-@pytest.mark.parametrize("name", ["fever", pytest.param("wanli", marks=SLOW)])
+@pytest.mark.slow  # test_data_source.py shows the same on a small table
+@pytest.mark.parametrize("name", ["fever", "wanli"])
 def test_the_hub_path_reads_the_same_points_as_the_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

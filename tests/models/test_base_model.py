@@ -91,7 +91,7 @@ def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_
     assert used == fresh
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), [JOBS[0], pytest.param(*JOBS[1], marks=pytest.mark.slow), JOBS[2]])
 def test_second_job_on_a_used_base_equals_the_job_on_a_fresh_one(task: str, weights: str, tmp_path: Path) -> None:
     points, shared = _points(task), settings(task, weights, lora_dropout=0.1)
     alone = job(tmp_path / "alone", points, points, shared, seed=5)

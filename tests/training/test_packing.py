@@ -210,7 +210,7 @@ def _mpnet() -> str:
     return small_encoder(cache_root() / "mpnet", "mpnet")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_model_that_cannot_be_packed_is_padded_and_exact(
     dtype: str,
     tmp_path: Path,

@@ -40,6 +40,8 @@ def keep_configurations(patch: pytest.MonkeyPatch, conf: Path) -> None:
         return copy.deepcopy(composed[key])
 
     patch.setattr(ConfigRepository, "load_config", loaded_once)
+    # Hydra copies it deep, with all nodes of its store, before it gives the copy another list of sources.
+    patch.setattr(ConfigRepository, "__deepcopy__", lambda repo, memo: copy.copy(repo), raising=False)
     patch.setattr(ConfigLoaderImpl, "_compose_config_from_defaults_list", composed_once)
 
 

@@ -147,6 +147,7 @@ def test_fused_equals_alone_bit_for_bit_except_for_the_products_of_the_base(
         assert together[number].predictions == alone[number].predictions
 
 
+@pytest.mark.slow  # test_memory.py shows the groups
 def test_cells_beyond_the_limit_train_in_further_groups(tmp_path: Path) -> None:
     cells, shared = _different_cells(tmp_path / "groups", "qa", "random:llama")
     outcomes = without_errors(fit(cells, replace(shared.launch, cells=2)))

@@ -98,7 +98,9 @@ def test_packed_equals_padded(task: str, kind: str, dtype: str) -> None:
     assert distance(padded_grads, grads) < gradient_tolerance
 
 
-@pytest.mark.parametrize(("task", "weights"), [("qa", "random:llama"), ("fv", "random:llama")])
+@pytest.mark.parametrize(
+    ("task", "weights"), [("qa", "random:llama"), pytest.param("fv", "random:llama", marks=pytest.mark.slow)]
+)
 def test_training_packed_equals_training_padded(task: str, weights: str, tmp_path: Path) -> None:
     points = questions() if task == "qa" else claims()
     for layout in ("packed", "padded"):

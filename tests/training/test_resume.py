@@ -118,8 +118,8 @@ def test_cells_interrupted_together_continue_each_from_its_own_step(tmp_path: Pa
     "other",
     [
         {"values": {"learning_rate": 2e-2}},
-        {"values": {"epochs": 5}},
-        {"values": {"lora_r": 2}},
+        pytest.param({"values": {"epochs": 5}}, marks=pytest.mark.slow),
+        pytest.param({"values": {"lora_r": 2}}, marks=pytest.mark.slow),
         {"seed": 4},
         {"points": 7},
     ],
@@ -138,7 +138,7 @@ def test_checkpoint_of_another_training_is_ignored(
     assert _curve(interrupted) == _curve(tmp_path / "clean")
 
 
-@pytest.mark.parametrize("left", ["half", "nothing", "text"])
+@pytest.mark.parametrize("left", ["half", "nothing", pytest.param("text", marks=pytest.mark.slow)])
 def test_torn_checkpoint_is_ignored(left: str, made: Path, interrupted: Path) -> None:
     content = (interrupted / CHECKPOINT).read_bytes()
     (interrupted / CHECKPOINT).write_bytes(

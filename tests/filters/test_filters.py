@@ -103,7 +103,7 @@ def cell(fake: FakeEndpoint, table: str, *overrides: str) -> RunConfig:
 
 
 def written(config: RunConfig) -> tuple[Twins, mixing.MixturePlan]:
-    dataset = data.load(config.dataset, config.task)
+    dataset = data.load_once(config.dataset, config.task)
     plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     return write(plan, dataset, config), plan
 

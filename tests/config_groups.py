@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ def prompt_model(name: str, /, **values: Any) -> PromptModelConfig:
     return replace(group(PromptModelConfig, "prompt_model", name), **values)
 
 
+@cache
 def group(schema: type[T], folder: str, name: str) -> T:
     """A YAML of a group, merged over those of its defaults list, typed by `schema`."""
     node: Any = OmegaConf.merge(_thaw(OmegaConf.structured(schema)), _composed(folder, name))

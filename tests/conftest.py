@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import gc
 import inspect
 import io
 import logging
@@ -19,6 +20,7 @@ from typing import Any
 import absl.logging
 import pytest
 from filelock import FileLock
+from kept_configurations import keep_configurations
 
 # With pytest's own stream it would close that one when logging is configured again.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
@@ -99,9 +101,25 @@ def _session_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
         patch.setenv("LITTLEHUMAN_CACHE", str(base / "cache"))
         patch.setenv("LITTLEHUMAN_MULTIRUN", str(base / "multirun"))
         patch.setenv("PYTHONPATH", str(child), prepend=os.pathsep)
+        patch.setenv("SSL_CERT_FILE", "")  # HTTP clients read no certificates then, which takes 0.1 s for each client
+        patch.setenv("SSL_CERT_DIR", str(child))
         for name in ("OPENAI_API_KEY", "HYDRA_FULL_ERROR", "LITTLEHUMAN_COMMAND"):
             patch.delenv(name, raising=False)
         yield notes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _configurations_are_kept() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        keep_configurations(patch, CONF)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _older_objects_are_not_searched() -> None:
+    """Collections of garbage leave out what earlier modules left: the objects of the libraries are a million."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,17 @@ def load_yaml(name: str) -> DictConfig:
     return loaded
 
 
-def dataset_config(name: str, /, **overrides: Any) -> DatasetConfig:
-    """The dataset's YAML under the schema, as Hydra would compose it."""
+@cache
+def _typed(name: str) -> DictConfig:
     loaded = load_yaml(name)
     del loaded["defaults"]
-    config = OmegaConf.to_object(OmegaConf.merge(schema().dataset, loaded, overrides))
+    merged = OmegaConf.merge(schema().dataset, loaded)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def dataset_config(name: str, /, **overrides: Any) -> DatasetConfig:
+    """The dataset's YAML under the schema, as Hydra would compose it."""
+    config = OmegaConf.to_object(OmegaConf.merge(_typed(name), overrides))
     assert isinstance(config, DatasetConfig)
     return config

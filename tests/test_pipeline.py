@@ -38,7 +38,7 @@ def _table(folder: Path, count: int = 40) -> str:
 
 
 def _loaded(config: RunConfig) -> tuple[Dataset, mixing.MixturePlan]:
-    dataset = data.load(config.dataset, config.task)
+    dataset = data.load_once(config.dataset, config.task)
     return dataset, mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
 
 

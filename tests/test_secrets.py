@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, Cli
 from fake_endpoint import FakeEndpoint, Reply, fails, says
 
 KEY = 'sk-planted/"key"+7f3a&9c'  # with characters that JSON, URLs and HTML write in another way
@@ -150,24 +150,15 @@ def test_the_search_finds_a_key_that_is_there(tmp_path: Path) -> None:
 HF = "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH"
 
 
-@pytest.mark.parametrize("multirun", [(), ("-m", "seed=0,1")])
+@pytest.mark.parametrize("sweep", [(), ("-m", "seed=0,1")])
 @pytest.mark.parametrize(
     "given", [f"prompt_model.api_key_env={KEY}", f"prompt_model.api_key_env={HF}", f"+prompt_model.api_key={KEY}"]
 )
 def test_a_key_in_place_of_its_variables_name_is_refused_before_anything_is_written(
-    given: str, multirun: tuple[str, ...], tmp_path: Path
+    given: str, sweep: tuple[str, ...], cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {
-        **os.environ,
-        "LITTLEHUMAN_MULTIRUN": str(tmp_path / "multirun"),
-        "LITTLEHUMAN_CACHE": str(tmp_path / "cache"),
-    }
-    command = [sys.executable, "-c", AS_IT_IS, *multirun, "prompt_model=gpt-4-turbo", given]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    assert (
-        done.returncode == 1
-        and f"{given.split('=')[0].lstrip('+')}=***" in done.stderr
-        and "Traceback" not in done.stderr
-    )
-    assert HF not in done.stdout + done.stderr
-    assert found_in(Left(done.returncode, done.stdout + done.stderr, tmp_path)) == [] and list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("LITTLEHUMAN_CACHE", str(tmp_path / "cache"))
+    ended = cli(*sweep, "prompt_model=gpt-4-turbo", given)
+    assert ended.code == 1 and f"{given.split('=')[0].lstrip('+')}=***" in ended.err and "Traceback" not in ended.err
+    assert HF not in ended.text
+    assert found_in(Left(ended.code, ended.text, tmp_path)) == [] and list(tmp_path.iterdir()) == []

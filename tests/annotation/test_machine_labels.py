@@ -47,7 +47,7 @@ def test_the_result_compares_machine_labels_with_those_of_people_and_warns(
     assert entry["kappa"]["value"] == 0 and entry["expected"]["from"] == "none"
     said = [note for note in found["notes"] if "chance" in note or "never come" in note]
     assert len(said) == 2 and all(note in ended.text for note in said)
-    made = report.write(multirun / "labels")
+    made = report.write(multirun / "labels", dpi=30)
     page = "\n".join(texts_of(document_of(multirun / "labels")))
     assert any("never come in 40 answers: unsupported" in line for line in made.findings)
     assert "never come in 40 answers: unsupported" in page and "Machine labels beside human ones" in page

@@ -43,7 +43,7 @@ def test_a_twin_that_is_its_own_human_point_is_no_copy_of_another() -> None:
     assert audited(POOL).findings["copies"]["count"] == 0
 
 
-@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
+@pytest.mark.parametrize("share", [*(pytest.param(share, marks=pytest.mark.slow) for share in (1.0, 0.5)), 0.1])
 def test_twins_that_are_five_sentences_are_counted_and_named(share: float) -> None:
     write, count = fresh(), int(share * len(POOL))
     twins = twins_of(POOL, lambda i, e: SENTENCES[i % 5] if i < count else write(i, e))

@@ -73,7 +73,9 @@ def test_an_interrupted_run_is_noted_and_stops_the_sweep(
 
 
 @pytest.mark.parametrize(
-    "rest", [{}, {"result.json": '{"scores": '}, {"predictions.jsonl": "{"}], ids=["killed", "torn result", "torn rest"]
+    "rest",
+    [{}, {"result.json": '{"scores": '}, pytest.param({"predictions.jsonl": "{"}, marks=pytest.mark.slow)],
+    ids=["killed", "torn result", "torn rest"],
 )
 def test_a_run_that_was_killed_is_computed_again(rest: dict[str, str], cli: Cli, multirun: Path) -> None:
     folder = run_folder(multirun, *QUICK)
@@ -108,10 +110,18 @@ def _at_the_first_sleep(monkeypatch: pytest.MonkeyPatch, then: Callable[[], obje
     monkeypatch.setattr("littlehuman.execution.sharing.time.sleep", sleep)
 
 
-WAYS = pytest.mark.parametrize("words", [(), ("-m",), ("-m", "hydra/launcher=fused")], ids=["single", "sweep", "fused"])
+WAYS = {"single": (), "sweep": ("-m",), "fused": ("-m", "hydra/launcher=fused")}
 
 
-@WAYS
+def _ways(*slow: str) -> pytest.MarkDecorator:
+    """Runs and sweeps; those of these names in the slow tests alone."""
+    marks = {True: [pytest.mark.slow], False: []}
+    return pytest.mark.parametrize(
+        "words", [pytest.param(words, id=name, marks=marks[name in slow]) for name, words in WAYS.items()]
+    )
+
+
+@_ways("sweep")  # it waits in the next test
 def test_a_cell_that_another_process_computes_is_waited_for(
     words: tuple[str, ...], elsewhere: Path, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +134,7 @@ def test_a_cell_that_another_process_computes_is_waited_for(
     assert f"waiting for {elsewhere}, computed by process 7 on node7" in ended.out and "NOT" not in ended.err
 
 
-@WAYS
+@_ways("single")
 def test_a_cell_that_a_dead_process_held_is_taken_over(
     words: tuple[str, ...], elsewhere: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,8 +144,7 @@ def test_a_cell_that_a_dead_process_held_is_taken_over(
     assert read_json(elsewhere / "status.json")["pid"] == os.getpid()
 
 
-@pytest.mark.slow
-@WAYS
+@_ways(*WAYS)
 def test_a_failure_in_another_process_is_told_and_not_repeated(
     words: tuple[str, ...], elsewhere: Path, cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -63,7 +63,8 @@ ODD: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-QUICK_KINDS = ("result.json with scores: {}", "a lock that is a directory")
+QUICK_KINDS = ("result.json with scores: {}",)
+IMPOSSIBLE = {"300": "x" * 300, "bytes": "ä" * 100, "part": "deep/" + "y" * 200}
 
 
 @pytest.mark.parametrize("launcher", [(), pytest.param(("hydra/launcher=fused",), marks=pytest.mark.slow)], ids=str)
@@ -105,8 +106,17 @@ def test_a_table_is_written_where_its_lock_is_a_directory(tmp_path: Path) -> Non
     assert "no rows" in (tmp_path / "table.csv").read_text()
 
 
-@pytest.mark.parametrize("name", ["x" * 300, "ä" * 100, "deep/" + "y" * 200], ids=["300", "bytes", "part"])
-@pytest.mark.parametrize("mode", [(), ("-m",)], ids=["single", "sweep"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        *(pytest.param(name, (), id=f"single-{kind}") for kind, name in IMPOSSIBLE.items()),
+        pytest.param(IMPOSSIBLE["300"], ("-m",), id="sweep-300"),
+        *(
+            pytest.param(IMPOSSIBLE[kind], ("-m",), id=f"sweep-{kind}", marks=pytest.mark.slow)
+            for kind in ("bytes", "part")
+        ),
+    ],
+)
 def test_a_name_that_no_folder_can_have_is_refused_and_leaves_nothing(
     name: str, mode: tuple[str, ...], cli: Cli, multirun: Path
 ) -> None:

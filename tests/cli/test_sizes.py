@@ -23,7 +23,9 @@ def tried(text: str) -> list[str]:
     return shlex.split(line.removeprefix("Try: littlehuman"))
 
 
-@pytest.mark.parametrize("launcher", ["sequential", "basic", pytest.param("fused", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "launcher", ["sequential", *(pytest.param(name, marks=pytest.mark.slow) for name in ("basic", "fused"))]
+)
 def test_a_grid_that_cannot_be_filled_is_refused_once_before_the_first_cell(
     launcher: str, cli: Cli, multirun: Path, tmp_path: Path
 ) -> None:

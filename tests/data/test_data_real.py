@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,16 @@ def _load(name: str, **overrides: Any) -> Dataset:
     return data.load(_config(name, **overrides), PUBLIC[name][1])
 
 
+@cache
+def _loaded(name: str) -> Dataset:
+    """A dataset as its YAML says; its points cannot be changed, so the tests share it."""
+    return _load(name)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_row_is_a_point_or_is_counted_as_dropped(name: str) -> None:
     _, _, rows, duplicates, sizes = PUBLIC[name]
-    dataset = _load(name)
+    dataset = _loaded(name)
     assert (len(dataset.train), len(dataset.valid), len(dataset.test)) == sizes
     assert sum(dataset.dropped.values()) == duplicates
     assert sum(sizes) == rows - duplicates
@@ -67,7 +74,7 @@ def test_every_row_is_a_point_or_is_counted_as_dropped(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_ids_are_unique_and_no_part_of_a_point_is_empty(name: str) -> None:
-    dataset = _load(name)
+    dataset = _loaded(name)
     points = dataset.train + dataset.valid + dataset.test
     assert len({point.id for point in points}) == len(points)
     assert all(point.text and point.target and (point.evidence or name == "conference_titles") for point in points)
@@ -76,7 +83,7 @@ def test_ids_are_unique_and_no_part_of_a_point_is_empty(name: str) -> None:
 
 @pytest.mark.parametrize("name", MADE)
 def test_no_evidence_is_on_both_sides_of_a_hold_out_split(name: str) -> None:
-    dataset = _load(name)
+    dataset = _loaded(name)
     sides = {
         split: {point.evidence or point.text for point in getattr(dataset, split)} for split in ["train", *MADE[name]]
     }
@@ -92,25 +99,25 @@ def test_two_loads_give_the_same_points_quickly(name: str) -> None:
 
 
 def test_another_split_seed_holds_out_other_points() -> None:
-    assert _load("scifact", split_seed=1).fingerprint != _load("scifact").fingerprint
+    assert _load("scifact", split_seed=1).fingerprint != _loaded("scifact").fingerprint
 
 
 def test_a_note_says_that_a_single_public_split_was_divided() -> None:
     assert (
-        _load("coqa").notes[0]
-        == _load("squad").notes[0]
+        _loaded("coqa").notes[0]
+        == _loaded("squad").notes[0]
         == "only validation points are here: they are split into train, valid and test"
     )
 
 
 def test_brackets_of_fever_are_restored() -> None:
-    dataset = _load("fever")
+    dataset = _loaded("fever")
     assert not [e for e in dataset.train if "-LSB-" in e.evidence or "-RRB-" in e.evidence]
     assert [e for e in dataset.train if "[" in e.evidence]
 
 
 def test_the_second_annotator_of_fairytaleqa_adds_answers_to_the_test_split() -> None:
-    dataset = _load("fairytaleqa")
+    dataset = _loaded("fairytaleqa")
     train, test = ([len(e.targets) for e in points] for points in (dataset.train, dataset.test))
     assert sum(test) / len(test) > 1.3 * sum(train) / len(train)
 
@@ -125,7 +132,8 @@ def test_a_model_may_be_trained_on_scifact_and_tested_on_wanli() -> None:
     assert (dataset.name, len(dataset.train), len(dataset.test)) == ("scifact", 750, 2941)
 
 
-@pytest.mark.parametrize("name", ["fever", pytest.param("wanli", marks=SLOW)])
+@pytest.mark.slow  # test_data_source.py shows the same on a small table
+@pytest.mark.parametrize("name", ["fever", "wanli"])
 def test_the_hub_path_reads_the_same_points_as_the_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +141,7 @@ def test_the_hub_path_reads_the_same_points_as_the_folder(
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path))
     datasets.disable_progress_bars()
-    folder = _load(name)
+    folder = _loaded(name)
     copy = tmp_path / "repository"
     copy.mkdir()
     for file in {"fever": ("train", "valid", "test"), "wanli": ("train", "test")}[name]:

@@ -218,7 +218,7 @@ def test_lists_that_belong_to_one_point_are_read_as_before(tmp_path: Path) -> No
 
 @pytest.mark.data
 @pytest.mark.skipif(not (PUBLIC_DATA / "xquad").is_dir(), reason="no public datasets; set $LITTLEHUMAN_TEST_DATA")
-@pytest.mark.parametrize("language", ["de", "zh", "ar"])
+@pytest.mark.parametrize("language", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("de", "zh")), "ar"])
 def test_the_questions_of_xquad_are_all_read(language: str) -> None:
     path = PUBLIC_DATA / "xquad" / f"xquad.{language}.json"
     said = _refusal(path, *MELTED, base=QUESTIONS)

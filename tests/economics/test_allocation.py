@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from littlehuman.economics.reasons import Kind
 from littlehuman.economics.study_model import StudyModel
 
 
+@cache
 def study(truth: truths.Truth, layout: str = "crossed", seeds: int = 3, salt: int = 5) -> StudyModel:
     s, h, seed = truths.LAYOUTS[layout].runs(seeds)
     y = truths.scores(truth, truths.LAYOUTS[layout], seeds, (1.0, 0.5, 0.5), 1, np.random.default_rng(salt))[:, 0]
@@ -25,13 +28,13 @@ def best(allocation: Allocation) -> Purchase:
     return allocation.best
 
 
-@pytest.mark.parametrize("layout", ["crossed", "20 sizes"])
+@pytest.mark.parametrize("layout", ["crossed", pytest.param("20 sizes", marks=pytest.mark.slow)])
 def test_the_median_regret_of_a_plan_is_below_0_3_points_on_every_truth(layout: str) -> None:
     rows = [economics.plan(Setting(truth, layout, 3, (1.0, 0.5, 0.5)), 8, draws=200) for truth in truths.PLAN]
     assert {row.setting.truth: row.median for row in rows if row.median >= 0.3} == {}
 
 
-@pytest.mark.parametrize("truth", ["constant lift", "falling"])
+@pytest.mark.parametrize("truth", ["constant lift", pytest.param("falling", marks=pytest.mark.slow)])
 def test_a_replacement_study_with_its_two_cells_plans_as_well(truth: str) -> None:
     assert economics.plan(Setting(truth, "replacement, mended", 3, (1.0, 0.5, 0.5)), 8, draws=200).median < 0.3
 

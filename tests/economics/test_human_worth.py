@@ -5,6 +5,8 @@ Intervals hold the truth, nothing is named where nothing is, and verdicts follow
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ from littlehuman.stats.interval import Interval
 STUDIES = 60
 
 
+@cache
 def study(
     truth: str, seeds: int = 3, layout: str = "20 sizes", sds: tuple[float, float, float] = (1.0, 0.5, 0.5)
 ) -> StudyModel:
@@ -31,7 +34,13 @@ def study(
     return StudyModel(s, h, y, seed)
 
 
-@pytest.mark.parametrize("truth", ["log", "power", "saturating", "constant lift", "falling", "a little of both"])
+@pytest.mark.parametrize(
+    "truth",
+    [
+        *("log", "constant lift", "falling"),
+        *(pytest.param(truth, marks=pytest.mark.slow) for truth in ("power", "saturating", "a little of both")),
+    ],
+)
 def test_the_interval_holds_the_worth_and_confident_verdicts_are_right(truth: str) -> None:
     row = economics.price(Setting(truth, "20 sizes", 3, (1.0, 0.5, 0.5)), STUDIES, draws=400)
     # 60 studies: below these a coverage of 0.92 and 5 % wrong verdicts are hardly possible (p < 0.001)

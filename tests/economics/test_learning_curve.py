@@ -46,7 +46,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_begins_with_what_the_labels_reach_and_what_twice_as_many_bring(study: Path) -> None:
-    made = report.write(study)
+    made = report.write(study, dpi=30)
     (told,) = json.loads(made.answers)["learning_curves"]
     reached, gain = told["sizes"][-1]["score"], told["doubling"]["change"]
     assert told["n_human"] == 480 and told["doubling"]["n_human"] == 960
@@ -95,8 +95,9 @@ def _step(human: Any) -> float:
     ids=["nothing learnt", "too few runs", "no curve fits", "empty answers"],
 )
 def test_what_the_runs_do_not_say_is_called_not_known(
-    truth: Truth, planted: dict[str, Any], says: str, tmp_path: Path
+    truth: Truth, planted: dict[str, Any], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(report, "_figures", lambda data: iter(()))  # drawing takes longest
     _study(tmp_path, truth, **planted)
     found = _curve(tmp_path)
     assert found.doubled is None and found.enough is None

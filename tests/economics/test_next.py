@@ -178,7 +178,11 @@ def test_an_open_decision_goes_on_until_the_last_look(
 
 @pytest.mark.parametrize(
     ("option", "key", "before", "after"),
-    [("--delta", "delta", "0.02", "0.01"), ("--looks", "looks", "3,4,5", "3,4"), ("--alpha", "alpha", "0.05", "0.1")],
+    [
+        ("--delta", "delta", "0.02", "0.01"),
+        pytest.param("--looks", "looks", "3,4,5", "3,4", marks=pytest.mark.slow),
+        pytest.param("--alpha", "alpha", "0.05", "0.1", marks=pytest.mark.slow),
+    ],
 )
 def test_other_rules_than_the_fixed_ones_are_refused(
     study: Callable[..., Path], said: Callable[..., str], option: str, key: str, before: str, after: str

@@ -124,7 +124,7 @@ def test_json_has_the_same_numbers_and_a_series_can_be_chosen(
 
 
 def test_stated_parts_answer_without_a_study_and_draw_where_they_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stated = ("--seed-sd", 0.01, "--item-sd", 0.15, "--icc", 0.05, "--clusters", 200, "--shares", 4)
     value = asked(capsys, *stated)
@@ -132,6 +132,7 @@ def test_stated_parts_answer_without_a_study_and_draw_where_they_are_told(
     cells = {cell["seeds"]: cell["difference"] for cell in value["answer"]["smallest"]}
     assert cells[3] == pytest.approx(expected, rel=0.03)
     assert value["figure"] == [] and value["variation"]["seed_sd_high"] is None
+    monkeypatch.setattr(sample_size, "DRAWS", 20)  # the numbers were looked at
     drawn = asked(capsys, *stated, "--figure", tmp_path / "new" / "size.png")["figure"]
     assert [Path(file).name for file in drawn] == ["size.png", "size.svg"] and Path(drawn[0]).is_file()
 

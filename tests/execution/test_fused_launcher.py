@@ -74,20 +74,25 @@ def _lines(log: Path) -> list[str]:
 # The same as one after another
 
 
-@pytest.fixture
-def both(cli: Cli, multirun: Path, trained: list[list[str]]) -> tuple[Path, Path]:
-    """The same small sweep, one cell after another and together."""
-    sweep = (*TINY, "launch.keep_adapter=true", "n_train=6", "synth_frac=0,0.5", "seed=0,1", "training.batch_size=2")
+@pytest.mark.parametrize("shares", ["0.5", pytest.param("0,0.5", marks=pytest.mark.slow)])
+def test_a_fused_sweep_has_the_same_results_and_files_as_separate_runs(
+    shares: str, cli: Cli, multirun: Path, trained: list[list[str]]
+) -> None:
+    sweep = (
+        *TINY,
+        "launch.keep_adapter=true",
+        "n_train=6",
+        f"synth_frac={shares}",
+        "seed=0,1",
+        "training.batch_size=2",
+    )
     for words in (("-m", "study=alone"), (*FUSED, "study=together")):
         ended = cli(*words, *sweep)
         assert ended.code == 0, ended.text
-    assert [len(group) for group in trained] == [1, 1, 1, 1, 4]
-    return multirun / "alone", multirun / "together"
-
-
-def test_a_fused_sweep_has_the_same_results_and_files_as_separate_runs(both: tuple[Path, Path]) -> None:
-    alone, together = both
-    assert _table(alone) == _table(together) and _states(together) == ["done"] * 4
+    count = 2 * len(shares.split(","))
+    assert [len(group) for group in trained] == [1] * count + [count]
+    alone, together = multirun / "alone", multirun / "together"
+    assert _table(alone) == _table(together) and _states(together) == ["done"] * count
     for one in sorted(path.parent for path in alone.glob("*/result.json")):
         other = together / one.name
         files = [{path.relative_to(folder) for path in folder.rglob("*") if path.is_file()} for folder in (one, other)]

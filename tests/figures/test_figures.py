@@ -369,6 +369,7 @@ def test_long_titles_neither_overlap_nor_leave_the_paper(tmp_path: Path, rising:
     assert _apart([_box(part._suptitle) for part in described.subfigs], described)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_axes_keep_their_height_beside_a_legend_of_nine_and_titles_of_many_lines(
     lines: tuple[ReplacementCurve, ...], rising: list[Tradeoff]
 ) -> None:

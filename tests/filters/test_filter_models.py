@@ -122,7 +122,7 @@ def test_errors_of_the_writer_that_judges_itself_name_the_writer(table: str) -> 
     ("verdict", "step", "reason"),
     [
         ("I could not say.", "judge", "it has the form, and says nothing"),
-        ("", "judge", "empty answer"),
+        pytest.param("", "judge", "empty answer", marks=pytest.mark.slow),
         ("Perhaps?", "round_trip", "unknown label"),
     ],
 )

@@ -103,7 +103,7 @@ def cell(fake: FakeEndpoint, table: str, *overrides: str) -> RunConfig:
 
 
 def written(config: RunConfig) -> tuple[Twins, mixing.MixturePlan]:
-    dataset = data.load(config.dataset, config.task)
+    dataset = data.load_once(config.dataset, config.task)
     plan = mixing.plan_mixture(dataset.train, pipeline.mixture_spec(config))
     return write(plan, dataset, config), plan
 
@@ -143,14 +143,15 @@ def test_what_cannot_be_topped_up_is_short(table: str) -> None:
     assert mixture.counts == {"human": 0, "synthetic": odd, "total": odd, "shortfall": everybody - odd}
 
 
-@pytest.mark.parametrize(
-    ("verdict", "reason"),
-    [("Score: good", "judge: no score"), ("I like it.", "judge: no score"), ("", "judge: no score (empty answer)")],
-)
-def test_a_verdict_that_cannot_be_read_drops_the_twin(table: str, verdict: str, reason: str) -> None:
-    with FakeEndpoint(scripted(lambda ferry: verdict if ferry % 4 == 0 else "Score: 5")) as fake:
-        twins, _ = written(cell(fake, table, "filter=judge"))
-    assert {r.reason for r in twins.rejected} == {reason} and all(ferry_of(t) % 4 for t in twins.by_id.values())
+def test_a_verdict_that_cannot_be_read_drops_the_twin(table: str) -> None:
+    odd = {0: "Score: good", 1: "I like it.", 2: ""}
+    with FakeEndpoint(scripted(lambda ferry: odd.get(ferry % 6, "Score: 5"))) as fake:
+        config = cell(fake, table, "filter=judge", "n_train=12")
+        numbers = {e.id: ferry_of(e) % 6 for e in data.load(config.dataset, config.task).train}
+        twins, _ = written(config)
+    reasons = {(numbers[r.example_id], r.reason) for r in twins.rejected}
+    assert reasons == {(0, "judge: no score"), (1, "judge: no score"), (2, "judge: no score (empty answer)")}
+    assert all(ferry_of(t) % 6 > 2 for t in twins.by_id.values())
 
 
 def test_a_judge_that_passes_nothing_stops_the_run_with_the_way_out(table: str) -> None:

@@ -66,8 +66,13 @@ def _inspect(task: str, weights: str, dtype: str = "float32") -> dict[str, Any]:
         }
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(
+    ("task", "weights", "dtype"),
+    [
+        *((*job, "float32") for job in JOBS),
+        *(pytest.param(*job, "bfloat16", marks=pytest.mark.slow) for job in JOBS),
+    ],
+)
 def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
     fresh = _inspect(task, weights, dtype)
     release_base()
@@ -85,7 +90,7 @@ def test_job_leaves_the_base_unchanged(task: str, weights: str, dtype: str, tmp_
     assert used == fresh
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), [JOBS[0], pytest.param(*JOBS[1], marks=pytest.mark.slow), JOBS[2]])
 def test_second_job_on_a_used_base_equals_the_job_on_a_fresh_one(task: str, weights: str, tmp_path: Path) -> None:
     points, shared = _points(task), settings(task, weights, lora_dropout=0.1)
     alone = job(tmp_path / "alone", points, points, shared, seed=5)

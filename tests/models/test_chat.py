@@ -50,7 +50,7 @@ def _copy_of_tiny(folder: Path, template: str = CHAT_TEMPLATE) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("pad_is_end", [False, True])
+@pytest.mark.parametrize("pad_is_end", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_greedy_answers_do_not_depend_on_the_batch(pad_is_end: bool, tmp_path: Path) -> None:
     weights = model_with_pad_as_end(tmp_path / "model") if pad_is_end else "random:llama"
     tokenizer, model = load_chat(weights, "float32")

@@ -167,7 +167,7 @@ def test_row_that_never_fits_is_an_error_of_its_cell_only(tmp_path: Path) -> Non
         assert mend in str(failed)
 
 
-@pytest.mark.parametrize("task", ["qa", "fv"])
+@pytest.mark.parametrize("task", ["qa", pytest.param("fv", marks=pytest.mark.slow)])
 def test_evaluation_that_does_not_fit_uses_smaller_batches(
     task: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

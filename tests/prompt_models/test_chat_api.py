@@ -91,7 +91,7 @@ def test_answers_are_handed_over_as_they_come() -> None:
         close(answers)
 
 
-@pytest.mark.parametrize("concurrency", [1, 3, 8])
+@pytest.mark.parametrize("concurrency", [1, pytest.param(3, marks=pytest.mark.slow), 8])
 def test_no_more_requests_are_under_way_than_allowed(concurrency: int) -> None:
     with FakeEndpoint(lambda q, attempt: says("x", delay=0.03)) as fake:
         assert len(ask(at(fake, concurrency=concurrency), 16)) == 16

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from chat_requests import ask, at, closed_port, echo, once, requests, wait_until, worker_threads
 from config_groups import prompt_model
-from fake_endpoint import DROP, HANG, FakeEndpoint, Reply, fails, says
+from fake_endpoint import DROP, HANG, FakeEndpoint, Reply, Script, fails, says
 from gather_completions import gather
 
 from littlehuman.errors import GenerationError
@@ -24,23 +25,29 @@ pytestmark = pytest.mark.usefixtures("endpoint_environment")
 # --- retries and failures ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "first",
-    [
-        fails(429),
-        fails(429, retry_after=0.01),
-        fails(500, retry_after=0.01),
-        fails(503, retry_after=0.01),
-        Reply(b"<h1>Bad gateway</h1>", 502, kind="text/html"),
-        DROP,
-    ],
-    ids=["429", "429 with retry-after", "500", "503", "502 page", "dropped connection"],
-)
-def test_a_transient_error_is_retried(first: Reply) -> None:
-    with FakeEndpoint(once(first)) as fake:
-        answers = ask(at(fake))
-    assert all(isinstance(answer, Completion) for answer in answers.values())
-    assert len(fake.requests) == 6
+def each(replies: Mapping[str, Reply], attempts: int = 10**9) -> Script:
+    """Question number i meets the reply i, in so many attempts; further questions are answered."""
+    own = {f"q{i}": reply for i, reply in enumerate(replies.values())}
+    return lambda q, attempt: own[q] if q in own and attempt <= attempts else echo(q, attempt)
+
+
+BUSY: dict[str, Reply] = {
+    "429": fails(429),
+    "429 with retry-after": fails(429, retry_after=0.01),
+    "500": fails(500, retry_after=0.01),
+    "503": fails(503, retry_after=0.01),
+    "502 page": Reply(b"<h1>Bad gateway</h1>", 502, kind="text/html"),
+    "dropped connection": DROP,
+}
+
+
+def test_a_transient_error_is_retried() -> None:
+    """Requests that meet different ones, side by side: a wait for each would take seconds."""
+    with FakeEndpoint(each(BUSY, attempts=1)) as fake:
+        answers = ask(at(fake), len(BUSY))
+    for number, name in enumerate(BUSY):
+        assert isinstance(answers[f"k{number}"], Completion), name
+        assert fake.questions.count(f"q{number}") == 2, name
 
 
 def test_the_wait_that_the_server_asks_for_is_kept() -> None:
@@ -71,13 +78,13 @@ LASTING: dict[str, tuple[Reply, str, int]] = {
 }
 
 
-@pytest.mark.parametrize(("reply", "reason", "attempts"), LASTING.values(), ids=LASTING.keys())
-def test_a_lasting_error_of_one_request_is_its_failure(reply: Reply, reason: str, attempts: int) -> None:
-    with FakeEndpoint(lambda q, attempt: reply if q == "q1" else echo(q, attempt)) as fake:
-        answers = ask(at(fake, retries=1))
-    assert answers["k1"] == Failure("k1", reason)
-    assert isinstance(answers["k0"], Completion) and isinstance(answers["k2"], Completion)
-    assert fake.questions.count("q1") == attempts
+def test_a_lasting_error_of_one_request_is_its_failure() -> None:
+    with FakeEndpoint(each({name: reply for name, (reply, *_) in LASTING.items()})) as fake:
+        answers = ask(at(fake, retries=1), len(LASTING) + 2)
+    for number, (name, (_, reason, attempts)) in enumerate(LASTING.items()):
+        assert answers[f"k{number}"] == Failure(f"k{number}", reason), name
+        assert fake.questions.count(f"q{number}") == attempts, name
+    assert all(isinstance(answers[f"k{number}"], Completion) for number in range(len(LASTING), len(LASTING) + 2))
 
 
 def test_a_long_reason_is_shortened() -> None:
@@ -182,13 +189,13 @@ TRANSIENT = {
 }
 
 
-@pytest.mark.parametrize("first", TRANSIENT.values(), ids=TRANSIENT.keys())
-def test_an_error_in_the_place_of_an_answer_is_asked_again(first: Reply) -> None:
-    with FakeEndpoint(once(first)) as fake:
-        answers = ask(at(fake))
-    assert [a.text for a in answers.values() if isinstance(a, Completion)].count("You asked q1") == 1
-    assert len(answers) == 3 and all(isinstance(a, Completion) and a.finish == "stop" for a in answers.values())
-    assert len(fake.requests) == 6
+def test_an_error_in_the_place_of_an_answer_is_asked_again() -> None:
+    with FakeEndpoint(each(TRANSIENT, attempts=1)) as fake:
+        answers = ask(at(fake), len(TRANSIENT))
+    for number, name in enumerate(TRANSIENT):
+        found = answers[f"k{number}"]
+        assert isinstance(found, Completion) and (found.text, found.finish) == (f"You asked q{number}", "stop"), name
+        assert fake.questions.count(f"q{number}") == 2, name
 
 
 LASTING_INSTEAD = {
@@ -200,16 +207,17 @@ LASTING_INSTEAD = {
 }
 
 
-@pytest.mark.parametrize(("reply", "reason", "attempts"), LASTING_INSTEAD.values(), ids=LASTING_INSTEAD.keys())
-def test_a_lasting_error_in_the_place_of_an_answer_is_a_failure_and_not_kept(
-    reply: Reply, reason: str, attempts: int
-) -> None:
-    with FakeEndpoint(lambda q, attempt: reply if q == "q1" else echo(q, attempt)) as fake:
-        answers, _ = gather(requests(3), at(fake, retries=1), 50, progress=False)
-        assert isinstance(answers["k1"], Failure) and answers["k1"].reason == reason
-        assert fake.questions.count("q1") == attempts
-        gather(requests(3), at(fake, retries=1), 50, progress=False)
-    assert (fake.questions.count("q0"), fake.questions.count("q1")) == (1, 2 * attempts)  # the next run asks it anew
+def test_a_lasting_error_in_the_place_of_an_answer_is_a_failure_and_not_kept() -> None:
+    count = len(LASTING_INSTEAD)
+    asked = requests(60 + count)  # a run in which more than a tenth fails is given up
+    with FakeEndpoint(each({name: reply for name, (reply, *_) in LASTING_INSTEAD.items()})) as fake:
+        for run in (1, 2):  # the next run asks anew what failed
+            answers, _ = gather(asked, at(fake, retries=1), 50, progress=False)
+            for number, (name, (_, reason, attempts)) in enumerate(LASTING_INSTEAD.items()):
+                found = answers[f"k{number}"]
+                assert isinstance(found, Failure) and found.reason == reason, name
+                assert fake.questions.count(f"q{number}") == run * attempts, name
+    assert fake.questions.count(f"q{count}") == 1
 
 
 @pytest.mark.parametrize(

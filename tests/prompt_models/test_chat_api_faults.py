@@ -314,6 +314,7 @@ def test_requests_keep_to_the_budget_of_a_minute() -> None:
     assert 0.9 < server.times[-1] - server.times[0] < 2
 
 
+@pytest.mark.slow  # test_rate_limit.py shows it on a clock of its own
 def test_tokens_keep_to_the_budget_of_a_minute_by_what_answers_really_took() -> None:
     with FaultServer(lambda q, attempt: answer("x", tokens=(100, 20))) as server:
         ask(at(server, tokens_per_minute=72_000, concurrency=4), 20)  # 1200 a second: ten answers

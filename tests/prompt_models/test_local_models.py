@@ -260,6 +260,7 @@ def test_vllm_is_handed_windows_of_prompts_each_with_its_own_seed(
         )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_prompt_model")
 def test_benchmark_of_shared_prefixes_asks_the_same_of_both_ways() -> None:
     from benchmarks.decoding import EACH, ONCE, asked, compare

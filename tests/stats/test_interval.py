@@ -13,7 +13,10 @@ from littlehuman.stats import of_items, over_seeds
 BAND = (0.93, 0.97)
 
 
-@pytest.mark.parametrize(("items", "chance"), [(60, 0.5), (230, 0.8), (1000, 0.93)])
+@pytest.mark.parametrize(
+    ("items", "chance"),
+    [(60, 0.5), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((230, 0.8), (1000, 0.93)))],
+)
 def test_interval_of_one_run_covers_the_true_share_of_right_answers(items: int, chance: float) -> None:
     right = (np.random.default_rng(1).random((1_500, items)) < chance).astype(float)
     rate = np.mean([of_items(run).holds(chance) for run in right])

@@ -24,11 +24,16 @@ def _rng(seed: int) -> np.random.Generator:
     "setting",
     [
         BASE,
-        replace(BASE, seeds=5, seed_sd=0.037, between_arms=0.8),
-        replace(BASE, mean=0.93, clusters=100, sizes=(1, 9), icc=0.3, seed_sd=0.0),
         replace(BASE, kind="f1", clusters=20, sizes=(1, 33), icc=0.3, between_arms=0.8),
-        replace(BASE, kind="f1", mean=0.93, clusters=150, sizes=(1, 1), icc=0.0, seed_sd=0.037),
         replace(BASE, clusters=12, icc=0.3),
+        *(
+            pytest.param(setting, marks=pytest.mark.slow)
+            for setting in (
+                replace(BASE, seeds=5, seed_sd=0.037, between_arms=0.8),
+                replace(BASE, mean=0.93, clusters=100, sizes=(1, 9), icc=0.3, seed_sd=0.0),
+                replace(BASE, kind="f1", mean=0.93, clusters=150, sizes=(1, 1), icc=0.0, seed_sd=0.037),
+            )
+        ),
     ],
     ids=str,
 )

@@ -61,7 +61,7 @@ def test_where_nothing_differs_all_shares_are_equal(tmp_path: Path) -> None:
     assert curve.within_delta_up_to == 1.0 and curve.learnt
 
 
-@pytest.mark.parametrize("points", [0.02, 0.05, 0.1])
+@pytest.mark.parametrize("points", [0.02, pytest.param(0.05, marks=pytest.mark.slow), 0.1])
 def test_a_drop_is_worse_and_its_interval_holds_the_truth(tmp_path: Path, points: float) -> None:
     curve = _curve(tmp_path, truth=_drop(points), **EXACT)
     assert _verdicts(curve) == ["equal", "equal", "worse"]

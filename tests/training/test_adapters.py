@@ -137,7 +137,7 @@ def test_mode_of_the_files_follows_the_umask(umask: int, tmp_path: Path) -> None
     assert set(modes.values()) == {0o666 & ~umask}, modes
 
 
-@pytest.mark.parametrize("task", ["qa", "fv"])
+@pytest.mark.parametrize("task", [pytest.param("qa", marks=pytest.mark.slow), "fv"])
 def test_cells_trained_together_leave_the_files_of_a_cell_trained_alone(task: str, tmp_path: Path) -> None:
     points, shared = TASKS[task](), settings(task)
     job(tmp_path / "alone", points, [], shared)

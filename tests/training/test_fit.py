@@ -69,7 +69,7 @@ def test_empty_training_set_gives_the_untrained_model(tmp_path: Path) -> None:
     assert all(not value.any() for name, value in adapter(tmp_path).items() if "lora_B" in name)
 
 
-@pytest.mark.parametrize("task", ["qa", "fv"])
+@pytest.mark.parametrize("task", ["qa", pytest.param("fv", marks=pytest.mark.slow)])
 def test_cells_of_different_precision_do_not_affect_each_other(task: str, tmp_path: Path) -> None:
     points = questions() if task == "qa" else claims()
     outcomes = [
@@ -126,7 +126,7 @@ def _gates(count: int, purpose: str) -> list[Example]:
     return points
 
 
-@pytest.mark.parametrize("weights", ["random:bert", "random:llama"])
+@pytest.mark.parametrize("weights", ["random:bert", pytest.param("random:llama", marks=pytest.mark.slow)])
 def test_classifier_learns_to_read_one_word(weights: str, tmp_path: Path) -> None:
     test = _gates(40, "test")
     shared = settings("fv", weights, lora_r=8, lora_alpha=16, learning_rate=1e-2, epochs=8, batch_size=8)

@@ -43,7 +43,7 @@ from littlehuman.training.fit import fit
 from littlehuman.training.state import CHECKPOINT
 
 pytestmark = FIXTURES
-JOBS = [("fv", "random:bert"), ("fv", "random:llama"), ("qa", "random:llama")]
+JOBS = [("fv", "random:bert"), pytest.param("fv", "random:llama", marks=pytest.mark.slow), ("qa", "random:llama")]
 
 
 def full(task: str, weights: str, **values: object) -> Shared:

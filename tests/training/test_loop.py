@@ -49,6 +49,7 @@ pytestmark = FIXTURES
 
 ROUNDING = 1e-4  # AdamW enlarges rounding: it divides small gradients by their own size. Measured: at most 5e-6
 JOBS = [("qa", "random:llama"), ("fv", "random:llama"), ("fv", "random:bert")]
+BOTH_HEADS = [JOBS[0], pytest.param(*JOBS[1], marks=pytest.mark.slow), JOBS[2]]
 DROPS: dict[str, Any] = {"batch_size": 8, "epochs": 3, "lora_dropout": 0.2}
 
 
@@ -63,7 +64,7 @@ def _assert_same_curve(left: Path, right: Path) -> None:
             assert one[value] == pytest.approx(other[value], rel=1e-4)
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), BOTH_HEADS)
 @pytest.mark.parametrize("layout", ["packed", "padded"])
 def test_accumulation_equals_large_batch(layout: str, task: str, weights: str, tmp_path: Path) -> None:
     """With dropout: a row drops the same in any micro-batch, except in BERT's own attention when padded."""
@@ -100,7 +101,7 @@ def test_accumulation_gives_each_answer_token_the_same_weight(tmp_path: Path) ->
     assert abs(sum(means) / 4 - whole) > 1e-4 * whole, "the two losses must differ, or the test shows nothing"
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), BOTH_HEADS)
 def test_gradient_checkpointing_changes_nothing(task: str, weights: str, tmp_path: Path) -> None:
     """The layers are recomputed in the backward pass, with the same dropout."""
     forwards: dict[bool, list[str]] = {False: [], True: []}
@@ -145,7 +146,7 @@ def test_first_loss_is_the_one_transformers_computes(loss_on: LossOn, pad_is_end
     assert log_of(tmp_path / "run")[0]["loss"] == pytest.approx(losses / count, rel=1e-5)
 
 
-@pytest.mark.parametrize("pad_is_end", [False, True])
+@pytest.mark.parametrize("pad_is_end", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_end_token_is_learned(pad_is_end: bool, tmp_path: Path) -> None:
     weights = model_with_pad_as_end(tmp_path / "model") if pad_is_end else "random:llama"
     points = questions(4)
@@ -173,7 +174,7 @@ def test_last_batch_of_an_epoch_may_be_smaller(tmp_path: Path) -> None:
     assert outcome.final_loss == log_of(tmp_path)[-1]["loss"]
 
 
-@pytest.mark.parametrize(("task", "weights"), [("qa", "random:llama"), ("fv", "random:llama"), ("fv", "random:bert")])
+@pytest.mark.parametrize(("task", "weights"), BOTH_HEADS)
 def test_same_seed_gives_the_same_run_bit_for_bit(task: str, weights: str, tmp_path: Path) -> None:
     points = questions() if task == "qa" else claims()
     outcomes = []
@@ -191,7 +192,7 @@ def test_same_seed_gives_the_same_run_bit_for_bit(task: str, weights: str, tmp_p
     assert adapter_distance(adapter(tmp_path / "one"), adapter(tmp_path / "other")) > 0.1
 
 
-@pytest.mark.parametrize(("task", "weights"), [("qa", "random:llama"), ("fv", "random:llama"), ("fv", "random:bert")])
+@pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_seed_decides_the_initialisation(task: str, weights: str, tmp_path: Path) -> None:
     for seed in (0, 1):
         job(tmp_path / str(seed), [], [], settings(task, weights), seed)

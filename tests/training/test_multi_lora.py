@@ -52,6 +52,7 @@ from littlehuman.training.types import Cell, Outcome
 pytestmark = FIXTURES
 
 JOBS = [("qa", "random:llama"), ("fv", "random:llama"), ("fv", "random:bert")]
+BOTH_HEADS = [JOBS[0], pytest.param(*JOBS[1], marks=pytest.mark.slow), JOBS[2]]
 # Cells that differ in all that can differ within a group; the second one is done after 4 of the third one's 9 steps.
 DIFFERENT: tuple[dict[str, Any], ...] = (
     {"learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "lora_dropout": 0.1, "lora_alpha": 8},
@@ -97,8 +98,14 @@ def _curve(folder: Path) -> list[tuple[float, ...]]:
     return [(row["step"], row["loss"], row["lr"], row["grad_norm"]) for row in log_of(folder)]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(
+    ("task", "weights", "dtype"),
+    [
+        *((*job, "float32") for job in JOBS),
+        (*JOBS[1], "bfloat16"),
+        *(pytest.param(*job, "bfloat16", marks=pytest.mark.slow) for job in (JOBS[0], JOBS[2])),
+    ],
+)
 def test_fused_equals_alone(task: str, weights: str, dtype: str, tmp_path: Path) -> None:
     """Adapters, loss curves and, in float32, predictions; with BERT's own dropout."""
     cells, shared = _different_cells(tmp_path / "fused", task, weights, dtype)
@@ -122,7 +129,7 @@ def _token_by_token(self: torch.nn.Linear, x: torch.Tensor) -> torch.Tensor:
     return (out if self.bias is None else out + self.bias).view(*x.shape[:-1], -1)
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(("task", "weights"), BOTH_HEADS)
 def test_fused_equals_alone_bit_for_bit_except_for_the_products_of_the_base(
     task: str, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +147,7 @@ def test_fused_equals_alone_bit_for_bit_except_for_the_products_of_the_base(
         assert together[number].predictions == alone[number].predictions
 
 
+@pytest.mark.slow  # test_memory.py shows the groups
 def test_cells_beyond_the_limit_train_in_further_groups(tmp_path: Path) -> None:
     cells, shared = _different_cells(tmp_path / "groups", "qa", "random:llama")
     outcomes = without_errors(fit(cells, replace(shared.launch, cells=2)))
@@ -201,7 +209,9 @@ def _predicted_by(model: Any, prompts: list[EncodedRow], tokenizer: Any) -> list
     return [predict.first_line(tokenizer.decode(tokens, skip_special_tokens=True)) for tokens in generated]
 
 
-@pytest.mark.parametrize(("task", "kind"), [("qa", "llama"), ("fv", "llama"), ("fv", "bert")])
+@pytest.mark.parametrize(
+    ("task", "kind"), [("qa", "llama"), pytest.param("fv", "llama", marks=pytest.mark.slow), ("fv", "bert")]
+)
 def test_alone_equals_peft(task: str, kind: str, tmp_path: Path) -> None:
     """Compared with PEFT, transformers' own loss, torch's AdamW, padded batches and a loop written here.
 
@@ -245,7 +255,10 @@ def test_alone_equals_peft(task: str, kind: str, tmp_path: Path) -> None:
     assert _predicted_by(model.eval(), prompts, tokenizer) == texts(ours)
 
 
-@pytest.mark.parametrize("kind", ["llama", "bert", "no_pooler", "roberta", "mpnet"])
+@pytest.mark.parametrize(
+    "kind",
+    ["llama", "bert", "mpnet", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("no_pooler", "roberta"))],
+)
 def test_peft_loads_the_adapter_and_predicts_the_same(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,9 @@ def _texts_at(budget: int | None, folder: Path, task: str, weights: str, **more:
     return texts(job(folder, points, test, settings(task, weights, launch={"eval_tokens": budget}, **values, **more)))
 
 
-@pytest.mark.parametrize(("task", "weights"), JOBS)
+@pytest.mark.parametrize(
+    ("task", "weights"), [JOBS[0], *(pytest.param(*job, marks=pytest.mark.slow) for job in JOBS[1:])]
+)
 def test_any_batch_size_scores_the_same(task: str, weights: str, tmp_path: Path) -> None:
     """In float32 every text is the same, and so every score."""
     predicted = [_texts_at(budget, tmp_path / str(budget), task, weights) for budget in BUDGETS]
@@ -101,7 +103,7 @@ def test_token_budget_includes_new_tokens_and_allows_at_least_one_row() -> None:
         assert lengths == sorted(lengths, reverse=True), "lack of memory shows in the first batch"
 
 
-@pytest.mark.parametrize("pad_is_end", [False, True])
+@pytest.mark.parametrize("pad_is_end", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_batched_generation_equals_single(pad_is_end: bool, tmp_path: Path) -> None:
     """For each of two cells, compared with plain `generate` of each row: no padding, no batch, no cache."""
     shared = settings(weights=model_with_pad_as_end(tmp_path / "model") if pad_is_end else "random:llama")

@@ -32,11 +32,16 @@ def no_twins(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["launch.device=gpu"], "launch.device=gpu must be auto, cpu, cuda or cuda:N"),
-        (["launch.dtype=bf16"], "launch.dtype=bf16 did you mean 'bfloat16'?"),
         (["launch.device=cuda"], "launch.device=cuda this machine has 0 CUDA devices"),
-        (["launch.device=cuda:1"], "launch.device=cuda:1 this machine has 0 CUDA devices"),
-        (["model.quantization=nf4"], "model.quantization=nf4 needs a CUDA device"),
+        *(
+            pytest.param(words, said, marks=pytest.mark.slow)
+            for words, said in [
+                (["launch.device=gpu"], "launch.device=gpu must be auto, cpu, cuda or cuda:N"),
+                (["launch.dtype=bf16"], "launch.dtype=bf16 did you mean 'bfloat16'?"),
+                (["launch.device=cuda:1"], "launch.device=cuda:1 this machine has 0 CUDA devices"),
+                (["model.quantization=nf4"], "model.quantization=nf4 needs a CUDA device"),
+            ]
+        ),
         (["model.weights=/no/such/folder"], "model.weights=/no/such/folder: this folder holds no config.json"),
         (
             ["model.weights=/no/such/folder", "n_train=0"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def _curve(folder: Path) -> list[tuple[float, ...]]:
     return [(row["step"], row["loss"], row["lr"], row["grad_norm"]) for row in log_of(folder)]
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, tiny_cache: Path, one_thread: None) -> Path:  # noqa: F811
+    """`run`: a training of questions that was interrupted in its sixth step; `whole`: the same one undisturbed."""
+    folder, shared = tmp_path_factory.mktemp("resume"), settings(launch=EVERY_STEP, **VALUES)
+    job(folder / "whole", questions(), [], shared, seed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(folder / "run", "qa", shared, Interruption(patch))
+    return folder
+
+
+@pytest.fixture
+def interrupted(made: Path, tmp_path: Path, interruption: Interruption) -> Path:
+    """A copy of the folder of the interrupted training."""
+    interruption.never()
+    return shutil.copytree(made / "run", tmp_path / "run")
+
+
 @pytest.mark.parametrize(("task", "weights"), JOBS)
 def test_interrupted_training_ends_as_an_uninterrupted_one(
     task: str, weights: str, tmp_path: Path, interruption: Interruption
@@ -66,20 +84,18 @@ def test_interrupted_training_ends_as_an_uninterrupted_one(
     )
 
 
-def test_interrupted_cell_may_continue_among_others(tmp_path: Path, interruption: Interruption) -> None:
+def test_interrupted_cell_may_continue_among_others(
+    made: Path, interrupted: Path, tmp_path: Path, interruption: Interruption
+) -> None:
     shared = settings(launch=EVERY_STEP, **VALUES)
-    job(tmp_path / "whole", questions(), questions(), shared, seed=3)
-    interrupt(tmp_path / "run", "qa", shared, interruption)
     fresh = settings(launch=EVERY_STEP, lora_dropout=0.4, epochs=1)
     cells = [
         cell(tmp_path / "new", questions(), [], fresh, 1),
-        cell(tmp_path / "run", questions(), questions(), shared, 3),
+        cell(interrupted, questions(), questions(), shared, 3),
     ]
     assert {outcome.environment["cells_at_once"] for outcome in without_errors(fit(cells, shared.launch))} == {2}
     assert interruption.steps == 3 + 2
-    assert same_weights(adapter(tmp_path / "whole"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
-        tmp_path / "whole"
-    )
+    assert same_weights(adapter(made / "whole"), adapter(interrupted)) and _curve(interrupted) == _curve(made / "whole")
 
 
 def test_cells_interrupted_together_continue_each_from_its_own_step(tmp_path: Path, interruption: Interruption) -> None:
@@ -102,39 +118,34 @@ def test_cells_interrupted_together_continue_each_from_its_own_step(tmp_path: Pa
     "other",
     [
         {"values": {"learning_rate": 2e-2}},
-        {"values": {"epochs": 5}},
-        {"values": {"lora_r": 2}},
+        pytest.param({"values": {"epochs": 5}}, marks=pytest.mark.slow),
+        pytest.param({"values": {"lora_r": 2}}, marks=pytest.mark.slow),
         {"seed": 4},
         {"points": 7},
     ],
     ids=str,
 )
 def test_checkpoint_of_another_training_is_ignored(
-    other: dict[str, Any], tmp_path: Path, interruption: Interruption
+    other: dict[str, Any], interrupted: Path, tmp_path: Path, interruption: Interruption
 ) -> None:
-    interrupt(tmp_path / "run", "qa", settings(launch=EVERY_STEP, **VALUES), interruption)
     shared = settings(launch=EVERY_STEP, **VALUES | other.get("values", {}))
     points, seed = questions(other.get("points", 8)), other.get("seed", 3)
     expected = job(tmp_path / "clean", points, [], shared, seed)
     interruption.never()
-    outcome = job(tmp_path / "run", points, [], shared, seed)
+    outcome = job(interrupted, points, [], shared, seed)
     assert interruption.steps == outcome.steps == expected.steps, "all steps were made again"
-    assert same_weights(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and _curve(tmp_path / "run") == _curve(
-        tmp_path / "clean"
-    )
+    assert same_weights(adapter(tmp_path / "clean"), adapter(interrupted))
+    assert _curve(interrupted) == _curve(tmp_path / "clean")
 
 
-@pytest.mark.parametrize("left", ["half", "nothing", "text"])
-def test_torn_checkpoint_is_ignored(left: str, tmp_path: Path, interruption: Interruption) -> None:
-    shared = settings(launch=EVERY_STEP, **VALUES)
-    interrupt(tmp_path / "run", "qa", shared, interruption)
-    content = (tmp_path / "run" / CHECKPOINT).read_bytes()
-    (tmp_path / "run" / CHECKPOINT).write_bytes(
+@pytest.mark.parametrize("left", ["half", "nothing", pytest.param("text", marks=pytest.mark.slow)])
+def test_torn_checkpoint_is_ignored(left: str, made: Path, interrupted: Path) -> None:
+    content = (interrupted / CHECKPOINT).read_bytes()
+    (interrupted / CHECKPOINT).write_bytes(
         {"half": content[: len(content) // 2], "nothing": b"", "text": b"no tensors here" * 9}[left]
     )
-    job(tmp_path / "run", questions(), [], shared, seed=3)
-    job(tmp_path / "clean", questions(), [], shared, seed=3)
-    assert same_weights(adapter(tmp_path / "clean"), adapter(tmp_path / "run")) and len(_curve(tmp_path / "run")) == 8
+    job(interrupted, questions(), [], settings(launch=EVERY_STEP, **VALUES), seed=3)
+    assert same_weights(adapter(made / "whole"), adapter(interrupted)) and len(_curve(interrupted)) == 8
 
 
 def test_failed_save_leaves_the_checkpoint_before(
@@ -178,15 +189,13 @@ def test_training_is_not_repeated_when_its_evaluation_failed(
     )
 
 
-def test_log_is_cut_back_to_the_checkpoint(tmp_path: Path, interruption: Interruption) -> None:
+def test_log_is_cut_back_to_the_checkpoint(interrupted: Path) -> None:
     """Steps that were logged but not saved are made again, and are in the log once."""
-    shared = settings(launch=EVERY_STEP, **VALUES)
-    interrupt(tmp_path / "run", "qa", shared, interruption)
-    assert [row["step"] for row in log_of(tmp_path / "run")] == [1, 2, 3, 4, 5, 6]
-    with (tmp_path / "run" / LOG).open("a") as handle:
+    assert [row["step"] for row in log_of(interrupted)] == [1, 2, 3, 4, 5, 6]
+    with (interrupted / LOG).open("a") as handle:
         handle.write(json.dumps({"step": 7})[:5])  # a line that the end of the process cut off
-    job(tmp_path / "run", questions(), [], shared, seed=3)
-    assert [row["step"] for row in log_of(tmp_path / "run")] == list(range(1, 9))
+    job(interrupted, questions(), [], settings(launch=EVERY_STEP, **VALUES), seed=3)
+    assert [row["step"] for row in log_of(interrupted)] == list(range(1, 9))
 
 
 def test_nothing_is_saved_when_saving_is_off(tmp_path: Path, interruption: Interruption) -> None:

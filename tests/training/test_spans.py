@@ -176,7 +176,7 @@ def test_of_the_windows_of_an_example_the_one_with_the_highest_score_counts() ->
     assert best_of_windows(rows, [(1.0, "a"), (2.0, "d"), (-3.0, "x")]) == ["d", "x"]
 
 
-@pytest.mark.parametrize("adaptation", list(Adaptation))
+@pytest.mark.parametrize("adaptation", [Adaptation.lora, pytest.param(Adaptation.full, marks=pytest.mark.slow)])
 def test_a_tiny_encoder_learns_where_answers_stand(adaptation: Adaptation, tmp_path: Path) -> None:
     rate = 1e-2 if adaptation is Adaptation.lora else 2e-3
     shared = span_settings(max_tokens=64, adaptation=adaptation, epochs=25, learning_rate=rate)

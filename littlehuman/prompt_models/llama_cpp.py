@@ -31,7 +31,7 @@ BYTES_PER_TOKEN = (2, 1)  # of the longest prompt; the second is a bound, for te
 TURN_TOKENS = 32  # that a chat template adds to a turn, at most
 CONTEXT_STEP = 1024  # contexts are multiples of it, so that the next window finds a server that serves it
 QUEUED = 2  # requests that wait at the server, so that no slot does
-MAX_OUTAGE_S = 5.0  # a server of our own that is gone does not come back
+MAX_OUTAGE_S = 1.0  # a server of our own that is gone does not come back
 REFUSED = "exceeds the available context size"  # what llama.cpp says of a prompt that is too long
 # The samplers of the config alone: llama.cpp has others, which are on by default.
 SAMPLING = {"top_k": 0, "min_p": 0.0, "cache_prompt": True, "chat_template_kwargs": {"enable_thinking": False}}

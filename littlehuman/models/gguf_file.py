@@ -7,8 +7,12 @@ cache: verified by sha256, renamed into place when complete.
 from __future__ import annotations
 
 import logging
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from os import SEEK_CUR
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from littlehuman.errors import WeightsError
 from littlehuman.models.weights import Packaged, check_sha256, chunks, installed, packaged_spec
@@ -17,6 +21,8 @@ from littlehuman.store import cache_root
 log = logging.getLogger(__name__)
 
 MAGIC = b"GGUF"
+_NUMBERS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}  # types of values, as `struct` names them
+_STRING, _ARRAY = 8, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +90,53 @@ def _of_package(spec: Packaged, name: str) -> Path:
 
 
 def _described(path: Path, weights: str, key: str) -> GgufFile:
-    from gguf import GGUFReader, LlamaFileType
+    from gguf import LlamaFileType
 
+    found: dict[str, Any] = {}
     try:
-        fields = GGUFReader(path).fields
-        model = fields["general.architecture"].contents()
-        kind, context = fields["general.file_type"].contents(), fields[f"{model}.context_length"].contents()
-        return GgufFile(path, LlamaFileType(kind).name.removeprefix("MOSTLY_").removeprefix("ALL_"), int(context))
-    except (ValueError, KeyError, IndexError, OSError) as error:
-        first = str(error).partition("\n")[0]
-        raise WeightsError(
-            f"{key}={weights}: its header cannot be read ({first}); copy or download it again"
-        ) from error
+        with path.open("rb") as handle:
+            for name, value in _header(handle, path.stat().st_size):
+                if name == "general.file_type" or name.endswith(".context_length"):
+                    found[name.rpartition(".")[2]] = value
+                if len(found) == 2:
+                    break
+        named = LlamaFileType(found["file_type"]).name.removeprefix("MOSTLY_").removeprefix("ALL_")
+        return GgufFile(path, named, int(found["context_length"]))
+    except (ValueError, KeyError, struct.error, OSError) as error:
+        what = f"its header cannot be read ({error}); copy or download it again"
+        raise WeightsError(f"{key}={weights}: {what}") from error
+
+
+def _header(handle: BinaryIO, size: int) -> Iterator[tuple[str, Any]]:
+    """Names and values of the header (GGUF's specification, versions 2 and 3); arrays as None.
+
+    The reader of the package gguf makes an object of each token of the vocabulary: 10 s of processor time.
+    """
+    *_, count = _unpacked(handle, "4sIQQ")
+    for _ in range(count):
+        yield _text(handle, size), _value(handle, _unpacked(handle, "I")[0], size)
+
+
+def _value(handle: BinaryIO, kind: int, size: int) -> Any:
+    if kind == _STRING:
+        return _text(handle, size)
+    if kind != _ARRAY:
+        return _unpacked(handle, _NUMBERS[kind])[0]
+    inner, count = _unpacked(handle, "IQ")
+    if inner in (_STRING, _ARRAY):
+        for _ in range(count):
+            _value(handle, inner, size)
+    else:
+        handle.seek(count * struct.calcsize(_NUMBERS[inner]), SEEK_CUR)
+    return None
+
+
+def _text(handle: BinaryIO, size: int) -> str:
+    (length,) = _unpacked(handle, "Q")
+    if length > size:
+        raise ValueError("a text is longer than the file")
+    return handle.read(length).decode("utf-8", "replace")
+
+
+def _unpacked(handle: BinaryIO, form: str) -> tuple[Any, ...]:
+    return struct.unpack(f"<{form}", handle.read(struct.calcsize(f"<{form}")))

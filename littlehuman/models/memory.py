@@ -78,7 +78,7 @@ def batch_budget(model: Any) -> BatchBudget:
     """
     config, device = model.config.get_text_config(), model.device
     size = torch.tensor([], dtype=model.dtype).element_size()
-    heads = config.num_attention_heads
+    heads = getattr(config, "num_attention_heads", None) or 1
     head = getattr(config, "head_dim", None) or config.hidden_size // heads
     cache = 2 * config.num_hidden_layers * (getattr(config, "num_key_value_heads", None) or heads) * head
     inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size

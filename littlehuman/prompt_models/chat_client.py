@@ -17,6 +17,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
 from littlehuman.prompt_models.parameters import sampling_parameters
@@ -206,6 +207,6 @@ def _openai_client(config: PromptModelConfig, url: str, key: ApiKey, most_bytes:
     # Idle connections are closed before a usual server closes them (uvicorn: after 5 s); otherwise a request may be
     # sent on a connection that is being closed.
     limits = Limits(max_connections=None, max_keepalive_connections=config.concurrency, keepalive_expiry=4.0)
-    proxies = not url.startswith(("http://127.0.0.1", "http://localhost"))  # prompts for this machine stay on it
+    proxies = urlsplit(url).hostname not in ("127.0.0.1", "localhost")  # prompts for this machine stay on it
     http = BoundedAsyncClient(most_bytes, base_url=url, timeout=timeout, limits=limits, trust_env=proxies)
     return AsyncOpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=0, http_client=http)

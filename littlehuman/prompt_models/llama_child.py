@@ -20,6 +20,7 @@ def main() -> None:
     """Serve until standard input ends."""
     server = start(json.loads(sys.argv[1]))
     print(f"{LISTENING}{server.listening_address}", flush=True)
+    os.dup2(2, 1)  # nobody reads standard output any more
     sys.stdin.buffer.read()
     os._exit(0)  # without waiting for requests under way
 

@@ -12,7 +12,9 @@ An answer depends on the other requests under way by rounding only; above temper
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -79,22 +81,27 @@ class LlamaCppModel(InProcess):
             context = min(_context(window, bytes_per_token, max_tokens), longest)
             server = llama_server.running(self._server(file, context))
             refused, by_key = list[Prompt](), {prompt.key: prompt for prompt in window}
-            for answer in self._asked(server, window, max_tokens):
-                too_long = isinstance(answer, Failure) and REFUSED in answer.reason
-                if too_long and server.settings.context < longest and bytes_per_token > 1:
-                    refused.append(by_key[answer.key])
-                elif too_long:
-                    mend = "fewer strategy.shots or a smaller strategy.max_evidence_words"
-                    yield replace(answer, reason=f"{answer.reason}: {mend}")
-                else:
-                    yield answer
+            with closing(self._asked(server, window, max_tokens)) as answers:
+                for answer in answers:
+                    if not (isinstance(answer, Failure) and REFUSED in answer.reason):
+                        yield answer
+                    elif server.settings.context < longest and bytes_per_token > 1:
+                        refused.append(by_key[answer.key])
+                    else:
+                        mend = "fewer strategy.shots or a smaller strategy.max_evidence_words"
+                        yield replace(answer, reason=f"{answer.reason}: {mend}")
             if not refused:
                 return
             window = refused
 
     def _server(self, file: str, context: int) -> ServerSettings:
-        slots, gpu = self.config.concurrency, self.config.device != "cpu"
-        return ServerSettings(file, slots, context, llama_server.threads(), gpu)
+        from littlehuman.models import tenants
+
+        on_cuda = (self.config.device or "").startswith("cuda")
+        if on_cuda:
+            tenants.register("llama.cpp", llama_server.release)
+        gpu = on_cuda or (self.config.device != "cpu" and sys.platform == "darwin")
+        return ServerSettings(file, self.config.concurrency, context, llama_server.threads(), gpu)
 
     def _asked(
         self, server: LlamaServer, prompts: list[Prompt], max_tokens: int

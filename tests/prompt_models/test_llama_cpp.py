@@ -119,7 +119,7 @@ def test_a_server_that_dies_ends_the_run_with_its_name(model: PromptModelConfig)
 
 
 @needs_llama_cpp
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_server_outlives_the_process_that_started_it(
     how: signal.Signals, model: PromptModelConfig, tmp_path: Path
 ) -> None:

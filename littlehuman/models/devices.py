@@ -76,7 +76,7 @@ def dtype(name: str, where: torch.device, key: str = "launch.dtype") -> torch.dt
 
 def has_sleep_mode() -> bool:
     """Whether vLLM can give its memory back and stay (CUDA and ROCm alone)."""
-    return torch.cuda.is_available()
+    return bool(torch.cuda.is_available())
 
 
 def nf4_config(where: torch.device) -> Any:

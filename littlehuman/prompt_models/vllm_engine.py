@@ -71,7 +71,7 @@ class VllmModel(InProcess):
                 )
 
     def _engine(self, path: str, commit: str | None, needed: int, most: float) -> _Engine:
-        how = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
+        how: dict[str, Any] = {"revision": commit, "tokenizer_revision": commit, "dtype": self.config.dtype}
         how |= {"tensor_parallel_size": self.config.tensor_parallel}
         return _engine(self.vllm, {"model": path} | how, needed, most)
 

@@ -83,7 +83,7 @@ def processor_seconds() -> float:
     import psutil
 
     children = [child.cpu_times() for child in psutil.Process().children()]
-    return time.process_time() + sum(times.user + times.system for times in children)
+    return time.process_time() + float(sum(times.user + times.system for times in children))
 
 
 CLOCKS = {"wall": time.perf_counter, "cpu": processor_seconds}
@@ -95,8 +95,10 @@ def asked(words: Sequence[str], count: int, clock: str = "wall") -> Asked:
     dataset = data.load(config.dataset, config.task)
     points = dataset.train[:: max(1, len(dataset.train) // (2 * count))]
     made = build_prompts(points, dataset.train, config.strategy, config.task.name, config.prompt_model, dataset.classes)
-    distinct = list({prompt.key: (point, prompt) for point, prompt in zip(points, made, strict=True)}.values())[:count]
-    return Asked(config, *map(tuple, zip(*distinct, strict=True)), dataset.classes, CLOCKS[clock])  # type: ignore[arg-type]
+    distinct = {prompt.key: (point, prompt) for point, prompt in zip(points, made, strict=True)}
+    pairs = list(distinct.values())[:count]
+    shown, prompts = tuple(point for point, _ in pairs), tuple(prompt for _, prompt in pairs)
+    return Asked(config, shown, prompts, dataset.classes, CLOCKS[clock])
 
 
 def compare(ways: dict[str, Asked], rounds: int) -> Comparison:

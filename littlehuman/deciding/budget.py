@@ -18,7 +18,14 @@ from littlehuman.runs.artifacts import RESULT
 from littlehuman.schema import Head, Provider
 from littlehuman.store import read_json
 
-PARAMETERS = {"smollm2": 1.35e8, "minilm": 2.3e7, "bert-base": 1.1e8, "tiny": 1e5, "qwen-1.5b": 1.5e9}
+PARAMETERS = {
+    "smollm2": 1.35e8,
+    "minilm": 2.3e7,
+    "bert-base": 1.1e8,
+    "tiny": 1e5,
+    "qwen-1.5b": 1.5e9,
+    "qwen-1.5b-gguf": 1.5e9,
+}
 LARGE = 8e9  # parameters of a model that is not named above
 FIXED_GRID = 8 * 5  # cells of the fixed grid of a replacement study: 8 shares, 5 seeds
 START_S = 12.0  # of a command: imports, the model's weights

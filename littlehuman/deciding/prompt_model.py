@@ -55,7 +55,9 @@ def is_paid(model: PromptModelConfig) -> bool:
 
 def is_weak(model: PromptModelConfig) -> bool:
     """Whether a model of this process is the packaged small one, or has random weights."""
-    return model.provider in (Provider.hf, Provider.vllm) and (model.weights or "").startswith((WEAK, "random:"))
+    return model.provider in (Provider.hf, Provider.vllm, Provider.llama_cpp) and (model.weights or "").startswith(
+        (WEAK, "random:")
+    )
 
 
 def rehearsed(config: RunConfig, asked: Asked) -> str:

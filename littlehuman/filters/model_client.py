@@ -25,7 +25,15 @@ from littlehuman.prompting.parsing import after_thoughts, parse
 from littlehuman.prompting.templates import form_fields
 from littlehuman.records import Completion, Example, Failure, Prompt, Rejected, Synthetic
 from littlehuman.rejections import RejectionKind
-from littlehuman.schema import FilterConfig, FilterStep, FilterText, PromptModelConfig, PromptText, StrategyConfig
+from littlehuman.schema import (
+    FilterConfig,
+    FilterStep,
+    FilterText,
+    PromptModelConfig,
+    PromptText,
+    Provider,
+    StrategyConfig,
+)
 
 MAX_UNREADABLE = 100  # if that many answers come first and none can be read, the filter stops
 _SETTING = re.compile(r"\bprompt_model(?=[.=])(?!\.max_usd)")  # the spending limit is the run's
@@ -73,13 +81,16 @@ class ModelFilterClient:
         Raises:
             GenerationError, ConfigError, WeightsError: when it cannot.
         """
+        from littlehuman.models import gguf_file
         from littlehuman.models.weights import check_weights
 
         if self.has_own_model and self._needs_model:
             with self._errors_renamed():
                 check_price(self.model, self.spending)
                 open_model(self.model)
-                if self.model.provider in IN_PROCESS:
+                if self.model.provider is Provider.llama_cpp:
+                    gguf_file.check(str(self.model.weights))
+                elif self.model.provider in IN_PROCESS:
                     check_weights(str(self.model.weights), self.model.revision, "prompt_model.weights")
 
     def ask(self, twins: Sequence[Synthetic], request: FilterRequest) -> dict[str, Synthetic | Rejected]:

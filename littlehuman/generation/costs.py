@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.records import Completion, Failure, Prompt
-from littlehuman.schema import PriceConfig, PromptModelConfig
+from littlehuman.schema import PriceConfig, PromptModelConfig, Provider
 
 TOKENS_PER_MESSAGE = 4  # that a chat format adds: role, begin and end of a turn
 MAX_TOKENS_PER_MESSAGE = 32
@@ -160,6 +160,8 @@ class TokenCounter:
 
 def token_counter(model: PromptModelConfig) -> TokenCounter:
     """The best counter that is available here for `model`."""
+    if model.provider is Provider.llama_cpp:
+        return _four_characters("llama.cpp has the tokenizer")
     if model.weights:
         return _own_tokenizer(model.weights, model.revision) or _four_characters("its tokenizer is not on this machine")
     return _tiktoken(model.name)

@@ -12,6 +12,7 @@ sweep that generates and trains in turns loads each again. On a CPU both stay lo
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -21,9 +22,9 @@ from typing import Any
 import torch
 
 from littlehuman.errors import GenerationError, WeightsError
-from littlehuman.models import base_model, devices
+from littlehuman.models import base_model, devices, tenants
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
-from littlehuman.models.memory import DoesNotFit, fits, halved
+from littlehuman.models.memory import BatchBudget, DoesNotFit, batch_budget, fits, halved
 from littlehuman.models.prefix_cache import Prefix, PrefixGroup, PrefixRow, prefix_groups, shared_prefix
 from littlehuman.models.weights import commit_of, resolve
 from littlehuman.schema.adapter import PEFT
@@ -31,6 +32,7 @@ from littlehuman.schema.adapter import PEFT
 log = logging.getLogger(__name__)
 
 WINDOW = 64  # batches that are grouped and sorted together: bounds memory, and lets first answers come early
+WINDOW_ROWS = 1024  # the same where the size of a batch is left to the device
 _held: dict[tuple[str | None, ...], tuple[Any, Any]] = {}  # tokenizer and model that the next call may use again
 
 
@@ -59,7 +61,7 @@ def chat(
     conversations: Iterable[Messages],
     *,
     max_tokens: int,
-    batch_size: int,
+    batch_size: int | None = None,
     temperature: float = 0.0,
     top_p: float = 1.0,
     seeds: Iterable[int] | None = None,
@@ -78,7 +80,8 @@ def chat(
         dtype: as in `load_chat`.
         conversations: any number; `WINDOW` batches of them are held at a time.
         max_tokens: of an answer.
-        batch_size: rows at once; halved, with a warning, when memory runs out.
+        batch_size: rows at once; None: as many as `memory.batch_budget` allows on this device. When memory runs out
+            it is halved, with a warning.
         temperature: 0 or more.
         top_p: mass of the most probable tokens to sample from (nucleus sampling).
         seeds: one per conversation, 0 to 2**64 - 1; by default all sampled answers use seed 0.
@@ -97,8 +100,9 @@ def chat(
     rows = (
         PrefixRow(index, _tokens(tokenizer, messages, weights), seed) for index, (messages, seed) in enumerate(pairs)
     )
-    generator = BatchGenerator(weights, tokenizer, model, max_tokens, temperature, top_p, batch_size, share_prefixes)
-    while window := list(islice(rows, WINDOW * batch_size)):
+    budget = BatchBudget(batch_size, math.inf) if batch_size else batch_budget(model)
+    generator = BatchGenerator(weights, tokenizer, model, max_tokens, temperature, top_p, budget, share_prefixes)
+    while window := list(islice(rows, WINDOW * batch_size if batch_size else WINDOW_ROWS)):
         for row in window:
             if len(row.tokens) > longest:
                 yield SkippedPrompt(row.index, too_long(len(row.tokens), longest, max_tokens))
@@ -108,7 +112,7 @@ def chat(
 
 @dataclass
 class BatchGenerator:
-    """Generates the answers of prefix groups; `batch_size` shrinks when memory runs out."""
+    """Generates the answers of prefix groups; `budget` shrinks when memory runs out."""
 
     weights: str
     tokenizer: Any
@@ -116,7 +120,7 @@ class BatchGenerator:
     max_tokens: int
     temperature: float
     top_p: float
-    batch_size: int
+    budget: BatchBudget
     share_prefixes: bool
 
     def answers(self, group: PrefixGroup) -> Iterator[Decoded]:
@@ -128,10 +132,10 @@ class BatchGenerator:
         rows = sorted(group.rows, key=lambda row: len(row.tokens), reverse=True)
         prefix = shared_prefix(self.model, group, self.max_tokens) if self.share_prefixes else None
         while rows:
-            batch = rows[: self.batch_size]
+            batch = rows[: self.budget.count(len(rows[0].tokens) + self.max_tokens)]
             answers = self._try_batch(batch, prefix)
             if answers is None:
-                self._halve_batch_size(batch)
+                self._halve_budget(batch)
             else:
                 rows = rows[len(batch) :]
                 yield from answers
@@ -141,9 +145,12 @@ class BatchGenerator:
         answers: list[Decoded] = []
         return answers if fits(lambda: answers.extend(self._generate(rows, prefix))) else None
 
-    def _halve_batch_size(self, batch: Sequence[PrefixRow]) -> None:
+    def _halve_budget(self, batch: Sequence[PrefixRow]) -> None:
         try:
-            self.batch_size = halved(len(batch))
+            rows = halved(len(batch))
+            self.budget = BatchBudget(
+                min(self.budget.rows, len(batch)), rows * (len(batch[0].tokens) + self.max_tokens)
+            )
         except DoesNotFit as error:
             raise GenerationError(
                 f"prompt_model.weights={self.weights}: "
@@ -222,7 +229,8 @@ def load_chat(
 
 
 def release(*, on_gpu_only: bool = False) -> None:
-    """Free the memory of the held prompt model; `on_gpu_only`: unless it is on the CPU."""
+    """Free the memory of the held prompt model, and of other engines; `on_gpu_only`: unless it is on the CPU."""
+    tenants.give_back()
     keys = [key for key, (_, model) in _held.items() if model.device.type == "cuda" or not on_gpu_only]
     for key in keys:
         del _held[key]

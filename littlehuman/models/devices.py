@@ -74,6 +74,11 @@ def dtype(name: str, where: torch.device, key: str = "launch.dtype") -> torch.dt
     return DTYPES[name]
 
 
+def has_sleep_mode() -> bool:
+    """Whether vLLM can give its memory back and stay (CUDA and ROCm alone)."""
+    return bool(torch.cuda.is_available())
+
+
 def nf4_config(where: torch.device) -> Any:
     """The quantisation of QLoRA (arXiv 2305.14314): 4-bit NF4 with double quantisation, by bitsandbytes.
 

@@ -9,6 +9,8 @@ import logging
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -20,7 +22,22 @@ MEND = "launch.gradient_checkpointing=true, launch.dtype=bfloat16, a smaller dat
 MAX_CELLS = {"cpu": 8}  # more cells at once are no faster there: the matrix products are large enough by then
 # Planned share of free memory. Where a GPU runs out, the pass is repeated with fewer rows; a CPU's process is killed.
 SHARE = {"cpu": 0.5, "cuda": 0.85}
+# Rows and tokens (prompts with their answers) of a batch of generation, beyond which it is no faster. A CPU computes as
+# much for each row, and for rows that have ended too; of a GPU it is assumed: none was at hand.
+BATCH = {"cpu": (16, 16_384), "cuda": (1024, 262_144)}
 _CPU_MESSAGES = ("can't allocate memory", "not enough memory")  # a plain RuntimeError: on Linux, and elsewhere
+
+
+@dataclass(frozen=True, slots=True)
+class BatchBudget:
+    """What a batch may hold at most: rows, and tokens, counted as rows of equal length."""
+
+    rows: float
+    tokens: float
+
+    def count(self, longest: int) -> int:
+        """Rows of a batch whose longest row has so many tokens with its answer; one at least."""
+        return max(1, int(min(self.rows, self.tokens // longest)))
 
 
 class DoesNotFit(Exception):
@@ -52,6 +69,22 @@ def halved(micro_batch: int) -> int:
         "out of memory with %d rows at once: goes on with %d; results differ by rounding alone", micro_batch, half
     )
     return half
+
+
+def batch_budget(model: Any) -> BatchBudget:
+    """The batch of a generation on the device of `model`: as large as makes it faster there, and fits into memory.
+
+    Memory per token: its keys and values, and what one layer needs while the prompts are read.
+    """
+    config, device = model.config.get_text_config(), model.device
+    size = torch.tensor([], dtype=model.dtype).element_size()
+    heads = getattr(config, "num_attention_heads", None) or 1
+    head = getattr(config, "head_dim", None) or config.hidden_size // heads
+    cache = 2 * config.num_hidden_layers * (getattr(config, "num_key_value_heads", None) or heads) * head
+    inner = getattr(config, "intermediate_size", None) or 4 * config.hidden_size
+    room = free_bytes(device) * SHARE.get(device.type, 0.5) / (size * (cache + 8 * config.hidden_size + 3 * inner))
+    rows, tokens = BATCH.get(device.type, BATCH["cpu"])
+    return BatchBudget(rows, max(1, min(tokens, int(room))))
 
 
 def cells_that_fit(

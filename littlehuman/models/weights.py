@@ -93,7 +93,7 @@ def resolve(weights: str, key: str = "model.weights") -> str:
     """
     kind, _, name = weights.partition(":")
     if kind == "package":
-        return str(_prepared(_packaged_spec(name, weights, key), name))
+        return str(_prepared(packaged_spec(name, weights, key), name))
     if kind == "random":
         return str(tiny_model(name, key))
     if not is_hub_id(weights):
@@ -118,7 +118,7 @@ def check_weights(weights: str, revision: str | None = None, key: str = "model.w
     """
     kind, _, name = weights.partition(":")
     if kind == "package":
-        _source_files(_packaged_spec(name, weights, key), name)
+        _source_files(packaged_spec(name, weights, key), name)
     elif kind == "random":
         check_kind(name, key)
     elif not is_hub_id(weights):
@@ -151,7 +151,8 @@ def _check_folder(weights: str, key: str) -> None:
         )
 
 
-def _packaged_spec(name: str, weights: str, key: str) -> Packaged:
+def packaged_spec(name: str, weights: str, key: str) -> Packaged:
+    """The packaged weights of that name (WeightsError: there are none)."""
     if name not in PACKAGED:
         raise WeightsError(f"{key}={weights}: no such packaged weights; {did_you_mean(name, PACKAGED)}")
     return PACKAGED[name]
@@ -165,7 +166,7 @@ def _source_files(spec: Packaged, name: str) -> list[Path]:
     """The installed files of the weights; none when the folder is prepared already."""
     if (_folder(spec, name) / "manifest.json").is_file():
         return []
-    return [_installed(file, spec) for file in spec.files]
+    return [installed(file, spec) for file in spec.files]
 
 
 def _prepared(spec: Packaged, name: str) -> Path:
@@ -183,7 +184,8 @@ def _prepared(spec: Packaged, name: str) -> Path:
     return folder
 
 
-def _installed(file: str, spec: Packaged) -> Path:
+def installed(file: str, spec: Packaged) -> Path:
+    """The path of a file of installed packages (WeightsError: it is not installed)."""
     package, _, inside = file.partition("/")
     # find_spec, not import: these packages import llama.cpp or sentence-transformers.
     found = importlib.util.find_spec(package)
@@ -199,7 +201,7 @@ def _prepare(folder: Path, sources: list[Path], spec: Packaged) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        _check_sha256(sources, spec)
+        check_sha256(sources, spec)
         if spec.gguf:
             _convert(sources, spec, work)
         else:
@@ -216,9 +218,10 @@ def _prepare(folder: Path, sources: list[Path], spec: Packaged) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_sha256(sources: list[Path], spec: Packaged) -> None:
+def check_sha256(sources: list[Path], spec: Packaged) -> None:
+    """Compare the files' digest with the one that is known (WeightsError: it is another)."""
     digest = hashlib.sha256()
-    for chunk in _chunks(sources):
+    for chunk in chunks(sources):
         digest.update(chunk)
     if digest.hexdigest() != spec.sha256:
         raise WeightsError(
@@ -227,7 +230,8 @@ def _check_sha256(sources: list[Path], spec: Packaged) -> None:
         )
 
 
-def _chunks(sources: list[Path]) -> Iterator[bytes]:
+def chunks(sources: list[Path]) -> Iterator[bytes]:
+    """The content of files, one after the other, in pieces."""
     for source in sources:
         with source.open("rb") as handle:
             while chunk := handle.read(1 << 22):
@@ -247,7 +251,7 @@ def _convert(sources: list[Path], spec: Packaged, work: Path) -> None:
         gguf.symlink_to(sources[0].resolve())
     else:
         with gguf.open("wb") as handle:
-            handle.writelines(_chunks(sources))
+            handle.writelines(chunks(sources))
     tokenizer = AutoTokenizer.from_pretrained(work, gguf_file=gguf.name, trust_remote_code=False)
     if spec.split_digits:
         _split_digits(tokenizer)

@@ -58,6 +58,10 @@ def open_model(config: PromptModelConfig) -> PromptModel:
         from littlehuman.prompt_models.vllm_engine import VllmModel
 
         return VllmModel(config)
+    if config.provider is Provider.llama_cpp:
+        from littlehuman.prompt_models.llama_cpp import LlamaCppModel
+
+        return LlamaCppModel(config)
     if config.provider is Provider.embeddings:
         from littlehuman.prompt_models.embeddings import EmbeddingModel
 

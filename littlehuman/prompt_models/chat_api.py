@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from littlehuman.prompt_models import connection
-from littlehuman.prompt_models.chat_client import ChatClient
+from littlehuman.prompt_models.chat_client import Body, ChatClient, request_body
 from littlehuman.prompt_models.connection import ApiKey
 from littlehuman.prompt_models.responses import RequestError
 from littlehuman.prompt_models.settings import check_prompt_model
@@ -44,9 +44,11 @@ class Endpoint:
 
     batched = False
 
-    def __init__(self, config: PromptModelConfig, max_outage_s: float = MAX_OUTAGE_S) -> None:
+    def __init__(
+        self, config: PromptModelConfig, max_outage_s: float = MAX_OUTAGE_S, body: Body = request_body
+    ) -> None:
         check_prompt_model(config)
-        self.config, self.max_outage_s = config, max_outage_s
+        self.config, self.max_outage_s, self.body = config, max_outage_s, body
         self.undelivered: Sequence[Completion] = ()
         self.url = connection.base_url(config)
         self.key = ApiKey.from_environment(config.api_key_env)
@@ -66,7 +68,7 @@ class Endpoint:
         first = list(islice(waiting, self.config.concurrency))
         if not first:
             return  # before the client is made: importing the library takes a second
-        client = ChatClient(self.config, self.url, self.key, max_tokens, self.max_outage_s)
+        client = ChatClient(self.config, self.url, self.key, max_tokens, self.max_outage_s, self.body)
         worker = AsyncWorker[Result](on_exit=client.close)
         try:
             with worker:

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from littlehuman.prompt_models.connection import CONNECT_S, ApiKey
 from littlehuman.prompt_models.parameters import sampling_parameters
@@ -55,14 +57,25 @@ def request_body(config: PromptModelConfig, prompt: Prompt, max_tokens: int) -> 
     return body
 
 
+Body = Callable[[PromptModelConfig, Prompt, int], Mapping[str, Any]]  # as `request_body`
+
+
 class ChatClient:
     """Sends requests to the endpoint at `url`; its methods run in one event loop.
 
     `max_outage_s`: seconds for which a server may be unreachable, or refuse everything, before the run ends.
     """
 
-    def __init__(self, config: PromptModelConfig, url: str, key: ApiKey, max_tokens: int, max_outage_s: float) -> None:
-        self.config, self.key, self.max_tokens = config, key, max_tokens
+    def __init__(
+        self,
+        config: PromptModelConfig,
+        url: str,
+        key: ApiKey,
+        max_tokens: int,
+        max_outage_s: float,
+        body: Body = request_body,
+    ) -> None:
+        self.config, self.key, self.max_tokens, self.body = config, key, max_tokens, body
         self.limiter = RateLimiter(
             config.concurrency, config.requests_per_minute, config.tokens_per_minute, max_outage_s
         )
@@ -130,7 +143,7 @@ class ChatClient:
         """One HTTP request by the client's untyped `post`: the typed method takes twice the processor time."""
         import httpx2
 
-        content = json.dumps(request_body(self.config, prompt, self.max_tokens)).encode("ascii")
+        content = json.dumps(self.body(self.config, prompt, self.max_tokens)).encode("ascii")
         options: RequestOptions = {"headers": {"content-type": "application/json"}}
         try:
             # The limit is on the whole answer: a per-read timeout would wait for ever on a server that trickles bytes.
@@ -194,5 +207,6 @@ def _openai_client(config: PromptModelConfig, url: str, key: ApiKey, most_bytes:
     # Idle connections are closed before a usual server closes them (uvicorn: after 5 s); otherwise a request may be
     # sent on a connection that is being closed.
     limits = Limits(max_connections=None, max_keepalive_connections=config.concurrency, keepalive_expiry=4.0)
-    http = BoundedAsyncClient(most_bytes, base_url=url, timeout=timeout, limits=limits)
+    proxies = urlsplit(url).hostname not in ("127.0.0.1", "localhost")  # prompts for this machine stay on it
+    http = BoundedAsyncClient(most_bytes, base_url=url, timeout=timeout, limits=limits, trust_env=proxies)
     return AsyncOpenAI(api_key=key.for_client(), base_url=url, timeout=timeout, max_retries=0, http_client=http)

@@ -19,6 +19,7 @@ from littlehuman.records import Completion, Failure, Prompt
 if TYPE_CHECKING:
     from littlehuman.models.sentence_encoder import SentenceEncoder
 
+BATCH = 32  # texts at once, where prompt_model.batch_size is null
 WINDOW = 64  # batches of prompts that are embedded together: texts of similar length share a batch
 
 
@@ -34,12 +35,13 @@ class EmbeddingModel(InProcess):
         from littlehuman.models.sentence_encoder import SentenceEncoder
 
         config, rest = self.config, iter(prompts)
+        batch_size = config.batch_size or BATCH
         encoder: SentenceEncoder | None = None
-        while window := list(islice(rest, WINDOW * config.batch_size)):
+        while window := list(islice(rest, WINDOW * batch_size)):
             if encoder is None:  # loaded with the first prompt
                 device = config.device or "auto"
                 encoder = SentenceEncoder.load(str(config.weights), config.dtype, config.revision, device)
-            yield from _nearest(window, encoder, config.batch_size)
+            yield from _nearest(window, encoder, batch_size)
 
 
 def _nearest(prompts: Sequence[Prompt], encoder: SentenceEncoder, batch_size: int) -> Generator[Completion, None, None]:

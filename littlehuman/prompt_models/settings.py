@@ -21,6 +21,7 @@ LIMITS = {  # setting -> smallest and largest value
     "temperature": (0, math.inf),
     "top_p": (0, 1),
     "batch_size": (1, math.inf),
+    "tensor_parallel": (1, math.inf),
     "concurrency": (1, math.inf),
     "requests_per_minute": (1, math.inf),
     "tokens_per_minute": (1, math.inf),
@@ -36,7 +37,7 @@ LIMITS = {  # setting -> smallest and largest value
     "price.batch_share": (0, 1),
 }
 TOKEN_LIMIT_NAMES = ("max_tokens", "max_completion_tokens")
-IN_PROCESS = (Provider.hf, Provider.vllm, Provider.embeddings)
+IN_PROCESS = (Provider.hf, Provider.vllm, Provider.llama_cpp, Provider.embeddings)
 _KEY_OVERRIDE = re.compile(r"\+*(?P<name>[\w.@/]*api_key_env)=(?P<values>.*)", re.DOTALL)
 _SECRET_OVERRIDE = re.compile(  # but neither settings about tokens nor a dataset's label of that name
     r"\+*(?P<name>((?!dataset\.)[\w.@/]*[./@])?(\w*_)?(api_?key|token|secret|password))=(?!null$).+",
@@ -46,6 +47,7 @@ _IN_EXTRA_BODY = re.compile(  # a secret within the table of further parameters
     rf"\+*(?P<name>[\w.@/]*extra_body)[\w.]*=.*[{{,'\"\s]{parameters.SECRET_NAME.pattern}['\"]?\s*:.*",
     re.DOTALL | re.IGNORECASE,
 )
+_QUANTISATION = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")  # llama.cpp's names; torch's are in small letters
 _VALUES = re.compile(r"\s*[,'\"()\[\]]+\s*")  # between the values of a sweep
 
 
@@ -97,6 +99,9 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     if config.adapter and config.provider is not Provider.hf:
         what = f"is put on local weights, and provider is {config.provider}; try prompt_model=smollm2"
         yield Problem(f"{group}.adapter={config.adapter}", what)
+    if config.tensor_parallel != 1 and config.provider is not Provider.vllm:
+        what = f"is a setting of provider vllm; provider is {config.provider}"
+        yield Problem(f"{group}.tensor_parallel={config.tensor_parallel}", what)
     if config.provider not in IN_PROCESS:
         if config.revision is not None and not config.weights:
             yield Problem(
@@ -109,7 +114,10 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
             f"{group}.weights=null", f"provider {config.provider} needs weights: package:NAME, a folder or a hub id"
         )
     yield from devices.revision(group, config.weights or "", config.revision)
-    yield from devices.precision(f"{group}.dtype", config.dtype)
+    if config.provider is Provider.llama_cpp:
+        yield from _of_gguf(config, group)
+    else:
+        yield from devices.precision(f"{group}.dtype", config.dtype)
     yield from devices.device(f"{group}.device", config.device or "auto")
     if config.json_schema:
         yield Problem(
@@ -120,6 +128,16 @@ def contradictions(config: PromptModelConfig, group: str = "prompt_model") -> It
     yield from _of_endpoints(config, group)
     if config.provider is Provider.embeddings:
         yield from _of_encoders(config, group)
+
+
+def _of_gguf(config: PromptModelConfig, group: str) -> Iterator[Problem]:
+    """What llama.cpp cannot take: it serves one GGUF file, in the precision that the file has."""
+    weights = config.weights or "package:"
+    if not weights.startswith("package:") and not weights.lower().endswith(".gguf"):
+        what = "must be package:NAME or the path of a .gguf file; prompt_model=hf takes folders and hub ids"
+        yield Problem(f"{group}.weights={weights}", what)
+    if not _QUANTISATION.fullmatch(config.dtype):
+        yield Problem(f"{group}.dtype={config.dtype}", "must be the quantisation of the file, such as Q4_K_M or F16")
 
 
 def _of_encoders(config: PromptModelConfig, group: str) -> Iterator[Problem]:

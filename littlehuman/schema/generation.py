@@ -18,6 +18,7 @@ class Provider(StrEnum):
     recorded = "recorded"
     provided = "provided"
     vllm = "vllm"
+    llama_cpp = "llama_cpp"
     embeddings = "embeddings"
 
 
@@ -74,7 +75,7 @@ class PromptModelConfig:
     adapter: str | None = field(
         default=None, metadata=IF_SET
     )  # a writer (`schema/adapter.py`); identity.py: its digest
-    dtype: str = "bfloat16"  # auto: the choice of each machine, as launch.dtype; requests are keyed by the word
+    dtype: str = "bfloat16"  # auto: each machine's choice, as launch.dtype; llama_cpp: Q4_K_M, ...; the word is keyed
     device: str | None = field(default=None, metadata=NOT_IDENTITY)
     temperature: float | None = 0.0  # null: not sent, as are the next two and reasoning_effort
     top_p: float | None = 1.0
@@ -85,7 +86,8 @@ class PromptModelConfig:
     extra_body: Any = field(default=None, metadata=IF_SET)  # table of further parameters; any, for Hydra to replace it
     path: str | None = field(default=None, metadata=NOT_IDENTITY)  # identity.py adds the content of provided twins
     columns: ColumnsConfig = field(default_factory=ColumnsConfig, metadata=NOT_IDENTITY)
-    batch_size: int = field(default=8, metadata=NOT_IDENTITY)
+    batch_size: int | None = field(default=None, metadata=NOT_IDENTITY)  # null: by device (`models/memory.py`)
+    tensor_parallel: int = field(default=1, metadata=NOT_IDENTITY)
     concurrency: int = field(default=8, metadata=NOT_IDENTITY)
     requests_per_minute: int | None = field(default=None, metadata=NOT_IDENTITY)
     tokens_per_minute: int | None = field(default=None, metadata=NOT_IDENTITY)

@@ -180,7 +180,7 @@ def test_batch_that_does_not_fit_is_halved(monkeypatch: pytest.MonkeyPatch, capl
     whole = _answers()
     tried = _memory_for(3, monkeypatch)
     assert _answers() == whole
-    assert tried == [8, 4, 2, 2, 2, 2]
+    assert tried[:3] == [8, 4, 2] and set(tried[2:]) == {2, 3}, "half the tokens: of shorter rows more fit"
     assert [record.message[:32] for record in caplog.records] == [
         "out of memory with 8 rows at onc",
         "out of memory with 4 rows at onc",

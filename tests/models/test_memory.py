@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import weakref
 from collections.abc import Iterator, Sequence
@@ -339,3 +340,22 @@ def test_as_many_cells_as_fit_train_together(tmp_path: Path, monkeypatch: pytest
             sorted(outcome.environment["cells_at_once"] for outcome in without_errors(fit(cells, shared.launch)))
             == expected
         )
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_batch_of_a_generation_is_a_number_of_tokens_that_fits_into_memory(
+    device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SimpleNamespace(num_attention_heads=32, num_key_value_heads=8, hidden_size=4096, num_hidden_layers=32)
+    config.intermediate_size, config.get_text_config = 14336, lambda: config
+    model = SimpleNamespace(config=config, device=torch.device(device), dtype=torch.bfloat16)
+    counts = []
+    for gigabytes in (1, 10, 1000):
+        monkeypatch.setattr(memory, "free_bytes", lambda where, size=gigabytes * 1e9: int(size))
+        budget = memory.batch_budget(model)
+        counts.append([budget.count(tokens) for tokens in (200, 1000, 8000, 10**7)])
+    assert all(longer <= shorter for row in counts for shorter, longer in itertools.pairwise(row))
+    assert all(less <= more for few, many in itertools.pairwise(counts) for less, more in zip(few, many, strict=True))
+    assert counts[0][-1] == 1 and counts[-1][0] > counts[0][0]
+    keys_and_values = 2 * 32 * 8 * 128 * 2  # bytes of a token in Llama-3.1-8B
+    assert counts[0][1] * 1000 * keys_and_values < 1e9

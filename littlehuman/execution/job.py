@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from littlehuman.config import test_dataset
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, DataError, LittlehumanError
-from littlehuman.execution import grid, mending, summary
+from littlehuman.execution import grid, mending, placement, summary, workers
 from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.formatting import plain_text
 from littlehuman.runs import claims, digests, leftovers, status
@@ -155,6 +156,7 @@ class Job:
         try:
             test_dataset.require_multirun(hydra)
             cell, test_from = test_dataset.cell_configs(config, hydra)
+            cell = replace(cell, launch=placement.of_this_process(cell.launch, workers.current()))
             if self._is_complete(cell, test_from):
                 return None
             grid.check_cells([cell])

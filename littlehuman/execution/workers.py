@@ -19,6 +19,8 @@ from littlehuman.errors import ConfigError, Problem
 T = TypeVar("T")
 
 VARIABLE = "LITTLEHUMAN_WORKER"  # environment variable: RANK/SIZE, ranks from 0
+QUIET = "LITTLEHUMAN_QUIET"  # environment variable, set: another process of the command prints, and this one trains alone
+ROUNDS = 2  # of all open cells, one in ROUNDS is taken at first by all workers together (factoring, Hummel et al. 1992)
 _OURS = re.compile(r"(\d+)/(\d+)")
 
 
@@ -29,14 +31,14 @@ class Worker:
     Attributes:
         rank: its number, from 0.
         size: how many there are.
-        local_rank: its number on this machine, which is that of its GPU; None where the environment does not say.
-        can_join: whether the workers can form a torch.distributed group (torchrun, `accelerate launch`).
+        can_join: whether they can form a torch.distributed group (torchrun, `accelerate launch`).
+        one_machine: whether all of them are known to be on this machine.
     """
 
     rank: int = 0
     size: int = 1
-    local_rank: int | None = None
     can_join: bool = False
+    one_machine: bool = False
 
     @property
     def is_main(self) -> bool:
@@ -44,8 +46,11 @@ class Worker:
         return self.rank == 0
 
     def share(self, count: int) -> int:
-        """Most cells that it takes at a time where `count` are open: at least 1."""
-        return max(1, -(-count // self.size))
+        """Cells that it takes at a time where `count` are open: all of them where it is alone.
+
+        Among several a share that shrinks, so that the last cells are left for whoever is free.
+        """
+        return count if self.size == 1 else max(1, -(-count // (ROUNDS * self.size)))
 
     def from_own_start(self, items: Sequence[T]) -> list[T]:
         """The items in the order in which this worker takes them: each begins at another place of the list."""
@@ -66,9 +71,14 @@ def current() -> Worker:
         return _checked(Worker(int(found[1]), int(found[2])), VARIABLE)
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:  # some clusters set one of them for every job
         return Worker()
-    local = _number("LOCAL_RANK") if "LOCAL_RANK" in os.environ else None
-    worker = Worker(_number("RANK"), _number("WORLD_SIZE"), local, can_join="MASTER_ADDR" in os.environ)
-    return _checked(worker, "RANK")
+    rank, size = _number("RANK"), _number("WORLD_SIZE")
+    can_join = {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ) and size > 1
+    return _checked(Worker(rank, size, can_join, os.environ.get("LOCAL_WORLD_SIZE") == str(size)), "RANK")
+
+
+def is_quiet() -> bool:
+    """Whether another process of this command prints."""
+    return bool(os.environ.get(QUIET))
 
 
 def _number(name: str) -> int:

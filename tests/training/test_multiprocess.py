@@ -81,7 +81,7 @@ def test_error_of_a_process_is_raised_unchanged(tmp_path: Path) -> None:
         try:
             raise error
         except Exception as raised:
-            multiprocess._write_pickle(tmp_path / "error", multiprocess._picklable(raised))
+            multiprocess._write_pickle(tmp_path / "error", multiprocess.picklable(raised))
         received = pickle.loads((tmp_path / "error").read_bytes())
         assert str(error) in str(received)
         if isinstance(error, LittlehumanError):

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, open_dict
 if TYPE_CHECKING:
     from hydra._internal.callbacks import Callbacks
 
+    from littlehuman.execution.hosts import Host as HostOfJob
     from littlehuman.execution.job import Job
 
 log = logging.getLogger(__name__)
@@ -62,20 +63,40 @@ class SequentialLauncher(Launcher):
         """
         self.context, self.config = hydra_context, config
 
+    how = "one after another"
+    most = 1  # cells that a process of several takes at a time
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compute the cells. A job that fails is recorded in its own folder and stops no other."""
-        from littlehuman.execution import sequential
+        from littlehuman.execution import mending, pool
 
-        hosts = self.hosts(job_overrides, initial_job_idx, "one after another")
-        sequential.sweep(self.incomplete(hosts))
+        hosts = self.hosts(job_overrides, initial_job_idx)
+        left = self.incomplete(hosts)
+        with mending.refusing_the_command(Path(str(self.config.hydra.sweep.dir))):
+            processes = pool.processes(left)
+        if processes > 1:
+            log.info("in %d processes; a cell is computed by one of them", processes)
+            pool.sweep(left, self, processes)
+        else:
+            self.compute(left)
         return [host.returned for host in hosts]
 
-    def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, how: str) -> "list[Host]":
-        """One host for each job; Hydra's own set-up of a launch."""
+    def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
+        """Compute cells in this process; return those of other processes, where they are not waited for."""
+        from littlehuman.execution import sequential, workers
+
+        return sequential.sweep(hosts, workers.current(), wait=wait)
+
+    def enter(self) -> None:
+        """Set up Hydra in another process, which got this launcher."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+
+    def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> "list[Host]":
+        """One host for each job; Hydra's own set-up of a launch."""
+        self.enter()
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), how)
+        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), self.how)
         self.count = initial_job_idx + len(job_overrides)
         return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
 
@@ -92,23 +113,28 @@ class SequentialLauncher(Launcher):
 class FusedLauncher(SequentialLauncher):
     """Runs the jobs of a multirun in this process, and trains many of them at a time."""
 
+    how = "trained together where they share a model"
+
     def __init__(self, ahead: int) -> None:
-        self.ahead = ahead
+        self.ahead = self.most = ahead
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compute the cells. A job that fails is recorded in its own folder and stops no other.
+        """As the base class's.
 
         Raises:
             ConfigError: when `ahead` is below 1.
         """
         from littlehuman.errors import ConfigError, Problem
-        from littlehuman.execution import fused
 
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
-        hosts = self.hosts(job_overrides, initial_job_idx, "trained together where they share a model")
-        fused.sweep(self.incomplete(hosts), ahead=self.ahead)
-        return [host.returned for host in hosts]
+        return super().launch(job_overrides, initial_job_idx)
+
+    def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
+        """As the base class's."""
+        from littlehuman.execution import fused, workers
+
+        return fused.sweep(hosts, self.ahead, workers.current(), wait=wait)
 
 
 class Host:
@@ -124,15 +150,24 @@ class Host:
 
         With callbacks of the user's, which Hydra calls for each job, there is no way around that set-up.
         """
-        from littlehuman.execution.job import Job
-
         try:
             if set(self._launcher.config.hydra.get("callbacks") or ()) - {OWN_CALLBACK}:
                 return False
-            job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
-            shown = job.show_named()
+            return self._take(silent=False)
         except Exception:  # `run_part` meets it again, and reports it
             return False
+
+    def take_result(self) -> bool:
+        """Take over the result of a cell that another process of this command computed; whether there is one."""
+        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)
+        self.returned.return_value = None
+        return self.folder is not None and self._take(silent=True)
+
+    def _take(self, *, silent: bool) -> bool:
+        from littlehuman.execution.job import Job
+
+        job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
+        shown = job.show_named(silent=silent)
         if shown:
             self.ended = True
             self.returned = JobReturn(self._overrides, self._config, status=JobStatus.COMPLETED)
@@ -183,11 +218,13 @@ class Host:
         """Report the cell as not complete, by its overrides where its folder is not known."""
         from littlehuman.execution.mending import of_hydra
 
-        of_hydra(error, self._known_folder(), filter_overrides(self._overrides))
+        of_hydra(error, self.folder, filter_overrides(self._overrides))
         self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)  # Hydra would end with a traceback
         self.returned.return_value = None
 
-    def _known_folder(self) -> Path | None:
+    @property
+    def folder(self) -> Path | None:
+        """The run folder; None where the configuration cannot be composed."""
         try:
             return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
         except Exception:
@@ -208,7 +245,12 @@ class Host:
     @property
     def progress(self) -> bool:
         """Whether progress bars are shown."""
-        return bool(self._config.launch.progress)
+        from littlehuman.execution import workers
+
+        return bool(self._config.launch.progress) and not workers.is_quiet()
+
+    def __reduce__(self) -> "tuple[type[Host], tuple[SequentialLauncher, Sequence[str], int]]":
+        return Host, (self._launcher, self._overrides, self._number)  # without the composed configuration
 
     @cached_property
     def _config(self) -> DictConfig:

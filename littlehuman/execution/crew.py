@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from littlehuman import cli
 from littlehuman.execution import placement, workers
 from littlehuman.execution.workers import Worker
 
@@ -39,7 +40,7 @@ class Crew:
         self._sweeps = any(word == "-m" or word.startswith(("--mu", "hydra.mode=MULTI")) for word in words)
         self.prints = self._worker.is_main or not self._worker.can_join
         if not self._worker.is_main:
-            os.environ[workers.QUIET] = "1"
+            os.environ[cli.QUIET] = "1"
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - until this process ends
 
     def begin(self, folder: Path) -> Path:

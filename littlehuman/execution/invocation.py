@@ -68,7 +68,7 @@ def _split(launcher: str, worker: Worker) -> str:
     """Why the spending limit is split among the cells beforehand; empty where the processes share a ledger."""
     if launcher not in ONE_MACHINE:
         return f"hydra/launcher={launcher} may use several machines"
-    if worker.size > 1 and not worker.one_machine:
+    if not worker.on_one_machine:
         return f"the cells are computed by {worker.size} workers, which may be on several machines"
     return ""
 

@@ -141,6 +141,11 @@ class Job:
         log.error("%s %s", self.folder, reason)
         status.report_incomplete(self.folder, reason)
 
+    def fail_lost(self, config: DictConfig, error: LittlehumanError) -> None:
+        """Record why the processes that computed the cell ended."""
+        if self._open(config):
+            self.fail(error)
+
     def abandon(self, error: BaseException) -> None:
         """Record, in `status.json` only, the error that ended the sweep before this cell."""
         self.state = State.failed
@@ -226,8 +231,8 @@ class Job:
         finally:
             self._release()
 
-    def show_named(self) -> bool:
-        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was shown.
+    def show_named(self, *, silent: bool = False) -> bool:
+        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was.
 
         Hydra's set-up of a job costs more than all the rest of a cell that is complete. What is not whole is left to
         `attempt`, which says what is wrong.
@@ -236,6 +241,7 @@ class Job:
         whole = result and not digests.faults(self.folder, result, deep=False)
         if whole and self.folder.name.endswith(f"-{result['id']}"):
             self._show_complete(result)
+        if self.state is State.done and not silent:
             print(summary.one_line(result, self.folder, already=True))
         return self.state is State.done
 

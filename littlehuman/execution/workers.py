@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from littlehuman.cli import QUIET
 from littlehuman.errors import ConfigError, Problem
 
 T = TypeVar("T")
 
 VARIABLE = "LITTLEHUMAN_WORKER"  # environment variable: RANK/SIZE, ranks from 0
-QUIET = "LITTLEHUMAN_QUIET"  # environment variable, set: another process of the command prints, and this one trains alone
 ROUNDS = 2  # of all open cells, one in ROUNDS is taken at first by all workers together (factoring, Hummel et al. 1992)
 _OURS = re.compile(r"(\d+)/(\d+)")
 
@@ -32,13 +32,18 @@ class Worker:
         rank: its number, from 0.
         size: how many there are.
         can_join: whether they can form a torch.distributed group (torchrun, `accelerate launch`).
-        one_machine: whether all of them are known to be on this machine.
+        here: how many of them are known to be on this machine.
     """
 
     rank: int = 0
     size: int = 1
     can_join: bool = False
-    one_machine: bool = False
+    here: int = 1
+
+    @property
+    def on_one_machine(self) -> bool:
+        """Whether all of them are on this machine."""
+        return self.here >= self.size
 
     @property
     def is_main(self) -> bool:
@@ -58,6 +63,9 @@ class Worker:
         return [*items[start:], *items[:start]]
 
 
+ALONE = Worker()
+
+
 def current() -> Worker:
     """This process among the workers of its command; rank 0 of 1 where it is alone.
 
@@ -70,10 +78,11 @@ def current() -> Worker:
             raise ConfigError([Problem(f"{VARIABLE}={ours}", "must be RANK/SIZE, as 0/4")], f"unset {VARIABLE}")
         return _checked(Worker(int(found[1]), int(found[2])), VARIABLE)
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:  # some clusters set one of them for every job
-        return Worker()
+        return ALONE
     rank, size = _number("RANK"), _number("WORLD_SIZE")
     can_join = {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ) and size > 1
-    return _checked(Worker(rank, size, can_join, os.environ.get("LOCAL_WORLD_SIZE") == str(size)), "RANK")
+    here = _number("LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in os.environ else 1
+    return _checked(Worker(rank, size, can_join, here), "RANK")
 
 
 def is_quiet() -> bool:

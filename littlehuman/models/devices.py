@@ -62,12 +62,13 @@ def one_each(name: str, where: torch.device) -> bool:
 def _gpu(index: int | None) -> torch.device:
     count = torch.cuda.device_count()
     own = gpus.own(count) if index is None else index
-    if own >= count:
-        what = f"this machine has {count} CUDA devices, one for each process"
-        if index is None:
-            raise ConfigError([Problem(f"{own + 1} processes", what)], f"torchrun --nproc-per-node {count}, or launch=cpu")
-        raise ConfigError([Problem(f"launch.processes={own + 1}", what)], f"launch.processes={count}")
-    return torch.device("cuda", own)
+    if own < count:
+        return torch.device("cuda", own)
+    what = f"this machine has {count} CUDA devices, one for each process"
+    if "LOCAL_RANK" in os.environ:
+        wanted = os.environ.get("LOCAL_WORLD_SIZE", own + 1)
+        raise ConfigError([Problem(f"LOCAL_WORLD_SIZE={wanted}", what)], f"torchrun --nproc-per-node {count} ...")
+    raise ConfigError([Problem(f"launch.processes={own + 1}", what)], f"launch.processes={count}")
 
 
 def dtype(name: str, where: torch.device, key: str = "launch.dtype") -> torch.dtype:

@@ -94,10 +94,12 @@ def fit(cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | N
     # The precision is chosen once: processes that each measured could choose differently.
     precision = devices.dtype(launch.dtype, devices.device(launch.device))
     launch = replace(launch, dtype=str(precision).removeprefix("torch."), processes=1)
-    store().set(f"{_JOIN}/{_posted}", json.dumps([cells[0].settings.model.weights, launch.device]))
+    announced = f"{_JOIN}/{_posted}"
+    store().set(announced, json.dumps([cells[0].settings.model.weights, launch.device]))
     _posted += 1
     try:
         with _telling():
+            _wait_until_ready(announced)
             group = _join(launch.device)
             _from_first((list(cells), launch))
             return fit_cells(cells, launch, on_finished, group)
@@ -118,6 +120,8 @@ def serve() -> int:
             with _telling():
                 weights, device = json.loads(store().get(key))
                 resolve(weights)
+                devices.device(device)
+                store().set(f"{key}/{_rank()}", "ready")
                 group = _join(device)
                 cells, launch = _from_first(None)
                 fit_cells(cells, launch, None, group)
@@ -128,6 +132,13 @@ def serve() -> int:
     code = ended()
     _leave()
     return code
+
+
+def _wait_until_ready(announced: str) -> None:
+    """Wait for the others: one that cannot join says so, and a group that is set up without it would wait for days."""
+    for rank in range(1, int(os.environ["WORLD_SIZE"])):
+        if wait(f"{announced}/{rank}", _ERROR) == _ERROR:
+            raise RuntimeError("another process cannot join this training")
 
 
 def _rank() -> int:

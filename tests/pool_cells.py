@@ -26,6 +26,9 @@ class FileCell:
     def composed(self) -> Any:
         return SimpleNamespace(launch=SimpleNamespace(**self.launch))
 
+    def known_folder(self) -> Path:
+        return self.folder
+
     def begun_by(self) -> list[Path]:
         return sorted(self.folder.glob("by-*"))
 
@@ -48,8 +51,9 @@ class Launcher:
     """Computes such cells."""
 
     most: int = 100
+    count: int = 0
 
-    def enter(self) -> None:
+    def prepare(self, count: int) -> None:
         """Nothing is set up."""
 
     def compute(self, hosts: Sequence[FileCell], *, wait: bool) -> list[FileCell]:

@@ -70,7 +70,7 @@ class SequentialLauncher(Launcher):
         """Compute the cells. A job that fails is recorded in its own folder and stops no other."""
         from littlehuman.execution import mending, pool
 
-        hosts = self.hosts(job_overrides, initial_job_idx)
+        hosts = self.hosts(job_overrides, initial_job_idx, self.how)
         left = self.incomplete(hosts)
         with mending.refusing_the_command(Path(str(self.config.hydra.sweep.dir))):
             processes = pool.processes(left)
@@ -83,22 +83,22 @@ class SequentialLauncher(Launcher):
 
     def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
         """Compute cells in this process; return those of other processes, where they are not waited for."""
-        from littlehuman.execution import sequential, workers
+        from littlehuman.execution import sequential
 
-        return sequential.sweep(hosts, workers.current(), wait=wait)
+        return sequential.sweep(hosts, wait=wait)
 
-    def enter(self) -> None:
-        """Set up Hydra in another process, which got this launcher."""
+    def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, how: str) -> "list[Host]":
+        """One host for each job."""
+        self.prepare(initial_job_idx + len(job_overrides))
+        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), how)
+        return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+
+    def prepare(self, count: int) -> None:
+        """Hydra's own set-up of a launch of `count` jobs."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-
-    def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> "list[Host]":
-        """One host for each job; Hydra's own set-up of a launch."""
-        self.enter()
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), self.how)
-        self.count = initial_job_idx + len(job_overrides)
-        return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+        self.count = count
 
     def incomplete(self, hosts: "Sequence[Host]") -> "list[Host]":
         """Show the cells that are complete; return the others, unless the data has too few points for one of them."""
@@ -132,9 +132,9 @@ class FusedLauncher(SequentialLauncher):
 
     def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
         """As the base class's."""
-        from littlehuman.execution import fused, workers
+        from littlehuman.execution import fused
 
-        return fused.sweep(hosts, self.ahead, workers.current(), wait=wait)
+        return fused.sweep(hosts, self.ahead, wait=wait)
 
 
 class Host:
@@ -142,7 +142,7 @@ class Host:
 
     def __init__(self, launcher: SequentialLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
-        self._launcher, self._overrides, self._number = launcher, overrides, number
+        self._launcher, self.overrides, self.number = launcher, overrides, number
         self.ended = False
 
     def is_shown(self) -> bool:
@@ -153,26 +153,28 @@ class Host:
         try:
             if set(self._launcher.config.hydra.get("callbacks") or ()) - {OWN_CALLBACK}:
                 return False
-            return self._take(silent=False)
+            return self._is_shown(silent=False)
         except Exception:  # `run_part` meets it again, and reports it
             return False
 
     def take_result(self) -> bool:
         """Take over the result of a cell that another process of this command computed; whether there is one."""
-        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)
-        self.returned.return_value = None
-        return self.folder is not None and self._take(silent=True)
+        self._return(None)
+        return self.known_folder() is not None and self._is_shown(silent=True)
 
-    def _take(self, *, silent: bool) -> bool:
+    def _is_shown(self, *, silent: bool) -> bool:
         from littlehuman.execution.job import Job
 
         job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
-        shown = job.show_named(silent=silent)
-        if shown:
+        if job.show_named(silent=silent):
             self.ended = True
-            self.returned = JobReturn(self._overrides, self._config, status=JobStatus.COMPLETED)
-            self.returned.return_value = job.score
-        return shown
+            self._return(job.score)
+            return True
+        return False
+
+    def _return(self, score: float | None) -> None:
+        self.returned = JobReturn(self.overrides, self.composed(), status=JobStatus.COMPLETED)
+        self.returned.return_value = score
 
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
         """Run a part of the job by `run_job`; None when it raised.
@@ -199,8 +201,8 @@ class Host:
     def _run(self, task: TaskFunction) -> None:
         first = self.returned.status is JobStatus.UNKNOWN
         if first:
-            place = f"run {self._number + 1} of {self._launcher.count}"
-            log.info("%s: %s", place, " ".join(filter_overrides(self._overrides)))
+            place = f"run {self.number + 1} of {self._launcher.count}"
+            log.info("%s: %s", place, " ".join(filter_overrides(self.overrides)))
         callbacks = _Callbacks(self, self._launcher.context.callbacks)
         try:
             self.returned = run_job(
@@ -218,13 +220,11 @@ class Host:
         """Report the cell as not complete, by its overrides where its folder is not known."""
         from littlehuman.execution.mending import of_hydra
 
-        of_hydra(error, self.folder, filter_overrides(self._overrides))
-        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)  # Hydra would end with a traceback
-        self.returned.return_value = None
+        of_hydra(error, self.known_folder(), filter_overrides(self.overrides))
+        self._return(None)  # Hydra would end with a traceback
 
-    @property
-    def folder(self) -> Path | None:
-        """The run folder; None where the configuration cannot be composed."""
+    def known_folder(self) -> Path | None:
+        """The run folder; None where Hydra cannot compose the job."""
         try:
             return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
         except Exception:
@@ -250,14 +250,14 @@ class Host:
         return bool(self._config.launch.progress) and not workers.is_quiet()
 
     def __reduce__(self) -> "tuple[type[Host], tuple[SequentialLauncher, Sequence[str], int]]":
-        return Host, (self._launcher, self._overrides, self._number)  # without the composed configuration
+        return Host, (self._launcher, self.overrides, self.number)  # without the composed configuration
 
     @cached_property
     def _config(self) -> DictConfig:
         launcher = self._launcher
-        config = launcher.context.config_loader.load_sweep_config(launcher.config, list(self._overrides))
+        config = launcher.context.config_loader.load_sweep_config(launcher.config, list(self.overrides))
         with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = self._number
+            config.hydra.job.id = config.hydra.job.num = self.number
         return config
 
 

@@ -22,10 +22,10 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from littlehuman.execution import workers
 from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import END_STATES, Job, State
 from littlehuman.execution.sharing import Elsewhere, Wait
-from littlehuman.execution.workers import ALONE, Worker
 from littlehuman.schema import LaunchConfig
 from littlehuman.study import table
 
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome
 
 
-def sweep(hosts: Sequence[Host], ahead: int, worker: Worker = ALONE, *, wait: bool = True) -> list[Host]:
+def sweep(hosts: Sequence[Host], ahead: int, *, wait: bool = True) -> list[Host]:
     """Compute the cells of a sweep, with at most `ahead` prepared cells at a time; return those left.
 
     Of several workers each begins at its own place and prepares its share at a time. Cells of other processes are
     waited for at the end, when this process holds no claim; without `wait` they are left.
     """
+    worker = workers.current()
     left, elsewhere, waiting = worker.from_own_start(hosts), dict[int, tuple[Host, Elsewhere]](), Wait()
     with SweepProgress(len(left), show=any(host.progress for host in left[:1])) as bar:
         while left or (elsewhere and wait):

@@ -24,9 +24,8 @@ class Host(Protocol):
     def progress(self) -> bool:
         """Whether to show progress bars."""
 
-    @property
-    def folder(self) -> Path | None:
-        """The run folder; None where Hydra cannot compose the configuration."""
+    def known_folder(self) -> Path | None:
+        """The run folder; None where Hydra cannot compose the job."""
 
     def composed(self) -> DictConfig | None:
         """The configuration of the job; None where Hydra cannot compose it, which `run_part` reports."""

@@ -43,12 +43,13 @@ class Computes(Protocol):
     """The launcher's side: it goes to the other processes (pickle)."""
 
     most: int  # cells in a group
+    count: int  # jobs of the launch
 
     def compute(self, hosts: Sequence[Host], *, wait: bool) -> list[Host]:
         """Compute cells; return those that other commands compute, unless these are to be waited for."""
 
-    def enter(self) -> None:
-        """Set up Hydra in another process."""
+    def prepare(self, count: int) -> None:
+        """Set up Hydra for a launch of `count` jobs."""
 
 
 class ProcessDied(LittlehumanError):
@@ -225,7 +226,7 @@ class _Pool:
 
 def _failed_in(member: _Member, cell: Host) -> bool:
     """Whether the process has reported the cell as failed."""
-    folder = cell.folder
+    folder = cell.known_folder()
     holder = Holder(host=this_machine(), pid=member.process.pid or -1)
     return folder is not None and bool(Elsewhere(folder, holder).failure)
 
@@ -264,7 +265,7 @@ def _work(pipe: Connection, payload: bytes) -> None:
     sys.stdout = out
     with suppress(KeyboardInterrupt, EOFError):
         launcher, hosts = pickle.loads(payload)
-        launcher.enter()
+        launcher.prepare(launcher.count)
         numbers = {id(host): index for index, host in enumerate(hosts)}
         while task := pipe.recv():
             group, patient = task

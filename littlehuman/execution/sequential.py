@@ -11,18 +11,18 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from littlehuman.execution import workers
 from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import Job, State
 from littlehuman.execution.sharing import Elsewhere, Wait
-from littlehuman.execution.workers import ALONE, Worker
 
 
-def sweep(hosts: Sequence[Host], worker: Worker = ALONE, *, wait: bool = True) -> list[Host]:
+def sweep(hosts: Sequence[Host], *, wait: bool = True) -> list[Host]:
     """Compute the cells of a sweep in their order, of several workers each from its own place; return those left.
 
     Those of other processes are computed or waited for at the end; without `wait` they are left.
     """
-    hosts = worker.from_own_start(hosts)
+    hosts = workers.current().from_own_start(hosts)
     elsewhere = {index: cell for index, host in enumerate(hosts) if (cell := _attempt(host))}
     waiting = Wait()
     while elsewhere and wait:

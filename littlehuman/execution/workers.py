@@ -63,9 +63,6 @@ class Worker:
         return [*items[start:], *items[:start]]
 
 
-ALONE = Worker()
-
-
 def current() -> Worker:
     """This process among the workers of its command; rank 0 of 1 where it is alone.
 
@@ -78,7 +75,7 @@ def current() -> Worker:
             raise ConfigError([Problem(f"{VARIABLE}={ours}", "must be RANK/SIZE, as 0/4")], f"unset {VARIABLE}")
         return _checked(Worker(int(found[1]), int(found[2])), VARIABLE)
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:  # some clusters set one of them for every job
-        return ALONE
+        return Worker()
     rank, size = _number("RANK"), _number("WORLD_SIZE")
     can_join = {"MASTER_ADDR", "MASTER_PORT"} <= set(os.environ) and size > 1
     here = _number("LOCAL_WORLD_SIZE") if "LOCAL_WORLD_SIZE" in os.environ else 1

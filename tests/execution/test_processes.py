@@ -1,4 +1,4 @@
-"""Several processes of one command, for real: torchrun, `launch.processes`, and workers that know nothing of each other.
+"""Several processes of one command, for real: torchrun, `launch.processes`, workers that know nothing of each other.
 
 The table is that of an undisturbed process, each cell is computed once, and what a killed process had is finished.
 """

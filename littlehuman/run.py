@@ -147,6 +147,9 @@ def _ending_all(words: Sequence[str]) -> Iterator[Crew]:
         crew.code = 1
     except KeyboardInterrupt:
         crew.code = 130
+    except Exception:
+        crew.code = 1
+        raise
     finally:
         crew.end()
     if crew.code:
@@ -170,7 +173,7 @@ def _report(error: Exception, root: Path) -> None:
     if isinstance(error, HydraException | OmegaConfBaseException) and _FULL_ERROR not in os.environ:
         from littlehuman.execution import composing
 
-        if workers.is_quiet():  # every process meets it
+        if workers.first_tells():  # every process meets it
             return
         print(said(composing.error_of(error, sys.argv[1:])), file=sys.stderr)
     elif isinstance(error, OSError):

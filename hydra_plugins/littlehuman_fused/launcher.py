@@ -74,10 +74,10 @@ class SequentialLauncher(Launcher):
         left = self.incomplete(hosts)
         with mending.refusing_the_command(Path(str(self.config.hydra.sweep.dir))):
             processes = pool.processes(left)
-        if processes > 1:
-            log.info("in %d processes; a cell is computed by one of them", processes)
-            pool.sweep(left, self, processes)
-        else:
+            if processes > 1:
+                log.info("in %d processes; a cell is computed by one of them", processes)
+                pool.sweep(left, self, processes)
+        if processes == 1:
             self.compute(left)
         return [host.returned for host in hosts]
 

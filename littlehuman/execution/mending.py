@@ -43,7 +43,7 @@ def refusing_the_command(study: Path) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        if not workers.is_quiet():  # every process of the command refuses it
+        if not workers.first_tells():  # every process of the command refuses it
             print(cli.said(error), file=sys.stderr)
         leftovers.remove_empty(study)
         raise SystemExit(1) from None

@@ -84,8 +84,17 @@ def _check(device: str, count: int) -> None:
 
 
 def sweep(hosts: Sequence[Host], launcher: Computes, size: int) -> None:
-    """Compute the cells of a sweep in `size` processes."""
-    _Pool(hosts, launcher, size).run(show=any(host.progress for host in hosts[:1]))
+    """Compute the cells of a sweep in `size` processes.
+
+    Raises:
+        ConfigError: when the sweep cannot be sent to them.
+    """
+    try:
+        payload = pickle.dumps((launcher, list(hosts)))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        what = f"this sweep cannot be sent to other processes (hydra.callbacks): {error}"
+        raise ConfigError([Problem(f"launch.processes={size}", what)], "launch.processes=1") from error
+    _Pool(hosts, payload, size, launcher.most).run(show=any(host.progress for host in hosts[:1]))
 
 
 class _Member:
@@ -120,9 +129,8 @@ class _Member:
 class _Pool:
     """The queue, and the processes that work on it."""
 
-    def __init__(self, hosts: Sequence[Host], launcher: Computes, size: int) -> None:
-        self.hosts, self.size, self.most = list(hosts), size, launcher.most
-        self.payload = pickle.dumps((launcher, self.hosts))
+    def __init__(self, hosts: Sequence[Host], payload: bytes, size: int, most: int) -> None:
+        self.hosts, self.payload, self.size, self.most = list(hosts), payload, size, most
         self.open = deque(range(len(hosts)))
         self.alone: deque[int] = deque()  # cells that died with a process
         self.elsewhere: deque[int] = deque()  # cells of other commands
@@ -163,16 +171,18 @@ class _Pool:
 
     def _listen(self, member: _Member) -> None:
         has_ended = member.process.exitcode is not None  # before the last messages are read
+        messages = list[str | list[int]]()
         try:
             while member.pipe.poll():
-                message = member.pipe.recv()
-                if isinstance(message, str):
-                    print(message, end="", flush=True)
-                else:
-                    self._settle(member, message)
+                messages.append(member.pipe.recv())
         except (EOFError, OSError):
             member.process.join()
             has_ended = True
+        for message in messages:
+            if isinstance(message, str):
+                print(message, end="", flush=True)
+            else:
+                self._settle(member, message)
         if has_ended:
             self._bury(member)
 
@@ -232,22 +242,25 @@ def _failed_in(member: _Member, cell: Host) -> bool:
 
 
 class _Stdout:
-    """Sends what is printed to the process that prints."""
+    """Sends what is printed to the process that prints, in whole lines."""
 
     def __init__(self, pipe: Connection) -> None:
-        self._pipe, self._lock = pipe, threading.Lock()
+        self._pipe, self._lock, self._line = pipe, threading.Lock(), ""
 
     def send(self, message: object) -> None:
         with self._lock:
             self._pipe.send(message)
 
     def write(self, text: str) -> int:
-        with suppress(OSError):
-            self.send(text)
+        self._line += text
+        if self._line.endswith("\n"):
+            line, self._line = self._line, ""
+            with suppress(OSError):
+                self.send(line)
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is kept."""
+        """Lines are sent when they end."""
 
     def isatty(self) -> bool:
         return False

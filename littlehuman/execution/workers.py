@@ -87,6 +87,11 @@ def is_quiet() -> bool:
     return bool(os.environ.get(QUIET))
 
 
+def first_tells() -> bool:
+    """Whether the first process of this command tells the errors that all of them meet."""
+    return is_quiet() and current().can_join
+
+
 def _number(name: str) -> int:
     text = os.environ[name].strip()
     if not re.fullmatch(r"\d{1,9}", text):

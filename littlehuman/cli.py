@@ -22,6 +22,7 @@ from littlehuman.errors import LittlehumanError, did_you_mean, nearest
 from littlehuman.formatting import plain_text, without_password
 
 TYPED = "LITTLEHUMAN_TYPED"  # the subcommand that was typed, and its words
+QUIET = "LITTLEHUMAN_QUIET"  # set: another process of the command prints
 FORM = "LITTLEHUMAN_COMMAND"  # how a subcommand NAME is called; without NAME at its end: how `run` is called
 _DEFAULT_FORM = "littlehuman"  # of code that no entry point started: notebooks, tests
 _NAME = "NAME"
@@ -41,11 +42,15 @@ IN_FILE_ONLY = {"in_file_only": True}  # `extra` of a log record that the termin
 
 
 class ConsoleFilter(logging.Filter):
-    """Keeps from the terminal what is written to the log file alone, so that nothing is said twice."""
+    """Keeps from the terminal what is written to the log file alone, so that nothing is said twice.
+
+    Of several processes of a command one tells what it does, and the others warn.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the terminal shows the record."""
-        return not getattr(record, "in_file_only", False)
+        told = record.levelno >= logging.WARNING or not os.environ.get(QUIET)
+        return told and not getattr(record, "in_file_only", False)
 
 
 class PlainFormatter(logging.Formatter):

@@ -30,7 +30,8 @@ from littlehuman.config.addresses import refuse_passwords
 from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
-from littlehuman.execution import mending
+from littlehuman.execution import mending, workers
+from littlehuman.execution.crew import Crew
 from littlehuman.formatting import plain_text
 from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import leftovers, status
@@ -94,17 +95,26 @@ def cli() -> None:
     if "--version" in sys.argv[1:]:
         print(f"littlehuman {__version__}")
         return
-    try:
-        refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
-        refuse_passwords(sys.argv[1:])
-    except ConfigError as error:
-        print(f"ConfigError: {error}", file=sys.stderr)
-        sys.exit(1)
-    note_typed("run", sys.argv[1:])
-    root = multirun_root().absolute()  # a job may work in another folder
-    reports = root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}"
-    os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
-    leftovers.sweep(root)
+    with _ending_all(sys.argv[1:]) as crew:
+        if crew.prints:
+            refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
+            refuse_passwords(sys.argv[1:])
+        note_typed("run", sys.argv[1:])
+        root = multirun_root().absolute()  # a job may work in another folder
+        reports = crew.begin(root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}")
+        os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
+        leftovers.sweep(root)
+        crew.code = _run(root)
+        crew.gather()
+        if crew.prints:
+            table.write_due(reports)
+            missing = status.collect(reports)
+            _print_missing(missing)
+            crew.code = crew.code or int(bool(missing))
+
+
+def _run(root: Path) -> int:
+    """Run what was typed; the exit code, as far as it is known without the cells that are not complete."""
     code = 0
     try:
         with _raising_hydra():
@@ -119,12 +129,31 @@ def cli() -> None:
     except Exception as error:
         code = 1
         _report(error, root)
+    return code
+
+
+@contextmanager
+def _ending_all(words: Sequence[str]) -> Iterator[Crew]:
+    """The processes that were started with this command; they end with one exit code."""
+    try:
+        crew = Crew(words)
+    except ConfigError as error:
+        print(said(error), file=sys.stderr)
+        sys.exit(1)
+    try:
+        yield crew
+    except ConfigError as error:
+        print(said(error), file=sys.stderr)
+        crew.code = 1
+    except KeyboardInterrupt:
+        crew.code = 130
+    except Exception:
+        crew.code = 1
+        raise
     finally:
-        table.write_due(reports)
-        missing = status.collect(reports)
-        _print_missing(missing)
-    if missing or code:
-        sys.exit(code or 1)
+        crew.end()
+    if crew.code:
+        sys.exit(crew.code)
 
 
 @contextmanager
@@ -144,6 +173,8 @@ def _report(error: Exception, root: Path) -> None:
     if isinstance(error, HydraException | OmegaConfBaseException) and _FULL_ERROR not in os.environ:
         from littlehuman.execution import composing
 
+        if workers.first_tells():  # every process meets it
+            return
         print(said(composing.error_of(error, sys.argv[1:])), file=sys.stderr)
     elif isinstance(error, OSError):
         status.report_incomplete(root, mending.sentence(error))

@@ -22,6 +22,7 @@ from omegaconf import DictConfig, open_dict
 if TYPE_CHECKING:
     from hydra._internal.callbacks import Callbacks
 
+    from littlehuman.execution.hosts import Host as HostOfJob
     from littlehuman.execution.job import Job
 
 log = logging.getLogger(__name__)
@@ -62,22 +63,42 @@ class SequentialLauncher(Launcher):
         """
         self.context, self.config = hydra_context, config
 
+    how = "one after another"
+    most = 1  # cells that a process of several takes at a time
+
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Compute the cells. A job that fails is recorded in its own folder and stops no other."""
-        from littlehuman.execution import sequential
+        from littlehuman.execution import mending, pool
 
-        hosts = self.hosts(job_overrides, initial_job_idx, "one after another")
-        sequential.sweep(self.incomplete(hosts))
+        hosts = self.hosts(job_overrides, initial_job_idx, self.how)
+        left = self.incomplete(hosts)
+        with mending.refusing_the_command(Path(str(self.config.hydra.sweep.dir))):
+            processes = pool.processes(left)
+            if processes > 1:
+                log.info("in %d processes; a cell is computed by one of them", processes)
+                pool.sweep(left, self, processes)
+        if processes == 1:
+            self.compute(left)
         return [host.returned for host in hosts]
 
+    def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
+        """Compute cells in this process; return those of other processes, where they are not waited for."""
+        from littlehuman.execution import sequential
+
+        return sequential.sweep(hosts, wait=wait)
+
     def hosts(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, how: str) -> "list[Host]":
-        """One host for each job; Hydra's own set-up of a launch."""
+        """One host for each job."""
+        self.prepare(initial_job_idx + len(job_overrides))
+        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), how)
+        return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+
+    def prepare(self, count: int) -> None:
+        """Hydra's own set-up of a launch of `count` jobs."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-        log.info("%d run%s (cells of a study), %s", len(job_overrides), "s" * (len(job_overrides) != 1), how)
-        self.count = initial_job_idx + len(job_overrides)
-        return [Host(self, overrides, initial_job_idx + index) for index, overrides in enumerate(job_overrides)]
+        self.count = count
 
     def incomplete(self, hosts: "Sequence[Host]") -> "list[Host]":
         """Show the cells that are complete; return the others, unless the data has too few points for one of them."""
@@ -92,23 +113,28 @@ class SequentialLauncher(Launcher):
 class FusedLauncher(SequentialLauncher):
     """Runs the jobs of a multirun in this process, and trains many of them at a time."""
 
+    how = "trained together where they share a model"
+
     def __init__(self, ahead: int) -> None:
-        self.ahead = ahead
+        self.ahead = self.most = ahead
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Compute the cells. A job that fails is recorded in its own folder and stops no other.
+        """As the base class's.
 
         Raises:
             ConfigError: when `ahead` is below 1.
         """
         from littlehuman.errors import ConfigError, Problem
-        from littlehuman.execution import fused
 
         if self.ahead < 1:
             raise ConfigError([Problem(f"hydra.launcher.ahead={self.ahead}", "must be 1 or more")])
-        hosts = self.hosts(job_overrides, initial_job_idx, "trained together where they share a model")
-        fused.sweep(self.incomplete(hosts), ahead=self.ahead)
-        return [host.returned for host in hosts]
+        return super().launch(job_overrides, initial_job_idx)
+
+    def compute(self, hosts: "Sequence[HostOfJob]", *, wait: bool = True) -> "list[HostOfJob]":
+        """As the base class's."""
+        from littlehuman.execution import fused
+
+        return fused.sweep(hosts, self.ahead, wait=wait)
 
 
 class Host:
@@ -116,7 +142,7 @@ class Host:
 
     def __init__(self, launcher: SequentialLauncher, overrides: Sequence[str], number: int) -> None:
         self.returned = JobReturn()
-        self._launcher, self._overrides, self._number = launcher, overrides, number
+        self._launcher, self.overrides, self.number = launcher, overrides, number
         self.ended = False
 
     def is_shown(self) -> bool:
@@ -124,20 +150,31 @@ class Host:
 
         With callbacks of the user's, which Hydra calls for each job, there is no way around that set-up.
         """
-        from littlehuman.execution.job import Job
-
         try:
             if set(self._launcher.config.hydra.get("callbacks") or ()) - {OWN_CALLBACK}:
                 return False
-            job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
-            shown = job.show_named()
+            return self._is_shown(silent=False)
         except Exception:  # `run_part` meets it again, and reports it
             return False
-        if shown:
+
+    def take_result(self) -> bool:
+        """Take over the result of a cell that another process of this command computed; whether there is one."""
+        self._return(None)
+        return self.known_folder() is not None and self._is_shown(silent=True)
+
+    def _is_shown(self, *, silent: bool) -> bool:
+        from littlehuman.execution.job import Job
+
+        job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
+        if job.show_named(silent=silent):
             self.ended = True
-            self.returned = JobReturn(self._overrides, self._config, status=JobStatus.COMPLETED)
-            self.returned.return_value = job.score
-        return shown
+            self._return(job.score)
+            return True
+        return False
+
+    def _return(self, score: float | None) -> None:
+        self.returned = JobReturn(self.overrides, self.composed(), status=JobStatus.COMPLETED)
+        self.returned.return_value = score
 
     def run_part(self, part: "Callable[[DictConfig, Path], Job]") -> "Job | None":
         """Run a part of the job by `run_job`; None when it raised.
@@ -164,8 +201,8 @@ class Host:
     def _run(self, task: TaskFunction) -> None:
         first = self.returned.status is JobStatus.UNKNOWN
         if first:
-            place = f"run {self._number + 1} of {self._launcher.count}"
-            log.info("%s: %s", place, " ".join(filter_overrides(self._overrides)))
+            place = f"run {self.number + 1} of {self._launcher.count}"
+            log.info("%s: %s", place, " ".join(filter_overrides(self.overrides)))
         callbacks = _Callbacks(self, self._launcher.context.callbacks)
         try:
             self.returned = run_job(
@@ -183,11 +220,11 @@ class Host:
         """Report the cell as not complete, by its overrides where its folder is not known."""
         from littlehuman.execution.mending import of_hydra
 
-        of_hydra(error, self._known_folder(), filter_overrides(self._overrides))
-        self.returned = JobReturn(self._overrides, status=JobStatus.COMPLETED)  # Hydra would end with a traceback
-        self.returned.return_value = None
+        of_hydra(error, self.known_folder(), filter_overrides(self.overrides))
+        self._return(None)  # Hydra would end with a traceback
 
-    def _known_folder(self) -> Path | None:
+    def known_folder(self) -> Path | None:
+        """The run folder; None where Hydra cannot compose the job."""
         try:
             return Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir))
         except Exception:
@@ -208,14 +245,19 @@ class Host:
     @property
     def progress(self) -> bool:
         """Whether progress bars are shown."""
-        return bool(self._config.launch.progress)
+        from littlehuman.execution import workers
+
+        return bool(self._config.launch.progress) and not workers.is_quiet()
+
+    def __reduce__(self) -> "tuple[type[Host], tuple[SequentialLauncher, Sequence[str], int]]":
+        return Host, (self._launcher, self.overrides, self.number)  # without the composed configuration
 
     @cached_property
     def _config(self) -> DictConfig:
         launcher = self._launcher
-        config = launcher.context.config_loader.load_sweep_config(launcher.config, list(self._overrides))
+        config = launcher.context.config_loader.load_sweep_config(launcher.config, list(self.overrides))
         with open_dict(config):
-            config.hydra.job.id = config.hydra.job.num = self._number
+            config.hydra.job.id = config.hydra.job.num = self.number
         return config
 
 

@@ -22,6 +22,7 @@ from hydra.core.utils import env_override
 from omegaconf import DictConfig
 from tqdm import tqdm
 
+from littlehuman.execution import workers
 from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import END_STATES, Job, State
 from littlehuman.execution.sharing import Elsewhere, Wait
@@ -32,21 +33,25 @@ if TYPE_CHECKING:
     from littlehuman.training.types import Cell, Outcome
 
 
-def sweep(hosts: Sequence[Host], ahead: int) -> None:
-    """Compute the cells of a sweep, with at most `ahead` prepared cells at a time.
+def sweep(hosts: Sequence[Host], ahead: int, *, wait: bool = True) -> list[Host]:
+    """Compute the cells of a sweep, with at most `ahead` prepared cells at a time; return those left.
 
-    Those that other processes compute are waited for at the end, when this process holds no claim.
+    Of several workers each begins at its own place and prepares its share at a time. Cells of other processes are
+    waited for at the end, when this process holds no claim; without `wait` they are left.
     """
-    left, elsewhere, wait = list(hosts), dict[int, tuple[Host, Elsewhere]](), Wait()
+    worker = workers.current()
+    left, elsewhere, waiting = worker.from_own_start(hosts), dict[int, tuple[Host, Elsewhere]](), Wait()
     with SweepProgress(len(left), show=any(host.progress for host in left[:1])) as bar:
-        while left or elsewhere:
+        while left or (elsewhere and wait):
             if not left:
-                for key in wait.for_settled({key: cell for key, (_, cell) in elsewhere.items()}):
+                for key in waiting.for_settled({key: cell for key, (_, cell) in elsewhere.items()}):
                     host, cell = elsewhere.pop(key)
                     left += [] if _failed(host, cell.failure, bar) else [host]
-            again, taken = _compute(left[:ahead], bar)
-            left = [*again, *left[ahead:]]
+            now = min(ahead, worker.share(len(left)))
+            again, taken = _compute(left[:now], bar)
+            left = [*again, *left[now:]]
             elsewhere |= {id(host): (host, cell) for host, cell in taken}
+    return [host for host, _ in elsewhere.values()]
 
 
 def _failed(host: Host, failure: str, bar: SweepProgress) -> bool:

@@ -24,6 +24,15 @@ class Host(Protocol):
     def progress(self) -> bool:
         """Whether to show progress bars."""
 
+    def known_folder(self) -> Path | None:
+        """The run folder; None where Hydra cannot compose the job."""
+
+    def composed(self) -> DictConfig | None:
+        """The configuration of the job; None where Hydra cannot compose it, which `run_part` reports."""
+
+    def take_result(self) -> bool:
+        """Take over the result of a cell that another process of this command computed; whether there is one."""
+
     def is_shown(self) -> bool:
         """Show a cell that is complete already, without Hydra's set-up of a job; whether it was."""
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+
+if TYPE_CHECKING:
+    from littlehuman.execution.workers import Worker
 
 ONE_MACHINE = (
     "sequential",
@@ -38,15 +41,19 @@ class OpenLedger(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A sweep."""
+        from littlehuman.execution import workers
         from littlehuman.generation import ledger, spending
 
         jobs = jobs_of(config)
         launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
-        split = "" if launcher in ONE_MACHINE else f"hydra/launcher={launcher} may use several machines"
+        split = _split(launcher, worker := workers.current())
         before = spending.paid_in_study(Path(str(config.hydra.sweep.dir))) if split else 0.0
         if jobs and launcher not in OWN:
             _refuse_unfillable(config, jobs)
-        ledger.begin(None if jobs is None else len(jobs), split, before)
+        if worker.can_join and not worker.is_main:
+            ledger.wait_until_begun()
+        else:
+            ledger.begin(None if jobs is None else len(jobs), split, before)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """The table of the sweep's study, and the next command."""
@@ -55,6 +62,15 @@ class OpenLedger(Callback):
 
         for line in sweep_table.lines(Path(str(config.hydra.sweep.dir))):
             print(plain_text(line))
+
+
+def _split(launcher: str, worker: Worker) -> str:
+    """Why the spending limit is split among the cells beforehand; empty where the processes share a ledger."""
+    if launcher not in ONE_MACHINE:
+        return f"hydra/launcher={launcher} may use several machines"
+    if not worker.on_one_machine:
+        return f"the cells are computed by {worker.size} workers, which may be on several machines"
+    return ""
 
 
 def _refuse_unfillable(config: DictConfig, jobs: list[list[str]]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,7 @@ from littlehuman.config import test_dataset
 from littlehuman.config.identity import identity_values, run_id
 from littlehuman.config.run_config import RunConfig
 from littlehuman.errors import ConfigError, DataError, LittlehumanError
-from littlehuman.execution import grid, mending, summary
+from littlehuman.execution import grid, mending, placement, summary, workers
 from littlehuman.execution.sharing import Elsewhere, Wait
 from littlehuman.formatting import plain_text
 from littlehuman.runs import claims, digests, leftovers, status
@@ -140,6 +141,11 @@ class Job:
         log.error("%s %s", self.folder, reason)
         status.report_incomplete(self.folder, reason)
 
+    def fail_lost(self, config: DictConfig, error: LittlehumanError) -> None:
+        """Record why the processes that computed the cell ended."""
+        if self._open(config):
+            self.fail(error)
+
     def abandon(self, error: BaseException) -> None:
         """Record, in `status.json` only, the error that ended the sweep before this cell."""
         self.state = State.failed
@@ -155,6 +161,7 @@ class Job:
         try:
             test_dataset.require_multirun(hydra)
             cell, test_from = test_dataset.cell_configs(config, hydra)
+            cell = replace(cell, launch=placement.of_this_process(cell.launch, workers.current()))
             if self._is_complete(cell, test_from):
                 return None
             grid.check_cells([cell])
@@ -224,8 +231,8 @@ class Job:
         finally:
             self._release()
 
-    def show_named(self) -> bool:
-        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was shown.
+    def show_named(self, *, silent: bool = False) -> bool:
+        """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was.
 
         Hydra's set-up of a job costs more than all the rest of a cell that is complete. What is not whole is left to
         `attempt`, which says what is wrong.
@@ -234,6 +241,7 @@ class Job:
         whole = result and not digests.faults(self.folder, result, deep=False)
         if whole and self.folder.name.endswith(f"-{result['id']}"):
             self._show_complete(result)
+        if self.state is State.done and not silent:
             print(summary.one_line(result, self.folder, already=True))
         return self.state is State.done
 

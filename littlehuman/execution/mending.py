@@ -18,6 +18,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 
 from littlehuman import cli
 from littlehuman.errors import ConfigError
+from littlehuman.execution import workers
 from littlehuman.runs import leftovers, status
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ def refusing_the_command(study: Path) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        print(cli.said(error), file=sys.stderr)
+        if not workers.first_tells():  # every process of the command refuses it
+            print(cli.said(error), file=sys.stderr)
         leftovers.remove_empty(study)
         raise SystemExit(1) from None
 

@@ -11,20 +11,26 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from littlehuman.execution import workers
 from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import Job, State
 from littlehuman.execution.sharing import Elsewhere, Wait
 
 
-def sweep(hosts: Sequence[Host]) -> None:
-    """Compute the cells of a sweep in their order; those of other processes at the end."""
+def sweep(hosts: Sequence[Host], *, wait: bool = True) -> list[Host]:
+    """Compute the cells of a sweep in their order, of several workers each from its own place; return those left.
+
+    Those of other processes are computed or waited for at the end; without `wait` they are left.
+    """
+    hosts = workers.current().from_own_start(hosts)
     elsewhere = {index: cell for index, host in enumerate(hosts) if (cell := _attempt(host))}
-    wait = Wait()
-    while elsewhere:
-        for index in wait.for_settled(elsewhere):
+    waiting = Wait()
+    while elsewhere and wait:
+        for index in waiting.for_settled(elsewhere):
             cell = elsewhere.pop(index)
             if again := _attempt(hosts[index], cell.failure):
                 elsewhere[index] = again
+    return [hosts[index] for index in elsewhere]
 
 
 def _attempt(host: Host, failure: str = "") -> Elsewhere | None:

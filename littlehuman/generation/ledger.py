@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 POLL_S = (0.1, 1.0)  # first and longest wait between looks at what other processes have reserved
+BEGUN_S = 60.0  # longest wait for the process that begins the ledger
 _FILE, _LOCK = "ledger.json", "ledger.lock"
 
 
@@ -196,6 +197,13 @@ def begin(jobs: int | None, split: str, before: float = 0.0) -> None:
         split = split or "this file system has no locks"
     facts = {"jobs": jobs, "split": split, "paid_before": before}
     write_json(folder / _FILE, {**facts, "spent": 0.0, "reserved": {}, "before": {}})
+
+
+def wait_until_begun() -> None:
+    """Wait for the ledger that another process of this command begins."""
+    folder, deadline = _folder(), time.monotonic() + BEGUN_S
+    while folder and not (folder / _FILE).is_file() and time.monotonic() < deadline:
+        time.sleep(POLL_S[0])
 
 
 def command(*, needed: bool = True) -> Command | None:

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
+from littlehuman.models import gpus
 from littlehuman.schema import PRECISIONS
 from littlehuman.schema.devices import DEVICE, DEVICES
 from littlehuman.store import cache_root, digest, read_json, write_json
@@ -28,8 +29,13 @@ from littlehuman.store import cache_root, digest, read_json, write_json
 DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in PRECISIONS}
 
 
-def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device:
-    """The device that `key` of the config names; each process (`rank`) gets its own GPU.
+def device(name: str, index: int | None = None, key: str = "launch.device") -> torch.device:
+    """The device that `key` of the config names.
+
+    Args:
+        name: auto, cpu, cuda or cuda:N.
+        index: which GPU is meant by `auto` and `cuda`; None: this process's own (`gpus`).
+        key: what an error calls it.
 
     Raises:
         ConfigError: when torch does not know it, or this machine does not have it.
@@ -37,7 +43,7 @@ def device(name: str, rank: int = 0, key: str = "launch.device") -> torch.device
     if not DEVICE.fullmatch(name):  # torch also knows meta, which computes nothing
         raise ConfigError([Problem(f"{key}={name}", DEVICES)])
     if name in ("auto", "cuda") and torch.cuda.is_available():
-        return _gpu_of_rank(rank)
+        return _gpu(index)
     if name == "auto":
         return torch.device("cpu")
     chosen = torch.device(name)
@@ -53,12 +59,16 @@ def one_each(name: str, where: torch.device) -> bool:
     return where.type == "cuda" and name in ("auto", "cuda")
 
 
-def _gpu_of_rank(rank: int) -> torch.device:
+def _gpu(index: int | None) -> torch.device:
     count = torch.cuda.device_count()
-    if rank >= count:
-        what = f"this machine has {count} CUDA devices, one for each process"
-        raise ConfigError([Problem("launch.processes", what)])
-    return torch.device("cuda", rank)
+    own = gpus.own(count) if index is None else index
+    if own < count:
+        return torch.device("cuda", own)
+    what = f"this machine has {count} CUDA devices, one for each process"
+    if "LOCAL_RANK" in os.environ:
+        wanted = os.environ.get("LOCAL_WORLD_SIZE", own + 1)
+        raise ConfigError([Problem(f"LOCAL_WORLD_SIZE={wanted}", what)], f"torchrun --nproc-per-node {count} ...")
+    raise ConfigError([Problem(f"launch.processes={own + 1}", what)], f"launch.processes={count}")
 
 
 def dtype(name: str, where: torch.device, key: str = "launch.dtype") -> torch.dtype:

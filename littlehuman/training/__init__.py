@@ -25,4 +25,5 @@ One batch
 Several processes
     process_group  shards, sums and gathers
     multiprocess   starts the processes and collects their outcomes
+    launched       processes that torchrun or accelerate launch started join the training of the first one
 """

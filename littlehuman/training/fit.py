@@ -6,12 +6,11 @@ alone. An error of one cell is returned as its outcome and leaves the other cell
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-from littlehuman.errors import ConfigError, Problem
 from littlehuman.models import chat
 from littlehuman.schema import LaunchConfig
+from littlehuman.training import launched
 from littlehuman.training.process_group import ProcessGroup
 from littlehuman.training.trainer import fit_cells
 from littlehuman.training.types import Cell, OnFinished, Outcome, Settings
@@ -36,24 +35,11 @@ def fit(
         WeightsError: when the model's weights cannot be loaded.
         ConfigError: for a device, precision, layout or LoRA target that does not exist.
     """
-    _refuse_outer_launcher()
     chat.release(on_gpu_only=True)  # a prompt model that wrote the twins would take the memory of the training
+    if launched.leads:
+        return launched.fit(cells, launch, on_finished)
     if launch.processes > 1:
         from littlehuman.training.multiprocess import fit_distributed
 
         return fit_distributed(cells, launch, on_finished)
     return fit_cells(cells, launch, on_finished, ProcessGroup())
-
-
-def _refuse_outer_launcher() -> None:
-    """Processes started by another launcher would each compute the same cells.
-
-    Raises:
-        ConfigError: inside torchrun or accelerate launch.
-    """
-    size = os.environ.get("WORLD_SIZE", "1")
-    if size != "1" and "LOCAL_RANK" in os.environ:
-        mend = f"the same command with launch.processes={size} (without torchrun or accelerate launch around it)"
-        raise ConfigError(
-            [Problem(f"WORLD_SIZE={size}", "this run was started by torchrun or accelerate launch")], mend
-        )

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from littlehuman.errors import LittlehumanError
-from littlehuman.models import devices
+from littlehuman.models import devices, gpus
 from littlehuman.models.weights import resolve
 from littlehuman.schema import LaunchConfig
 from littlehuman.training import parent
@@ -112,7 +112,7 @@ def _error_report(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _write_pickle(folder / ERROR, _picklable(error), overwrite=False)
+        _write_pickle(folder / ERROR, picklable(error), overwrite=False)
         raise
 
 
@@ -129,6 +129,7 @@ class _Member:
             "LOCAL_WORLD_SIZE": size,
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": port,
+            gpus.VARIABLE: rank,
         }
         os.environ |= {key: str(value) for key, value in address.items()}
         if self.on_cpu:
@@ -148,13 +149,13 @@ class _Member:
 
 def _outcome_writer(folder: Path) -> OnFinished:
     def write(index: int, outcome: Outcome | Exception) -> None:
-        content = _picklable(outcome) if isinstance(outcome, Exception) else outcome
+        content = picklable(outcome) if isinstance(outcome, Exception) else outcome
         _write_pickle(folder / f"outcome-{index:06d}.pickle", (index, content))
 
     return write
 
 
-def _picklable(error: BaseException) -> BaseException:
+def picklable(error: BaseException) -> BaseException:
     """An error that another process can raise; one that is not ours becomes a RuntimeError with its traceback."""
     if isinstance(error, LittlehumanError):
         return error

@@ -43,7 +43,7 @@ def fit_cells(
     cells: Sequence[Cell], launch: LaunchConfig, on_finished: OnFinished | None, group: ProcessGroup
 ) -> list[Outcome | Exception]:
     """`fit` in this process, as a member of `group`."""
-    device = devices.device(launch.device, group.rank)
+    device = devices.device(launch.device)
     first = cells[0].settings
     dtype = torch.float32 if first.model.is_full else devices.dtype(launch.dtype, device)
     outcomes: dict[int, Outcome | Exception] = {}

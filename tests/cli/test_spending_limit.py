@@ -81,6 +81,17 @@ def test_a_sweep_pays_no_more_than_one_limit(key: str, launcher: list[str], cli:
     assert not list(multirun.glob(".invocation-*"))
 
 
+@pytest.mark.usefixtures("untrained")
+def test_workers_that_may_be_on_several_machines_have_a_share_of_the_limit_for_each_cell(
+    cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LITTLEHUMAN_WORKER", "0/2")
+    with FakeEndpoint(answer) as fake:
+        _, text = sweep(cli, fake, "launch.max_usd=0.105", FOUR)
+        assert len(fake.requests) == 4  # a cell's second request could pass its quarter
+    assert "split among all 4 cells of this command, as the cells are computed by 2 workers" in text
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("untrained")
 def test_the_same_command_again_says_what_was_paid_and_has_the_whole_limit_anew(cli: Cli, multirun: Path) -> None:

@@ -77,7 +77,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     model = ModelConfig(weights="random:llama")
     preflight.check_training(model, LaunchConfig(processes=2))
-    with pytest.raises(ConfigError, match="launch.processes +this machine has 2 CUDA devices, one for each process"):
+    with pytest.raises(ConfigError, match="launch.processes=3 +this machine has 2 CUDA devices, one for each process"):
         preflight.check_training(model, LaunchConfig(processes=3))
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.replication import check, page, results
-from benchmarks.replication.design import STEPS, Set, Step, schedule, sets
+from benchmarks.replication.design import SETS, STEPS, Set, Step, schedule, sets
 from littlehuman import cli, store
 from littlehuman.errors import DataError
 
@@ -32,10 +32,15 @@ HOURS = "{:5.1f} h"
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     asked = parser().parse_args(argv)
-    known = sets()
-    chosen = [one for name, one in known.items() if name in (asked.only or known)]
+    asked.known = sets(asked.sets)
+    if unknown := set(asked.only or ()) - asked.known.keys():
+        parser().error(f"--only {unknown.pop()}: the sets are {', '.join(asked.known)}")
+    chosen = [one for name, one in asked.known.items() if name in (asked.only or asked.known)]
     actions = {"run": run, "collect": collected, "page": written, "check": checked, "cut": cut, "unpack": unpacked}
-    return cli.print_lines(lambda: _flushed(actions[asked.action](chosen, asked)))
+    try:
+        return cli.print_lines(lambda: _flushed(actions[asked.action](chosen, asked)))
+    except KeyboardInterrupt:
+        return 130  # the same command goes on
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--work", type=Path, default=Path(".replication"), help="prepared data, cache, log")
     made.add_argument("--docs", type=Path, default=page.DOCS, help=argparse.SUPPRESS)
-    made.add_argument("--only", nargs="+", choices=list(sets()), metavar="SET", help=f"of {', '.join(sets())}")
+    made.add_argument("--only", nargs="+", metavar="SET", help="some of the sets")
+    made.add_argument("--sets", type=Path, default=SETS, help="the sets, in the form of the default (%(default)s)")
     made.add_argument("--steps", nargs="+", choices=STEPS, default=STEPS)
     made.add_argument("--dry-run", action="store_true", help="print the commands and the expected hours")
     return made
@@ -94,10 +100,7 @@ def _state(one: Set, asked: argparse.Namespace) -> str:
     with page.opened(asked.docs, [one]) as found:
         if one.name not in found:
             return "has no learning curve yet"
-        _, curve, file = found[one.name]
-        from benchmarks.replication.analysis import entry
-
-        return str(entry(curve, max((t["floor"] or 0.0 for t in file["items"]), default=None))["state"])
+        return str(page.entry_of(*found[one.name][1:])["state"])
 
 
 def _environment(one: Set, work: Path) -> dict[str, str]:
@@ -121,7 +124,7 @@ def _logged(words: Sequence[str], step: Step, asked: argparse.Namespace) -> bool
     asked.work.mkdir(parents=True, exist_ok=True)
     with (asked.work / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(row) + "\n")
-    if code in (130, -2):
+    if code == 130:  # Ctrl-C
         raise KeyboardInterrupt
     return code == 0
 
@@ -147,13 +150,13 @@ def collected(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]
 
 def written(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
     """Write the page's numbers, table and figure."""
-    page.write(asked.docs, list(sets().values()))
+    page.write(asked.docs, list(asked.known.values()))
     yield f"{asked.docs / page.README}, {page.NUMBERS}, {page.FIGURE}.png"
 
 
 def checked(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
     """Compute all published numbers again, and run one small cell again where the public data is there."""
-    found = list(check.problems(asked.docs, list(sets().values())))
+    found = list(check.problems(asked.docs, list(asked.known.values())))
     yield f"published numbers: {len(found)} differ"
     cells = ((one, check.smallest_cell(asked.docs, one)) for one in chosen)
     one, cell = next(((one, cell) for one, cell in cells if cell), (None, None))
@@ -174,7 +177,7 @@ def cut(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
     from benchmarks.replication import data
     from littlehuman.exporting import rebuild
 
-    one = sets()[asked.names[0]]
+    one = asked.known[asked.names[0]]
     (cell,) = (file.parent for file in (store.multirun_root() / f"{one.study}-twins").glob("*/result.json"))
     points = (point.example for point in rebuild.rebuild(cell).mixture.points)
     data.cut(one, ({"id": p.id, "text": p.text, "target": p.target} for p in points), asked.work)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ class Arms:
 
     def seeds(self, *arms: pd.DataFrame) -> int:
         """Seeds that all arms have."""
-        return min(cells["seed"].nunique() for cells in arms)
+        return min(len(set(cells["seed"])) for cells in arms)
 
     def _cells(self, **wanted: object) -> pd.DataFrame:
         cells = self.done
@@ -100,12 +101,11 @@ class Arms:
         return cells
 
 
-def of_set(arms: Arms, curve: Arms, floor: float | None) -> Value:
-    """All that is said about a set; `curve` has the runs of its learning curve, `floor` the best constant answer."""
+def of_set(arms: Arms) -> Value:
+    """All that is said about a set but for its entry."""
     lines, _ = curves_of(arms)
     return {
         "metric": arms.metric,
-        "entry": entry(curve, floor),
         "hypotheses": dict(hypotheses(arms)),
         "controls": dict(controls(arms)),
         "shares": {f"{row['synth_frac']:g}": _share(row) for line in lines for row in line.table.to_dict("records")},
@@ -113,14 +113,14 @@ def of_set(arms: Arms, curve: Arms, floor: float | None) -> Value:
     }
 
 
-def entry(arms: Arms, floor: float | None) -> Value:
+def entry(arms: Arms, floor: float) -> Value:
     """The human learning curve, and whether it lies far enough above the untrained model and the constant answer."""
     sizes = (0, *arms.set.curve)
     runs = [cells[cells["seed"] < CURVE_SEEDS] for cells in map(arms.human, sizes)]
     if (seeds := arms.seeds(*runs)) < CURVE_SEEDS:
         return {"state": INCOMPLETE, "seeds": seeds}
     found = stats.analyse(*arms.scores(*runs)).scores
-    highest, needed = max(found[0].value, floor or 0.0), ENTRY * arms.set.detectable / 100
+    highest, needed = max(found[0].value, floor), ENTRY * arms.set.detectable / 100
     points = {str(n): _interval(score) for n, score in zip(sizes, found, strict=True)}
     state = "enters" if found[-1].value - highest >= needed else "does not enter"
     return {"state": state, "scores": points, "floor": _number(highest), "needed": _number(needed)}
@@ -213,7 +213,8 @@ def controls(arms: Arms) -> Iterator[tuple[str, Value]]:
             yield from _asked(name, arms, [human, *own, *([last] if rule is in_form else [])], one.seeds, rule)
     for share in (0.9, 1) if one.filtered else ():
         own = [arms.main(share), arms.main(share, filter=one.filtered)]
-        yield from _asked(f"{one.filtered} at {share:g}", arms, own, one.seeds, lambda own=own: _against(arms, own))
+        rule = partial(_against, arms, own)
+        yield from _asked(f"{one.filtered} at {share:g}", arms, own, one.seeds, rule)
 
 
 def _against(arms: Arms, own: list[pd.DataFrame]) -> Value:

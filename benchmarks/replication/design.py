@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from littlehuman.errors import ConfigError, Problem, did_you_mean
 
-WRITER = "qwen-1.5b"
+SETS = Path(__file__).with_name("sets.yaml")
+WRITER = "qwen-1.5b"  # prompt_model.name of the twins
 SHARES = (0, 0.5, 0.9, 0.95, 0.975, 1)
 ALONE = (0.9, 0.95, 0.975)  # human points without the twins beside them
 EXCHANGED, OTHERS, CUT = "exchanged", "other_human", "cut_answers"  # prompt_model.name of the control files
@@ -81,10 +82,10 @@ class Step:
     hours: float
 
 
-def sets() -> dict[str, Set]:
+def sets(file: Path = SETS) -> dict[str, Set]:
     """The sets by name, in their order."""
-    file = Path(__file__).with_name("sets.yaml")
-    return {name: set_of(name, values) for name, values in yaml.safe_load(file.read_text("utf-8")).items()}
+    values: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return {name: set_of(name, own) for name, own in values.items()}
 
 
 def set_of(name: str, values: dict[str, Any]) -> Set:

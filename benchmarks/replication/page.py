@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.replication import results
-from benchmarks.replication.analysis import HELD, INCOMPLETE, REFUTED, UNKNOWN, Arms, curves_of, of_set
+from benchmarks.replication.analysis import HELD, INCOMPLETE, REFUTED, UNKNOWN, Arms, curves_of, entry, of_set
 from benchmarks.replication.design import Set
 from littlehuman.errors import DataError
 from littlehuman.figures import replacement, style
@@ -44,15 +44,15 @@ a dash: none was."""
 
 
 @contextmanager
-def opened(docs: Path, sets: Sequence[Set]) -> Iterator[dict[str, tuple[Arms, Arms, dict[str, Any]]]]:
-    """The runs of each set that has any, those of its learning curve, and the results file."""
+def opened(docs: Path, sets: Sequence[Set]) -> Iterator[dict[str, tuple[Arms, Arms, list[dict[str, Any]]]]]:
+    """The runs of each set that has any, those of its learning curve, and the results files."""
     found = {}
     with TemporaryDirectory() as temporary:
         for one in sets:
             files = [docs / "results" / f"{study.removeprefix('replication-')}.json.gz" for study in _studies(one)]
             if there := [file for file in files if file.is_file()]:
                 arms = [Arms(one, load(results.unpack(file, Path(temporary) / file.stem))) for file in there]
-                found[one.name] = (arms[-1], arms[0], results.read(there[0]))
+                found[one.name] = (arms[-1], arms[0], [results.read(file) for file in there])
         yield found
 
 
@@ -64,18 +64,25 @@ def numbers(docs: Path, sets: Sequence[Set]) -> dict[str, Any]:
     """All numbers that are published, with digests of the files that they come from."""
     with opened(docs, sets) as found:
         said = {}
-        for name, (arms, curve, file) in found.items():
-            floors = [table["floor"] for table in file["items"] if table["floor"] is not None]
-            said[name] = of_set(arms, curve, max(floors, default=None)) | _runs(arms, file)
+        for name, (arms, curve, files) in found.items():
+            said[name] = {"entry": entry_of(curve, files), **of_set(arms), **_runs(arms, files)}
     digests = {path.relative_to(docs).as_posix(): _digest(path) for path in sorted(docs.glob("re*/*.gz"))}
     value: dict[str, Any] = json.loads(json.dumps({"files": digests, "sets": said}, allow_nan=False))
     return value
 
 
-def _runs(arms: Arms, file: Mapping[str, Any]) -> dict[str, Any]:
-    seeds = sorted({int(seed) for seed in arms.done["seed"]})
-    hours = {step: round(seconds / 3600, 1) for step, seconds in file["cpu_s"].items()}
-    return {"cells": len(arms.done), "seeds": seeds, "incomplete": file["incomplete"], "cpu_hours": hours}
+def entry_of(curve: Arms, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The entry rule; the best constant answer is that of the curve's own test items."""
+    return entry(curve, max((table["floor"] or 0.0 for table in files[0]["items"]), default=0.0))
+
+
+def _runs(arms: Arms, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "cells": sum(len(file["cells"]) for file in files),
+        "seeds": sorted({int(seed) for seed in arms.done["seed"]}),
+        "incomplete": [cell for file in files for cell in file["incomplete"]],
+        "cpu_hours": {step: round(seconds / 3600, 1) for step, seconds in files[-1]["cpu_s"].items()},
+    }
 
 
 def _digest(file: Path) -> str:

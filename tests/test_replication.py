@@ -238,7 +238,7 @@ def test_the_whole_path_from_public_data_to_checked_numbers(tmp_path: Path) -> N
     (docs / page.README).write_text(f"{page.BEGIN}\n{page.END}\n")
     common = ["-m", "benchmarks.replication"]
     places = ["--sets", str(tmp_path / "sets.yaml"), "--docs", str(docs), "--work", str(tmp_path / "work")]
-    for action in ("run", "page", "check"):
+    for action in ("run", "check"):
         ended = python(*common, action, *places, LITTLEHUMAN_MULTIRUN=str(tmp_path / "multirun"))
         assert ended.code == 0, ended.text
     said = json.loads((docs / page.NUMBERS).read_text())["sets"]["tiny"]

@@ -4,7 +4,7 @@
     python -m benchmarks.replication collect | page | check | unpack SET FOLDER
 
 `run` goes through the steps of docs/replication/design.md. It may be stopped and started again: what is complete is not
-computed twice. After each step the results and recordings in docs/replication are written anew.
+computed twice. After each step the files in docs/replication are written anew.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from benchmarks.replication import check, page, results
 from benchmarks.replication.design import SETS, STEPS, Set, Step, schedule, sets
 from littlehuman import cli, store
 from littlehuman.errors import DataError
-
-HOURS = "{:5.1f} h"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,19 +69,19 @@ def run(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
         total += step.hours
         title = f"{step.set.name} {step.name}: {step.cells} cells"
         if asked.dry_run:
-            yield f"# {title}, about {HOURS.format(step.hours).strip()}"
+            yield f"# {title}, about {step.hours:.1f} h"
             yield from (shlex.join(["python", "-m", *words]) for words in step.commands)
             continue
         if step.name != "curve" and (state := _state(step.set, asked)) != "enters":
             yield f"{title}: left out, the set {state}"
             continue
-        yield f"{title}, about {HOURS.format(step.hours).strip()}"
+        yield f"{title}, about {step.hours:.1f} h"
         _prepare(step.set, asked)
         if not all([_logged(words, step, asked) for words in step.commands]):
             failed.append(title)
             yield f"{title}: not all of it is complete; the same command goes on"
         yield from collected([step.set], asked)
-    yield f"expected in all: {HOURS.format(total).strip()}" if asked.dry_run else f"steps with failures: {len(failed)}"
+    yield f"expected in all: {total:.1f} h" if asked.dry_run else f"steps with failures: {len(failed)}"
     if failed:
         raise DataError("; ".join(failed))
 
@@ -130,7 +128,7 @@ def _logged(words: Sequence[str], step: Step, asked: argparse.Namespace) -> bool
 
 
 def collected(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
-    """Write the results files and recordings of what was run."""
+    """Write the results files and recordings of what was run, and the page's numbers."""
     log = asked.work / "log.jsonl"
     for one in chosen:
         cpu: Counter[str] = Counter()
@@ -144,12 +142,13 @@ def collected(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]
                 yield f"{file}: {file.stat().st_size:,} bytes"
         if one.recordings:
             file = asked.docs / "recordings" / f"{one.name}.jsonl.gz"
-            count = results.record(asked.work / "cache" / one.name / "completions", file)
-            yield f"{file}: {count} completions"
+            if count := results.record(asked.work / "cache" / one.name / "completions", file):
+                yield f"{file}: {count} completions"
+    yield from written(chosen, asked)
 
 
 def written(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
-    """Write the page's numbers, table and figure."""
+    """Write the page's numbers, table and figure, of all sets."""
     page.write(asked.docs, list(asked.known.values()))
     yield f"{asked.docs / page.README}, {page.NUMBERS}, {page.FIGURE}.png"
 

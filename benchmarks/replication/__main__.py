@@ -24,28 +24,39 @@ from pathlib import Path
 from benchmarks.replication import check, page, results
 from benchmarks.replication.design import SETS, STEPS, Set, Step, schedule, sets
 from littlehuman import cli, store
-from littlehuman.errors import DataError
+from littlehuman.errors import ConfigError, DataError, Problem, did_you_mean
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    asked = parser().parse_args(argv)
-    asked.known = sets(asked.sets)
-    if unknown := set(asked.only or ()) - asked.known.keys():
-        parser().error(f"--only {unknown.pop()}: the sets are {', '.join(asked.known)}")
-    chosen = [one for name, one in asked.known.items() if name in (asked.only or asked.known)]
-    actions = {"run": run, "collect": collected, "page": written, "check": checked, "cut": cut, "unpack": unpacked}
+    options = parser()
+    asked = options.parse_args(argv)
+    if len(asked.names) != (2 if asked.action == "unpack" else 0):
+        options.error("unpack takes a results file and a new folder, the others no name; sets are named by --only")
     try:
-        return cli.print_lines(lambda: _flushed(actions[asked.action](chosen, asked)))
+        return cli.print_lines(lambda: _lines(asked))
     except KeyboardInterrupt:
         return 130  # the same command goes on
+
+
+def _lines(asked: argparse.Namespace) -> Iterator[str]:
+    """What an action says, each line as it comes."""
+    asked.known = sets(asked.sets)
+    if unknown := sorted(set(asked.only or ()) - asked.known.keys()):
+        problem = Problem(f"--only {unknown[0]}", f"is no set; {did_you_mean(unknown[0], asked.known)}")
+        raise ConfigError([problem])
+    chosen = [one for name, one in asked.known.items() if name in (asked.only or asked.known)]
+    actions = {"run": run, "collect": collected, "page": written, "check": checked, "cut": cut, "unpack": unpacked}
+    for line in actions[asked.action](chosen, asked):
+        yield line
+        sys.stdout.flush()
 
 
 def parser() -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(prog="python -m benchmarks.replication", description=__doc__)
     made.add_argument("action", choices=("run", "collect", "page", "check", "cut", "unpack"))
-    made.add_argument("names", nargs="*", help="of cut: a set; of unpack: a results file and a new folder")
+    made.add_argument("names", nargs="*", help="of unpack: a results file and a new folder")
     beside = Path(__file__).parents[3] / "shared" / "data"
     public = os.environ.get("LITTLEHUMAN_TEST_DATA") or beside
     made.add_argument(
@@ -176,23 +187,18 @@ def cut(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
     from benchmarks.replication import data
     from littlehuman.exporting import rebuild
 
-    one = asked.known[asked.names[0]]
-    (cell,) = (file.parent for file in (store.multirun_root() / f"{one.study}-twins").glob("*/result.json"))
-    points = (point.example for point in rebuild.rebuild(cell).mixture.points)
-    data.cut(one, ({"id": p.id, "text": p.text, "target": p.target} for p in points), asked.work)
-    yield f"{one.name}: answers cut"
+    for one in chosen:
+        study = store.multirun_root() / f"{one.study}-twins"
+        for cell in study.glob("*/result.json"):
+            points = (point.example for point in rebuild.rebuild(cell.parent).mixture.points)
+            data.cut(one, ({"id": p.id, "text": p.text, "target": p.target} for p in points), asked.work)
+            yield f"{one.name}: answers cut"
 
 
 def unpacked(chosen: Sequence[Set], asked: argparse.Namespace) -> Iterator[str]:
     """Make a study folder of a results file."""
     file, folder = map(Path, asked.names)
     yield f"littlehuman report {results.unpack(file, folder)}"
-
-
-def _flushed(lines: Iterator[str]) -> Iterator[str]:
-    for line in lines:
-        yield line
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

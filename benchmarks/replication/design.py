@@ -7,7 +7,7 @@ set lie in one study; arms are told apart by the names below, which stand in eac
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,13 @@ def set_of(name: str, values: dict[str, Any]) -> Set:
     """A set of the keys of `sets.yaml`.
 
     Raises:
-        ConfigError: for a key that no set has.
+        ConfigError: for a key that no set has, and for one that is missing.
     """
-    known = [field.name for field in fields(Set)]
-    if wrong := sorted(values.keys() - set(known)):
-        raise ConfigError([Problem(f"{name}: {wrong[0]}", f"is no key of a set; {did_you_mean(wrong[0], known)}")])
+    known = {field.name: field.default is MISSING for field in fields(Set) if field.name != "name"}
+    wrong = [Problem(f"{name}: {key}", f"is no key; {did_you_mean(key, known)}") for key in values if key not in known]
+    wrong += [Problem(f"{name}: {key}", "is missing") for key, needed in known.items() if needed and key not in values]
+    if wrong:
+        raise ConfigError(wrong)
     return Set(name, **values)
 
 
@@ -185,7 +187,7 @@ def _controls(one: Set, work: Path) -> tuple[list[Words], int, int]:
         others = _provided(work, f"{one.name}-others-s{seed}.jsonl", OTHERS, "few_shot")
         commands.append(_run(one, work, *others, size, f"synth_frac={one.negative}", f"seed={seed}"))
     if one.answers:
-        commands.append(["benchmarks.replication", "cut", one.name, "--work", str(work)])
+        commands.append(["benchmarks.replication", "cut", "--only", one.name, "--work", str(work)])
         style = _provided(work, f"{one.name}-cut.jsonl", CUT, "few_shot")
     else:
         style = [*one.writer, "prompt_model.temperature=0", "strategy=annotate"]

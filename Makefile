@@ -95,7 +95,7 @@ simulate: install  ## coverage, false alarms, power and regret on simulated stud
 attack: install  ## kills, server faults, damaged files, concurrent sweeps: under 30 minutes on 2 quiet cores (ATTACK='--quick': a part)
 	$(BIN)/python -m benchmarks.attack $(ATTACK)
 
-replication: install  ## the paper's question with open models: days of two cores (DATA=DIR: public files; REPLICATION='--only banking77')
+replication: install  ## the paper's question with open models: about 50 hours on two cores (DATA=DIR: public files; REPLICATION='--only banking77')
 	nice -n 19 $(BIN)/python -m benchmarks.replication run $(if $(DATA),--data $(DATA)) $(REPLICATION)
 
 replication-check: install  ## every number of docs/replication again, from the committed files: under two minutes

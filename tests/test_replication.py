@@ -17,7 +17,7 @@ from study_factory import write_study
 
 from benchmarks.replication import check, data, page, results
 from benchmarks.replication.__main__ import main
-from benchmarks.replication.analysis import Arms, controls, entry, hypotheses
+from benchmarks.replication.analysis import Arms, controls, entry, hypotheses, of_set
 from benchmarks.replication.design import EXCHANGED, EXCHANGES, OTHERS, STEPS, Set, sets, step
 from littlehuman.errors import DataError
 from littlehuman.prompt_models.cache import lookup
@@ -157,7 +157,17 @@ def test_the_controls_are_seen_and_not_seen(tmp_path: Path) -> None:
     found = dict(controls(arms))
     assert found["positive"]["state"] == "held" and list(found["positive"]["shares"]) == ["0.1", "0.25", "0.5"]
     assert found["negative"]["state"] == "held" and found["negative"]["low"] < 0 < found["negative"]["high"]
+    assert of_set(arms)["hypotheses"]["H1"]["state"] == "held"
     assert set(found["alone"]["shares"]) >= {"0.9", "0.95", "0.975"} and "style" not in found
+
+
+def test_equal_shares_count_for_nothing_where_exchanged_labels_are_not_seen(tmp_path: Path) -> None:
+    write_study(
+        tmp_path, sizes=(1000,), items=1500, truth=lambda *_: 0.8, fractions=EXCHANGES, prompt_models=(EXCHANGED,)
+    )
+    found = of_set(_planted(tmp_path))
+    assert found["controls"]["positive"]["state"] == "not known" and found["hypotheses"]["H1"]["state"] == "not known"
+    assert found["hypotheses"]["H1"]["low"] > -0.05
 
 
 @pytest.mark.parametrize(("top", "state"), [(0.9, "enters"), (0.3, "does not enter")])
@@ -208,7 +218,9 @@ def test_a_recording_answers_the_requests_that_were_asked_and_holds_no_prompt(tm
     }
 
 
-@pytest.mark.parametrize("name", ["banking77", "squad"])
+@pytest.mark.parametrize(
+    "name", ["squad", *(pytest.param(name, marks=pytest.mark.slow) for name in ("titles", "fever"))]
+)
 def test_each_step_is_a_valid_command(name: str, tmp_path: Path) -> None:
     for each in STEPS:
         for words in step(sets()[name], each, tmp_path).commands:

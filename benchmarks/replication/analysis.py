@@ -102,15 +102,28 @@ class Arms:
 
 
 def of_set(arms: Arms) -> Value:
-    """All that is said about a set but for its entry."""
+    """All that is said about a set but for its entry.
+
+    That 90 % cost little (H1) is known only where the instrument sees what does cost: the positive control is seen, and
+    something was learnt.
+    """
     lines, _ = curves_of(arms)
+    warnings = [warning for line in lines for warning in line.warnings]
+    found, checks = dict(hypotheses(arms)), dict(controls(arms))
+    blind = checks.get("positive", {}).get("state") == UNKNOWN
+    if blind or any(warning.withholds and warning.share is None for warning in warnings):
+        found |= {"H1": found["H1"] | {"state": UNKNOWN}} if found.get("H1", {}).get("state") == HELD else {}
     return {
         "metric": arms.metric,
-        "hypotheses": dict(hypotheses(arms)),
-        "controls": dict(controls(arms)),
+        "hypotheses": found,
+        "controls": checks,
         "shares": {f"{row['synth_frac']:g}": _share(row) for line in lines for row in line.table.to_dict("records")},
-        "warnings": [f"{warning.kind.value} ({warning.share})" for line in lines for warning in line.warnings],
+        "warnings": [f"{warning.kind.value} ({_where(warning.share)})" for warning in warnings],
     }
+
+
+def _where(share: float | None) -> str:
+    return "all shares" if share is None else f"{share:.1%} synthetic"
 
 
 def entry(arms: Arms, floor: float) -> Value:

@@ -20,6 +20,7 @@ from benchmarks.replication.analysis import HELD, INCOMPLETE, REFUTED, UNKNOWN, 
 from benchmarks.replication.design import Set
 from littlehuman.errors import DataError
 from littlehuman.figures import replacement, style
+from littlehuman.study.curve_warnings import CONSTANT
 from littlehuman.study.load import load
 
 DOCS = Path(__file__).parents[2] / "docs" / "replication"
@@ -66,6 +67,7 @@ def numbers(docs: Path, sets: Sequence[Set]) -> dict[str, Any]:
         said = {}
         for name, (arms, curve, files) in found.items():
             said[name] = {"entry": entry_of(curve, files), **of_set(arms), **_runs(arms, files)}
+            said[name]["warnings"] += list(_constant(files))
     digests = {path.relative_to(docs).as_posix(): _digest(path) for path in sorted(docs.glob("re*/*.gz"))}
     value: dict[str, Any] = json.loads(json.dumps({"files": digests, "sets": said}, allow_nan=False))
     return value
@@ -74,6 +76,13 @@ def numbers(docs: Path, sets: Sequence[Set]) -> dict[str, Any]:
 def entry_of(curve: Arms, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The entry rule; the best constant answer is that of the curve's own test items."""
     return entry(curve, max((table["floor"] or 0.0 for table in files[0]["items"]), default=0.0))
+
+
+def _constant(files: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Trained cells that give one answer to nearly all test items."""
+    for name, cell in ((name, cell) for file in files for name, cell in file["cells"].items()):
+        if cell["counts"]["total"] and (cell["commonest_answer"] or 0) > CONSTANT:
+            yield f"one answer to {cell['commonest_answer']:.0%} of the test items ({name})"
 
 
 def _runs(arms: Arms, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from study_factory import write_study
 from benchmarks.replication import check, data, page, results
 from benchmarks.replication.__main__ import main
 from benchmarks.replication.analysis import Arms, controls, entry, hypotheses, of_set
-from benchmarks.replication.design import EXCHANGED, EXCHANGES, OTHERS, STEPS, Set, sets, step
+from benchmarks.replication.design import EXCHANGED, EXCHANGES, OTHERS, STEPS, Set, one_cell, sets, step
 from littlehuman.errors import DataError
 from littlehuman.prompt_models.cache import lookup
 from littlehuman.records import Example
@@ -227,6 +227,15 @@ def test_each_step_is_a_valid_command(name: str, tmp_path: Path) -> None:
             if words[0] == "littlehuman":
                 firsts = [word.split(",")[0] for word in words[3:]]
                 assert compose(*firsts).study.startswith(f"replication-{name}")
+
+
+def test_a_cell_is_run_again_by_the_recording_of_the_model_that_wrote_its_twins(tmp_path: Path) -> None:
+    prompt_model = {"weights": "package:qwen2.5-coder-1.5b-instruct", "dtype": "bfloat16", "temperature": 0.7}
+    knobs = {"synth_frac": 1.0, "n_train": 40, "extra_human": 10, "seed": 2, "prompt_model": prompt_model}
+    config = compose(*one_cell(sets()["squad"], tmp_path, knobs, tmp_path / "r.jsonl")[3:])
+    written = {name: getattr(config.prompt_model, name) for name in prompt_model}
+    assert (config.prompt_model.provider.value, written) == ("recorded", prompt_model)
+    assert (config.synth_frac, config.n_train, config.extra_human, config.seed) == (1.0, 40, 10, 2)
 
 
 def test_steps_come_in_the_order_of_the_designs_cost_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -206,7 +206,7 @@ def _worth(one: Set, work: Path) -> tuple[list[Words], int, int]:
 
 def one_cell(one: Set, work: Path, knobs: dict[str, Any], recording: Path) -> Words:
     """The command of one cell of the main study or H4, with recorded twins."""
-    recorded = ["prompt_model=recorded", f"prompt_model.path={recording}", *one.writer[1:], "strategy=few_shot"]
-    return _run(
-        one, work, *recorded, *(f"{key}={knobs[key]}" for key in ("synth_frac", "n_train", "extra_human", "seed"))
-    )
+    written = [f"prompt_model.{key}={knobs['prompt_model'][key]}" for key in ("weights", "dtype", "temperature")]
+    recorded = ["prompt_model=recorded", f"prompt_model.path={recording}", *written, "strategy=few_shot"]
+    axes = ("synth_frac", "n_train", "extra_human", "seed")
+    return _run(one, work, *recorded, *(f"{key}={knobs[key]}" for key in axes))

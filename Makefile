@@ -13,7 +13,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench bench-gpu simulate attack browser qwen recording clean
+.PHONY: help install run smoke test test-all test-matrix test-lowest test-newest check docs bench bench-gpu simulate attack replication replication-check browser qwen recording clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -94,6 +94,12 @@ simulate: install  ## coverage, false alarms, power and regret on simulated stud
 
 attack: install  ## kills, server faults, damaged files, concurrent sweeps: under 30 minutes on 2 quiet cores (ATTACK='--quick': a part)
 	$(BIN)/python -m benchmarks.attack $(ATTACK)
+
+replication: install  ## the paper's question with open models: about 50 hours on two cores (DATA=DIR: public files; REPLICATION='--only banking77')
+	nice -n 19 $(BIN)/python -m benchmarks.replication run $(if $(DATA),--data $(DATA)) $(REPLICATION)
+
+replication-check: install  ## every number of docs/replication again, from the committed files: under two minutes
+	$(BIN)/python -m benchmarks.replication check $(if $(DATA),--data $(DATA))
 
 browser:  ## Chromium for the tests of the page in a browser (Debian, Ubuntu)
 	tests/browser/install.sh

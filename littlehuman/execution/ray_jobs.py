@@ -67,7 +67,7 @@ class RayJobs:
         except self._ray.exceptions.RayTaskError as error:
             return Ended(f"{_last_line(error)}; its output: {self._folder}/*.log")
         except self._ray.exceptions.RayError as error:
-            return Ended(_last_line(error, first=True), lost=True)
+            return Ended(_last_line(error, first=True).partition(". ")[0], lost=True)
         return Ended()
 
 

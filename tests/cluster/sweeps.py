@@ -17,7 +17,7 @@ from littlehuman.store import read_json
 
 CELLS = 8
 GRID = (*TINY, "dataset=fieldnotes_fv", "n_train=4", "launch.group=4", "synth_frac=0,0.5", "seed=0,1,2,3")
-ENOUGH_S = 600  # against hanging alone
+ENOUGH_S = 1800  # against hanging alone
 
 
 class Sweep:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import shlex
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import DataError
 
+log = logging.getLogger(__name__)
+
 INVOCATION = "LITTLEHUMAN_INVOCATION"  # environment variable: the folder of one command, removed at its end
 DIGEST_CHARS = 16
+WAITED_S = 30.0  # before a wait is logged
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without locks
 
 
 def cache_root() -> Path:
@@ -94,6 +101,33 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a file lock while something is made that all processes use, such as prepared weights.
+
+    Where the file system has no locks, a file `FILE.held` that exists meanwhile. One that a crashed machine left keeps
+    all others waiting, and is named in the log.
+    """
+    from filelock import FileLock, SoftFileLock, Timeout
+
+    lock: FileLock | SoftFileLock = FileLock(file, thread_local=False)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+            raise
+        lock = SoftFileLock(f"{file}.held", thread_local=False)
+        try:
+            lock.acquire(timeout=WAITED_S)
+        except Timeout:
+            log.warning("%s: waiting for the process that made this file; if there is none, remove it", lock.lock_file)
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -153,7 +153,7 @@ class Host:
         try:
             if set(self._launcher.config.hydra.get("callbacks") or ()) - {OWN_CALLBACK}:
                 return False
-            return self._is_shown(silent=False)
+            return self._is_shown() or self._is_known_to_fail()
         except Exception:  # `run_part` meets it again, and reports it
             return False
 
@@ -162,11 +162,36 @@ class Host:
         self._return(None)
         return self.known_folder() is not None and self._is_shown(silent=True)
 
-    def _is_shown(self, *, silent: bool) -> bool:
+    def collect(self, reasons: str) -> None:
+        """Show what a job of a cluster computed, or report the cell as lost, for `reasons`, unless the job did so."""
+        from littlehuman import cli
+        from littlehuman.runs import status
+
+        self._return(None)
+        folder = self.known_folder()
+        if folder and self._is_shown(already=False):
+            status.withdraw(folder)
+        elif not (folder and status.is_reported(folder)):
+            mend = cli.whole_command("Try: the same command again")
+            cell = folder or Path(" ".join(self.overrides))
+            status.report_incomplete(cell, reasons or "no job computed it", mend=mend)
+
+    def _is_known_to_fail(self) -> bool:
+        """Whether another worker of this command has told why the cell fails."""
+        from littlehuman.execution import workers
+        from littlehuman.runs import status
+
+        folder = self.known_folder() if workers.current().size > 1 else None
+        if folder and status.is_failure(folder):
+            self.ended = True
+            self._return(None)
+        return self.ended
+
+    def _is_shown(self, *, already: bool = True, silent: bool = False) -> bool:
         from littlehuman.execution.job import Job
 
         job = Job(Path(str(self._config.hydra.sweep.dir), str(self._config.hydra.sweep.subdir)))
-        if job.show_named(silent=silent):
+        if job.show_named(already=already, silent=silent):
             self.ended = True
             self._return(job.score)
             return True

@@ -58,6 +58,7 @@ _LIMITS = {  # key -> minimum and maximum
     "launch.micro_batch": (1, math.inf),
     "launch.eval_tokens": (1, math.inf),
     "launch.cells": (1, math.inf),
+    "launch.group": (1, math.inf),
     "launch.processes": (1, math.inf),
     "launch.save_every_s": (0, math.inf),
     "launch.max_usd": (0, math.inf),

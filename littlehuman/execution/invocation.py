@@ -27,7 +27,9 @@ ONE_MACHINE = (
 )  # launchers whose jobs run where the command was typed
 
 
-OWN = ("sequential", "fused")  # launchers that look at their cells themselves, by the configurations that they compose
+CLUSTERS = ("slurm", "ray")  # split the limit among their jobs, when they know how many there are
+# Launchers that look at their cells themselves, by the configurations that they compose
+OWN = ("sequential", "fused", *CLUSTERS)
 
 
 class OpenLedger(Callback):
@@ -47,7 +49,8 @@ class OpenLedger(Callback):
         jobs = jobs_of(config)
         launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
         split = _split(launcher, worker := workers.current())
-        before = spending.paid_in_study(Path(str(config.hydra.sweep.dir))) if split else 0.0
+        of_study = bool(split) or launcher in CLUSTERS
+        before = spending.paid_in_study(Path(str(config.hydra.sweep.dir))) if of_study else 0.0
         if jobs and launcher not in OWN:
             _refuse_unfillable(config, jobs)
         if worker.can_join and not worker.is_main:
@@ -66,7 +69,7 @@ class OpenLedger(Callback):
 
 def _split(launcher: str, worker: Worker) -> str:
     """Why the spending limit is split among the cells beforehand; empty where the processes share a ledger."""
-    if launcher not in ONE_MACHINE:
+    if launcher not in (*ONE_MACHINE, *CLUSTERS):
         return f"hydra/launcher={launcher} may use several machines"
     if not worker.on_one_machine:
         return f"the cells are computed by {worker.size} workers, which may be on several machines"

@@ -231,8 +231,10 @@ class Job:
         finally:
             self._release()
 
-    def show_named(self, *, silent: bool = False) -> bool:
+    def show_named(self, *, already: bool = True, silent: bool = False) -> bool:
         """Show the result of a sweep's cell that is complete, where its folder's name has its id; whether it was.
+
+        `already`: it was complete before this command.
 
         Hydra's set-up of a job costs more than all the rest of a cell that is complete. What is not whole is left to
         `attempt`, which says what is wrong.
@@ -242,7 +244,7 @@ class Job:
         if whole and self.folder.name.endswith(f"-{result['id']}"):
             self._show_complete(result)
         if self.state is State.done and not silent:
-            print(summary.one_line(result, self.folder, already=True))
+            print(summary.one_line(result, self.folder, already=already))
         return self.state is State.done
 
     def _show_complete(self, result: Mapping[str, Any]) -> None:

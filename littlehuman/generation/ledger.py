@@ -30,6 +30,7 @@ T = TypeVar("T")
 ROUNDING = 1e-9  # US dollars by which a sum of floats may miss
 POLL_S = (0.1, 1.0)  # first and longest wait between looks at what other processes have reserved
 BEGUN_S = 60.0  # longest wait for the process that begins the ledger
+SHARE = "LITTLEHUMAN_LEDGER"  # environment variable of a cluster's job: which share of the limit is its own
 _FILE, _LOCK = "ledger.json", "ledger.lock"
 
 
@@ -61,11 +62,9 @@ class Ledger:
 class SharedLedger(Ledger):
     """The ledger of one command, in its folder. What a killed process had reserved counts as spent."""
 
-    whose = "command"
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, whose: str = "command") -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.whose = folder, whose
         self._owner = f"{process_name()}-{uuid.uuid4().hex[:8]}"
         self._alive: FileLock | None = None  # held while this process has something reserved
         self._unsaved = 0.0  # paid, and not in the file: it could not be written
@@ -176,12 +175,14 @@ class Command:
         jobs: how many there are; None where the sweeper does not say.
         split: why the limit is split among them; empty where they share the ledger.
         before: what earlier commands paid for its study, noted where the limit is split.
+        shares: jobs of a cluster that have a ledger each, with an even share of the limit; 1: one ledger for all.
     """
 
     folder: Path
     jobs: int | None
     split: str
     before: float = 0.0
+    shares: int = 1
 
 
 def begin(jobs: int | None, split: str, before: float = 0.0) -> None:
@@ -197,6 +198,17 @@ def begin(jobs: int | None, split: str, before: float = 0.0) -> None:
         split = split or "this file system has no locks"
     facts = {"jobs": jobs, "split": split, "paid_before": before}
     write_json(folder / _FILE, {**facts, "spent": 0.0, "reserved": {}, "before": {}})
+
+
+def split(shares: int) -> None:
+    """Give each job of a cluster a ledger of its own, with an even share of the limit: what a ledger's file lock holds
+    together is one machine. A job that is submitted again goes on with its share.
+    """
+    folder = _folder()
+    facts = read_json(folder / _FILE) if folder else {}
+    if folder and facts and not facts["split"]:
+        for share in range(shares):
+            write_json(folder / str(share) / _FILE, {**facts, "shares": shares})
 
 
 def wait_until_begun() -> None:
@@ -223,9 +235,9 @@ def command(*, needed: bool = True) -> Command | None:
             f"{folder / _FILE} is gone, where the cells of this command count what they spend: its limit cannot be kept"
             "\nTry: the same command again, which counts from nothing"
         )
-    return Command(folder, facts["jobs"], facts["split"], facts["paid_before"])
+    return Command(folder, facts["jobs"], facts["split"], facts["paid_before"], facts.get("shares", 1))
 
 
 def _folder() -> Path | None:
     invocation = os.environ.get(INVOCATION)
-    return Path(invocation) / "money" if invocation else None
+    return Path(invocation, "money", os.environ.get(SHARE, "")) if invocation else None

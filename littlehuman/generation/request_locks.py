@@ -7,7 +7,6 @@ however the owner dies. No process waits while it holds locks, so there is no de
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import threading
@@ -21,12 +20,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from littlehuman.errors import GenerationError
-from littlehuman.store import process_name, write_text
+from littlehuman.store import NO_LOCKS, process_name, write_text
 
 log = logging.getLogger(__name__)
 
 POLL_S = (0.1, 1.0)  # first and longest wait between looks at the cache while another process asks
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without locks
 _own_files: dict[Path, tuple[int, int]] = {}  # key files of this process -> process id and thread id
 
 
@@ -65,7 +63,7 @@ class RequestLocks:
                 free = set(keys).difference(*(theirs for _, theirs in self.others))
                 return free, self._write(free) if free else None
         except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            if isinstance(error, OSError) and error.errno not in NO_LOCKS:
                 what = f"{self.folder}: cannot be written ({error.strerror or error}), so answers could not be kept"
                 raise GenerationError(f"{what}\nTry: export LITTLEHUMAN_CACHE=FOLDER") from error
             log.warning("%s: this file system has no locks, so two processes may pay for the same request", self.folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from littlehuman.errors import WeightsError, did_you_mean
-from littlehuman.store import cache_root, packaged, write_json
+from littlehuman.store import cache_root, locked, packaged, write_json
 
 VERSION = 2
 KINDS = ("llama", "bert")
@@ -49,10 +49,8 @@ def tiny_model(kind: str, key: str = "model.weights") -> Path:
     folder = cache_root() / "weights" / f"random-{kind}-v{VERSION}"
     if (folder / "manifest.json").is_file():
         return folder
-    from filelock import FileLock
-
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with locked(folder.with_name(f"{folder.name}.lock")):
         if not (folder / "manifest.json").is_file():
             shutil.rmtree(folder, ignore_errors=True)
             tokenizer = _tokenizer(pair=kind == "bert")

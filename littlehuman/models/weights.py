@@ -22,7 +22,7 @@ from littlehuman.errors import WeightsError, did_you_mean
 from littlehuman.models import hub
 from littlehuman.models.tiny import check_kind, tiny_model
 from littlehuman.schema.devices import is_hub_id
-from littlehuman.store import cache_root, write_json
+from littlehuman.store import cache_root, locked, write_json
 
 log = logging.getLogger(__name__)
 
@@ -175,10 +175,8 @@ def _prepared(spec: Packaged, name: str) -> Path:
     sources = _source_files(spec, name)
     if not sources:
         return folder
-    from filelock import FileLock
-
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
+    with locked(folder.with_name(f"{folder.name}.lock")):
         if not (folder / "manifest.json").is_file():
             _prepare(folder, sources, spec)
     return folder

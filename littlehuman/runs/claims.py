@@ -130,7 +130,7 @@ def _is_created(claim: Claim) -> bool:
         _write(file, claim.holder, _create)
     except FileExistsError:
         return False
-    if _current(claim.folder)[0] == claim.number:
+    if _current(claim.folder)[0] <= claim.number:  # a listing may be older than the file that was just made
         return True
     file.unlink(missing_ok=True)  # it was taken more than once since the first look
     return False

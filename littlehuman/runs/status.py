@@ -97,6 +97,7 @@ class RunStatus:
             f"in stage {self.stage_name}: {line}",
             asks_for_change=isinstance(error, ConfigError),
             mend=mend_of(error),
+            interrupted=not isinstance(error, Exception),
         )
 
     def _write(self) -> None:
@@ -109,6 +110,7 @@ class IncompleteCell:
     """A cell that is not complete, or a refused config (`is_cell` is false).
 
     `asks_for_change`: the same command would fail again. `mend`: what to try, as lines, where the error says so.
+    `interrupted`: its process was ended, which says nothing about the cell.
     """
 
     folder: str
@@ -116,21 +118,49 @@ class IncompleteCell:
     asks_for_change: bool = False
     is_cell: bool = True
     mend: str = ""
+    interrupted: bool = False
 
 
 _unwritten: list[IncompleteCell] = []  # reports of this process that the disk did not take
 
 
 def report_incomplete(
-    folder: Path, reason: str, *, asks_for_change: bool = False, is_cell: bool = True, mend: str = ""
+    folder: Path,
+    reason: str,
+    *,
+    asks_for_change: bool = False,
+    is_cell: bool = True,
+    mend: str = "",
+    interrupted: bool = False,
 ) -> None:
     """Report an incomplete cell to the process of the command line, if there is one."""
     if reports := os.environ.get(INVOCATION):
-        cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell, mend)
+        cell = IncompleteCell(str(folder), reason, asks_for_change, is_cell, mend, interrupted)
         try:
-            write_json(Path(reports) / f"{digest(str(folder))}.json", asdict(cell))
+            write_json(_report_of(folder, reports), asdict(cell))
         except OSError:
             _unwritten.append(cell)
+
+
+def _report_of(folder: Path, reports: str) -> Path:
+    return Path(reports) / f"{digest(str(folder))}.json"
+
+
+def is_reported(folder: Path) -> bool:
+    """Whether a process of this command reported that it did not complete the cell."""
+    reports = os.environ.get(INVOCATION)
+    return bool(reports) and _report_of(folder, reports or "").is_file()
+
+
+def is_failure(folder: Path) -> bool:
+    """Whether a process of this command reported why the cell fails: computing it again would fail alike."""
+    return is_reported(folder) and not read_json(_report_of(folder, os.environ[INVOCATION])).get("interrupted")
+
+
+def withdraw(folder: Path) -> None:
+    """Remove the report on a cell that another process has completed."""
+    if is_reported(folder):
+        _report_of(folder, os.environ[INVOCATION]).unlink(missing_ok=True)
 
 
 def collect(reports: Path) -> list[IncompleteCell]:

@@ -124,6 +124,7 @@ class LaunchConfig:
     dtype: str = "auto"
     processes: int = 1
     cells: int | None = None
+    group: int = 8
     micro_batch: int = 8
     layout: Layout = Layout.auto
     gradient_checkpointing: bool = False

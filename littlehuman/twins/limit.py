@@ -34,7 +34,8 @@ def open_limit(config: RunConfig, folder: Path | None) -> SpendingLimit:
         return SpendingLimit(limit, record, key=key)
     if command.split and command.jobs != 1:
         return SpendingLimit(_share(limit, key, command), record, key=key)
-    return SpendingLimit(limit, record, key=key, ledger=ledger.SharedLedger(command.folder))
+    limit = limit if limit is None else limit / command.shares
+    return SpendingLimit(limit, record, key=key, ledger=_shared(command))
 
 
 def log_limit(config: RunConfig, folder: Path) -> None:
@@ -56,11 +57,17 @@ def log_limit(config: RunConfig, folder: Path) -> None:
         whose = f"this cell: {dollars(limit)} ({key}{note}) are split among {jobs}this command, as {command.split}"
         log.info("at most %s for %s%s", share, whose, _before(command.before))
         return
-    shared = ledger.SharedLedger(command.folder)
-    before = _before(shared.before(folder.parent, paid_in_study))
+    shared = _shared(command)
+    before = _before(command.before if command.shares > 1 else shared.before(folder.parent, paid_in_study))
     spent = f"; {dollars(shared.spent)} of it are spent" if shared.spent else ""
     together = f"{jobs}this command, with all processes and filters"
+    if command.shares > 1:
+        together = f"{together}; each of its {command.shares} jobs has {dollars(limit / command.shares)}"
     log.info("at most %s (%s%s) for %s%s%s", dollars(limit), key, note, together, spent, before)
+
+
+def _shared(command: ledger.Command) -> ledger.SharedLedger:
+    return ledger.SharedLedger(command.folder, "job" if command.shares > 1 else "command")
 
 
 def _given(config: RunConfig) -> tuple[float | None, str, str]:

@@ -14,13 +14,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from littlehuman.config.run_config import RunConfig
 from littlehuman.formatting import markdown_text
 from littlehuman.records import Origin, Point
 from littlehuman.schema import Architecture, Head, ModelConfig, adapter
-from littlehuman.store import cache_root, digest, write_json
+from littlehuman.store import cache_root, digest, locked, write_json
 from littlehuman.writer.folder import Writer
 from littlehuman.writer.rows import TuningRow, as_mixture
 
@@ -63,7 +61,7 @@ def tune(data: TuningSet, config: RunConfig, folder: Path | None = None) -> Writ
     key = digest([VERSION, base, asdict(config.writer), config.seed, conversations])
     place = folder or cache_root() / "writers" / key
     place.mkdir(parents=True, exist_ok=True)
-    with FileLock(place / ".lock"):
+    with locked(place / ".lock"):
         known = adapter.info(place)
         if known.get("key") == key and adapter.digest_of_files(place) == known.get("digest"):
             log.info("the writer is tuned already: %s", place)

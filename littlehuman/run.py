@@ -31,7 +31,7 @@ from littlehuman.config.identity import cell_name
 from littlehuman.config.validation import is_study
 from littlehuman.errors import ConfigError, LittlehumanError
 from littlehuman.execution import mending, workers
-from littlehuman.execution.crew import Crew
+from littlehuman.execution.launched_processes import LaunchedProcesses
 from littlehuman.formatting import plain_text
 from littlehuman.prompt_models.settings import refuse_api_keys
 from littlehuman.runs import leftovers, status
@@ -95,22 +95,22 @@ def cli() -> None:
     if "--version" in sys.argv[1:]:
         print(f"littlehuman {__version__}")
         return
-    with _ending_all(sys.argv[1:]) as crew:
-        if crew.prints:
+    with _ending_all(sys.argv[1:]) as launched:
+        if launched.prints:
             refuse_api_keys(sys.argv[1:])  # before Hydra writes them down
             refuse_passwords(sys.argv[1:])
         note_typed("run", sys.argv[1:])
         root = multirun_root().absolute()  # a job may work in another folder
-        reports = crew.begin(root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}")
+        reports = launched.begin(root / f"{leftovers.INVOCATION_PREFIX}{process_name()}-{uuid.uuid4().hex[:8]}")
         os.environ |= {"LITTLEHUMAN_MULTIRUN": str(root), INVOCATION: str(reports)}
         leftovers.sweep(root)
-        crew.code = _run(root)
-        crew.gather()
-        if crew.prints:
+        launched.code = _run(root)
+        launched.gather()
+        if launched.prints:
             table.write_due(reports)
             missing = status.collect(reports)
             _print_missing(missing)
-            crew.code = crew.code or int(bool(missing))
+            launched.code = launched.code or int(bool(missing))
 
 
 def _run(root: Path) -> int:
@@ -133,27 +133,27 @@ def _run(root: Path) -> int:
 
 
 @contextmanager
-def _ending_all(words: Sequence[str]) -> Iterator[Crew]:
+def _ending_all(words: Sequence[str]) -> Iterator[LaunchedProcesses]:
     """The processes that were started with this command; they end with one exit code."""
     try:
-        crew = Crew(words)
+        launched = LaunchedProcesses(words)
     except ConfigError as error:
         print(said(error), file=sys.stderr)
         sys.exit(1)
     try:
-        yield crew
+        yield launched
     except ConfigError as error:
         print(said(error), file=sys.stderr)
-        crew.code = 1
+        launched.code = 1
     except KeyboardInterrupt:
-        crew.code = 130
+        launched.code = 130
     except Exception:
-        crew.code = 1
+        launched.code = 1
         raise
     finally:
-        crew.end()
-    if crew.code:
-        sys.exit(crew.code)
+        launched.end()
+    if launched.code:
+        sys.exit(launched.code)
 
 
 @contextmanager

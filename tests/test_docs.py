@@ -22,6 +22,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from littlehuman import run
 from littlehuman.__main__ import BY_NAME
 from littlehuman.config import run_config
+from littlehuman.execution.invocation import OWN
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 TEXTS = [ROOT / "README.md", ROOT / "notebooks" / "README.md", *PAGES]
@@ -86,7 +87,7 @@ def _choices_exist(settings: list[str], mine: Path) -> None:
     keys = {*vars(compose()), "hydra"}
     for key, _, value in (setting.lstrip("+~").partition("=") for setting in settings):
         if (CONF / key).is_dir():
-            for name in value.split(","):
+            for name in set(value.split(",")) - set(OWN):
                 assert any((place / key / f"{name}.yaml").is_file() for place in (CONF, mine)), f"{key}={name}"
         else:
             assert re.split(r"[./@]", key)[0] in keys, key

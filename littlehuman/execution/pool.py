@@ -184,7 +184,7 @@ class _Pool:
             else:
                 self._settle(member, message)
         if has_ended:
-            self._bury(member)
+            self._replace(member)
 
     def _settle(self, member: _Member, elsewhere: list[int]) -> None:
         """A group is computed: take over its results."""
@@ -195,7 +195,7 @@ class _Pool:
                 self.bar.count(State.done if self.hosts[index].take_result() else State.failed)
         member.group = []
 
-    def _bury(self, member: _Member) -> None:
+    def _replace(self, member: _Member) -> None:
         """A process died: hand its cells out again, or fail them with the cause."""
         self.members.remove(member)
         for index in member.group:

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from littlehuman.errors import GenerationError, WeightsError
-from littlehuman.models import base_model, devices, tenants
+from littlehuman.models import base_model, devices, memory_holders
 from littlehuman.models.chat_template import Messages, end_tokens, longest_prompt, render, stop_texts, too_long
 from littlehuman.models.memory import BatchBudget, DoesNotFit, batch_budget, fits, halved
 from littlehuman.models.prefix_cache import Prefix, PrefixGroup, PrefixRow, prefix_groups, shared_prefix
@@ -230,7 +230,7 @@ def load_chat(
 
 def release(*, on_gpu_only: bool = False) -> None:
     """Free the memory of the held prompt model, and of other engines; `on_gpu_only`: unless it is on the CPU."""
-    tenants.give_back()
+    memory_holders.give_back()
     keys = [key for key, (_, model) in _held.items() if model.device.type == "cuda" or not on_gpu_only]
     for key in keys:
         del _held[key]

@@ -95,11 +95,11 @@ class LlamaCppModel(InProcess):
             window = refused
 
     def _server(self, file: str, context: int) -> ServerSettings:
-        from littlehuman.models import tenants
+        from littlehuman.models import memory_holders
 
         on_cuda = (self.config.device or "").startswith("cuda")
         if on_cuda:
-            tenants.register("llama.cpp", llama_server.release)
+            memory_holders.register("llama.cpp", llama_server.release)
         gpu = on_cuda or (self.config.device != "cpu" and sys.platform == "darwin")
         return ServerSettings(file, self.config.concurrency, context, llama_server.threads(), gpu)
 

@@ -145,7 +145,7 @@ def _answers(
 def _engine(vllm: Any, how: dict[str, Any], needed: int, most: float) -> _Engine:
     """The engine of this process, awake, with room for `needed` tokens of the `most` that the model reads."""
     global _held
-    from littlehuman.models import base_model, chat, tenants
+    from littlehuman.models import base_model, chat, memory_holders
     from littlehuman.models.devices import has_sleep_mode
 
     if _held and (_held.how != how or _held.max_model_len < needed):
@@ -155,10 +155,10 @@ def _engine(vllm: Any, how: dict[str, Any], needed: int, most: float) -> _Engine
         base_model.release(on_gpu_only=True)
     if _held is None:
         length, sleeps = int(min(max(SHORTEST, 2 ** (needed - 1).bit_length()), most)), has_sleep_mode()
-        options = {"enable_prefix_caching": True, "generation_config": "vllm", "trust_remote_code": False}
-        llm = vllm.LLM(max_model_len=length, enable_sleep_mode=sleeps, **options, **how)
+        options = {"enable_prefix_caching": True, "generation_config": "vllm", "max_model_len": length}
+        llm = vllm.LLM(enable_sleep_mode=sleeps, trust_remote_code=False, **options, **how)
         _held = _Engine(vllm, llm, how, length, sleeps)
-        tenants.register("vllm", _give_back)
+        memory_holders.register("vllm", _give_back)
     _held.wake()
     return _held
 

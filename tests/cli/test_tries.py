@@ -62,6 +62,8 @@ SAMPLES = {
     "{cli.again(_mended(cells))}": RUN,
     "{_renamed(error.hint)}": "filter.model.json_schema=false",
     "{key}": "launch.max_usd",
+    "{key}=package:": "prompt_model.weights=package:",
+    "{file.quantisation}": "Q4_K_M",
     "{possible}": "40",
     "{count}": "2",
     "{VARIABLE}": "LITTLEHUMAN_WORKER",
@@ -144,7 +146,7 @@ def _accepted(words: list[str]) -> None:
     if words[0] in BY_NAME and words[0] not in cli.SETTINGS:
         import_module(BY_NAME[words[0]].function.partition(":")[0]).parser().parse_args(words[1:])
         return
-    settings = [word for word in words if "=" in word and not word.startswith("hydra/")]
+    settings = [word for word in words if "=" in word and not word.startswith(("hydra/", "hydra.launcher."))]
     try:
         compose(*(word.partition(",")[0] if "{" not in word else word for word in settings))
     except LittlehumanError as error:  # it composes; that this dataset does not fit all mends is another matter

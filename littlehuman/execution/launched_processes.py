@@ -21,7 +21,7 @@ _FOLDER, _CODE = "littlehuman/folder", "littlehuman/code"  # keys of the launche
 PATIENCE_S = 600.0  # the first process waits no longer for the others, when all cells have settled
 
 
-class Crew:
+class LaunchedProcesses:
     """The processes of one command; alone, none of the methods does anything.
 
     Attributes:

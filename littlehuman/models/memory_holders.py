@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-_givers: dict[str, Callable[[], None]] = {}
+_release: dict[str, Callable[[], None]] = {}
 
 
 def register(engine: str, give_back: Callable[[], None]) -> None:
     """Call `give_back` whenever the memory is wanted by others; it may be called while nothing is held."""
-    _givers[engine] = give_back
+    _release[engine] = give_back
 
 
 def give_back() -> None:
     """Let every engine give its GPU memory back."""
-    for function in list(_givers.values()):
+    for function in list(_release.values()):
         function()

@@ -227,6 +227,7 @@ class InThisProcess(Pretended):
         return names
 
 
+@pytest.mark.slow
 def test_workers_compute_each_cell_once_and_the_command_shows_them(
     cli: Cli, multirun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

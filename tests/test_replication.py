@@ -68,6 +68,7 @@ def test_the_published_numbers_are_those_of_the_committed_files() -> None:
     assert list(check.problems(page.DOCS, list(sets().values()))) == []
 
 
+@pytest.mark.slow
 def test_a_results_file_gives_back_the_scores_settings_and_clusters_of_real_runs(
     real_study: Path, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def test_answers_to_questions_are_scored_as_those_of_a_trained_model(
     assert set(result["agreement"]["right_from_bleu"]) >= {"0.1", "0.5", "1"}
 
 
+@pytest.mark.slow
 def test_a_fused_sweep_trains_the_other_cells_alone(
     endpoint: FakeEndpoint, cli: Cli, multirun: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,6 +96,7 @@ def _errors_and_overflow(browser: Any, address: str, views: tuple[str, ...]) -> 
     return found
 
 
+@pytest.mark.slow
 def test_the_one_file_page_opens_from_the_disk_without_an_error_or_a_request(browser: Any, study: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(report, "_figures", lambda data: iter(()))

@@ -150,6 +150,7 @@ def test_facets_are_at_most_four_a_row_and_even() -> None:
     assert [style.shape(n) for n in (1, 4, 5, 7, 9)] == [(1, 1), (1, 4), (2, 3), (2, 4), (3, 3)]
 
 
+@pytest.mark.slow
 def test_a_figure_is_the_same_bytes_twice(lines: tuple[ReplacementCurve, ...], tmp_path: Path) -> None:
     first, second = (
         style.save(replacement.replacement(lines[:1], [], 0.02), tmp_path / str(turn), "same", dpi=30)
@@ -178,6 +179,7 @@ def test_the_caption_names_protocol_seeds_and_what_the_bars_are(
     )
 
 
+@pytest.mark.slow
 def test_no_word_of_a_figure_is_cut_off(
     figure: Figure, lines: tuple[ReplacementCurve, ...], rising: list[Tradeoff], flat: list[Tradeoff], study: Path
 ) -> None:
@@ -354,6 +356,7 @@ def test_names_are_wrapped_between_their_parts_and_cut_only_where_nothing_else_h
     assert text_layout.wrapped("short", 10) == "short"
 
 
+@pytest.mark.slow
 def test_long_titles_neither_overlap_nor_leave_the_paper(tmp_path: Path, rising: list[Tradeoff]) -> None:
     names = ("a_very_long_dataset_name_of_my_company_2026_revision_b", "another-long-one-with-many-words-in-it")
     study = write_study(

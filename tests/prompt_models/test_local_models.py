@@ -196,6 +196,7 @@ def test_base_of_a_training_leaves_a_gpu_before_a_prompt_model_comes(
     assert held == [stays]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny_prompt_model")
 def test_prompt_model_is_loaded_once_and_goes_before_another_one_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of requests and cells of a sweep share it; two are never in memory together."""

@@ -36,7 +36,7 @@ smoke: install  ## a small complete study with its report: minutes on 2 cores
 	$(BIN)/littlehuman -m experiment=smoke
 	$(BIN)/littlehuman report multirun/smoke
 
-test: install  ## the default tests: about 10 minutes on 2 cores, no network
+test: install  ## the default tests: about 6 minutes on 2 cores, no network
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-all: install  ## all tests, with the slow ones on real models

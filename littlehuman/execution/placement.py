@@ -48,9 +48,8 @@ def of_this_process(launch: LaunchConfig, worker: Worker) -> LaunchConfig:
         ConfigError: for one device that several workers are to have.
     """
     among = worker.size > 1 or workers.is_quiet()
-    if worker.can_join and ":" in launch.device:
-        what = f"names one device for {worker.size} processes; say cuda or auto"
-        raise ConfigError([Problem(f"launch.device={launch.device}", what)], "launch.device=auto")
+    if worker.can_join:
+        refuse_one_device(launch.device, worker.size)
     if worker.size > 1 and launch.processes > 1:
         _say(f"launch.processes={launch.processes} is left out: {worker.size} processes were started from outside")
     for sentence in _left_out():
@@ -62,6 +61,17 @@ def of_this_process(launch: LaunchConfig, worker: Worker) -> LaunchConfig:
         device=_device(launch.device),
         dtype=_dtype(launch.dtype),
     )
+
+
+def refuse_one_device(device: str, count: int) -> None:
+    """Refuse one named device for several processes.
+
+    Raises:
+        ConfigError: for a device such as cuda:1.
+    """
+    if ":" in device:
+        what = f"names one device for {count} processes; say cuda or auto"
+        raise ConfigError([Problem(f"launch.device={device}", what)], "launch.device=auto")
 
 
 def _device(device: str) -> str:

@@ -26,7 +26,7 @@ from omegaconf import DictConfig
 
 from littlehuman import cli
 from littlehuman.errors import ConfigError, LittlehumanError, Problem
-from littlehuman.execution import workers
+from littlehuman.execution import placement, workers
 from littlehuman.execution.fused import SweepProgress
 from littlehuman.execution.hosts import Host
 from littlehuman.execution.job import Job, State
@@ -74,9 +74,7 @@ def processes(hosts: Sequence[Host]) -> int:
 
 
 def _check(device: str, count: int) -> None:
-    if ":" in device:
-        what = f"names one device for {count} processes; say cuda or auto"
-        raise ConfigError([Problem(f"launch.device={device}", what)], "launch.device=auto")
+    placement.refuse_one_device(device, count)
     if device != "cpu":
         from littlehuman.models import devices
 
